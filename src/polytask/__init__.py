@@ -1,0 +1,1 @@
+"""polytask: many targets, one library and one command."""

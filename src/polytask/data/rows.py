@@ -1,0 +1,163 @@
+"""Labelled rows held in memory; a batch is a slice of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError, raise_all
+from ..task import Task
+from .sparse import SparseRows
+
+#: A tensor, :class:`SparseRows`, or a dictionary or tuple of inputs; the first dimension is the row.
+Inputs = Any
+
+
+def map_inputs(inputs: Inputs, function: Any) -> Inputs:
+    """Apply ``function`` to every tensor-like leaf of ``inputs``."""
+    if isinstance(inputs, Mapping):
+        return {name: map_inputs(value, function) for name, value in inputs.items()}
+    if isinstance(inputs, tuple | list):
+        return tuple(map_inputs(value, function) for value in inputs)
+    return function(inputs)
+
+
+def count_rows(inputs: Inputs) -> int:
+    """Number of rows of ``inputs``.
+
+    Raises:
+        UserError: If two parts of the inputs have different numbers of rows.
+    """
+    counts: list[int] = []
+    map_inputs(inputs, lambda leaf: counts.append(len(leaf)))
+    if len(set(counts)) != 1:
+        raise UserError(f"inputs: every part needs the same number of rows, found {sorted(set(counts))}")
+    return counts[0]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        inputs: What the encoder takes.
+        targets: ``[B, K]`` float, class indices or standardised numbers, 0 where not observed.
+        observed: ``[B, K]`` bool, or None if every label of the source is observed.
+        ids: ``[B]`` int64, the rows' positions in their source, under which soft labels are found.
+    """
+
+    inputs: Inputs
+    targets: Tensor
+    observed: Tensor | None
+    ids: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows in memory.
+
+    Attributes: as in :class:`Batch`, for all rows; ``ids`` are 0..n-1 by construction.
+    """
+
+    inputs: Inputs
+    targets: Tensor
+    observed: Tensor | None
+
+    @classmethod
+    def from_labels(cls, inputs: Inputs, labels: Mapping[str, Tensor], tasks: Sequence[Task]) -> Rows:
+        """Rows from one label tensor per task.
+
+        Args:
+            inputs: What the encoder takes; the first dimension of every tensor is the row.
+            labels: ``{task: [n]}``: class indices, or numbers in their own units. NaN means
+                "no label", so does -100 for classes, and a task that is left out.
+            tasks: The tasks, in the order of the columns.
+
+        Raises:
+            UserError: If a label has the wrong shape, is infinite, or is no class of its task.
+
+        Example:
+            >>> rows = Rows.from_labels(torch.zeros(3, 2), {"a": torch.tensor([0., 1., float("nan")])}, [Task("a")])
+            >>> rows.observed.sum()
+            tensor(2)
+        """
+        n = count_rows(inputs)
+        unknown = sorted(set(labels) - {task.name for task in tasks})
+        raise_all([f"labels: {name!r} is not one of the tasks" for name in unknown])
+        columns = [_label_column(task, labels.get(task.name), n) for task in tasks]
+        return cls.from_matrix(inputs, torch.stack(columns, 1))
+
+    @classmethod
+    def from_matrix(cls, inputs: Inputs, targets: Tensor) -> Rows:
+        """Rows from a ``[n, K]`` matrix as in :class:`Batch`, but with NaN where there is no label."""
+        observed = ~torch.isnan(targets)
+        return cls(inputs, torch.nan_to_num(targets, nan=0.0).float(), None if bool(observed.all()) else observed)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, ids: Tensor) -> Batch:
+        return Batch(
+            map_inputs(self.inputs, lambda leaf: leaf[ids]),
+            self.targets[ids],
+            None if self.observed is None else self.observed[ids],
+            ids,
+        )
+
+    def subset(self, ids: Tensor) -> Rows:
+        """Some of the rows as a source of their own (with new ids)."""
+        batch = self[ids]
+        observed = batch.observed
+        if observed is not None and bool(observed.all()):
+            observed = None
+        return Rows(batch.inputs, batch.targets, observed)
+
+    def label_counts(self) -> Tensor:
+        """``[K]`` number of observed labels per task."""
+        if self.observed is None:
+            return torch.full((self.targets.shape[1],), len(self))
+        return self.observed.sum(0)
+
+    def only_tasks(self, columns: Sequence[int]) -> Rows:
+        """The same rows with some of the tasks' columns."""
+        take = torch.as_tensor(list(columns), dtype=torch.long)
+        observed = None if self.observed is None else self.observed[:, take]
+        if observed is not None and bool(observed.all()):
+            observed = None
+        return Rows(self.inputs, self.targets[:, take], observed)
+
+    def to(self, device: torch.device | str) -> Rows:
+        observed = None if self.observed is None else self.observed.to(device)
+        return Rows(map_inputs(self.inputs, lambda leaf: leaf.to(device)), self.targets.to(device), observed)
+
+
+def _label_column(task: Task, label: Tensor | None, n: int) -> Tensor:
+    if label is None:
+        return torch.full((n,), float("nan"))
+    label = torch.as_tensor(label)
+    if label.shape != (n,):
+        raise UserError(f"labels of task {task.name!r}: expected shape [{n}], found {list(label.shape)}")
+    values = label.double()
+    if task.kind != "regression":  # -100 is the ignore index of classes, and a number like any other
+        values = torch.where(label == -100, torch.nan, values)
+    if bool(torch.isinf(values).any()):
+        raise UserError(f"labels of task {task.name!r}: found infinite values; remove them or mark them as NaN")
+    if task.kind == "regression":
+        return ((values - task.center) / task.scale).float()
+    known = values[~torch.isnan(values)]
+    if bool(((known < 0) | (known >= len(task.classes)) | (known != known.round())).any()):
+        raise UserError(
+            f"labels of task {task.name!r}: expected class indices 0 to {len(task.classes) - 1}, "
+            f"found {float(known.min()):g} to {float(known.max()):g}"
+        )
+    return values.float()
+
+
+__all__ = ["Batch", "Inputs", "Rows", "SparseRows", "count_rows", "map_inputs"]

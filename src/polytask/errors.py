@@ -1,0 +1,54 @@
+"""Errors that are the user's to mend: the command line shows them without a traceback and exits with 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """The input is wrong: says what, where, what was expected, what was found and what to do.
+
+    Several mistakes found together are shown together.
+
+    Example:
+        >>> print(UserError("table.csv: column 'a' is missing", "table.csv: no rows"))
+        2 problems:
+          1. table.csv: column 'a' is missing
+          2. table.csv: no rows
+    """
+
+    def __init__(self, *problems: str) -> None:
+        if not problems:
+            raise TypeError("UserError needs at least one problem")
+        self.problems = problems
+        super().__init__(*problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        lines = [f"  {number}. {problem}" for number, problem in enumerate(self.problems, 1)]
+        return "\n".join([f"{len(self.problems)} problems:", *lines])
+
+
+def raise_all(problems: Sequence[str]) -> None:
+    """Raise one :class:`UserError` for all ``problems``; do nothing if there are none."""
+    if problems:
+        raise UserError(*problems)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A suggestion for a mistyped ``name``, or the list of what is known.
+
+    Example:
+        >>> did_you_mean("bach_size", ["batch_size", "epochs"])
+        "did you mean 'batch_size'?"
+        >>> did_you_mean("x", ["batch_size", "epochs"])
+        'known: batch_size, epochs'
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"known: {shown}"

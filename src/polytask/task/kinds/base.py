@@ -1,0 +1,37 @@
+"""What a kind of target has to know: its loss, its soft-label loss, how outputs become predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+
+class Kind(ABC):
+    """A kind of target. All methods are pure; ``...`` stands for any leading dimensions (rows, tasks).
+
+    A kind of ``vector_output`` has outputs of shape ``[..., width]`` for targets of shape ``[...]``;
+    the others have outputs and targets of the same shape.
+    """
+
+    name: ClassVar[str]
+    vector_output: ClassVar[bool] = False
+    default_metric: ClassVar[str]
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Loss of every element, shape ``[...]``."""
+
+    @abstractmethod
+    def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+        """Distance of every element to the ``teacher``'s outputs, shape ``[...]``; 0 where both agree."""
+
+    @abstractmethod
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """One teacher from several: outputs whose prediction is the mean prediction."""
+
+    @abstractmethod
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Probabilities (class kinds) or values in the units of training (regression)."""

@@ -1,0 +1,37 @@
+"""One of C classes: C logits, cross-entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+from .base import Kind
+
+
+class Multiclass(Kind):
+    """Targets are class indices ``[...]``, outputs logits ``[..., C]``."""
+
+    name = "multiclass"
+    vector_output = True
+    default_metric = "accuracy"
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        flat = cross_entropy(outputs.flatten(0, -2), targets.long().flatten(), reduction="none")
+        return flat.view(targets.shape)
+
+    def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+        """``T^2 KL(softmax(teacher/T) || softmax(outputs/T))`` (Hinton et al. 2015), minimum 0."""
+        student = log_softmax(outputs / temperature, dim=-1)
+        target = log_softmax(teacher / temperature, dim=-1)
+        return temperature**2 * kl_div(student, target, reduction="none", log_target=True).sum(-1)
+
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        if len(outputs) == 1:
+            return outputs[0]
+        return torch.stack([o.softmax(-1) for o in outputs]).mean(0).clamp_min(1e-7).log()
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        return outputs.softmax(-1)

@@ -1,0 +1,89 @@
+"""What one target is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UserError, did_you_mean
+from .kinds import KINDS, Kind
+from .metrics import METRICS, Metric
+
+
+@dataclass(frozen=True)
+class Task:
+    """One target to predict: its kind, and from that its loss, its metric and the width of its head.
+
+    Args:
+        name: Name of the task; the key of its losses, metrics and predictions.
+        kind: ``binary``, ``multiclass`` or ``regression``.
+        classes: Class labels in the order of their indices. Needed for ``multiclass``; for ``binary``
+            two labels, negative first (default ``("0", "1")``); none for ``regression``.
+        weight: The user's weight, at least 0. It multiplies the weight that a balancer finds.
+        metric: Name of the validation metric; the kind's default (``roc_auc``, ``accuracy``, ``r2``) if empty.
+        center: Regression targets are trained as ``(y - center) / scale``.
+        scale: See ``center``; more than 0.
+
+    Raises:
+        UserError: If a value is not usable; all mistakes at once.
+
+    Example:
+        >>> Task("click", kind="binary").metric
+        'roc_auc'
+        >>> Task("topic", kind="multiclass", classes=("news", "sport", "arts")).width
+        3
+    """
+
+    name: str
+    kind: str = "binary"
+    classes: tuple[str, ...] = ()
+    weight: float = 1.0
+    metric: str = ""
+    center: float = 0.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UserError(f"task {self.name!r}: unknown kind {self.kind!r}; {did_you_mean(self.kind, KINDS)}")
+        object.__setattr__(self, "classes", tuple(str(label) for label in self.classes))
+        if self.kind == "binary" and not self.classes:
+            object.__setattr__(self, "classes", ("0", "1"))
+        if not self.metric:
+            object.__setattr__(self, "metric", KINDS[self.kind].default_metric)
+        problems = list(self._problems())
+        if problems:
+            raise UserError(*problems)
+
+    def _problems(self) -> Any:
+        where = f"task {self.name!r}"
+        expected = {"binary": 2, "regression": 0}.get(self.kind)
+        if expected is not None and len(self.classes) != expected:
+            yield f"{where}: a {self.kind} task has {expected} classes, found {len(self.classes)}"
+        if self.kind == "multiclass" and len(self.classes) < 2:
+            yield f"{where}: a multiclass task needs `classes`, at least 2, found {len(self.classes)}"
+        if len(set(self.classes)) != len(self.classes):
+            yield f"{where}: class labels repeat: {', '.join(self.classes)}"
+        if not self.weight >= 0 or self.weight == float("inf"):
+            yield f"{where}: weight must be a number of at least 0, found {self.weight}"
+        if not self.scale > 0:
+            yield f"{where}: scale must be more than 0, found {self.scale}"
+        if self.metric not in METRICS:
+            yield f"{where}: unknown metric {self.metric!r}; {did_you_mean(self.metric, METRICS)}"
+        elif self.kind not in METRICS[self.metric].kinds:
+            fitting = [name for name, metric in METRICS.items() if self.kind in metric.kinds]
+            yield f"{where}: metric {self.metric!r} does not fit a {self.kind} task; fitting: {', '.join(fitting)}"
+
+    @property
+    def definition(self) -> Kind:
+        """The losses and predictions of this task's kind."""
+        return KINDS[self.kind]
+
+    @property
+    def metric_definition(self) -> Metric:
+        """How this task is measured, and which direction is better."""
+        return METRICS[self.metric]
+
+    @property
+    def width(self) -> int:
+        """Number of outputs of this task's head."""
+        return len(self.classes) if self.definition.vector_output else 1
