@@ -37,6 +37,15 @@ class Metric:
         """``max`` if higher is better, else ``min``."""
         return "max" if self.higher_is_better else "min"
 
+    def skill(self, value: float, trivial: float) -> float:
+        """Skill score: 0 for a trivial prediction, 1 for a perfect one, negative below trivial.
+
+        ``(value - trivial) / (perfect - trivial)``, with 1 as the perfect value of a metric to maximise and 0 of one to
+        minimise. Unlike the value itself it can be compared among metrics, and near 0 it misleads nobody.
+        """
+        distance = (1.0 if self.higher_is_better else 0.0) - trivial
+        return (value - trivial) / distance if distance else 0.0
+
     def __call__(self, predictions: Tensor, targets: Tensor) -> float:
         """The metric, NaN where it is not defined (no row, one class only, constant targets).
 

@@ -1,0 +1,77 @@
+"""Dynamic weight average: tasks whose loss falls slowly weigh more."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from .balancer import Balancer
+from .task_losses import TaskLosses
+
+
+def dwa_weights(previous: Tensor, before: Tensor, temperature: float = 2.0, eps: float = 1e-12) -> Tensor:
+    """``K softmax(r / T)`` with ``r = previous / before``.
+
+    Args:
+        previous: ``[K]`` mean losses of the last epoch.
+        before: ``[K]`` mean losses of the epoch before; a ratio that is not defined (at most ``eps``, or NaN for a
+            task without a past) counts as 1.
+        temperature: Larger means more equal weights.
+
+    Returns:
+        ``[K]`` weights that sum to K.
+
+    Example:
+        >>> dwa_weights(torch.tensor([.8, 3.6, 1.]), torch.tensor([1., 4., 2.]))
+        tensor([1.0302, 1.0830, 0.8867])
+    """
+    ratio = previous / before
+    ratio = torch.where((before > eps) & torch.isfinite(ratio), ratio, 1.0)
+    return len(ratio) * torch.softmax(ratio / temperature, 0)
+
+
+class DWA(Balancer):
+    """Dynamic weight average.
+
+    ``w_t(e) = K exp(r_t / T) / sum_j exp(r_j / T)``, ``r_t = L_t(e-1) / L_t(e-2)``, with the epoch means of the
+    unweighted training losses; 1 in the first two epochs. A task without labels for an epoch keeps its mean. Call
+    :meth:`end_epoch` in a loop of your own.
+
+    Args:
+        temperature: T, more than 0.
+
+    Reference:
+        S. Liu, E. Johns, A. Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019,
+        arXiv:1803.10704, Eq. 7.
+        Losses are averages over samples of an epoch, as in the paper (some public code takes windows of 25 steps).
+    """
+
+    name = "dwa"
+
+    def __init__(self, temperature: float = 2.0, *, absent: str = "renormalise") -> None:
+        super().__init__(absent=absent)
+        if not temperature > 0:
+            raise UserError(f"dwa: temperature must be more than 0, found {temperature}")
+        self.temperature = temperature
+        self.state: Tensor
+        self.register_buffer("state", torch.ones(0))
+
+    def _start(self, tasks: int) -> None:
+        # Rows: sum of losses and of samples in this epoch, mean of the last epoch, mean of the one before.
+        self.state = torch.zeros(4, tasks, dtype=torch.float64)
+        self.state[2:] = torch.nan
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        self.state[0] += losses.means * losses.counts
+        self.state[1] += losses.counts
+        return dwa_weights(self.state[2], self.state[3], self.temperature).to(losses.means.dtype)
+
+    def end_epoch(self) -> None:
+        sums, counts, previous, _ = self.state
+        mean = torch.where(counts > 0, sums / counts, previous)  # unseen for an epoch: keeps its mean, ratio 1
+        self.state = torch.stack([torch.zeros_like(sums), torch.zeros_like(sums), mean, previous])
+
+    def task_switched(self, task: int) -> None:
+        self.state[:2, task] = 0
+        self.state[2:, task] = torch.nan

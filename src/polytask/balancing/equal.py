@@ -1,0 +1,27 @@
+"""Equal weights: the sum of the losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .balancer import Balancer
+from .task_losses import TaskLosses
+
+
+class Equal(Balancer):
+    """Every task has the weight 1 (times the user's): the baseline that few methods beat.
+
+    Reference:
+        D. Xin et al., "Do Current Multi-Task Optimization Methods in Deep Learning Even Help?", NeurIPS 2022.
+    """
+
+    name = "equal"
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        return torch.ones_like(losses.means)
+
+    def total(self, losses: TaskLosses) -> tuple[Tensor, Tensor]:
+        # The weights of present tasks are 1 by definition: nothing to renormalise.
+        weights = self.user_weights if losses.complete else self.user_weights * losses.present
+        return weights @ losses.values, weights

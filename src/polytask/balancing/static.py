@@ -1,0 +1,57 @@
+"""Weights that the user fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError, did_you_mean
+from .balancer import Balancer
+from .task_losses import TaskLosses
+
+
+class Static(Balancer):
+    """Fixed weights per task, ``w_t = c_t``, used as they are given: tuned well, the strongest simple method.
+
+    Args:
+        values: Weight by task name, at least 0; a task that is left out has the weight 1.
+        absent: See :class:`~polytask.balancing.Balancer`; by default the weights stay as given.
+
+    Raises:
+        UserError: If a weight is negative or not finite, or for an unknown task.
+
+    Example:
+        >>> weight = torch.ones(2, requires_grad=True)
+        >>> Static({"price": 0.5}).backward({"click": weight[0] ** 2, "price": 3 * weight[1]})
+        tensor([1.0000, 0.5000])
+        >>> weight.grad
+        tensor([2.0000, 1.5000])
+    """
+
+    name = "static"
+
+    def __init__(self, values: Mapping[str, float], *, absent: str = "keep") -> None:
+        super().__init__(absent=absent)
+        bad = [
+            f"static weight of {name!r}: expected a number of at least 0, found {value}"
+            for name, value in values.items()
+            if not 0 <= float(value) < float("inf")
+        ]
+        if bad:
+            raise UserError(*bad)
+        self.values = {name: float(value) for name, value in values.items()}
+        self.fixed: Tensor
+        self.register_buffer("fixed", torch.ones(0))
+
+    def _start(self, tasks: int) -> None:
+        unknown = [name for name in self.values if name not in self.tasks]
+        if unknown:
+            raise UserError(
+                *[f"static weights: {name!r} is not a task; {did_you_mean(name, self.tasks)}" for name in unknown]
+            )
+        self.fixed = torch.tensor([self.values.get(task, 1.0) for task in self.tasks])
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        return self.fixed

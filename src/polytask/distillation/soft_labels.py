@@ -1,0 +1,59 @@
+"""Predictions of a teacher, stored once by row id, that replace a task's labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..data import Batch
+from ..task import Kind
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """The teacher's outputs for the rows of one task.
+
+    Attributes:
+        outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values, by row id; float32.
+        temperature: Softens the outputs of class kinds.
+        weight: Factor of the distillation loss.
+        mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
+
+    Source:
+        Lu et al., NAACL 2022 Industry Track: the recorded predictions of the best parameters replace the labels.
+    """
+
+    outputs: Tensor
+    temperature: float = 1.0
+    weight: float = 1.0
+    mixture: float = 1.0
+
+    def loss(self, kind: Kind, outputs: Tensor, batch: Batch, task: int | None = None) -> Tensor:
+        """``[B]`` loss of a student's ``outputs`` on the batch's rows.
+
+        Args:
+            kind: The task's kind.
+            outputs: ``[B]`` or ``[B, C]`` of the student.
+            batch: Its ids find the teacher's outputs.
+            task: Column of the true labels; needed for a mixture below 1.
+        """
+        soft = self.weight * kind.soft_loss(outputs, self.outputs[batch.ids], self.temperature)
+        if self.mixture == 1.0 or task is None:
+            return soft
+        return self.mixture * soft + (1 - self.mixture) * kind.loss(outputs, batch.targets[:, task])
+
+
+def check_mixture(temperature: float, weight: float, mixture: float) -> list[str]:
+    """Problems with the settings of soft labels, as sentences."""
+    problems = []
+    if not temperature > 0:
+        problems.append(f"temperature must be more than 0, found {temperature}")
+    if not weight > 0:
+        problems.append(f"kd_weight must be more than 0, found {weight}")
+    if not 0 < mixture <= 1:
+        problems.append(f"mixture must be more than 0 and at most 1, found {mixture}")
+    return problems
+
+
+__all__ = ["SoftLabels", "check_mixture"]

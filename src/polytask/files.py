@@ -1,0 +1,135 @@
+"""Files that are whole or absent: atomic writes, and state trees without pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from .errors import UserError
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block succeeds.
+
+    If anything fails (a full disk, an interruption) the old file stays as it was and nothing is left over.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file atomically."""
+    with replaced(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; numbers round-trip exactly."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: file not found") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged JSON ({error}); restore the file or make the run again") from None
+
+
+def sha256(path: Path) -> str:
+    """Fingerprint of a file's content, as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def save_tree(path: Path, tree: Any) -> None:
+    """Save nested dictionaries, lists and tuples of tensors, numbers, strings, booleans and None.
+
+    One safetensors file: the tensors, and the shape of the tree as JSON in its header. Written atomically.
+    """
+    tensors: dict[str, Tensor] = {}
+    shape = _encode(tree, tensors)
+    write_bytes(path, save(tensors, metadata={"tree": json.dumps(shape)}))
+
+
+def load_tree(path: Path) -> Any:
+    """Read what :func:`save_tree` wrote.
+
+    Raises:
+        UserError: If the file is missing, truncated or not of this kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as stored:
+            shape = json.loads((stored.metadata() or {})["tree"])
+            return _decode(shape, stored.get_tensor)
+    except FileNotFoundError:
+        raise UserError(f"{path}: file not found") from None
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: damaged or truncated ({error}); restore the file or make the run again") from None
+
+
+def _encode(node: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, Tensor):
+        name = str(len(tensors))
+        tensors[name] = node.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(node, dict):
+        return {"items": [[key, _encode(value, tensors)] for key, value in node.items()]}
+    if isinstance(node, tuple):
+        return {"tuple": [_encode(value, tensors) for value in node]}
+    if isinstance(node, list):
+        return [_encode(value, tensors) for value in node]
+    if node is None or isinstance(node, str | bool | int | float):
+        return node
+    raise TypeError(f"a state tree cannot hold {type(node).__name__}")
+
+
+def _decode(node: Any, tensor: Callable[[str], Tensor]) -> Any:
+    if isinstance(node, list):
+        return [_decode(value, tensor) for value in node]
+    if not isinstance(node, dict):
+        return node
+    if "tensor" in node:
+        return tensor(node["tensor"])
+    if "tuple" in node:
+        return tuple(_decode(value, tensor) for value in node["tuple"])
+    return {key: _decode(value, tensor) for key, value in node["items"]}
+
+
+def rng_state() -> Tensor:
+    """State of torch's global generator on the CPU and, where it is in use, on the GPU."""
+    parts = [torch.get_rng_state()]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        parts.append(torch.cuda.get_rng_state())
+    return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+
+
+def set_rng_state(state: Tensor) -> None:
+    """Restore what :func:`rng_state` returned."""
+    torch.set_rng_state(state[0])
+    if len(state) > 1 and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state[1][: len(torch.cuda.get_rng_state())])

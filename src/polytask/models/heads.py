@@ -1,0 +1,81 @@
+"""One linear head per task, computed together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ..task import Kind, Task
+
+
+@dataclass(frozen=True)
+class TaskGroup:
+    """Tasks of equal kind and head width, whose outputs and losses are computed in one call.
+
+    Attributes:
+        kind: Their kind.
+        width: Outputs per task.
+        tasks: Their positions among all tasks.
+        start: First row of the group in the wide head.
+    """
+
+    kind: Kind
+    width: int
+    tasks: tuple[int, ...]
+    start: int
+
+    @property
+    def rows(self) -> slice:
+        """The group's rows of the wide head."""
+        return slice(self.start, self.start + self.width * len(self.tasks))
+
+    def task_rows(self, task: int) -> slice:
+        """The rows of one task (by its position among all tasks)."""
+        start = self.start + self.width * self.tasks.index(task)
+        return slice(start, start + self.width)
+
+    def split(self, wide: Tensor) -> Tensor:
+        """The group's outputs from the wide head's ``[B, W]``: ``[B, k]``, or ``[B, k, C]`` for vector kinds."""
+        part = wide[:, self.rows]
+        return part.unflatten(1, (len(self.tasks), self.width)) if self.kind.vector_output else part
+
+
+def group_tasks(tasks: Sequence[Task]) -> tuple[TaskGroup, ...]:
+    """Group ``tasks`` by kind and width, in order of first appearance.
+
+    Example:
+        >>> groups = group_tasks([Task("a"), Task("y", kind="regression"), Task("b")])
+        >>> [(group.kind.name, group.tasks, group.start) for group in groups]
+        [('binary', (0, 2), 0), ('regression', (1,), 2)]
+    """
+    members: dict[tuple[str, int], list[int]] = {}
+    for position, task in enumerate(tasks):
+        members.setdefault((task.kind, task.width), []).append(position)
+    groups, start = [], 0
+    for (_, width), positions in members.items():
+        groups.append(TaskGroup(tasks[positions[0]].definition, width, tuple(positions), start))
+        start += width * len(positions)
+    return tuple(groups)
+
+
+class LinearHeads(nn.Module):
+    """A linear head per task as the rows of one wide linear layer.
+
+    The mathematics is that of separate heads; the cost for many tasks is a fraction of it.
+    """
+
+    def __init__(self, in_features: int, groups: Sequence[TaskGroup]) -> None:
+        super().__init__()
+        self.groups = tuple(groups)
+        self.wide = nn.Linear(in_features, groups[-1].rows.stop)
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """``[B, in_features]`` to one tensor per group, see :meth:`TaskGroup.split`."""
+        wide = self.wide(features)
+        return [group.split(wide) for group in self.groups]
+
+    def task_rows(self, task: int) -> slice:
+        """The rows of the wide layer that belong to a task."""
+        return next(group.task_rows(task) for group in self.groups if task in group.tasks)

@@ -1,0 +1,44 @@
+"""What several processes share: sums of statistics, averaged gradients. With one process nothing is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, distributed
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number of this process, 0 for the first."""
+    return distributed.get_rank() if world_size() > 1 else 0
+
+
+def sum_over_processes(values: Tensor) -> Tensor:
+    """``values`` summed over all processes, equal on every one of them."""
+    if world_size() > 1:
+        values = values.clone()
+        distributed.all_reduce(values)
+    return values
+
+
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Replace every ``.grad`` by its mean over the processes, in one reduction.
+
+    A process on which a parameter has no gradient (a task that is absent there) takes part with zeros, so nothing
+    hangs; a parameter without gradient on every process keeps ``None``, so that its optimiser state is not touched.
+    """
+    if world_size() == 1:
+        return
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    have = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
+    have = sum_over_processes(have.to(parameters[0].device)) > 0
+    used = [parameter for parameter, needed in zip(parameters, have.tolist(), strict=True) if needed]
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in used] or [torch.zeros(0)])
+    flat = sum_over_processes(flat) / world_size()
+    for parameter, part in zip(used, flat.split([p.numel() for p in used]), strict=True):
+        parameter.grad = part.view_as(parameter)

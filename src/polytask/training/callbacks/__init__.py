@@ -1,0 +1,8 @@
+"""What takes part in a training beside the loop."""
+
+from .affinity import AffinityProbe, affinity_from_state
+from .callback import Callback
+from .convergence import AsynchronousConvergence
+from .early_stopping import EarlyStopping
+
+__all__ = ["AffinityProbe", "AsynchronousConvergence", "affinity_from_state", "Callback", "EarlyStopping"]

@@ -1,0 +1,53 @@
+"""What takes part in a training beside the loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...data import Batch
+    from ..evaluation import Evaluation
+    from ..loop import Training
+
+
+class Callback:
+    """Takes part in a training at the points that the loop's drawing shows (:mod:`polytask.training.loop`).
+
+    All methods may be left out. State that a resumed run needs goes through :meth:`state_dict`.
+    """
+
+    #: Name of its state in checkpoints.
+    name = "callback"
+
+    def start(self, training: Training) -> None:
+        """Before the first step, and before the state of a resumed run is loaded."""
+
+    def resume(self, training: Training) -> None:
+        """After the state of a resumed run has been loaded."""
+
+    def before_step(self, training: Training, batch: Batch) -> None:
+        """Before the forward pass of every step."""
+
+    def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        """After the validation metrics are known and before the checkpoint to return is chosen."""
+
+    @property
+    def finished(self) -> bool:
+        """True ends the training after this evaluation."""
+        return False
+
+    @property
+    def checkpoint_rank(self) -> int:
+        """Parameters of a higher rank are preferred when the checkpoint to return is chosen."""
+        return 0
+
+    def needed_snapshots(self) -> set[int]:
+        """Steps whose snapshots must be kept."""
+        return set()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers, strings, lists and dictionaries."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""

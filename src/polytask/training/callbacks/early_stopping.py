@@ -1,0 +1,47 @@
+"""End a training when no task improves any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...distillation.monitor import ConvergenceMonitor
+from .callback import Callback
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+    from ..loop import Training
+
+
+class EarlyStopping(Callback):
+    """Ends the training when every task's validation metric has stalled.
+
+    Args:
+        patience: Evaluations without improvement, per task; a task that improves keeps all going.
+    """
+
+    name = "early_stopping"
+
+    def __init__(self, patience: int = 10) -> None:
+        self.patience = patience
+        self.monitors: dict[str, ConvergenceMonitor] = {}
+
+    def start(self, training: Training) -> None:
+        self.monitors = {
+            task.name: ConvergenceMonitor(task.metric_definition.higher_is_better, self.patience, min_evaluations=0)
+            for task in training.tasks
+        }
+
+    def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        for name, monitor in self.monitors.items():
+            monitor.update(evaluation.step, evaluation.validation[name])
+
+    @property
+    def finished(self) -> bool:
+        return all(monitor.stalled for monitor in self.monitors.values())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: monitor.state_dict() for name, monitor in self.monitors.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, monitor in self.monitors.items():
+            monitor.load_state_dict(state[name])

@@ -1,0 +1,117 @@
+"""Metrics of a model on labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data import Rows
+from ..data.rows import count_rows, map_inputs
+from ..models import MultiTaskModel
+from ..task import Task
+
+BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known at one evaluation.
+
+    Attributes:
+        step: Optimiser steps so far.
+        epoch: Passes over the data so far.
+        validation: Metric by task name, NaN where undefined.
+        losses: Mean training loss by task name since the last evaluation, unweighted; NaN without a label.
+        weights: Weight of each task in the last step.
+    """
+
+    step: int
+    epoch: float
+    validation: dict[str, float]
+    losses: dict[str, float]
+    weights: dict[str, float]
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; every module's own mode comes back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def task_outputs(
+    model: MultiTaskModel, rows: Rows | Any, positions: Sequence[int], n: int | None = None
+) -> list[Tensor]:
+    """Raw outputs of some tasks for all rows, in evaluation mode.
+
+    Args:
+        model: The network.
+        rows: :class:`Rows`, or bare inputs with ``n`` rows.
+        positions: Positions of the tasks in the model.
+
+    Returns:
+        Per position ``[n]`` or ``[n, C]``, float32.
+    """
+    inputs = rows.inputs if isinstance(rows, Rows) else rows
+    n = count_rows(inputs) if n is None else n
+    parts: list[list[Tensor]] = [[] for _ in positions]
+    with eval_mode(model):
+        for start in range(0, n, BATCH):
+            part = map_inputs(inputs, lambda leaf, start=start: leaf[start : start + BATCH])
+            outputs = model.grouped(part)
+            for index, position in enumerate(positions):
+                parts[index].append(_of_task(model, outputs, position).float())
+    return [torch.cat(part) for part in parts]
+
+
+def _of_task(model: MultiTaskModel, outputs: Sequence[Tensor], position: int) -> Tensor:
+    for group, wide in zip(model.heads.groups, outputs, strict=True):
+        if position in group.tasks:
+            return wide[:, group.tasks.index(position)]
+    raise IndexError(position)
+
+
+def task_metric(task: Task, outputs: Tensor, targets: Tensor) -> float:
+    """The task's metric in its own units, from raw outputs and stored targets of observed rows."""
+    value = task.metric_definition(task.definition.predict(outputs), targets)
+    return value * task.scale**task.metric_definition.unit_power
+
+
+def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
+    """Ids of the rows with a label for a task, and their targets."""
+    if rows.observed is None:
+        return torch.arange(len(rows), device=rows.targets.device), rows.targets[:, position]
+    ids = rows.observed[:, position].nonzero()[:, 0]
+    return ids, rows.targets[ids, position]
+
+
+def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:
+    """Metric of every task of ``model`` on its labelled rows, NaN where undefined."""
+    outputs = task_outputs(model, rows, range(len(model.tasks)))
+    values = {}
+    for position, task in enumerate(model.tasks):
+        ids, targets = task_targets(rows, position)
+        values[task.name] = task_metric(task, outputs[position][ids], targets)
+    return values
+
+
+def trivial_levels(tasks: Sequence[Task], rows: Rows) -> dict[str, float]:
+    """Metric that a constant prediction reaches on these rows, by task name; NaN without a label."""
+    levels = {}
+    for position, task in enumerate(tasks):
+        _, targets = task_targets(rows, position)
+        metric = task.metric_definition
+        level = metric.trivial(targets) if len(targets) else float("nan")
+        levels[task.name] = level * task.scale**metric.unit_power
+    return levels

@@ -1,0 +1,48 @@
+"""The machine-readable course of a run: one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+
+class EventLog:
+    """Appends events to ``metrics.jsonl``; every one has ``event``, ``step``, ``epoch`` and ``time``.
+
+    Args:
+        path: The file; None writes nothing.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+
+    def write(self, event: str, *, step: int = 0, epoch: float = 0.0, **fields: Any) -> None:
+        """Append one event; values that are not finite become null."""
+        if self.path is None:
+            return
+        line = {"event": event, "step": step, "epoch": epoch, "time": time.time(), **fields}
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(_finite(line), ensure_ascii=False) + "\n")
+
+    def position(self) -> int:
+        """Where the next event will go; :meth:`rewind` takes it."""
+        return self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+
+    def rewind(self, position: int) -> None:
+        """Forget the events after ``position``: they will happen again."""
+        if self.path is not None and self.path.exists():
+            with self.path.open("rb+") as stream:
+                stream.truncate(min(position, self.position()))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,214 @@
+"""Train one network: the function that users call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..balancing import Balancer, Equal
+from ..data import Rows
+from ..errors import UserError
+from ..files import load_tree, save_tree
+from ..models import MultiTaskModel
+from ..task import Task
+from .callbacks import Callback, EarlyStopping
+from .common_checkpoint import kept_share
+from .evaluation import Evaluation
+from .events import EventLog
+from .loop import Progress, Training
+from .settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How training went for one task, on validation.
+
+    Attributes:
+        validation: Metric of the returned parameters.
+        peak: Best value while the task learned from its own labels.
+        best_epoch: Epoch of the peak.
+        converged_epoch: Epoch at which soft labels replaced its labels; None if never.
+        kept: Share of the peak that the returned parameters keep, see :func:`~polytask.training.kept_share`.
+    """
+
+    validation: float
+    peak: float
+    best_epoch: float
+    converged_epoch: float | None
+    kept: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What :func:`fit` gives.
+
+    Attributes:
+        model: The model with the returned parameters.
+        tasks: :class:`TaskResult` by task name.
+        epoch: Epoch of the returned parameters.
+        steps: Steps trained.
+        seconds: Time trained, evaluations included.
+        history: All evaluations.
+        callbacks: States of the callbacks at the end, by their names.
+    """
+
+    model: MultiTaskModel
+    tasks: dict[str, TaskResult]
+    epoch: float
+    steps: int
+    seconds: float
+    history: list[Evaluation] = field(repr=False)
+    callbacks: dict[str, Any] = field(repr=False)
+
+
+def fit(
+    model: MultiTaskModel,
+    tasks: Sequence[Task] | None = None,
+    *,
+    train: Rows | tuple[Any, Mapping[str, Tensor]],
+    validation: Rows | tuple[Any, Mapping[str, Tensor]],
+    balancer: Balancer | None = None,
+    callbacks: Sequence[Callback] = (),
+    settings: TrainingSettings | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    log: EventLog | None = None,
+    name: str = "training",
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train ``model`` and give it the parameters of the evaluation that is best for all its tasks.
+
+    Args:
+        model: The network; it is trained in place.
+        tasks: Its tasks, if you want to say them again; they must be the model's.
+        train: :class:`~polytask.data.Rows`, or ``(inputs, {task: labels})``.
+        validation: Likewise; all choices are made on it.
+        balancer: How the losses are balanced; equal weights by default.
+        callbacks: E.g. :class:`~polytask.distillation.AsynchronousConvergence`. Unless one of them decides the end,
+            training stops early when every task has stalled for ``settings.patience`` evaluations.
+        settings: :class:`~polytask.training.TrainingSettings`.
+        seed: Order of the rows and all randomness. Make the model under a seed of your own.
+        folder: Checkpoints go there; the same call with the same folder continues an interrupted training bit for bit,
+            and returns the result of a finished one at once.
+        log: Where events go.
+        name: Name of this training in the events.
+        progress: Called with the done and the total number of steps.
+
+    Raises:
+        UserError: If data and tasks do not fit.
+
+    Example:
+        >>> import torch, polytask as pt
+        >>> _ = torch.manual_seed(0)
+        >>> x = torch.randn(200, 4)
+        >>> tasks = [pt.Task("positive"), pt.Task("sum", kind="regression")]
+        >>> labels = {"positive": (x[:, 0] > 0).float(), "sum": x.sum(1)}
+        >>> model = pt.MultiTaskModel(torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU()), tasks)
+        >>> result = pt.fit(model, tasks, train=(x, labels), validation=(x, labels),
+        ...                 settings=pt.TrainingSettings(steps=300, learning_rate=1e-2))
+        >>> result.tasks["positive"].validation > 0.95
+        True
+    """
+    if tasks is not None and tuple(tasks) != model.tasks:
+        raise UserError(
+            f"tasks: the model was made for {[task.name for task in model.tasks]}, "
+            f"fit was given {[task.name for task in tasks]}; give the same tasks, or leave them out here"
+        )
+    settings = settings or TrainingSettings()
+    rows = [_as_rows(data, model.tasks, what) for data, what in ((train, "train"), (validation, "validation"))]
+    if not any(type(callback).finished is not Callback.finished for callback in callbacks):
+        callbacks = [*callbacks, EarlyStopping(settings.patience)]
+    stored = folder / "result.safetensors" if folder else None
+    if stored is not None and stored.exists():
+        return _restore(model, load_tree(stored))
+    training = Training(
+        model,
+        rows[0],
+        rows[1],
+        balancer=balancer or Equal(),
+        callbacks=callbacks,
+        settings=settings,
+        seed=seed,
+        folder=folder,
+        log=log,
+        name=name,
+    )
+    training.run(progress)
+    result = _result(training)
+    if stored is not None:
+        save_tree(stored, _store(result))
+        assert training.folder is not None
+        (training.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        training.snapshots.keep_only(set())
+    return result
+
+
+def _as_rows(data: Rows | tuple[Any, Mapping[str, Tensor]], tasks: Sequence[Task], what: str) -> Rows:
+    rows = data if isinstance(data, Rows) else Rows.from_labels(*data, tasks)
+    if rows.targets.shape[1] != len(tasks):
+        raise UserError(
+            f"{what}: expected one column of targets per task ({len(tasks)}), found {rows.targets.shape[1]}"
+        )
+    if len(rows) == 0:
+        raise UserError(f"{what}: no rows")
+    empty = [task.name for task, count in zip(tasks, rows.label_counts().tolist(), strict=True) if not count]
+    if empty:
+        raise UserError(f"{what}: no labels for {', '.join(empty)}; give some, or leave the task out")
+    return rows
+
+
+def _result(training: Training) -> TrainingResult:
+    converged: dict[str, int] = {}
+    for callback in training.callbacks:
+        converged |= getattr(callback, "converged_at", {})
+    returned = training.returned
+    results = {}
+    for task in training.tasks:
+        peak, step = returned.peaks.get(task.name, (float("nan"), training.step))
+        value = returned.values[task.name]
+        results[task.name] = TaskResult(
+            value,
+            peak,
+            training.epoch_of(step),
+            training.epoch_of(converged[task.name]) if task.name in converged else None,
+            kept_share(task, value, peak, training.trivial[task.name]),
+        )
+    states = {callback.name: callback.state_dict() for callback in training.callbacks}
+    return TrainingResult(
+        training.model,
+        results,
+        training.epoch_of(returned.step),
+        training.step,
+        training.seconds,
+        training.history,
+        states,
+    )
+
+
+def _store(result: TrainingResult) -> dict[str, Any]:
+    return {
+        "model": dict(result.model.state_dict()),
+        "tasks": {name: vars(task) for name, task in result.tasks.items()},
+        "epoch": result.epoch,
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "history": [vars(evaluation) for evaluation in result.history],
+        "callbacks": result.callbacks,
+    }
+
+
+def _restore(model: MultiTaskModel, state: dict[str, Any]) -> TrainingResult:
+    model.load_state_dict(state["model"])
+    return TrainingResult(
+        model,
+        {name: TaskResult(**task) for name, task in state["tasks"].items()},
+        state["epoch"],
+        state["steps"],
+        state["seconds"],
+        [Evaluation(**evaluation) for evaluation in state["history"]],
+        state["callbacks"],
+    )

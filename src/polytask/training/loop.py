@@ -1,0 +1,254 @@
+"""The training loop.
+
+::
+
+    while steps remain and no callback has finished:
+        batch   = rows[stream.ids(step)]                       inputs, targets, observed, ids
+        callback.before_step(batch)                            probes (affinity)
+        losses  = objective(model.grouped(batch.inputs))       per task: true labels, or soft labels once converged
+        weights = balancer.backward(losses)                    fills .grad of every parameter
+        average_gradients                                      several processes only
+        clip, optimizer.step, zero_grad                        heads of absent tasks are left alone
+        at the end of an epoch: balancer.end_epoch
+        every `evaluate_every` steps:
+            evaluation = metrics of all tasks on validation
+            callback.after_evaluation(evaluation)              convergence: soft labels replace labels
+            returned.update(evaluation)                        is this the checkpoint to return?
+        now and then: everything that changes goes into one checkpoint file
+
+A resumed training continues bit for bit: the order of rows is a function of seed and step, and everything else that
+changes is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from ..balancing import Balancer
+from ..data import Batch, Rows
+from ..files import load_tree, rng_state, save_tree, set_rng_state
+from ..models import MultiTaskModel
+from ..processes import average_gradients
+from .callbacks import Callback
+from .common_checkpoint import CommonCheckpoint
+from .evaluation import Evaluation, evaluate, trivial_levels
+from .events import EventLog
+from .objective import Objective
+from .optimizer import absent_heads_kept, make_optimizer
+from .settings import TrainingSettings
+from .snapshots import Snapshots
+from .stream import EpochStream
+
+#: ``progress(done steps, all steps)``.
+Progress = Callable[[int, int], None]
+PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed",
+}
+
+
+class Training:
+    """One training of one network: the state of the loop in the module's drawing.
+
+    Callbacks see and change it; :func:`polytask.fit` is the way to run it.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        train: Rows,
+        validation: Rows,
+        *,
+        balancer: Balancer,
+        callbacks: Sequence[Callback],
+        settings: TrainingSettings,
+        seed: int,
+        folder: Path | None = None,
+        log: EventLog | None = None,
+        name: str = "training",
+    ) -> None:
+        self.settings = settings.resolve(len(train))
+        self.fabric = Fabric(accelerator=settings.device, devices=1, precision=PRECISION[settings.precision])
+        self.model = model.to(self.fabric.device)
+        self.train, self.validation = train.to(self.fabric.device), validation.to(self.fabric.device)
+        self.tasks = model.tasks
+        self.balancer, self.callbacks = balancer, list(callbacks)
+        self.folder, self.log, self.name, self.seed = folder, log or EventLog(), name, seed
+
+        balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
+        balancer.to(self.fabric.device)
+        self.optimizer = make_optimizer(model.parameters(), self.settings)
+        self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
+        self.objective = Objective(model.heads.groups, len(self.tasks))
+        self.stream = EpochStream(len(train), self.settings.batch_size or 1, seed)
+        self.snapshots = Snapshots(folder / "snapshots" if folder else None)
+        self.trivial = trivial_levels(self.tasks, self.validation)
+        self.returned = CommonCheckpoint(self.tasks, self.trivial)
+        self.history: list[Evaluation] = []
+        self.step, self.seconds = 0, 0.0
+        self._sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
+        self._weights = torch.ones(len(self.tasks), device=self.fabric.device)
+        self._saved_at = time.monotonic()
+        torch.manual_seed(seed)
+        for callback in self.callbacks:
+            callback.start(self)
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the data so far."""
+        return round(self.step / self.stream.steps_per_epoch, 4)
+
+    @property
+    def finished(self) -> bool:
+        """The budget is used up, or a callback has finished at an evaluation."""
+        return self.step >= (self.settings.steps or 0) or any(callback.finished for callback in self.callbacks)
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Train to the end; the model then holds the parameters to return."""
+        total = self.settings.steps or 0
+        if self._checkpoint is None or not self._checkpoint.exists():
+            self._write("training_start", tasks=[task.name for task in self.tasks], settings=asdict(self.settings))
+            self.save()
+        else:
+            self.load()
+        started = time.monotonic() - self.seconds
+        while not self.finished:
+            self._one_step(self.train[self.stream.ids(self.step).to(self.fabric.device)])
+            self.step += 1
+            if self.step % self.stream.steps_per_epoch == 0:
+                self.balancer.end_epoch()
+            self.seconds = time.monotonic() - started
+            if self.step % (self.settings.evaluate_every or 1) == 0 or self.step == total:
+                self._evaluate()
+            if progress and self.step % 16 == 0:
+                progress(self.step, total)
+            if time.monotonic() - self._saved_at > self.settings.checkpoint_seconds:
+                self.save()
+        if progress:
+            progress(total, total)
+        self.model.load_state_dict(self.snapshots.load(self.returned.step))
+        self._write(
+            "training_end", seconds=self.seconds, steps=self.step, returned_epoch=self.epoch_of(self.returned.step)
+        )
+
+    def _one_step(self, batch: Batch) -> None:
+        self.model.train()
+        for callback in self.callbacks:
+            callback.before_step(self, batch)
+        with self.fabric.autocast():
+            outputs = self.model.grouped(batch.inputs)
+        losses = self.objective(outputs, batch)
+        self._weights = self.balancer.backward(losses, backward=self.fabric.backward)
+        average_gradients(self.model.parameters())
+        if self.settings.gradient_clip:
+            self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
+        absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
+        with absent_heads_kept(self.optimizer, self.model.heads, absent) if absent else nullcontext():
+            self._stepper.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._sums += torch.stack([losses.means * losses.counts, losses.counts])
+
+    def _evaluate(self) -> None:
+        names = [task.name for task in self.tasks]
+        losses, weights = (self._sums[0] / self._sums[1]).tolist(), self._weights.tolist()
+        self._sums.zero_()
+        evaluation = Evaluation(
+            self.step,
+            self.epoch,
+            evaluate(self.model, self.validation),
+            dict(zip(names, losses, strict=True)),
+            dict(zip(names, weights, strict=True)),
+        )
+        self.history.append(evaluation)
+        frozen = [self.tasks[position].name for position in self.objective.soft]
+        for callback in self.callbacks:
+            callback.after_evaluation(self, evaluation)
+        rank = max((callback.checkpoint_rank for callback in self.callbacks), default=0)
+        if self.returned.update(self.step, evaluation.validation, rank, frozen):
+            self.snapshots.save(self.step, self.model)
+        score = self.returned.score(evaluation.validation)
+        self._write(
+            "evaluation",
+            validation=evaluation.validation,
+            losses=evaluation.losses,
+            weights=evaluation.weights,
+            score=score,
+        )
+        if self.folder is None:
+            self.snapshots.keep_only(self._needed_snapshots())
+
+    def epoch_of(self, step: int) -> float:
+        """The epoch at an earlier step."""
+        return round(step / self.stream.steps_per_epoch, 4)
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append an event of this training to the log."""
+        self._write(event, **fields)
+
+    def _write(self, event: str, **fields: Any) -> None:
+        self.log.write(event, step=self.step, epoch=self.epoch, training=self.name, **fields)
+
+    @property
+    def _checkpoint(self) -> Path | None:
+        return self.folder / "checkpoint.safetensors" if self.folder else None
+
+    def _needed_snapshots(self) -> set[int]:
+        needed = {self.returned.step}
+        for callback in self.callbacks:
+            needed |= callback.needed_snapshots()
+        return needed
+
+    def save(self) -> None:
+        """Write the checkpoint, then drop the snapshots that neither it nor anybody needs any more."""
+        if self._checkpoint is None:
+            return
+        save_tree(self._checkpoint, self.state_dict())
+        self.snapshots.keep_only(self._needed_snapshots())
+        self._saved_at = time.monotonic()
+
+    def load(self) -> None:
+        """Continue from the checkpoint."""
+        assert self._checkpoint is not None
+        self.load_state_dict(load_tree(self._checkpoint))
+        for callback in self.callbacks:
+            callback.resume(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes while training."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "rng": rng_state(),
+            "model": dict(self.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "balancer": dict(self.balancer.state_dict()),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "returned": self.returned.state_dict(),
+            "history": [asdict(evaluation) for evaluation in self.history],
+            "sums": self._sums,
+            "weights": self._weights,
+            "callbacks": [callback.state_dict() for callback in self.callbacks],
+            "log": self.log.position(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.balancer.load_state_dict(state["balancer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        self.returned.load_state_dict(state["returned"])
+        self.history = [Evaluation(**evaluation) for evaluation in state["history"]]
+        self._sums = state["sums"].to(self.fabric.device)
+        self._weights = state["weights"].to(self.fabric.device)
+        for callback, callback_state in zip(self.callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(callback_state)
+        self.log.rewind(state["log"])
+        set_rng_state(state["rng"])

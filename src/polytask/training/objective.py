@@ -1,0 +1,84 @@
+"""Losses of a batch, task by task: true labels, or soft labels once a task has converged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..balancing import TaskLosses
+from ..data import Batch
+from ..distillation.soft_labels import SoftLabels
+from ..models import TaskGroup
+from ..processes import sum_over_processes, world_size
+
+
+class Objective:
+    """Computes the mean loss of every task, groups of equal kind at once.
+
+    Args:
+        groups: The model's task groups; outputs come in this order.
+        tasks: Number of tasks.
+    """
+
+    def __init__(self, groups: Sequence[TaskGroup], tasks: int) -> None:
+        self.groups = tuple(groups)
+        self.soft: dict[int, SoftLabels] = {}
+        joined = [position for group in self.groups for position in group.tasks]
+        self._in_order = joined == list(range(tasks))
+        self._order = torch.tensor(sorted(range(tasks), key=joined.__getitem__))
+        self._contiguous = [_as_slice(group.tasks) for group in self.groups]
+
+    def use_soft_labels(self, task: int, labels: SoftLabels) -> None:
+        """From now on the task learns from ``labels`` instead of its targets."""
+        self.soft[task] = labels
+
+    def __call__(self, outputs: Sequence[Tensor], batch: Batch) -> TaskLosses:
+        """Mean losses over the labelled samples of each task.
+
+        Args:
+            outputs: One tensor per group, ``[B, k]`` or ``[B, k, C]``.
+            batch: Targets ``[B, K]``; entries that are not observed are masked before any arithmetic.
+        """
+        if batch.observed is None and world_size() == 1:
+            sums = torch.cat([self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)])
+            values = self._ordered(sums)
+            counts = values.new_full((len(values),), len(batch))
+            return TaskLosses(values, values.detach(), counts, complete=True)
+        observed = torch.ones_like(batch.targets, dtype=torch.bool) if batch.observed is None else batch.observed
+        parts = [
+            torch.where(observed[:, columns], self._elements(i, o, batch), 0.0).sum(0)
+            for i, (o, columns) in enumerate(zip(outputs, self._contiguous, strict=True))
+        ]
+        sums = self._ordered(torch.cat(parts))
+        local = torch.stack([sums.detach(), observed.sum(0)])
+        total, counts = sum_over_processes(local)
+        divisor = counts.clamp_min(1)
+        # Gradients are averaged over processes: the factor makes that the mean over all samples of all processes.
+        return TaskLosses(sums * (world_size() / divisor), total / divisor, counts, complete=bool((counts > 0).all()))
+
+    def _elements(self, index: int, outputs: Tensor, batch: Batch) -> Tensor:
+        """``[B, k]`` losses of one group, float32."""
+        group = self.groups[index]
+        outputs = outputs.float()
+        soft = [task for task in group.tasks if task in self.soft]
+        if not soft:
+            return group.kind.loss(outputs, batch.targets[:, self._contiguous[index]])
+        columns = []
+        for position, task in enumerate(group.tasks):
+            if task in self.soft:
+                columns.append(self.soft[task].loss(group.kind, outputs[:, position], batch, task))
+            else:
+                columns.append(group.kind.loss(outputs[:, position], batch.targets[:, task]))
+        return torch.stack(columns, 1)
+
+    def _ordered(self, values: Tensor) -> Tensor:
+        return values if self._in_order else values[self._order.to(values.device)]
+
+
+def _as_slice(positions: Sequence[int]) -> slice | list[int]:
+    """Neighbouring columns as a slice, which costs no copy."""
+    if list(positions) == list(range(positions[0], positions[-1] + 1)):
+        return slice(positions[0], positions[-1] + 1)
+    return list(positions)

@@ -1,0 +1,88 @@
+"""How long and how fast to train, with defaults that follow the size of the data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from ..errors import raise_all
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+PRECISIONS = ("32", "bf16", "16")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of one training.
+
+    Args:
+        steps: Most optimiser steps. Default: 40 epochs, but at least 2,000 and at most 20,000 steps.
+        epochs: The same in passes over the data; not together with ``steps``.
+        batch_size: Rows per step over all processes. Default: a fiftieth of the rows, a power of two from 32 to 512.
+        learning_rate: Step size.
+        weight_decay: Decay of the optimiser (decoupled for ``adamw``).
+        optimizer: ``adam``, ``adamw`` or ``sgd``.
+        momentum: Of ``sgd``.
+        evaluate_every: Steps between evaluations. Default: 60 evaluations in all.
+        patience: Training ends early when no task has improved in so many evaluations.
+        gradient_clip: Largest norm of the whole gradient; None for no clipping.
+        checkpoint_seconds: Least time between two checkpoints on disk.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``32``, ``bf16`` or ``16`` (mixed).
+
+    Raises:
+        UserError: All unusable values at once.
+    """
+
+    steps: int | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    evaluate_every: int | None = None
+    patience: int = 10
+    gradient_clip: float | None = None
+    checkpoint_seconds: float = 15.0
+    device: str = "auto"
+    precision: str = "32"
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, least in (("steps", 1), ("batch_size", 1), ("evaluate_every", 1), ("patience", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                problems.append(f"{name} must be at least {least}, found {value}")
+        for name in ("epochs", "learning_rate", "gradient_clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                problems.append(f"{name} must be more than 0 and finite, found {value}")
+        if self.steps is not None and self.epochs is not None:
+            problems.append(f"give steps or epochs, not both; found steps={self.steps} and epochs={self.epochs}")
+        if not 0 <= self.weight_decay < math.inf:
+            problems.append(f"weight_decay must be at least 0, found {self.weight_decay}")
+        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS), ("device", ("auto", "cpu", "cuda"))):
+            if getattr(self, name) not in known:
+                problems.append(f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}")
+        raise_all(problems)
+
+    def resolve(self, rows: int) -> TrainingSettings:
+        """The same with every default decided for this number of training rows.
+
+        Example:
+            >>> settings = TrainingSettings().resolve(rows=5000)
+            >>> settings.batch_size, settings.steps, settings.evaluate_every
+            (64, 3160, 53)
+        """
+        batch = self.batch_size or min(512, max(32, 2 ** int(math.log2(max(1, rows / 50)))))
+        batch = min(batch, rows)
+        epoch = math.ceil(rows / batch)
+        if self.steps is not None:
+            steps = self.steps
+        elif self.epochs is not None:
+            steps = math.ceil(self.epochs * epoch)
+        else:
+            steps = min(20_000, max(2_000, 40 * epoch))
+        every = self.evaluate_every or math.ceil(steps / 60)
+        return replace(self, steps=steps, epochs=None, batch_size=batch, evaluate_every=min(every, steps))

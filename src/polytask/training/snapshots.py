@@ -1,0 +1,46 @@
+"""Parameters of earlier evaluations, kept while somebody needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from ..files import load_tree, save_tree
+
+
+class Snapshots:
+    """Whole-model snapshots by step, in memory or as files.
+
+    Args:
+        folder: Where the files go; None keeps snapshots in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._memory: dict[int, dict[str, Tensor]] = {}
+
+    def save(self, step: int, model: nn.Module) -> None:
+        """Keep the model as it is now, once per step."""
+        if self.folder is None:
+            if step not in self._memory:
+                self._memory[step] = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        elif not self._path(step).exists():
+            save_tree(self._path(step), dict(model.state_dict()))
+
+    def load(self, step: int) -> dict[str, Tensor]:
+        """The state dictionary saved at a step."""
+        return self._memory[step] if self.folder is None else load_tree(self._path(step))
+
+    def keep_only(self, steps: set[int]) -> None:
+        """Drop all others."""
+        for step in [step for step in self._memory if step not in steps]:
+            del self._memory[step]
+        if self.folder is not None and self.folder.exists():
+            for path in self.folder.glob("*.safetensors"):
+                if int(path.stem) not in steps:
+                    path.unlink()
+
+    def _path(self, step: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{step}.safetensors"
