@@ -1,6 +1,34 @@
 """Tables, splits, sources and batches."""
 
+from .infer import InferredTask, infer_targets, infer_tasks
+from .roles import check_columns
 from .rows import Batch, Inputs, Rows
+from .schema import Schema
 from .sparse import SparseRows
+from .split_checks import check_split
+from .splits import PARTS, load_split, make_split, save_split, split_from_column
+from .table import read_table, require_rows
+from .targets import encode_targets
+from .text import TextSettings
 
-__all__ = ["Batch", "Inputs", "Rows", "SparseRows"]
+__all__ = [
+    "PARTS",
+    "Batch",
+    "InferredTask",
+    "Inputs",
+    "Rows",
+    "Schema",
+    "SparseRows",
+    "TextSettings",
+    "check_columns",
+    "check_split",
+    "encode_targets",
+    "infer_targets",
+    "infer_tasks",
+    "load_split",
+    "make_split",
+    "read_table",
+    "require_rows",
+    "save_split",
+    "split_from_column",
+]

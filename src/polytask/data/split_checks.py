@@ -1,0 +1,78 @@
+"""Whether every task can be trained and measured on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..errors import raise_all
+from ..task import Task
+from .splits import PARTS
+
+_REMEDY = "make that part larger, choose another seed, leave the task out"
+
+
+def check_split(codes: np.ndarray, targets: np.ndarray, tasks: Sequence[Task], *, where: str = "split") -> list[str]:
+    """Check the labels of every task in every part.
+
+    Nothing to learn from in training, or a metric that is not defined on validation (where choices are made), is an
+    error; a metric that is not defined on test, or a class that training never sees, is a warning.
+
+    Args:
+        codes: ``[n]`` part of every row.
+        targets: ``[n, K]`` with NaN where there is no label.
+        tasks: The tasks.
+        where: Name of the split in messages.
+
+    Returns:
+        Warnings for the user.
+
+    Raises:
+        UserError: All errors at once.
+    """
+    problems: list[str] = []
+    warnings: list[str] = []
+    values = np.asarray(targets)
+    for k, task in enumerate(tasks):
+        parts = [column[~np.isnan(column)] for column in (values[codes == code, k] for code in range(len(PARTS)))]
+        at = f"{where}: task {task.name!r}"
+        problems += [*_training(parts[0], at), *_measuring(task, parts[1], "validation", at)]
+        warnings += [*_measuring(task, parts[2], "test", at), *_unseen(task, parts, at)]
+    raise_all(problems)
+    return warnings
+
+
+def _training(labels: np.ndarray, at: str) -> list[str]:
+    if len(labels) == 0:
+        return [f"{at} has no label in the training rows; {_REMEDY}"]
+    return [] if len(np.unique(labels)) > 1 else [f"{at} has only one label in the training rows; {_REMEDY}"]
+
+
+def _measuring(task: Task, labels: np.ndarray, part: str, at: str) -> list[str]:
+    if len(labels) == 0:
+        return [f"{at} has no label in the {part} rows: {task.metric} is not defined; {_REMEDY}"]
+    if np.isnan(_example_value(task, labels)):
+        return [f"{at}: {task.metric} is not defined on the {part} rows ({_summary(labels)}); {_REMEDY}"]
+    return []
+
+
+def _example_value(task: Task, labels: np.ndarray) -> float:
+    """The metric of some varied predictions: NaN exactly where no predictions have a value."""
+    shape = (len(labels), len(task.classes)) if task.kind == "multiclass" else (len(labels),)
+    predictions = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    predictions = predictions / predictions.sum(-1, keepdim=True) if task.kind == "multiclass" else predictions
+    return task.metric_definition(predictions, torch.from_numpy(np.array(labels)))
+
+
+def _unseen(task: Task, parts: Sequence[np.ndarray], at: str) -> list[str]:
+    if task.kind == "regression":
+        return []
+    unseen = np.setdiff1d(np.concatenate(parts[1:]), parts[0]).astype(int)
+    shown = ", ".join(repr(task.classes[index]) for index in unseen[:5])
+    return [f"{at}: no training row of {shown}: it cannot be learnt"] if len(unseen) else []
+
+
+def _summary(labels: np.ndarray) -> str:
+    return f"{len(labels)} labelled, {len(np.unique(labels))} distinct"

@@ -1,0 +1,111 @@
+"""Target columns as numbers: class indices, or standardised values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from ..errors import UserError, did_you_mean, raise_all
+from ..task import Task
+from .columns import coded, is_text, numbers, parse
+from .problems import collected
+
+#: The ignore index of class targets: "no label here".
+IGNORE = "-100"
+
+
+def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False) -> Tensor:
+    """``[n, K]`` float32: class indices or ``(y - center) / scale``, NaN where there is no label.
+
+    Args:
+        table: Has one column per task, of the task's name.
+        tasks: In the order of the columns of the result.
+        where: Name of the table in messages.
+        partial: Whether a column may be absent (then no row has a label for that task).
+
+    Raises:
+        UserError: If a column is missing, a label is no class of its task, or a number is none or infinite.
+
+    Example:
+        >>> table = pa.table({"size": ["small", "large", ""]})
+        >>> encode_targets(table, [Task("size", kind="multiclass", classes=("small", "medium", "large"))])
+        tensor([[0.],
+                [2.],
+                [nan]])
+    """
+    problems: list[str] = []
+    matrix = np.full((table.num_rows, len(tasks)), np.nan, np.float32)
+    for k, task in enumerate(tasks):
+        if task.name not in table.column_names:
+            if not partial:
+                hint = did_you_mean(task.name, table.column_names)
+                problems.append(f"{where}: target column {task.name!r} is missing; {hint}")
+            continue
+        encode = _values if task.kind == "regression" else _classes
+        with collected(problems):
+            matrix[:, k] = encode(table[task.name], task, f"{where}: target {task.name!r}")
+    raise_all(problems)
+    return torch.from_numpy(matrix)
+
+
+def standardise_tasks(table: pa.Table, tasks: Sequence[Task], train: np.ndarray | None, where: str) -> tuple[Task, ...]:
+    """The tasks, those of regression with the mean and standard deviation of their training labels."""
+    problems: list[str] = []
+    fitted: list[Task] = []
+    for task in tasks:
+        with collected(problems):
+            fitted.append(_standardised(table, task, train, where))
+    raise_all(problems)
+    return tuple(fitted)
+
+
+def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: str) -> Task:
+    if task.kind != "regression":
+        return task
+    values = target_numbers(table[task.name], f"{where}: target {task.name!r}")
+    values = values if train is None else values[train]
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        raise UserError(f"{where}: target {task.name!r} has no label in the training rows; split the rows differently")
+    scale = float(values.std())
+    return replace(task, center=float(values.mean()), scale=scale if scale > 0 else 1.0)
+
+
+def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
+    """``[n]`` float64 values of a regression target, NaN where missing; ``at`` names it in messages."""
+    if is_text(column.type):
+        words = coded(column)
+        values, strange = parse(words)
+        if strange.any():
+            raise UserError(f"{at}: expected numbers, found {words.example(strange)}; mend or empty such cells")
+        return words.gather(values, np.nan)
+    values = numbers(column)
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise UserError(
+            f"{at}: {int(infinite.sum())} infinite values, first in row {int(infinite.argmax()) + 1}; "
+            "expected finite numbers, or an empty cell where there is no label"
+        )
+    return values
+
+
+def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    return (target_numbers(column, at) - task.center) / task.scale
+
+
+def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    words = coded(column)
+    known = pc.index_in(words.words, value_set=pa.array(task.classes, pa.large_string()))
+    index = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    ignored = pc.equal(words.words, IGNORE).to_numpy(zero_copy_only=False)
+    unknown = np.isnan(index) & ~ignored
+    if unknown.any():
+        classes = ", ".join(task.classes[:20])
+        raise UserError(f"{at}: {words.example(unknown)} is not one of its classes ({classes}); mend or empty it")
+    return words.gather(index, np.nan)
