@@ -1,0 +1,58 @@
+"""Time of the exact choice of networks, on random matrices.
+
+    python benchmarks/selection.py --tasks 9 12 14 --networks 4
+
+``uniform``: independent values from 0 to 1; ``block``: three known groups and noise; ``ties``: zeros and ones only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from polytask.grouping.affinity_matrix import Affinity
+from polytask.grouping.selection import select_networks
+
+
+def matrix(kind: str, tasks: int, seed: int) -> np.ndarray:
+    """A random matrix [tasks, tasks] of the given kind."""
+    rng = np.random.default_rng(seed)
+    if kind == "uniform":
+        return rng.random((tasks, tasks))
+    if kind == "ties":
+        return rng.integers(0, 2, (tasks, tasks)).astype(float)
+    group = rng.integers(0, 3, tasks)
+    return (group[:, None] == group) - 0.2 + rng.normal(0, 0.3, (tasks, tasks))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[9, 12, 14, 16], help="numbers of tasks")
+    parser.add_argument("--networks", type=int, nargs="+", default=[4], help="budgets")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=["uniform", "block", "ties"], default=["uniform", "block", "ties"]
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="matrices per row; the median time is shown")
+    arguments = parser.parse_args()
+    print("| tasks | networks | matrix | seconds | score | found | optimal |")
+    print("|---|---|---|---|---|---|---|")
+    for tasks in arguments.tasks:
+        for networks in arguments.networks:
+            for kind in arguments.kinds:
+                seconds = []
+                for seed in range(arguments.repeats):
+                    affinity = Affinity(tuple(map(str, range(tasks))), matrix(kind, tasks, seed))
+                    start = time.perf_counter()
+                    found = select_networks(affinity, networks)
+                    seconds.append(time.perf_counter() - start)
+                print(
+                    f"| {tasks} | {networks} | {kind} | {np.median(seconds):.3f} | {found.score:.4f} "
+                    f"| {len(found.networks)} | {'yes' if found.optimal else f'bound {found.bound:.4f}'} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

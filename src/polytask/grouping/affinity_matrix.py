@@ -1,0 +1,134 @@
+"""The matrix of task affinities: who helps whom, and by how much."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from polytask.errors import UserError, raise_all
+from polytask.grouping.jsonfile import check_keys, read_json, write_json
+
+MADE_BY = "`polytask affinity`"
+
+
+@dataclass(frozen=True, eq=False)
+class Affinity:
+    """Effect of every task's update on every task's loss.
+
+    Args:
+        tasks: names of the K tasks.
+        matrix: shape [K, K]; ``matrix[i][j]`` is the relative fall of the loss of task j after an update on
+            task i alone, Z_{i->j} (positive: i helps j; no unit). The diagonal is never used to choose networks
+            and may be NaN.
+        meta: how it was measured; anything that JSON can hold.
+
+    Raises:
+        UserError: no task, repeated names, a wrong shape, NaN or infinity off the diagonal.
+
+    Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, equation 1.
+
+    Example:
+        >>> affinity = Affinity(("a", "b"), [[float("nan"), 0.25], [-0.5, float("nan")]])
+        >>> affinity.to_json_dict()["affinity"]
+        [[None, 0.25], [-0.5, None]]
+        >>> float(affinity.gains[1, 0])  # task b is helped by an update on a
+        0.25
+    """
+
+    tasks: tuple[str, ...]
+    matrix: np.ndarray
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        matrix = _as_numbers(self.matrix, "affinity")
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        raise_all(_problems(self.tasks, matrix, "affinity"))
+        matrix.setflags(write=False)
+        object.__setattr__(self, "matrix", matrix)
+
+    @property
+    def gains(self) -> np.ndarray:
+        """Shape [K, K], seen from the task that is scored: ``gains[r][d]`` = effect of donor d on recipient r; zero
+        diagonal."""
+        gains = self.matrix.T.copy()
+        np.fill_diagonal(gains, 0.0)
+        return gains
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The content of ``affinity.json``; an unknown value on the diagonal is written as null."""
+        rows = [[None if np.isnan(x) else float(x) for x in row] for row in self.matrix]
+        return {"tasks": list(self.tasks), "affinity": rows, "meta": self.meta}
+
+    @classmethod
+    def from_json_dict(cls, content: Any, where: str = "affinity.json") -> Affinity:
+        """The matrix in ``content``; ``where`` names its origin in errors. ``meta`` may be absent.
+
+        Raises:
+            UserError: anything that is wrong with it, all at once.
+        """
+        raise_all(check_keys(content, ("tasks", "affinity"), where))
+        tasks, meta = content["tasks"], content.get("meta") or {}
+        if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+            raise UserError(f"{where}: 'tasks' is to be a list of names, found {tasks!r}")
+        if not isinstance(meta, dict):
+            raise UserError(f"{where}: 'meta' is to be an object, found {type(meta).__name__}")
+        matrix = _as_numbers(content["affinity"], f"{where}: 'affinity'")
+        raise_all(_problems(tuple(tasks), matrix, where))
+        return cls(tuple(tasks), matrix, meta)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write ``affinity.json`` at once (never half a file)."""
+        write_json(path, self.to_json_dict())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Affinity:
+        """Read a file written by :meth:`save`.
+
+        Raises:
+            UserError: the file is absent, not JSON, or not an affinity.
+        """
+        return cls.from_json_dict(read_json(path, MADE_BY), where=str(path))
+
+
+def _as_numbers(rows: Any, where: str) -> np.ndarray:
+    """``rows`` as a new float64 matrix; null stands for NaN."""
+    if not isinstance(rows, (Sequence, np.ndarray)) or isinstance(rows, str) or not len(rows):
+        raise UserError(f"{where}: expected a square matrix of numbers, a list of rows, found {rows!r}")
+    if not all(isinstance(row, (Sequence, np.ndarray)) and not isinstance(row, str) for row in rows):
+        raise UserError(f"{where}: expected a list of rows, each a list of numbers")
+    lengths = {len(row) for row in rows}
+    if lengths != {len(rows)}:
+        shown = ", ".join(map(str, sorted(lengths)))
+        raise UserError(
+            f"{where}: expected a square matrix, one row and one column per task, "
+            f"found {len(rows)} rows of length {shown}"
+        )
+    try:
+        return np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{where}: expected numbers only (null is allowed on the diagonal), found something else"
+        ) from None
+
+
+def _problems(tasks: tuple[str, ...], matrix: np.ndarray, where: str) -> list[str]:
+    problems = []
+    if len(tasks) != len(matrix):
+        problems.append(
+            f"{where}: {len(tasks)} task names for a matrix of {len(matrix)} rows; name every row once, in order"
+        )
+    repeated = sorted({task for task in tasks if tasks.count(task) > 1})
+    if repeated:
+        problems.append(f"{where}: task names are to differ, found repeated: {', '.join(repeated)}; rename them")
+    names = tasks if len(tasks) == len(matrix) else tuple(str(i) for i in range(len(matrix)))
+    problems += [
+        f"{where}: the effect of task {names[i]!r} on task {names[j]!r} (row {i}, column {j}) is to be a finite "
+        f"number, found {matrix[i, j]}; measure it again or leave one of the two tasks out"
+        for i, j in np.argwhere(~np.isfinite(matrix))
+        if i != j
+    ]
+    return problems
