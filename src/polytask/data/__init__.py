@@ -1,6 +1,7 @@
 """Tables, splits, sources and batches."""
 
 from .infer import InferredTask, infer_targets, infer_tasks
+from .leaks import find_leaks
 from .roles import check_columns
 from .rows import Batch, Inputs, Rows
 from .schema import Schema
@@ -23,6 +24,7 @@ __all__ = [
     "check_columns",
     "check_split",
     "encode_targets",
+    "find_leaks",
     "infer_targets",
     "infer_tasks",
     "load_split",

@@ -128,7 +128,8 @@ def looks_like_text(words: Coded, train: np.ndarray) -> bool:
         return False
     lengths = pc.utf8_length(words.words).to_numpy(zero_copy_only=False)
     distinct = int(used.sum())
-    return bool((distinct > 50) + (distinct > 0.5 * counts.sum()) + (lengths[used].mean() > 30) >= 2)
+    signs = (distinct > 50, distinct > int(counts.sum()) / 2, float(lengths[used].mean()) > 30)
+    return sum(signs) >= 2
 
 
 def _check_mixed(words: Coded, at: str) -> None:

@@ -1,0 +1,157 @@
+"""Features that give a target away. They are reported, not removed: only the user knows whether they are a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy.stats import rankdata
+
+from ..task import Task
+from .columns import Coded, coded
+from .features import feature_numbers
+from .schema import Schema
+
+#: Above this correlation, ROC-AUC or share of rows a single feature is suspicious.
+SUSPICIOUS = 0.999
+#: Rows looked at: a leak shows in a sample.
+MOST_ROWS = 20_000
+#: With fewer labelled rows (of each class), perfect agreement may be chance.
+FEWEST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A feature to compare with every target.
+
+    Attributes:
+        name: Its name.
+        values: ``[n]`` numbers with NaN, None for words.
+        codes: ``[n]`` its distinct values as 0, 1, ... (missing is one of them); None if most values are distinct,
+            because such a column (an id) determines everything without meaning anything.
+    """
+
+    name: str
+    values: np.ndarray | None
+    codes: np.ndarray | None
+
+
+def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
+    """One line for every pair of a feature and a target where the feature alone predicts the target almost perfectly.
+
+    Numbers: correlation (Pearson or Spearman) with a regression target, or ROC-AUC for a binary one, above 0.999.
+    Categories and numbers with few distinct values: they determine the class of more than 99.9 % of the rows, or
+    explain more than 99.9 % of the variance; this includes copies and recodings of a target.
+
+    Args:
+        table: The table that ``schema`` was fitted to.
+        schema: Its features and tasks.
+        seed: Of the sample of rows of a large table.
+
+    Example:
+        >>> table = pa.table({"sold": [0, 1] * 20, "status": ["open", "gone"] * 20, "size": list(range(40))})
+        >>> find_leaks(table, Schema.fit(table, [Task("sold")]))
+        ["feature 'status' is a recoding of target 'sold'"]
+    """
+    if table.num_rows > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(table.num_rows, MOST_ROWS, replace=False))
+        table = table.select(sorted({*schema.feature_names, *(task.name for task in schema.tasks)})).take(rows)
+    targets = schema.encode_targets(table).double().numpy()
+    return [
+        f"feature {feature.name!r} {finding} target {task.name!r}{figure}"
+        for feature in _candidates(table, schema)
+        for task, labels in zip(schema.tasks, targets.T, strict=True)
+        for finding, figure in _compare(feature, task, labels)
+    ]
+
+
+def _candidates(table: pa.Table, schema: Schema) -> Iterator[Candidate]:
+    for column in schema.numeric:
+        values = feature_numbers(table[column.name], column.name)
+        yield Candidate(column.name, values, _codes_of_numbers(values))
+    for name in schema.word_columns:
+        yield Candidate(name, None, _codes_of_words(coded(table[name])))
+
+
+def _codes_of_numbers(values: np.ndarray) -> np.ndarray | None:
+    distinct, codes = np.unique(values, return_inverse=True)  # NaN is one of the values
+    return codes if len(distinct) <= len(values) / 2 else None
+
+
+def _codes_of_words(words: Coded) -> np.ndarray | None:
+    return words.index + 1 if len(words.words) <= len(words.index) / 2 else None
+
+
+def _compare(feature: Candidate, task: Task, labels: np.ndarray) -> list[tuple[str, str]]:
+    """What the feature does to the target and the figure, for the first test that is met."""
+    known = ~np.isnan(labels)
+    finding = None
+    if feature.codes is not None:
+        explain = _explained_values if task.kind == "regression" else _explained_classes
+        finding = explain(feature.codes[known], labels[known])
+    if finding is None and feature.values is not None and task.kind != "multiclass":
+        known &= ~np.isnan(feature.values)
+        compare = _correlation if task.kind == "regression" else _ranking
+        finding = compare(feature.values[known], labels[known])
+    return [] if finding is None else [finding]
+
+
+def _explained_classes(codes: np.ndarray, labels: np.ndarray) -> tuple[str, str] | None:
+    """Share of rows whose class is the most frequent one of their category, over categories of several rows."""
+    if len(labels) < 2 * FEWEST_ROWS:
+        return None
+    width = int(labels.max()) + 1
+    table = np.bincount(codes * width + labels.astype(np.int64), minlength=(codes.max() + 1) * width).reshape(-1, width)
+    several = table[table.sum(1) > 1]
+    total = several.sum()
+    by_class = np.sort(several.sum(0))[::-1]
+    if total < len(labels) / 2 or by_class[1:].sum() < FEWEST_ROWS:
+        return None
+    wrong, wrong_without = total - several.max(1).sum(), total - by_class[0]
+    # A rare class alone makes nearly all rows right: the feature has to explain that class too.
+    if wrong > (1 - SUSPICIOUS) * total or wrong > 0.05 * wrong_without:
+        return None
+    if wrong == 0 and len(several) == (by_class > 0).sum():
+        return "is a recoding of", ""
+    return "determines", f" in {100 * (1 - wrong / total):.2f} % of the rows"
+
+
+def _explained_values(codes: np.ndarray, labels: np.ndarray) -> tuple[str, str] | None:
+    """Share of the variance between categories of several rows."""
+    counts = np.bincount(codes)
+    several = counts[codes] > 1
+    codes, labels = codes[several], labels[several]
+    if len(labels) < max(2 * FEWEST_ROWS, several.size / 2) or labels.var() == 0:
+        return None
+    means = np.bincount(codes, labels) / np.maximum(np.bincount(codes), 1)
+    share = 1 - ((labels - means[codes]) ** 2).mean() / labels.var()
+    return ("determines", f" (explains {100 * share:.2f} % of its variance)") if share > SUSPICIOUS else None
+
+
+def _correlation(values: np.ndarray, labels: np.ndarray) -> tuple[str, str] | None:
+    if len(labels) < 2 * FEWEST_ROWS:
+        return None
+    pearson = _pearson(values, labels)
+    if abs(pearson) > SUSPICIOUS:
+        return "is a linear function of", f" (correlation {pearson:.5f})"
+    spearman = _pearson(rankdata(values), rankdata(labels))
+    return ("orders", f" (rank correlation {spearman:.5f})") if abs(spearman) > SUSPICIOUS else None
+
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / spread if spread > 0 else 0.0
+
+
+def _ranking(values: np.ndarray, labels: np.ndarray) -> tuple[str, str] | None:
+    """ROC-AUC in either direction, from the ranks of the positive rows."""
+    positive = labels == 1
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    if min(ones, zeros) < FEWEST_ROWS:
+        return None
+    auc = (rankdata(values)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros)
+    auc = max(auc, 1 - auc)
+    return ("separates the classes of", f" (ROC-AUC {auc:.5f})") if auc > SUSPICIOUS else None
