@@ -1,0 +1,149 @@
+"""From a run folder to its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ..files import write_bytes
+from . import numbers
+from .curves import Panel, curve
+from .heatmap import NUMBERS_UP_TO, heatmap
+from .networks import Network, groups, networks
+from .numbers import number
+from .outcome import BASELINES, EQUAL_WITHIN, Row, rows
+from .run import Run, read_run
+from .score import score_curve
+from .summary import count, summary
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder: one file that needs nothing else, also for a run that is not finished.
+
+    Args:
+        folder: The folder of one run.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: If ``folder`` is not a run, or a file of it is damaged.
+    """
+    folder = Path(folder)
+    page = folder / "report.html"
+    write_bytes(page, render(read_run(folder)).encode())
+    return page
+
+
+def render(run: Run) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    table, chosen = rows(run), networks(run)
+    return environment.get_template("page.html").render(
+        run=run,
+        count=count,
+        sentences=summary(run, table, chosen),
+        facts=_facts(run),
+        table=table,
+        others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
+        equal_within=numbers.percent(EQUAL_WITHIN),
+        panels=[(panel.task, curve(panel)) for panel in _panels(run, table)],
+        self_taught=run.config.get("converge") not in ("off", False),
+        drawn_baselines=_drawn_baselines(run),
+        heatmap=_heatmap(run, chosen),
+        numbers_in_cells=run.affinity is not None and len(run.affinity.tasks) <= NUMBERS_UP_TO,
+        networks=chosen,
+        score=_score(run, chosen),
+        phases=_phases(run),
+        config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) if run.config else "",
+        format=numbers,
+    )
+
+
+def breakable(name: str) -> Markup:
+    """A name with places where a long one may break: names of columns have no spaces.
+
+    Example:
+        >>> print(breakable("a_long&name"))
+        a_<wbr>long&amp;name
+    """
+    return Markup(re.sub(r"([_./-])(?=\w)", r"\1<wbr>", str(escape(name))))
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    totals = run.results.get("totals") or {}
+    split = totals.get("rows") or {}
+    facts = [(f"{part} rows", number(split.get(part))) for part in ("train", "validation", "test")]
+    facts += [(part, number(totals.get(part))) for part in ("networks", "parameters")]
+    shown = [(name, numbers.shown(value, 0)) for name, value in facts if value is not None]
+    settings = [(key, run.config[key]) for key in ("balance", "converge", "seed") if key in run.config]
+    return shown + [(key, "off" if value is False else str(value)) for key, value in settings]
+
+
+def _panels(run: Run, table: Sequence[Row]) -> list[Panel]:
+    by_task = {row.task: row for row in table}
+    return [_panel(run, task, by_task.get(task)) for task in run.tasks]
+
+
+def _panel(run: Run, task: str, row: Row | None) -> Panel:
+    training = run.training_of(task)
+    converged = training.converged.get(task) if training else None
+    sources = {"single_task": f"single_task.{task}", "all_in_one": "all_in_one"}
+    found = {name: run.log.trainings.get(source) for name, source in sources.items()}
+    baselines = {name: other.curve(task) for name, other in found.items() if other and other is not training}
+    return Panel(
+        task=task,
+        metric=row.metric if row else "",
+        direction=row.direction if row else "",
+        ours=training.curve(task) if training else [],
+        baselines=baselines,
+        switch=converged.epoch if converged else row.converged_epoch if row else None,
+        peak=row.peak if row and row.peak is not None else converged.peak if converged else None,
+        returned=training.returned_epoch if training else None,
+    )
+
+
+def _drawn_baselines(run: Run) -> list[tuple[str, str]]:
+    names = set(run.log.trainings)
+    ours = {training.name for task in run.tasks if (training := run.training_of(task))}
+    drawn = {"single_task": any(name.startswith("single_task.") for name in names)}
+    drawn["all_in_one"] = "all_in_one" in names - ours
+    return [(name, BASELINES[name]) for name in BASELINES if drawn[name]]
+
+
+def _heatmap(run: Run, chosen: list[Network]) -> Markup | None:
+    if run.affinity is None or len(run.affinity.tasks) < 2:
+        return None
+    return heatmap(run.affinity, groups(chosen, run.affinity.tasks))
+
+
+def _score(run: Run, chosen: list[Network]) -> Markup | None:
+    points = [point for point in run.selection.get("curve") or [] if isinstance(point, dict)]
+    pairs = [(number(point.get("networks")), number(point.get("score"))) for point in points]
+    known = [(int(networks), score) for networks, score in pairs if networks is not None and score is not None]
+    return score_curve(known, len(chosen)) if len(known) > 1 else None
+
+
+def _phases(run: Run) -> list[dict[str, Any]]:
+    """Seconds by phase, each with its share of the longest for the bars."""
+    phases = (run.results.get("totals") or {}).get("seconds_by_phase") or {}
+    known = {str(name).replace("_", " "): number(seconds) for name, seconds in phases.items()}
+    longest = max([seconds for seconds in known.values() if seconds], default=1.0)
+    return [
+        {"name": name, "seconds": seconds, "share": max(0.0, 100 * seconds / longest)}
+        for name, seconds in known.items()
+        if seconds is not None
+    ]

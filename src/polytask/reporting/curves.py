@@ -1,0 +1,102 @@
+"""Validation curve of one task: ours in its network, and the baselines behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from markupsafe import Markup
+
+from .svg import Frame, drawing, element, padded, path
+
+Line = Sequence[tuple[float, float]]
+
+SPREAD = 8.0
+"""A first value may lie this many times farther from the best than the middle one does, before it leaves the frame."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one small picture shows. Lines are ``(epoch, value)`` pairs."""
+
+    task: str
+    metric: str
+    direction: str
+    ours: Line
+    baselines: Mapping[str, Line] = field(default_factory=dict)
+    switch: float | None = None
+    peak: float | None = None
+    returned: float | None = None
+
+
+def curve(panel: Panel) -> Markup:
+    """One validation curve with its marks: switch, peak and the returned checkpoint."""
+    drawn = [*panel.ours, *(point for line in panel.baselines.values() for point in line)]
+    arrow = {"max": " ↑", "min": " ↓"}.get(panel.direction, "")
+    label = f"Validation curve of {panel.task}"
+    if not drawn:
+        frame = Frame((0.0, 1.0), (0.0, 1.0))
+        x, y = frame.at(0.5, 0.5)
+        return drawing(frame.width, frame.height, label, element("text", "no defined value", x=x, y=y, class_="empty"))
+    frame = Frame(_across(drawn), _up(panel, drawn))
+    axes = frame.axes("epoch", f"{panel.metric or 'validation metric'}{arrow}", whole_x=frame.x[1] >= 2)
+    lines = _clipped(frame, list(_lines(frame, panel)))
+    return drawing(frame.width, frame.height, label, *axes, lines, *_marks(frame, panel))
+
+
+def _across(drawn: Line) -> tuple[float, float]:
+    epochs = [epoch for epoch, _ in drawn]
+    first = min(0.0, *epochs)
+    return first, max([*epochs, first + 1e-3]) * 1.02
+
+
+def _up(panel: Panel, drawn: Line) -> tuple[float, float]:
+    """Range of the vertical axis: the first steps of a training may be so bad that they would flatten all the rest."""
+    values = [value for _, value in drawn] + ([] if panel.peak is None else [panel.peak])
+    sign = -1.0 if panel.direction == "min" else 1.0
+    scores = [sign * value for value in values]
+    best, typical = max(scores), median(scores)
+    marked = [_near(panel.ours, epoch) for epoch in (panel.switch, panel.returned) if epoch is not None and panel.ours]
+    worst = min(sign * value for value in [*(value for _, value in marked), sign * best])
+    limit = min(best - SPREAD * (best - typical), worst) if best > typical else min(scores)
+    return padded([sign * max(score, limit) for score in scores])
+
+
+def _lines(frame: Frame, panel: Panel) -> Iterator[Markup]:
+    if panel.peak is not None:
+        yield path([frame.at(frame.x[0], panel.peak), frame.at(frame.x[1], panel.peak)], "peak")
+    for name, line in panel.baselines.items():
+        yield from _line(frame, line, f"line {name}")
+    yield from _line(frame, panel.ours, "line ours")
+
+
+def _marks(frame: Frame, panel: Panel) -> Iterator[Markup]:
+    if not panel.ours:
+        return
+    if panel.returned is not None:
+        x, y = frame.at(*_near(panel.ours, panel.returned))
+        yield element("circle", cx=x, cy=y, r=4.5, class_="returned")
+    if panel.switch is not None:
+        x, y = frame.at(*_near(panel.ours, panel.switch))
+        yield element("path", d=f"M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z", class_="switch")
+
+
+def _line(frame: Frame, line: Line, class_: str) -> Iterator[Markup]:
+    points = [frame.at(*point) for point in line]
+    if len(points) == 1:  # a line of one point is invisible
+        yield element("circle", cx=points[0][0], cy=points[0][1], r=2, class_=f"{class_} dot")
+    elif points:
+        yield path(points, class_)
+
+
+def _near(line: Line, epoch: float) -> tuple[float, float]:
+    return min(line, key=lambda point: abs(point[0] - epoch))
+
+
+def _clipped(frame: Frame, children: list[Markup]) -> Markup:
+    """An inner ``svg`` cuts off what is outside of it, with no identifier that could clash with another picture's."""
+    x, y = frame.left, frame.top - 1  # half the width of a line along the edge
+    width, height = frame.width - frame.left - frame.right + 2, frame.height - frame.top - frame.bottom + 1
+    box = f"{x:g} {y:g} {width:g} {height:g}"
+    return element("svg", *children, x=x, y=y, width=width, height=height, viewBox=box)

@@ -1,0 +1,110 @@
+"""``metrics.jsonl`` as trainings: what was measured, and when a task converged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .numbers import number
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation on the validation split."""
+
+    step: float
+    epoch: float
+    values: dict[str, float | None]
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """A task has converged: from this epoch on it learns from its own best predictions."""
+
+    step: float
+    epoch: float
+    peak: float | None = None
+
+
+@dataclass
+class Training:
+    """One training of the run, such as ``all_in_one``, ``network_0`` or ``single_task.click``."""
+
+    name: str
+    tasks: list[str] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    converged: dict[str, Convergence] = field(default_factory=dict)
+    returned_epoch: float | None = None
+    ended: bool = False
+
+    def curve(self, task: str) -> list[tuple[float, float]]:
+        """``(epoch, value)`` of every evaluation where the metric is defined."""
+        pairs = ((point.epoch, point.values.get(task)) for point in self.evaluations)
+        return [(epoch, value) for epoch, value in pairs if value is not None]
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take one event into account; unknown ones are ignored."""
+        step, epoch = number(event.get("step")) or 0.0, number(event.get("epoch")) or 0.0
+        match event.get("event"):
+            case "training_start":
+                self.tasks = [str(task) for task in event.get("tasks") or self.tasks]
+            case "evaluation":
+                self._rewind(step)
+                values = {str(task): number(value) for task, value in (event.get("validation") or {}).items()}
+                self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score"))))
+            case "converged":
+                self.converged[str(event.get("task"))] = Convergence(step, epoch, number(event.get("peak")))
+            case "training_end":
+                self.ended, self.returned_epoch = True, number(event.get("returned_epoch"))
+
+    def _rewind(self, step: float) -> None:
+        # A resumed run repeats the steps after its last checkpoint: what it says now is what counts.
+        self.evaluations = [point for point in self.evaluations if point.step < step]
+        self.converged = {task: event for task, event in self.converged.items() if event.step <= step}
+
+
+@dataclass(frozen=True)
+class Log:
+    """All trainings of a run by name, and the time of its first event (unix seconds)."""
+
+    trainings: dict[str, Training] = field(default_factory=dict)
+    started: float | None = None
+
+
+def read_log(path: Path) -> Log:
+    """Read the events of a run; a missing file is an empty log, and the last line may be cut off.
+
+    Raises:
+        UserError: If any other line is damaged.
+    """
+    if not path.is_file():
+        return Log()
+    trainings: dict[str, Training] = {}
+    started = None
+    for event in _events(path):
+        started = started or number(event.get("time"))
+        if name := event.get("training"):
+            trainings.setdefault(str(name), Training(str(name))).take(event)
+    return Log(trainings, started)
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    events = []
+    for row, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError as error:
+            if row == len(lines):  # the run was killed while it wrote this line
+                break
+            raise UserError(f"{path}: line {row} is damaged JSON ({error}); remove that line or restore it") from None
+        if not isinstance(event, dict):
+            raise UserError(f"{path}: line {row} should be a JSON object, found {type(event).__name__}")
+        events.append(event)
+    return events

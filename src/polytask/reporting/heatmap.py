@@ -1,0 +1,109 @@
+"""Who helps whom: affinity as a coloured matrix, in the order of the chosen groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from markupsafe import Markup
+
+from .numbers import short, signed
+from .run import Affinity
+from .svg import drawing, element, shortened, width_of
+
+NUMBERS_UP_TO = 12
+"""Tasks up to which the cells hold numbers."""
+LETTER = 6.4
+"""Width of an average letter of the labels."""
+LONGEST_LABEL = 24
+DARK_FROM = 0.8
+"""Share from which white numbers are easier to read than dark ones."""
+
+
+def heatmap(affinity: Affinity, groups: Sequence[Sequence[str]]) -> Markup:
+    """Rows: the task that is updated; columns: the task whose loss changes.
+
+    Every column is divided by its largest value off the diagonal: recipients differ by orders of magnitude, and
+    only the differences within a column decide anything.
+    """
+    order = [affinity.tasks.index(task) for group in groups for task in group]
+    names = [shortened(affinity.tasks[index], LONGEST_LABEL) for index in order]
+    size = 46.0 if len(order) <= NUMBERS_UP_TO else 24.0 if len(order) <= 24 else 18.0
+    margin = LETTER * max(width_of(name) for name in names) + 12
+    left, top = margin, 0.72 * margin + 16
+    side = size * len(order)
+    parts = [
+        *_labels(names, affinity, order, size, left, top),
+        *_cells(affinity, order, size, left, top),
+        *_boundaries([len(group) for group in groups], size, left, top),
+    ]
+    label = f"Affinity between {len(order)} tasks"
+    return drawing(left + side + max(0.72 * margin, 20), top + side + 6, label, *parts, class_="figure wide")
+
+
+def scaled(affinity: Affinity) -> list[list[float | None]]:
+    """Every column divided by its largest absolute value off the diagonal; None on the diagonal and where undefined."""
+    count = range(len(affinity.tasks))
+    largest = [max((abs(affinity.values[i][j] or 0.0) for i in count if i != j), default=0.0) for j in count]
+    return [[_share(affinity.values[i][j], largest[j]) if i != j else None for j in count] for i in count]
+
+
+def _share(value: float | None, largest: float) -> float | None:
+    if value is None:
+        return None
+    return value / largest if largest else 0.0
+
+
+def _labels(
+    names: list[str], affinity: Affinity, order: list[int], size: float, left: float, top: float
+) -> Iterator[Markup]:
+    for place, (name, index) in enumerate(zip(names, order, strict=True)):
+        middle = (place + 0.5) * size
+        full = element("title", affinity.tasks[index])
+        yield element("text", name, full, x=left - 6, y=top + middle + 4, text_anchor="end", class_="name")
+        x, y = left + middle + 3, top - 6
+        yield element("text", name, full, x=x, y=y, transform=f"rotate(-45 {x:.1f} {y:.1f})", class_="name")
+
+
+def _cells(affinity: Affinity, order: list[int], size: float, left: float, top: float) -> Iterator[Markup]:
+    shares = scaled(affinity)
+    numbers = len(order) <= NUMBERS_UP_TO
+    for row, i in enumerate(order):
+        for column, j in enumerate(order):
+            x, y = left + column * size, top + row * size
+            yield _cell(shares[i][j], _tooltip(affinity, i, j), x, y, size, same=i == j)
+            share = shares[i][j]
+            if numbers and share is not None:
+                dark = " on-dark" if abs(share) > DARK_FROM else ""
+                text = signed(share, 2)
+                yield element("text", text, x=x + size / 2, y=y + size / 2 + 4, class_=f"cell{dark}")
+
+
+def _cell(share: float | None, tooltip: str, x: float, y: float, size: float, same: bool) -> Markup:
+    title = element("title", tooltip)
+    where = {"x": x + 0.5, "y": y + 0.5, "width": size - 1, "height": size - 1}
+    if share is None:
+        return element("rect", title, **where, class_="same" if same else "undefined")
+    return element("rect", title, **where, class_="helps" if share >= 0 else "hurts", fill_opacity=abs(share))
+
+
+def _tooltip(affinity: Affinity, i: int, j: int) -> str:
+    value = affinity.values[i][j]
+    if i == j:
+        return f"{affinity.tasks[i]} on itself: not compared"
+    said = "undefined" if value is None else short(value)
+    return f"an update on {affinity.tasks[i]} → loss of {affinity.tasks[j]}: {said}"
+
+
+def _boundaries(sizes: list[int], size: float, left: float, top: float) -> Iterator[Markup]:
+    if len(sizes) < 2:
+        return
+    ends = list(accumulate(sizes))
+    side = ends[-1] * size
+    for end in ends[:-1]:
+        x, y = left + end * size, top + end * size
+        yield element("line", x1=x, x2=x, y1=top, y2=top + side, class_="between")
+        yield element("line", x1=left, x2=left + side, y1=y, y2=y, class_="between")
+    for start, end in zip([0, *ends], ends, strict=False):
+        x, y, block = left + start * size, top + start * size, (end - start) * size
+        yield element("rect", x=x, y=y, width=block, height=block, class_="group")

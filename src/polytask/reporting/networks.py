@@ -1,0 +1,43 @@
+"""Which tasks share a network, and which of them it serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network: the tasks that take their predictions from it, and those that only help to train it."""
+
+    number: int
+    served: list[str]
+    helpers: list[str]
+
+
+def networks(run: Run) -> list[Network]:
+    """The chosen networks; none while they are not chosen."""
+    members = run.selection.get("networks")
+    if members is None:
+        return _from_results(run)
+    serves = run.selection["serves"]
+    chosen = []
+    for index, tasks in enumerate(members):
+        served = [str(task) for task in tasks if serves.get(task) == index]
+        chosen.append(Network(index, served, [str(task) for task in tasks if serves.get(task) != index]))
+    return chosen
+
+
+def groups(chosen: list[Network], tasks: list[str]) -> list[list[str]]:
+    """``tasks`` in groups that are served by one network; what no network serves makes the last group."""
+    served = [[task for task in network.served if task in tasks] for network in chosen]
+    left = [task for task in tasks if not any(task in group for group in served)]
+    return [group for group in [*served, left] if group]
+
+
+def _from_results(run: Run) -> list[Network]:
+    by_network: dict[int, list[str]] = {}
+    for task, result in run.results.get("tasks", {}).items():
+        by_network.setdefault(int(result.get("network") or 0), []).append(task)
+    return [Network(index, tasks, []) for index, tasks in sorted(by_network.items())]

@@ -1,0 +1,141 @@
+"""What came out for each task, and how it compares: the numbers behind the table and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .numbers import number, places
+from .run import Run
+
+EQUAL_WITHIN = 0.001
+"""Two values are called equal when they differ by at most this share of the one compared with."""
+
+BASELINES = {"single_task": "single-task", "all_in_one": "all-in-one"}
+"""Key in the results -> what the page calls it."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A metric on the validation and on the test split; None where it is undefined."""
+
+    validation: float | None
+    test: float | None
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Ours against one other on the test split, signed so that plus always means that ours is better."""
+
+    difference: float
+    relative: float | None
+    verdict: str  # better, equal or worse
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task of the results table."""
+
+    task: str
+    kind: str
+    metric: str
+    direction: str
+    ours: Pair
+    others: dict[str, Pair]
+    gains: dict[str, Gain | None]
+    network: int | None
+    converged_epoch: float | None
+    peak: float | None
+    kept: float | None
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return {"max": "↑", "min": "↓"}.get(self.direction, "")
+
+    @property
+    def decimals(self) -> int:
+        """Decimals for every number of this task."""
+        pairs = [self.ours, *self.others.values()]
+        return places([value for pair in pairs for value in (pair.validation, pair.test)])
+
+
+def rows(run: Run) -> list[Row]:
+    """One row per task, in the order of the results; none while the run is not finished."""
+    baselines = run.results.get("baselines") or {}
+    present = [name for name in BASELINES if isinstance(baselines.get(name), dict) and baselines[name]]
+    return [
+        _row(task, result, {name: _pair(baselines[name].get(task)) for name in present})
+        for task, result in run.results.get("tasks", {}).items()
+    ]
+
+
+def gain(ours: float | None, other: float | None, direction: str) -> Gain | None:
+    """Compare two values of one metric; None if one of them is undefined.
+
+    Example:
+        >>> gain(0.9, 0.8, "max").verdict, gain(0.9, 0.8, "min").verdict, gain(0.9, 0.9005, "max").verdict
+        ('better', 'worse', 'equal')
+        >>> gain(0.9, None, "max") is None
+        True
+    """
+    if ours is None or other is None:
+        return None
+    difference = other - ours if direction == "min" else ours - other
+    relative = difference / abs(other) if other else None
+    if abs(difference) <= EQUAL_WITHIN * abs(other):
+        return Gain(difference, relative, "equal")
+    return Gain(difference, relative, "better" if difference > 0 else "worse")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Ours against one other over all tasks."""
+
+    other: str
+    better: int
+    equal: int
+    worse: int
+    mean_relative: float | None
+
+    @property
+    def compared(self) -> int:
+        """Tasks where both have a defined value."""
+        return self.better + self.equal + self.worse
+
+
+def tallies(table: Sequence[Row]) -> list[Tally]:
+    """How often ours is better, equal or worse, for every other that was run."""
+    return [_tally(name, [row.gains[name] for row in table]) for name in (table[0].others if table else ())]
+
+
+def _tally(name: str, gains: Sequence[Gain | None]) -> Tally:
+    verdicts = [gain.verdict for gain in gains if gain]
+    relatives = [gain.relative for gain in gains if gain and gain.relative is not None]
+    mean = sum(relatives) / len(relatives) if relatives else None
+    better, equal, worse = (verdicts.count(verdict) for verdict in ("better", "equal", "worse"))
+    return Tally(BASELINES[name], better, equal, worse, mean)
+
+
+def _row(task: str, result: dict[str, Any], others: dict[str, Pair]) -> Row:
+    ours, direction = _pair(result), str(result.get("direction") or "")
+    network = number(result.get("network"))
+    return Row(
+        task=task,
+        kind=str(result.get("kind") or ""),
+        metric=str(result.get("metric") or ""),
+        direction=direction,
+        ours=ours,
+        others=others,
+        gains={name: gain(ours.test, pair.test, direction) for name, pair in others.items()},
+        network=None if network is None else int(network),
+        converged_epoch=number(result.get("converged_epoch")),
+        peak=number(result.get("peak")),
+        kept=number(result.get("kept")),
+    )
+
+
+def _pair(values: Any) -> Pair:
+    values = values if isinstance(values, dict) else {}
+    return Pair(number(values.get("validation")), number(values.get("test")))

@@ -1,0 +1,158 @@
+"""The run folder as plain data: whatever of it is there so far."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import UserError
+from ..files import read_json
+from .events import Log, Training, read_log
+from .numbers import number
+
+MARKS_OF_A_RUN = ("config.yaml", "results.json", "metrics.jsonl")
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """``values[i][j]``: the effect of an update on task i on the loss of task j; positive helps."""
+
+    tasks: list[str]
+    values: list[list[float | None]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. ``results`` is empty while the run is not finished."""
+
+    folder: Path
+    config: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    affinity: Affinity | None = None
+    selection: dict[str, Any] = field(default_factory=dict)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def finished(self) -> bool:
+        """Are there final results?"""
+        return bool(self.results)
+
+    @property
+    def tasks(self) -> list[str]:
+        """All tasks, in the order of the results, or of the configuration while there are none."""
+        if self.results:
+            return list(self.results["tasks"])
+        targets = self.config.get("targets")
+        if isinstance(targets, str):
+            targets = [name.strip() for name in targets.split(",")]
+        seen = [task for training in self.log.trainings.values() for task in training.tasks]
+        return list(dict.fromkeys([str(name) for name in targets or []] or seen))
+
+    @property
+    def data(self) -> str:
+        """Name of the data file, or of several."""
+        data = self.config.get("data")
+        names = [Path(data).name] if isinstance(data, str) else _file_names(data)
+        return ", ".join(dict.fromkeys(names))
+
+    @property
+    def date(self) -> str:
+        """When the run started: the log says so, or else the age of the oldest file."""
+        started = self.log.started
+        if started is None:
+            paths = [self.folder / name for name in MARKS_OF_A_RUN]
+            started = min(path.stat().st_mtime for path in paths if path.is_file())
+        moment = datetime.datetime.fromtimestamp(started, datetime.UTC)
+        return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+    def training_of(self, task: str) -> Training | None:
+        """The training of the network that serves ``task``."""
+        trainings = self.log.trainings
+        served = self.results.get("tasks", {}).get(task, {}).get("network", self.selection.get("serves", {}).get(task))
+        if found := trainings.get(f"network_{served}"):
+            return found
+        chosen = [t for t in trainings.values() if t.name.startswith("network_") and task in t.tasks]
+        return chosen[0] if chosen else trainings.get("all_in_one")
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder; only files that a finished run may lack may be missing.
+
+    Raises:
+        UserError: If ``folder`` is not a run, or a file of it is damaged; every damaged file at once.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; expected the folder that `polytask fit --out` wrote")
+    if not any((folder / name).is_file() for name in MARKS_OF_A_RUN):
+        raise UserError(f"{folder}: not a run: none of {', '.join(MARKS_OF_A_RUN)} is there")
+    readers = {
+        "config": (_read_config, "config.yaml"),
+        "results": (_read_results, "results.json"),
+        "affinity": (_read_affinity, "affinity.json"),
+        "selection": (_read_selection, "selection.json"),
+        "log": (read_log, "metrics.jsonl"),
+    }
+    parts: dict[str, Any] = {}
+    problems: list[str] = []
+    for part, (read, name) in readers.items():
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            parts[part] = read(path)
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
+    return Run(folder, **parts)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged YAML ({error})") from None
+    return _object(path, config or {})
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    results = _object(path, read_json(path))
+    tasks = results.get("tasks")
+    if not isinstance(tasks, dict) or not tasks or not all(isinstance(task, dict) for task in tasks.values()):
+        raise UserError(f"{path}: 'tasks' should be an object with one object per task")
+    return results
+
+
+def _read_affinity(path: Path) -> Affinity:
+    content = _object(path, read_json(path))
+    tasks, values = content.get("tasks"), content.get("affinity")
+    if not isinstance(tasks, list) or not isinstance(values, list):
+        raise UserError(f"{path}: should hold the lists 'tasks' and 'affinity'")
+    if [len(row) if isinstance(row, list) else None for row in values] != [len(tasks)] * len(tasks):
+        raise UserError(f"{path}: 'affinity' should be a square matrix for the {len(tasks)} names in 'tasks'")
+    return Affinity([str(task) for task in tasks], [[number(value) for value in row] for row in values])
+
+
+def _read_selection(path: Path) -> dict[str, Any]:
+    selection = _object(path, read_json(path))
+    if not isinstance(selection.get("networks"), list) or not isinstance(selection.get("serves"), dict):
+        raise UserError(f"{path}: should hold the list 'networks' and the object 'serves'")
+    return selection
+
+
+def _object(path: Path, content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: should hold an object, found {type(content).__name__}")
+    return content
+
+
+def _file_names(part: Any) -> list[str]:
+    """The strings in a description of several sources that look like files."""
+    if isinstance(part, str):
+        return [Path(part).name] if Path(part).suffix else []
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
+    return [name for value in inner for name in _file_names(value)]

@@ -1,0 +1,89 @@
+"""Two to four sentences in plain words, computed from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .networks import Network
+from .numbers import MINUS, duration, number, percent
+from .outcome import Row, Tally, tallies
+from .run import Run
+
+LONGEST_LIST = 160  # characters of task names that still read as a sentence
+
+
+def summary(run: Run, table: Sequence[Row], chosen: Sequence[Network]) -> list[str]:
+    """The sentences at the top of the page."""
+    if not run.finished:
+        return [_unfinished(run)]
+    sentences = [_together(chosen, len(table)), *_against(table, single=len(chosen) == 1)]
+    if len(sentences) == 1:
+        sentences.append("No baselines were trained, so there is nothing to compare these results with.")
+    seconds = number((run.results.get("totals") or {}).get("seconds"))
+    if seconds is not None:
+        what = "Everything, baselines included," if table and table[0].others else "Everything"
+        sentences.append(f"{what} took {duration(seconds)}.")
+    return sentences
+
+
+def _unfinished(run: Run) -> str:
+    trainings = list(run.log.trainings.values())
+    if not trainings:
+        return "The run is not finished, and no training has begun yet."
+    last = trainings[-1]
+    epoch = last.evaluations[-1].epoch if last.evaluations else 0.0
+    done = sum(training.ended for training in trainings)
+    return (
+        f"The run is not finished: {count(done, 'training')} done, the latest ({last.name}) was last seen at epoch "
+        f"{epoch:g}. The page shows what there is so far; test results come at the end."
+    )
+
+
+def _together(chosen: Sequence[Network], tasks: int) -> str:
+    if len(chosen) == 1:
+        return "The one task has its own network." if tasks == 1 else f"All {tasks} tasks share one network."
+    shared = [network.served + network.helpers for network in chosen if len(network.served + network.helpers) > 1]
+    alone = [network.served[0] for network in chosen if network.served and len(network.served + network.helpers) == 1]
+    named = "; ".join(_and(group) + " together" for group in shared)
+    named += ("; " if named and alone else "") + (f"{_and(alone)} alone" if alone else "")
+    if len(named) > LONGEST_LIST:
+        sizes = [str(len(network.served) + len(network.helpers)) for network in chosen]
+        return f"The {tasks} tasks were trained in {len(chosen)} networks, of {_and(sizes)} tasks (drawn below)."
+    return f"The {tasks} tasks were trained in {len(chosen)} networks: {named}."
+
+
+def _against(table: Sequence[Row], single: bool) -> list[str]:
+    compared = tallies(table)
+    if not compared:
+        return []
+    parts = [_tally(tally, len(table)) for tally in compared]
+    ours, they = ("our network is", "It is") if single else ("our networks are", "They are")
+    return [f"On the test split {ours} {parts[0]}.", *(f"{they} {part}." for part in parts[1:])]
+
+
+def _tally(tally: Tally, tasks: int) -> str:
+    if not tally.compared:
+        return f"not comparable with {tally.other} training: no task has a defined value in both"
+    of = f"{tally.compared} tasks" if tally.compared == tasks else f"the {tally.compared} comparable tasks"
+    mean = ""
+    if tally.mean_relative is not None:
+        sign = "+" if tally.mean_relative >= 0 else MINUS
+        mean = f" (mean relative difference {sign}{percent(abs(tally.mean_relative))})"
+    return (
+        f"better than {tally.other} training in {tally.better} of {of}, "
+        f"equal in {tally.equal} and worse in {tally.worse}{mean}"
+    )
+
+
+def count(amount: int, thing: str) -> str:
+    """An amount with its noun.
+
+    Example:
+        >>> count(1, "task"), count(3, "task")
+        ('1 task', '3 tasks')
+    """
+    return f"{amount} {thing}" if amount == 1 else f"{amount} {thing}s"
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

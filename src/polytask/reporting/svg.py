@@ -1,0 +1,133 @@
+"""Just enough to draw: SVG elements, a frame with axes, and labels that fit. Colours are in ``page.css``."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from .numbers import MINUS
+
+
+def element(name: str, *children: str, **attributes: object) -> Markup:
+    """An SVG element; text and attributes are escaped, ``_`` in an attribute's name stands for ``-``.
+
+    Example:
+        >>> print(element("text", "a < b", x=1.25, class_="tick"))
+        <text x="1.25" class="tick">a &lt; b</text>
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_attribute(value))}"' for key, value in attributes.items()
+    )
+    return Markup(f"<{name}{written}>{Markup('').join(children)}</{name}>")
+
+
+def drawing(width: float, height: float, label: str, *children: str, class_: str = "figure") -> Markup:
+    """The outermost element: scales with the page, and says in words what it shows."""
+    box = f"0 0 {_attribute(width)} {_attribute(height)}"
+    return element(
+        "svg", *children, viewBox=box, width=width, height=height, role="img", aria_label=label, class_=class_
+    )
+
+
+def path(points: list[tuple[float, float]], class_: str) -> Markup:
+    """A line through ``points``."""
+    return element("path", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), class_=class_)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A plotting area with linear axes, and the place around it for their labels."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    width: float = 280
+    height: float = 176
+    left: float = 42
+    right: float = 10
+    top: float = 22
+    bottom: float = 34
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Place of a point of the data on the drawing."""
+        across = (x - self.x[0]) / (self.x[1] - self.x[0])
+        up = (y - self.y[0]) / (self.y[1] - self.y[0])
+        inner_width, inner_height = self.width - self.left - self.right, self.height - self.top - self.bottom
+        return self.left + across * inner_width, self.height - self.bottom - up * inner_height
+
+    def axes(self, x_label: str, y_label: str, whole_x: bool = False) -> Iterator[Markup]:
+        """Grid lines, ticks and the names of both axes."""
+        right, bottom = self.width - self.right, self.height - self.bottom
+        for value, text in ticks(*self.y, most=6):
+            y = self.at(self.x[0], value)[1]
+            yield element("line", x1=self.left, x2=right, y1=y, y2=y, class_="grid")
+            yield element("text", text, x=self.left - 5, y=y + 3.5, text_anchor="end", class_="tick")
+        for value, text in ticks(*self.x, most=8, whole=whole_x):
+            x = self.at(value, self.y[0])[0]
+            yield element("line", x1=x, x2=x, y1=bottom, y2=bottom + 3, class_="axis")
+            yield element("text", text, x=x, y=bottom + 14, text_anchor="middle", class_="tick")
+        yield element("line", x1=self.left, x2=right, y1=bottom, y2=bottom, class_="axis")
+        yield element("text", y_label, x=2, y=10, class_="label")
+        yield element("text", x_label, x=right, y=self.height - 5, text_anchor="end", class_="label")
+
+
+def ticks(low: float, high: float, most: int, whole: bool = False) -> list[tuple[float, str]]:
+    """Round values between two others, with their texts: steps of 1, 2 or 5 times a power of ten.
+
+    Example:
+        >>> [text for _, text in ticks(0.0, 1.0, most=5)]
+        ['0.0', '0.5', '1.0']
+        >>> [text for _, text in ticks(0, 3, most=6, whole=True)]
+        ['0', '1', '2', '3']
+    """
+    exponent = math.floor(math.log10((high - low) / most))
+    steps = (factor * 10.0**power for power in (exponent, exponent + 1) for factor in (1, 2, 5))
+    slack = 1e-9 * (high - low)
+    step = next(step for step in steps if (high - low) / step <= most - 1 + 1e-9 and (step >= 1 or not whole))
+    first, last = math.ceil((low - slack) / step), math.floor((high + slack) / step)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [(index * step, _tick(index * step, decimals)) for index in range(first, last + 1)]
+
+
+def padded(values: list[float], share: float = 0.06) -> tuple[float, float]:
+    """The range of ``values`` with some air, never empty."""
+    low, high = min(values), max(values)
+    air = share * (high - low) or 0.05 * abs(high) or 0.5
+    return low - air, high + air
+
+
+def width_of(text: str) -> float:
+    """Width in average Latin letters: East Asian characters count double, combining marks nothing."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + 0.8 * wide - sum(unicodedata.combining(char) > 0 for char in text)
+
+
+def shortened(text: str, limit: float) -> str:
+    """``text`` with its middle left out if it is wider than ``limit``: names often differ at both ends.
+
+    Example:
+        >>> shortened("toxicity_of_compound_in_liver", 15)
+        'toxicity…_liver'
+    """
+    if width_of(text) <= limit:
+        return text
+    kept = len(text) - 1
+    while kept > 2:
+        candidate = text[: math.ceil(kept * 0.55)].rstrip() + "…" + text[len(text) - math.floor(kept * 0.45) :].lstrip()
+        if width_of(candidate) <= limit:
+            return candidate
+        kept -= 1
+    return text[:1] + "…"
+
+
+def _tick(value: float, decimals: int) -> str:
+    if abs(value) >= 1e5 or decimals > 5:
+        return f"{value:.1e}".replace("-", MINUS)
+    return f"{value + 0.0:.{decimals}f}".replace("-", MINUS)
+
+
+def _attribute(value: object) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

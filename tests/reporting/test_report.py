@@ -1,0 +1,120 @@
+"""The page as a whole: what it must say, for runs of any size."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from polytask.reporting import write_report
+
+MakeRun = Callable[..., Path]
+ReadReport = Callable[[Path], Any]
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 12, 40])
+def test_every_task_is_named_in_full_and_escaped(make_run: MakeRun, read_report: ReadReport, tasks: int) -> None:
+    folder = make_run(tasks=tasks)
+    page = read_report(folder)
+    names = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["targets"]
+    text = page.text
+    assert len(names) == tasks
+    for name in names:
+        assert text.count(name) >= 3  # table, curve, network
+    assert f"{tasks} target" in text
+    assert "visits <2026>.csv" in text
+
+
+def test_nothing_in_names_or_settings_becomes_markup(make_run: MakeRun, read_report: ReadReport) -> None:
+    page = read_report(make_run(tasks=9))
+    assert "<time>" not in page
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page  # the configuration holds one
+
+
+def test_the_page_needs_nothing_else(make_run: MakeRun, read_report: ReadReport) -> None:
+    page = read_report(make_run(tasks=12))
+    assert "http" not in page
+    assert "url(" not in page
+    assert "@import" not in page
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+
+
+@pytest.mark.parametrize("tasks", [1, 3, 12, 40])
+def test_drawings_are_well_formed_and_finite(make_run: MakeRun, read_report: ReadReport, tasks: int) -> None:
+    page = read_report(make_run(tasks=tasks, networks=min(3, tasks)))
+    drawings = re.findall(
+        r'<svg viewBox="[^"]*" width[^>]*role="img".*?</svg>(?=\s*</(?:figure|div)>)', page, re.DOTALL
+    )
+    assert len(drawings) == tasks + (2 if tasks > 1 else 0)  # one curve each, the affinities, the score
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+        assert not re.search(r"\b(nan|inf|None)\b", drawing)
+
+
+def test_a_row_holds_the_numbers_of_its_task(make_run: MakeRun, read_report: ReadReport) -> None:
+    folder = make_run(tasks=4)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    results["tasks"]["click"] |= {"test": 0.9, "validation": 0.91, "kept": 0.985, "converged_epoch": 6.5, "network": 0}
+    results["baselines"]["single_task"]["click"] = {"test": 0.875, "validation": 0.88}
+    results["baselines"]["all_in_one"]["click"] = {"test": 0.95, "validation": None}
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    row = re.search(r'<th scope="row">click</th>.*?</tr>', read_report(folder), re.DOTALL)
+    assert row is not None
+    cells = re.sub(r"<[^>]*>", " ", row[0]).replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "none").split()
+    assert cells == [
+        *["click", "binary", "roc_auc", "↑", "0.900", "0.910", "0.875", "0.880", "0.950", "none"],
+        *["+0.025", "-0.050", "0", "6.5", "98.5", "%"],
+    ]
+    assert re.findall(r'class="gain (\w+)"', row[0]) == ["better", "worse"]
+
+
+def test_sections_come_in_the_order_of_reading(make_run: MakeRun, read_report: ReadReport) -> None:
+    assert re.findall(r"<h2>(.*?)</h2>", read_report(make_run(tasks=9))) == [
+        "Results on the test split",
+        "Validation curves",
+        "Who helps whom",
+        "The networks",
+        "Score against the number of networks",
+        "Time by phase",
+        "How it was run",
+        "How to read this",
+    ]
+
+
+def test_the_same_run_gives_the_same_page(make_run: MakeRun, read_report: ReadReport) -> None:
+    folder = make_run(tasks=5)
+    assert read_report(folder) == read_report(folder)
+
+
+def test_only_the_page_is_written(make_run: MakeRun) -> None:
+    folder = make_run(tasks=3)
+    before = {path.name for path in folder.iterdir()}
+    assert write_report(folder) == folder / "report.html"
+    assert {path.name for path in folder.iterdir()} - before == {"report.html"}
+
+
+def test_one_network_has_no_affinity_section(make_run: MakeRun, read_report: ReadReport) -> None:
+    text = read_report(make_run(tasks=3, networks=1)).text
+    assert "All 3 tasks share one network." in text
+    assert "Who helps whom" not in text
+    assert "Score against" not in text
+
+
+def test_served_tasks_and_helpers_are_told_apart(make_run: MakeRun, read_report: ReadReport) -> None:
+    page = read_report(make_run(tasks=9, networks=3))
+    assert page.count('<li class="served">') == 9
+    assert page.count('<li class="helper">') == 1
+    assert re.search(r'<li class="helper">click</li>', page)
+
+
+def test_numbers_stand_in_the_cells_of_small_matrices_only(make_run: MakeRun, read_report: ReadReport) -> None:
+    cell = re.compile(r'class="cell( on-dark)?"')
+    assert len(cell.findall(read_report(make_run(tasks=12)))) == 12 * 11
+    assert not cell.findall(read_report(make_run(tasks=13)))
