@@ -77,8 +77,10 @@ def _strata(targets: np.ndarray, kinds: Sequence[str]) -> Iterator[np.ndarray]:
     """Row numbers of every class of every task."""
     for k, kind in enumerate(kinds):
         rows = np.flatnonzero(~np.isnan(targets[:, k]))
+        if len(rows) == 0:
+            continue
         values = targets[rows, k]
-        if kind == "regression" and len(values):
+        if kind == "regression":
             values = np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
         order = np.argsort(values, kind="stable")
         yield from np.split(rows[order], np.flatnonzero(np.diff(values[order])) + 1)

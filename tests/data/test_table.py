@@ -1,0 +1,112 @@
+"""Reading files: what is read, and the message for every kind of bad file."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from polytask.data import read_table, require_rows
+from polytask.errors import UserError
+
+
+def write(folder: Path, content: bytes | str, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_types_and_missing_cells(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b,c,d\n1,x,1.5,true\n,,nan,\n3,NA,null,false\n")
+    table = read_table(path)
+    assert table["a"].to_pylist() == [1, None, 3]
+    assert table["b"].to_pylist() == ["x", "", "NA"]  # NA can be a category
+    assert table["c"].to_pylist() == [1.5, None, None]
+    assert table["d"].to_pylist() == [True, None, False]
+
+
+def test_gzip_parquet_and_csv_hold_the_same(tmp_path: Path) -> None:
+    text = "a,b\n1,x\n2,y\n"
+    plain = read_table(write(tmp_path, text))
+    packed = read_table(write(tmp_path, gzip.compress(text.encode()), "table.csv.gz"))
+    pq.write_table(plain, tmp_path / "table.parquet")
+    assert plain.equals(packed)
+    assert plain.equals(read_table(tmp_path / "table.parquet"))
+
+
+def test_line_breaks_in_quotes_and_byte_order_mark(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, b'\xef\xbb\xbftext, n\n"two\nlines, one comma",1\n'))
+    assert table.to_pydict() == {"text": ["two\nlines, one comma"], "n": [1]}
+
+
+def test_columns_can_be_read_as_words(tmp_path: Path) -> None:
+    path = write(tmp_path, "code,n\n01,1\n02,2\n")
+    assert read_table(path)["code"].to_pylist() == [1, 2]
+    assert read_table(path, text=["code"])["code"].to_pylist() == ["01", "02"]
+
+
+def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "a,b\n" + "1,2\n" * 300_000 + "x,2\n"))
+    assert pa.types.is_string(table["a"].type)
+    assert pa.types.is_integer(table["b"].type)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("table.csv", b"", "the file is empty"),
+        ("table.csv", b"\n\n\n", "the file is empty"),
+        ("table.xlsx", b"PK", "unknown kind of file; expected a name ending in .csv, .csv.gz, .parquet"),
+        ("table.csv", "a,b\n1,2\n3,é\n".encode("latin-1"), r"not UTF-8: byte 11 \(line 3\) is 0xe9.*iconv"),
+        ("table.csv", "a,é\n1,2\n".encode("latin-1"), r"not UTF-8: byte 3 \(line 1\)"),
+        ("table.csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("table.csv", bytes(range(128, 256)) * 4, "not UTF-8"),
+        ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; mend that line"),
+        ("table.csv", b"a,b,a\n1,2,3\n", "column names appear more than once: 'a'"),
+        ("table.csv", b"a;b\n1;2\n", "separated by semicolons"),
+        ("table.csv", gzip.compress(b"a\n1\n"), "is a gzip file by its content; rename it to end in .csv.gz"),
+        ("table.csv.gz", b"a,b\n1,2\n", "is not a gzip file, although"),
+        ("table.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5000)[:-20], "the gzip file is damaged"),
+        ("table.parquet", b"a,b\n1,2\n", "is not a Parquet file, although"),
+        ("table.parquet", b"PAR1 and then nothing", "the Parquet file is damaged"),
+    ],
+)
+def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    path = write(tmp_path, content, name)
+    with pytest.raises(UserError, match=message) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+
+
+def test_wrong_encoding_inside_gzip(tmp_path: Path) -> None:
+    path = write(tmp_path, gzip.compress("a\né\n".encode("latin-1")), "table.csv.gz")
+    with pytest.raises(UserError, match=r"byte 3 \(line 2\)"):
+        read_table(path)
+
+
+def test_missing_file_names_tables_beside_it(tmp_path: Path) -> None:
+    write(tmp_path, "a\n1\n", "sales.csv")
+    with pytest.raises(UserError, match=r"no such file; tables in that folder: sales\.csv"):
+        read_table(tmp_path / "sale.csv")
+
+
+def test_directory(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a directory"):
+        read_table(tmp_path)
+
+
+def test_truncated_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"a": list(range(1000))}), path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UserError, match="the Parquet file is damaged"):
+        read_table(path)
+
+
+def test_header_without_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b\n")
+    table = read_table(path)
+    assert table.column_names == ["a", "b"]
+    with pytest.raises(UserError, match="no rows"):
+        require_rows(table, path)
