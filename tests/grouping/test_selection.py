@@ -233,6 +233,43 @@ def test_nine_and_fourteen_tasks_are_quick():
         assert time.perf_counter() - start < seconds
 
 
+def test_search_finds_known_groups_and_proves_it():
+    hidden = np.random.default_rng(1).permutation(40)
+    matrix = np.kron(np.eye(4), np.ones((10, 10)))[np.ix_(hidden, hidden)]
+    affinity = matrix_of(matrix)
+    selection = select_networks(affinity, 4, seconds=2)
+    check_consistent(affinity, selection, 4)
+    found = {frozenset(network) for network in selection.networks}
+    assert found == {frozenset(f"t{i}" for i in range(40) if hidden[i] // 10 == group) for group in range(4)}
+    assert selection.score == pytest.approx(1.0) and selection.optimal
+
+
+@pytest.mark.parametrize("kind", ["normal", "negative", "integers", "equal rows"])
+def test_search_agrees_with_the_exact_choice_and_its_bound_holds(kind, monkeypatch):
+    for seed, single in enumerate([None, 0.4]):
+        affinity = matrix_of(random_matrix(np.random.default_rng(seed), 10, kind))
+        for budget in (1, 2, 4):
+            exact = select_networks(affinity, budget, single_score=single)
+            with monkeypatch.context() as patch:
+                patch.setattr("polytask.grouping.selection.select.MOST_EXACT", 5)
+                searched = select_networks(affinity, budget, single_score=single, seconds=0.1)
+            check_consistent(affinity, searched, budget, single)
+            assert searched.score == pytest.approx(exact.score)
+            assert searched.bound >= exact.score - 1e-9
+            assert searched.optimal == (searched.bound <= searched.score + 1e-9 * max(1, abs(searched.score)))
+
+
+def test_search_keeps_to_its_time_and_its_curve_rises():
+    affinity = matrix_of(np.random.default_rng(0).normal(size=(100, 100)))
+    start = time.perf_counter()
+    curve = score_curve(affinity, 4, seconds=1.5)
+    assert time.perf_counter() - start < 4
+    assert all(b.score >= a.score for a, b in pairwise(curve))
+    for budget, selection in enumerate(curve, 1):
+        check_consistent(affinity, selection, budget)
+        assert selection.bound >= selection.score and not (selection.optimal and budget > 1)
+
+
 def test_knee():
     curve = score_curve(published("celeba", "tag"), 6)
     gains = [selection.score - curve[0].score for selection in curve]

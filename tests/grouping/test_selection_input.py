@@ -143,6 +143,12 @@ def test_wrong_single_score(single_score):
         select_networks(Affinity.from_json_dict(RIGHT), 1, single_score=single_score)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), None])
+def test_wrong_time(seconds):
+    with pytest.raises(UserError, match="seconds: expected a number above 0"):
+        select_networks(Affinity.from_json_dict(RIGHT), 1, seconds=seconds)
+
+
 def test_too_large_numbers():
     with pytest.raises(UserError, match="rescale"):
         select_networks(Affinity(("a", "b"), np.full((2, 2), 1e300)), 1)

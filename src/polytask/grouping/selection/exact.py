@@ -17,11 +17,11 @@ from functools import cached_property
 
 import numpy as np
 
+from polytask.grouping.selection.describe import Group
 from polytask.grouping.selection.maxplus import divide_all
+from polytask.grouping.selection.result import TOLERANCE
 from polytask.grouping.selection.served import Served
 from polytask.grouping.selection.ties import first_of_optimal
-
-TOLERANCE = 1e-9  # scores closer than this, relative to max(1, |score|), count as equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Exact:
     Example:
         >>> gains = np.array([[0, 3, 0], [2, 0, 0], [0, 1, 0.0]])  # tasks 0 and 1 help each other, 1 helps 2
         >>> [(exact.total(2), exact.networks(2)) for exact in [Exact(Served(gains))]]
-        [(6.0, [3, 6])]
+        [(6.0, [(0, 1), (1, 2)])]
     """
 
     served: Served
@@ -71,8 +71,8 @@ class Exact:
         """Whether every task has already the best that any network could give it (so more networks are useless)."""
         return total >= float(self.served.best().sum()) - 1e-3 * self._tolerance(total)
 
-    def networks(self, budget: int) -> list[int]:
-        """Masks of the preferred optimal networks: fewest, then fewest tasks in them, then first in task order."""
+    def networks(self, budget: int) -> list[Group]:
+        """The preferred optimal networks: fewest, then fewest tasks in them, then first in task order."""
         total = self.total(budget)
         tolerance = self._tolerance(total)
         fewest = next(count for count in range(1, budget + 1) if self.total(count) >= total - tolerance)

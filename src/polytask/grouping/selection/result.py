@@ -9,6 +9,7 @@ from typing import Any
 from polytask.errors import UserError, raise_all
 from polytask.grouping.jsonfile import check_keys, read_json, write_json
 
+TOLERANCE = 1e-9  # scores closer than this, relative to max(1, |score|), count as equal
 MADE_BY = "`polytask select --json`"
 
 

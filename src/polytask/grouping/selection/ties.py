@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from polytask.grouping.selection.describe import Group
 from polytask.grouping.selection.maxplus import subsets
 from polytask.grouping.selection.served import Served
 
 State = tuple[int, int]  # a set of tasks, and the number of networks that serve it
 
 
-def tasks_of(mask: int) -> tuple[int, ...]:
+def tasks_of(mask: int) -> Group:
     """The tasks of a set, ascending; the order of these tuples is the task order of networks.
 
     Example:
@@ -27,8 +28,8 @@ def tasks_of(mask: int) -> tuple[int, ...]:
     return tuple(task for task in range(mask.bit_length()) if mask >> task & 1)
 
 
-def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: int, slack: float) -> list[int]:
-    """Masks of the preferred optimal networks, in task order.
+def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: int, slack: float) -> list[Group]:
+    """The preferred optimal networks, in task order.
 
     Args:
         served: the values of networks.
@@ -38,7 +39,7 @@ def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: 
     """
     walk = _Walk(served, best, slack)
     chosen = []
-    frontier = {served_all(served)}
+    frontier = {(1 << served.count) - 1}
     for remaining in range(budget, 0, -1):
         # sets still to be served, all after the same networks and with the same number of tasks to come
         rests: dict[int, set[int]] = {}
@@ -46,14 +47,9 @@ def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: 
             for part in walk.smallest_parts((state, remaining)):
                 rests.setdefault(walk.network[part], set()).add(state ^ part)
         first = min(rests, key=tasks_of)
-        chosen.append(first)
+        chosen.append(tasks_of(first))
         frontier = rests[first]
-    return sorted(chosen, key=tasks_of)
-
-
-def served_all(served: Served) -> int:
-    """The set of all tasks."""
-    return (1 << served.count) - 1
+    return chosen
 
 
 class _Walk:
@@ -98,9 +94,9 @@ class _Walk:
 
     def _measure(self, parts: Iterable[int]) -> None:
         masks = np.array([part for part in parts if part not in self.size], np.int64)
-        sizes, networks = self.served.networks(masks, self.slack)
-        self.size.update(zip(masks.tolist(), sizes.tolist(), strict=True))
-        self.network.update(zip(masks.tolist(), networks.tolist(), strict=True))
+        networks = self.served.networks(self.served.members(masks), self.slack)
+        self.size.update(zip(masks.tolist(), networks.sum(axis=1).tolist(), strict=True))
+        self.network.update(zip(masks.tolist(), (networks @ (1 << np.arange(self.served.count))).tolist(), strict=True))
 
     def _fewest_tasks(self, state: State) -> int:
         if state not in self.fewest:

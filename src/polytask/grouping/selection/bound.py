@@ -1,0 +1,71 @@
+"""An upper bound of the score of any choice of networks, for many tasks.
+
+In a network that serves t tasks no task can score more than ``top(r, t)``, the mean of the t - 1 best donors of r (for
+t = 1 the best donor alone). Give every task a price p(r). For any division into at most b served sets, of any prices,
+
+    total  =  sum of prices + sum over sets of (scores - prices)
+          <=  sum over r of p(r)  +  b * max(0, max over t of the sum of the t largest top(r, t) - p(r)),
+
+so every choice of prices proves a bound; subgradient steps look for good ones (the Lagrange dual of the choice).
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from polytask.grouping.selection.served import Served
+
+STEPS = 200
+
+
+def upper_bound(served: Served, budget: int, total: float, seconds: float = 10.0) -> float:
+    """A proven upper bound of the sum of the scores of all tasks with at most ``budget`` networks.
+
+    Args:
+        served: the values of networks, K > 1 tasks.
+        budget: largest number of networks.
+        total: sum of the scores of a known choice; guides the steps, and no bound is below it.
+        seconds: time to use at most (one vector of prices is always tried).
+
+    Example:
+        >>> gains = np.kron(np.eye(2), np.ones((3, 3))) - np.eye(6)  # two groups of three tasks
+        >>> round(upper_bound(Served(gains), 2, total=6.0), 9), round(upper_bound(Served(gains), 1, total=2.4), 9)
+        (6.0, 2.4)
+    """
+    tops = _tops(served)
+    prices = tops[-(-served.count // budget) - 1].copy()  # as if all networks served equally many
+    bound, patience, scale = np.inf, 0, 1.0
+    until = time.monotonic() + seconds
+    for _ in range(STEPS):
+        value, direction = _dual(tops, prices, budget)
+        if bound - value > 1e-6 * abs(value - total):
+            bound, patience = value, 0
+        elif (patience := patience + 1) == 10:
+            scale, patience = scale / 2, 0
+        length = float(direction @ direction)
+        if length == 0 or bound <= total or time.monotonic() > until:
+            break
+        prices -= scale * (value - total) / length * direction
+    return max(bound, total)
+
+
+def _tops(served: Served) -> np.ndarray:
+    """Shape [K, K]: ``tops[t - 1, r]``, the highest score that task r can have in a network that serves t tasks."""
+    count = served.count
+    donors = np.where(np.eye(count, dtype=bool), -np.inf, served.gains)
+    best = -np.sort(-donors, axis=1)[:, : count - 1]
+    means = np.cumsum(best, axis=1) / np.arange(1, count)
+    return np.vstack([served.best(), means.T])
+
+
+def _dual(tops: np.ndarray, prices: np.ndarray, budget: int) -> tuple[float, np.ndarray]:
+    """The bound that the prices prove, and the direction in which it grows."""
+    order = np.argsort(prices - tops, axis=1)
+    sums = np.cumsum(np.take_along_axis(tops - prices, order, axis=1), axis=1).diagonal()
+    size = int(sums.argmax())
+    direction = np.ones_like(prices)
+    if sums[size] > 0:
+        direction[order[size, : size + 1]] -= budget
+    return float(prices.sum() + budget * max(0.0, sums[size])), direction
