@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from polytask.reporting.events import read_log
+from polytask.reporting.events import Log, Training, read_log
+from polytask.reporting.run import Run
 
 
 def write(path: Path, *events: dict[str, Any], end: str = "") -> Path:
@@ -53,3 +54,12 @@ def test_a_line_separator_inside_a_name_does_not_end_the_line(tmp_path: Path) ->
 
 def test_no_log_yet(tmp_path: Path) -> None:
     assert read_log(tmp_path / "m").trainings == {}
+
+
+def test_the_curve_of_a_task_is_that_of_the_network_that_serves_it() -> None:
+    trainings = {name: Training(name, ["a", "b"]) for name in ("all_in_one", "network_0", "network_1")}
+    run = Run(Path(), selection={"networks": [["a", "b"], ["a", "b"]], "serves": {"a": 1, "b": 0}}, log=Log(trainings))
+    assert run.training_of("a") is trainings["network_1"]
+    assert run.training_of("b") is trainings["network_0"]
+    del trainings["network_0"], trainings["network_1"]
+    assert run.training_of("a") is trainings["all_in_one"]

@@ -79,6 +79,12 @@ def test_the_matrix_follows_the_groups() -> None:
     assert drawing.count('class="group"') == 2
 
 
+def test_rows_are_updated_and_columns_are_affected() -> None:
+    drawing = heatmap(Affinity(["a", "b"], [[9.0, 0.5], [-0.3, 9.0]]), [["a", "b"]])
+    assert re.search(r'class="helps" fill-opacity="1"><title>an update on a → loss of b: 0.5<', drawing)
+    assert re.search(r'class="hurts" fill-opacity="1"><title>an update on b → loss of a: −0.3<', drawing)  # noqa: RUF001
+
+
 def test_the_chosen_number_of_networks_is_filled() -> None:
     drawing = score_curve([(2, 0.3), (1, 0.1), (3, 0.35)], chosen=2)
     assert drawing.count('class="mark"') == 2

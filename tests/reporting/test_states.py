@@ -83,6 +83,22 @@ def test_results_alone_are_enough(make_run: MakeRun, read_report: ReadReport) ->
     assert "How it was run" not in text
 
 
+def test_baselines_are_drawn_behind_every_curve(make_run: MakeRun, read_report: ReadReport) -> None:
+    page = read_report(make_run(tasks=4))
+    for name in ("ours", "single_task", "all_in_one"):
+        assert page.count(f'class="line {name}"') == 4 + 1 + (name == "ours")  # the legend; the score is ours too
+
+
+def test_where_all_in_one_is_ours_it_is_drawn_once(make_run: MakeRun, read_report: ReadReport) -> None:
+    folder = make_run(tasks=3, networks=1)
+    log = folder / "metrics.jsonl"
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if '"network_0"' not in line]
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page = read_report(folder)
+    assert 'class="line all_in_one"' not in page
+    assert page.count('class="line ours"') == 3 + 1
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run"):
         write_report(tmp_path)
