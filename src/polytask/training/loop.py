@@ -119,10 +119,7 @@ class Training:
             self.load()
         started = time.monotonic() - self.seconds
         while not self.finished:
-            self._one_step(self.train[self.stream.ids(self.step).to(self.fabric.device)])
-            self.step += 1
-            if self.step % self.stream.steps_per_epoch == 0:
-                self.balancer.end_epoch()
+            self.advance()
             self.seconds = time.monotonic() - started
             if self.step % (self.settings.evaluate_every or 1) == 0 or self.step == total:
                 self._evaluate()
@@ -136,6 +133,13 @@ class Training:
         self._write(
             "training_end", seconds=self.seconds, steps=self.step, returned_epoch=self.epoch_of(self.returned.step)
         )
+
+    def advance(self) -> None:
+        """One step of training."""
+        self._one_step(self.train[self.stream.ids(self.step).to(self.fabric.device)])
+        self.step += 1
+        if self.step % self.stream.steps_per_epoch == 0:
+            self.balancer.end_epoch()
 
     def _one_step(self, batch: Batch) -> None:
         self.model.train()

@@ -1,0 +1,5 @@
+"""``python -m polytask``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,65 @@
+"""``polytask affinity``: who helps whom, in one training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..runs.measure import measure_table
+from . import options as o
+from .app import command
+from .display import Terminal
+
+
+@command(
+    epilog="**Example**\n\n`polytask affinity customers.csv --targets click,purchase,spend --out affinity.json`\n\n"
+    "`polytask select affinity.json --networks 2`"
+)
+def affinity(
+    data: o.DataOrConfig,
+    targets: o.Targets = None,
+    out: Annotated[Path, typer.Option(help="file to write")] = Path("affinity.json"),
+    every: Annotated[int | None, typer.Option(help="steps between probes [default: 10]")] = None,
+    kind: o.Kind = None,
+    weight: o.Weight = None,
+    metric: o.Metric = None,
+    features: o.Features = None,
+    ignore: o.Ignore = None,
+    id: o.Id = None,
+    split: o.Split = None,
+    steps: o.Steps = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    learning_rate: o.LearningRate = None,
+    device: o.Device = None,
+    seed: o.Seed = None,
+    set_: o.Set = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Measure in one training run how an update on each task changes the loss of the others (TAG).
+
+    `affinity[i][j]` is the effect of an update on task i on the loss of task j; positive helps.
+    """
+    given = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
+        "affinity": None if every is None else {"every": every},
+        "steps": steps,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "device": device,
+        "seed": seed,
+    }
+    display = Terminal(quiet)
+    result = measure_table(o.resolve(data, given, set_), display)
+    result.save(out)
+    display.table(
+        "effect of an update on the row's task on the loss of the column's task, in thousandths; positive helps",
+        ["", *result.tasks],
+        [
+            [name, *(f"{1000 * value:.3g}" for value in row)]
+            for name, row in zip(result.tasks, result.matrix, strict=True)
+        ],
+    )
+    display.result(f"written: {out}")

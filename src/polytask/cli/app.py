@@ -1,0 +1,64 @@
+"""The command itself, and what becomes of errors."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from ..errors import UserError
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="polytask",
+    help="Predict many targets with few networks: which tasks to train together, networks in which each task keeps "
+    "its best, honest figures against the obvious alternatives.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG)
+
+
+def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Register a function as a subcommand.
+
+    Exit status: 0 done; 2 the user's input is wrong (one message, no traceback); 130 interrupted; 1 anything else.
+    """
+
+    def register(function: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+            status = 0
+            try:
+                function(*args, **kwargs)
+            except UserError as error:
+                status = _fail(2, f"error: {error}")
+            except KeyboardInterrupt:
+                status = _fail(130, "interrupted; a run of `polytask fit` continues with the same options and --resume")
+            except OSError as error:
+                if error.errno not in _NO_PLACE:
+                    raise
+                status = _fail(
+                    1,
+                    f"error: cannot write {error.filename or 'a file'}: {error.strerror}. What was written before is "
+                    "whole. Make room or choose another place; an interrupted `polytask fit` continues with --resume",
+                )
+            if status:
+                raise typer.Exit(status)
+
+        app.command(name=name, epilog=epilog)(guarded)
+        return guarded
+
+    return register
+
+
+def _fail(status: int, message: str) -> int:
+    print(message, file=sys.stderr)
+    return status

@@ -1,0 +1,24 @@
+"""``polytask evaluate``: metrics of a run on a labelled table."""
+
+from __future__ import annotations
+
+import json as jsonlib
+
+from ..runs.use import evaluate_table
+from . import options as o
+from .app import command
+from .display import Terminal
+from .outcome import figure
+from .predict import Run
+
+
+@command(epilog="**Example**\n\n`polytask evaluate runs/first labelled.csv --json`")
+def evaluate(run: Run, data: o.Data, json: o.Json = False) -> None:
+    """Measure the networks of a run on a table with labels; targets that the table lacks are left out."""
+    display = Terminal(quiet=json)
+    entries = evaluate_table(run, data, display)
+    if json:
+        print(jsonlib.dumps({"tasks": entries}, indent=1, ensure_ascii=False))
+        return
+    rows = [[name, entry["metric"], figure(entry["value"]), f"{entry['labels']:,}"] for name, entry in entries.items()]
+    display.table(str(data), ["task", "metric", "value", "labels"], rows, left=2)

@@ -1,0 +1,81 @@
+"""``polytask fit``: the whole way, from a table to networks, figures and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UserError
+from ..runs import RunFolder, fit_run
+from . import options as o
+from .app import command
+from .display import Terminal
+from .outcome import show_results
+
+
+@command(
+    epilog="**Examples**\n\n"
+    "`polytask fit customers.csv --targets click,purchase,spend --out runs/first`\n\n"
+    "`polytask fit assays.parquet --targets a,b,c --networks 2 --balance dwa --out runs/two`\n\n"
+    "`polytask fit study.yaml --set model.hidden=[512,128] --out runs/wide`\n\n"
+    "`polytask fit customers.csv --targets click,purchase,spend --out runs/first --resume`"
+)
+def fit(
+    data: o.DataOrConfig = None,
+    targets: o.Targets = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the run", show_default=False)] = None,
+    kind: o.Kind = None,
+    weight: o.Weight = None,
+    metric: o.Metric = None,
+    features: o.Features = None,
+    ignore: o.Ignore = None,
+    id: o.Id = None,
+    split: o.Split = None,
+    networks: Annotated[str | None, typer.Option(help="most networks to train, or auto; 1 is all in one")] = None,
+    balance: Annotated[str | None, typer.Option(help="balancing method, see `polytask methods`")] = None,
+    converge: Annotated[str | None, typer.Option(help="joint: every task keeps its peak; or off")] = None,
+    baselines: Annotated[
+        bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="package.module:Class of your own")] = None,
+    steps: o.Steps = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    learning_rate: o.LearningRate = None,
+    device: o.Device = None,
+    seed: o.Seed = None,
+    set_: o.Set = None,
+    resume: Annotated[bool, typer.Option("--resume", help="continue an interrupted run bit for bit")] = False,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+) -> None:
+    """Train the networks for a table with many targets, and show how good they are.
+
+    Measures which tasks help each other, chooses the networks, lets every task keep its peak, compares with single-task
+    models and one plain network for all, and writes weights, figures and `report.html` into the folder of the run.
+    """
+    if out is None:
+        raise UserError("--out: give the folder of the run, such as --out runs/first")
+    given: dict[str, Any] = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
+        "networks": int(networks) if networks is not None and networks.lstrip("-").isdigit() else networks,
+        "balance": balance,
+        "converge": converge,
+        "baselines": baselines,
+        "encoder": encoder,
+        "steps": steps,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "device": device,
+        "seed": seed,
+    }
+    if data is None:
+        if not resume:
+            raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
+        data = RunFolder.open(out).config
+    config = o.resolve(data, given, set_)
+    display = Terminal(quiet or json)
+    results = fit_run(config, out, resume=resume, display=display)
+    show_results(results, display, out, json)

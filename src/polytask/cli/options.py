@@ -1,0 +1,122 @@
+"""Options that several commands have, and how their texts become configuration keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..config import Config, apply_overrides, make_config, read_config
+from ..errors import UserError
+
+Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", show_default=False)]
+DataOrConfig = Annotated[
+    Path | None, typer.Argument(help="table (.csv, .csv.gz, .parquet) or configuration (.yaml)", show_default=False)
+]
+Targets = Annotated[str | None, typer.Option(help="columns to predict, separated by commas", show_default=False)]
+Kind = Annotated[list[str] | None, typer.Option(help="TARGET=binary|multiclass|regression; may be repeated")]
+Weight = Annotated[list[str] | None, typer.Option(help="TARGET=NUMBER, weight of its loss; may be repeated")]
+Metric = Annotated[list[str] | None, typer.Option(help="TARGET=METRIC; may be repeated")]
+Features = Annotated[str | None, typer.Option(help="columns to use, separated by commas [default: all others]")]
+Ignore = Annotated[str | None, typer.Option(help="columns not to use, separated by commas")]
+Id = Annotated[str | None, typer.Option("--id", help="column of row ids")]
+Split = Annotated[
+    str | None, typer.Option(help="column with train, validation, test; or shares [default: 0.7,0.15,0.15]")
+]
+Seed = Annotated[int | None, typer.Option(help="seed of everything [default: 0]")]
+Steps = Annotated[int | None, typer.Option(help="most steps of every training")]
+Epochs = Annotated[float | None, typer.Option(help="the same in passes over the data")]
+BatchSize = Annotated[int | None, typer.Option(help="rows per step")]
+LearningRate = Annotated[float | None, typer.Option(help="step size [default: 0.001]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda [default: auto]")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, any key of the configuration; repeatable")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, no tables")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on standard output")]
+
+
+def names(text: str | None, option: str) -> list[str] | None:
+    """Column names from a text with commas.
+
+    Example:
+        >>> names("a, b", "--targets")
+        ['a', 'b']
+    """
+    if text is None:
+        return None
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise UserError(f"{option} {text!r}: expected names separated by commas, found an empty one")
+    return found
+
+
+def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a dictionary; names may hold ``=``.
+
+    Example:
+        >>> pairs(["click=binary"], "--kind")
+        {'click': 'binary'}
+    """
+    found = {}
+    for text in texts or ():
+        name, equals, value = text.rpartition("=")
+        if not equals or not name or not value:
+            raise UserError(f"{option} {text!r}: expected NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def shares(text: str | None) -> str | list[float] | None:
+    """Three shares, or the name of a column.
+
+    Example:
+        >>> shares("0.8,0.1,0.1"), shares("part")
+        ([0.8, 0.1, 0.1], 'part')
+    """
+    if text is None or "," not in text:
+        return text
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+
+
+def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str] | None) -> Config:
+    """The configuration from a table or a YAML file, then options, then ``--set``.
+
+    Raises:
+        UserError: All mistakes at once.
+    """
+    values: dict[str, Any] = {}
+    where = "options"
+    if data is not None and data.suffix in (".yaml", ".yml"):
+        values, where = read_config(data), data.name
+    elif data is not None:
+        values["data"] = str(data)
+    values |= {key: value for key, value in options.items() if value is not None and value != {}}
+    apply_overrides(values, overrides or ())
+    return make_config(values, where)
+
+
+def data_options(
+    targets: str | None,
+    kind: Sequence[str] | None,
+    weight: Sequence[str] | None,
+    metric: Sequence[str] | None,
+    features: str | None,
+    ignore: str | None,
+    id: str | None,
+    split: str | None,
+) -> dict[str, Any]:
+    """Configuration keys that say what the columns are."""
+    return {
+        "targets": names(targets, "--targets"),
+        "kind": pairs(kind, "--kind"),
+        "weights": pairs(weight, "--weight"),
+        "metric": pairs(metric, "--metric"),
+        "features": names(features, "--features"),
+        "ignore": names(ignore, "--ignore"),
+        "id": id,
+        "split": shares(split),
+    }

@@ -1,0 +1,31 @@
+"""``polytask predict``: predictions for the rows of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..runs.use import predict_table
+from . import options as o
+from .app import command
+from .display import Terminal
+
+Run = Annotated[Path, typer.Argument(help="folder that `polytask fit` wrote", show_default=False)]
+
+
+@command(epilog="**Example**\n\n`polytask predict runs/first new-customers.csv --out predictions.parquet`")
+def predict(
+    run: Run,
+    data: o.Data,
+    out: Annotated[Path, typer.Option(help="file to write (.parquet or .csv)")] = Path("predictions.parquet"),
+    quiet: o.Quiet = False,
+) -> None:
+    """Predict every target for new rows, in their order.
+
+    One column per target, and for classes one column with the probability of each: `<target>_p_<class>`.
+    """
+    display = Terminal(quiet)
+    rows = predict_table(run, data, out, display)
+    display.result(f"written: {out} ({rows:,} rows)")

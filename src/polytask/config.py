@@ -1,0 +1,198 @@
+"""The configuration of a run: every option of the command line is a key here, with the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .balancing import BALANCERS
+from .errors import UserError, did_you_mean
+from .training import TrainingSettings
+
+
+class Section(BaseModel):
+    """Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(Section):
+    """The built-in encoder for tables; see :class:`polytask.TableEncoder`."""
+
+    hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="widths of the layers")
+    embedding: int = Field(8, ge=1, description="length of a category's vector")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
+
+
+class AffinityConfig(Section):
+    """How affinity is measured; see :class:`polytask.training.AffinityProbe`."""
+
+    every: int = Field(10, ge=1, description="steps between probes")
+
+
+class ConvergenceConfig(Section):
+    """When a task has converged and how it is held; see :class:`polytask.AsynchronousConvergence`."""
+
+    patience: int = Field(5, ge=1)
+    min_evaluations: int | None = Field(None, ge=0)
+    min_delta: float = Field(0.0, ge=0)
+    teachers: int = Field(3, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    kd_weight: float = Field(1.0, gt=0)
+    mixture: float = Field(1.0, gt=0, le=1)
+    tail: int | None = Field(None, ge=0)
+
+
+class Config(Section):
+    """Everything that decides what a run does."""
+
+    data: str = Field(description="table: .csv, .csv.gz or .parquet")
+    targets: tuple[str, ...] = Field(min_length=1, description="columns to predict")
+    kind: dict[str, Literal["binary", "multiclass", "regression"]] = Field({}, description="kind of a target")
+    metric: dict[str, str] = Field({}, description="metric of a target")
+    weights: dict[str, float] = Field({}, description="weight of a target's loss")
+    features: tuple[str, ...] | None = Field(None, description="columns to use; all others by default")
+    column_kind: dict[str, Literal["numeric", "categorical", "text"]] = Field({}, description="kind of a feature")
+    ignore: tuple[str, ...] = Field((), description="columns not to use")
+    id: str | None = Field(None, description="column of row ids")
+    split: str | tuple[float, float, float] = Field((0.7, 0.15, 0.15), description="a column, or three shares")
+    networks: Literal["auto"] | int = Field("auto", description="most networks to train; 1 is all in one")
+    balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
+    converge: Literal["joint", "off"] = Field("joint", description="let every task keep its peak")
+    baselines: bool = Field(True, description="also train single-task models and one plain network for all")
+    encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
+    seed: int = Field(0, ge=0, description="seed of split, weights and order")
+    model: ModelConfig = ModelConfig()
+    affinity: AffinityConfig = AffinityConfig()
+    convergence: ConvergenceConfig = ConvergenceConfig()
+    steps: int | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    evaluate_every: int | None = None
+    patience: int = 10
+    gradient_clip: float | None = None
+    checkpoint_seconds: float = 15.0
+    device: str = "auto"
+    precision: str = "32"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        problems = []
+        if isinstance(self.networks, int) and self.networks < 1:
+            problems.append(f"networks: expected auto or a number of at least 1, found {self.networks}")
+        name = self.balance.get("name") if isinstance(self.balance, dict) else self.balance
+        if name not in BALANCERS:
+            problems.append(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
+        for key in ("kind", "metric", "weights"):
+            unknown = [target for target in getattr(self, key) if target not in self.targets]
+            problems += [f"{key}: {target!r} is not a target; {did_you_mean(target, self.targets)}"
+                         for target in unknown]  # fmt: skip
+        if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
+            problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
+        try:
+            self.training()
+        except UserError as error:
+            problems += error.problems
+        if problems:
+            raise UserError(*problems)
+        return self
+
+    def training(self) -> TrainingSettings:
+        """The settings of every training of the run."""
+        return TrainingSettings(**{name: getattr(self, name) for name in TrainingSettings.__dataclass_fields__})
+
+    def to_yaml(self) -> str:
+        """The whole configuration, defaults included."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
+    """Check ``values`` and fill in the defaults.
+
+    Raises:
+        UserError: All mistakes at once, each with its key; a mistyped key with the near miss.
+    """
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        raise UserError(*[_explain(detail, where) for detail in error.errors()]) from None
+    except UserError as error:
+        raise UserError(*[f"{where}: {problem}" for problem in error.problems]) from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file; a relative ``data`` path is taken from the file's folder.
+
+    Raises:
+        UserError: If the file is missing or is not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: file not found") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
+    if isinstance(values.get("data"), str) and not Path(values["data"]).is_absolute():
+        values["data"] = str(path.parent / values["data"])
+    return values
+
+
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Set keys from ``a.b=value`` texts (values are YAML) in place.
+
+    Raises:
+        UserError: All texts that are not of that form.
+
+    Example:
+        >>> values = {"model": {"dropout": 0.1}}
+        >>> apply_overrides(values, ["model.hidden=[64, 32]", "seed=3"])
+        >>> values
+        {'model': {'dropout': 0.1, 'hidden': [64, 32]}, 'seed': 3}
+    """
+    problems = []
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        *parents, last = key.strip().split(".")
+        node: Any = values
+        for parent in parents:
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not last or not isinstance(node, dict):
+            problems.append(f"--set {override}: expected key=value, such as model.dropout=0.2")
+        else:
+            node[last] = value
+    if problems:
+        raise UserError(*problems)
+
+
+def _explain(detail: Any, where: str) -> str:
+    """One mistake that pydantic found, as a sentence."""
+    path = [str(part) for part in detail["loc"]]
+    key = ".".join(part for part in path if not part.startswith(("literal[", "tuple[", "function-", "constrained")))
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key!r}; {did_you_mean(path[-1], _keys(path[:-1]))}"
+    if detail["type"] == "missing":
+        return f"{where}: key {key!r} is missing; {Config.model_fields[path[0]].description or 'give it'}"
+    return f"{where}: {key}: {detail['msg'][0].lower() + detail['msg'][1:]}, found {detail['input']!r}"
+
+
+def _keys(path: Sequence[str]) -> list[str]:
+    section: type[BaseModel] = Config
+    for part in path:
+        annotation = section.model_fields[part].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+    return list(section.model_fields)

@@ -1,0 +1,42 @@
+"""The demo's table: half-hidden handwritten digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from sklearn.datasets import load_digits
+
+from .files import replaced
+
+TARGETS = ("digit", "even", "at_least_five", "prime", "has_loop", "hidden_ink", "hidden_side", "hidden_gap")
+
+
+def write_demo_table(path: Path) -> None:
+    """Write a CSV with the upper halves of scikit-learn's 1,797 digits (32 grey values) and eight targets.
+
+    Five targets are what the digit is (its class, even, at least five, prime, has a closed loop), three are what the
+    hidden lower half holds: how much ink, on which side its centre lies, and whether its last row is empty.
+    """
+    images, digit = load_digits(return_X_y=True)
+    images = images.reshape(-1, 8, 8)
+    upper, lower = images[:, :4], images[:, 4:]
+    ink = lower.sum((1, 2))
+    side = (lower.sum(1) * np.arange(-3.5, 4)).sum(1) / np.maximum(ink, 1)
+    columns: dict[str, np.ndarray] = {
+        f"pixel_{row}_{column}": upper[:, row, column].astype(int) for row in range(4) for column in range(8)
+    }
+    columns |= {
+        "digit": np.char.add("digit ", digit.astype(str)),
+        "even": np.where(digit % 2 == 0, "yes", "no"),
+        "at_least_five": np.where(digit >= 5, "yes", "no"),
+        "prime": np.where(np.isin(digit, (2, 3, 5, 7)), "yes", "no"),
+        "has_loop": np.where(np.isin(digit, (0, 6, 8, 9)), "yes", "no"),
+        "hidden_ink": ink,
+        "hidden_side": side.round(4),
+        "hidden_gap": np.where(lower[:, 3, 2:5].min(1) == 0, "yes", "no"),
+    }
+    with replaced(path) as temporary:
+        pa.csv.write_csv(pa.table(columns), temporary)

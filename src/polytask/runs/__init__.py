@@ -1,0 +1,8 @@
+"""A run: from a table to networks, figures and predictions."""
+
+from .bundle import Bundle
+from .display import Display
+from .folder import RunFolder
+from .pipeline import fit_run
+
+__all__ = ["Bundle", "Display", "RunFolder", "fit_run"]

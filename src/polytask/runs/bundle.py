@@ -1,0 +1,161 @@
+"""Trained networks on disk, and predictions from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from ..config import ModelConfig
+from ..data import Rows, Schema
+from ..errors import UserError
+from ..files import read_json, replaced, sha256, write_bytes, write_json
+from ..models import MultiTaskModel
+from ..training.evaluation import task_metric, task_outputs, task_targets
+from .encoders import make_network
+from .folder import RunFolder
+
+WEIGHTS, METADATA = "model.safetensors", "network.json"
+
+
+def save_network(
+    folder: Path, model: MultiTaskModel, serves: Sequence[str], model_config: ModelConfig, encoder: Any
+) -> None:
+    """Write a network: weights as safetensors, what is needed to make it again as JSON with a fingerprint."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_bytes(folder / WEIGHTS, save(weights))
+    metadata = {
+        "tasks": [task.name for task in model.tasks],
+        "serves": list(serves),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "model": model_config.model_dump(mode="json"),
+        "encoder": encoder,
+        "sha256": sha256(folder / WEIGHTS),
+    }
+    write_json(folder / METADATA, metadata)
+
+
+def load_network(folder: Path, schema: Schema) -> tuple[MultiTaskModel, list[str]]:
+    """A network and the names of the tasks that it serves.
+
+    Raises:
+        UserError: If a file is missing, truncated or does not match its fingerprint.
+    """
+    metadata = read_json(folder / METADATA)
+    weights = folder / WEIGHTS
+    if not weights.exists():
+        raise UserError(f"{weights}: file not found; restore it or make the run again")
+    if sha256(weights) != metadata.get("sha256"):
+        raise UserError(f"{weights}: damaged or truncated (its fingerprint is not the recorded one); restore the file "
+                        "or make the run again")  # fmt: skip
+    by_name = {task.name: task for task in schema.tasks}
+    try:
+        tasks = [by_name[name] for name in metadata["tasks"]]
+        model = make_network(schema, tasks, ModelConfig(**metadata["model"]), metadata["encoder"], seed=0)
+        model.load_state_dict(load_file(weights))
+    except (KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: network and schema do not fit together ({error}); make the run again") from None
+    return model, list(metadata["serves"])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The networks of a finished run, every task with the one that serves it.
+
+    Attributes:
+        schema: The stored transformation.
+        networks: Networks in order.
+        serves: Number of the network for every task.
+    """
+
+    schema: Schema
+    networks: tuple[MultiTaskModel, ...]
+    serves: dict[str, int]
+
+    @classmethod
+    def load(cls, path: Path) -> Bundle:
+        """The bundle of a run folder.
+
+        Raises:
+            UserError: If the run is not finished or is damaged.
+        """
+        run = RunFolder.open(path)
+        if not run.results.exists():
+            raise UserError(f"{path}: this run is not finished; continue it with `polytask fit ... --resume`")
+        try:
+            schema = Schema.from_dict(read_json(run.schema))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{run.schema}: damaged ({error!r}); restore the file or make the run again") from None
+        networks: list[MultiTaskModel] = []
+        serves: dict[str, int] = {}
+        for number, folder in enumerate(sorted(run.networks.iterdir(), key=lambda path: int(path.name))):
+            model, names = load_network(folder, schema)
+            networks.append(model)
+            serves |= dict.fromkeys(names, number)
+        missing = [task.name for task in schema.tasks if task.name not in serves]
+        if missing:
+            raise UserError(f"{run.networks}: no network for {', '.join(missing)}; make the run again")
+        return cls(schema, tuple(networks), serves)
+
+    def outputs(self, inputs: Any, n: int) -> dict[str, torch.Tensor]:
+        """Raw outputs of every task, ``[n]`` or ``[n, C]``."""
+        found: dict[str, torch.Tensor] = {}
+        for number, model in enumerate(self.networks):
+            positions = [p for p, task in enumerate(model.tasks) if self.serves[task.name] == number]
+            for position, output in zip(positions, task_outputs(model, inputs, positions, n), strict=True):
+                found[model.tasks[position].name] = output
+        return found
+
+    def predict(self, table: pa.Table, *, where: str = "table") -> pa.Table:
+        """One row per input row, in order: the row id if there is one, then per task the value or class and, for
+        classes, the probabilities as ``<task>_p_<class>``.
+
+        Raises:
+            UserError: If the table does not have the columns of the training table.
+        """
+        inputs = self.schema.encode_inputs(table, where=where)
+        columns: dict[str, Any] = {}
+        ids = self.schema.ids(table, where=where) if self.schema.id_column in table.column_names else None
+        if ids is not None:
+            columns[str(self.schema.id_column)] = ids
+        outputs = self.outputs(inputs, table.num_rows)
+        for task in self.schema.tasks:
+            predicted = task.definition.predict(outputs[task.name]).cpu()
+            if task.kind == "regression":
+                columns[task.name] = predicted.double().numpy() * task.scale + task.center
+                continue
+            shares = torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
+            columns[task.name] = pa.array(np.array(task.classes, dtype=object)[shares.argmax(1).numpy()])
+            for index, label in enumerate(task.classes):
+                columns[f"{task.name}_p_{label}"] = shares[:, index].numpy()
+        return pa.table(columns)
+
+    def evaluate(self, rows: Rows, tasks: Sequence[str]) -> dict[str, float]:
+        """Metrics of some tasks on labelled rows (with the columns of all tasks), NaN where undefined."""
+        outputs = self.outputs(rows.inputs, len(rows))
+        values = {}
+        for position, task in enumerate(self.schema.tasks):
+            if task.name in tasks:
+                ids, targets = task_targets(rows, position)
+                values[task.name] = task_metric(task, outputs[task.name][ids], targets)
+        return values
+
+
+def write_predictions(path: Path, predictions: pa.Table) -> None:
+    """Write Parquet (or CSV, by the ending) atomically."""
+    with replaced(path) as temporary:
+        if path.suffix == ".csv":
+            pa.csv.write_csv(predictions, temporary)
+        else:
+            pa.parquet.write_table(predictions, temporary)

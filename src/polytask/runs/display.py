@@ -1,0 +1,23 @@
+"""What a run says while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..training.loop import Progress
+
+
+class Display:
+    """Says nothing; the command line has one that does."""
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+
+    def warn(self, text: str) -> None:
+        """A line that the user should read."""
+
+    @contextmanager
+    def training(self, title: str) -> Iterator[Progress | None]:
+        """Around one training; gives what is called with the done and the total number of steps."""
+        yield None

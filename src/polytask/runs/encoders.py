@@ -1,0 +1,89 @@
+"""The encoder of a run: the built-in one, or a class of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..config import ModelConfig
+from ..data import Schema
+from ..errors import UserError
+from ..models import MultiTaskModel, TableEncoder
+from ..task import Task
+
+
+@dataclass(frozen=True)
+class InputWidths:
+    """What an encoder for a table is given, with the arguments of :class:`polytask.TableEncoder`.
+
+    Attributes:
+        numeric: Width of ``inputs["numeric"]``, float32 ``[B, numeric]``.
+        categories: Number of different codes in all categorical columns together.
+        categorical: Width of ``inputs["categorical"]``, int32 codes ``[B, categorical]`` below ``categories``.
+        text: Width of the sparse ``inputs["text"]``.
+    """
+
+    numeric: int
+    categories: int
+    categorical: int
+    text: int
+
+    @classmethod
+    def of(cls, schema: Schema) -> InputWidths:
+        """The widths of a schema's inputs."""
+        return cls(schema.numeric_width, schema.categories, len(schema.categorical_columns), schema.text_width)
+
+
+def make_network(
+    schema: Schema, tasks: Sequence[Task], model: ModelConfig, encoder: str | dict[str, Any] | None, seed: int
+) -> MultiTaskModel:
+    """A network with fresh weights; a function of its arguments alone.
+
+    Args:
+        schema: Says what the inputs are.
+        tasks: The network's tasks.
+        model: Settings of the built-in encoder.
+        encoder: ``package.module:Class`` or ``{class: package.module:Class, args: {...}}``; the class is called with
+            an :class:`InputWidths` and the arguments. None for the built-in encoder.
+        seed: Of the weights.
+
+    Raises:
+        UserError: If the class cannot be imported or made.
+    """
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    try:
+        widths = InputWidths.of(schema)
+        if encoder is None:
+            built: nn.Module = TableEncoder(**asdict(widths), **model.model_dump())
+        else:
+            built = _user_encoder(encoder, widths)
+        return MultiTaskModel(built, tasks)
+    finally:
+        torch.set_rng_state(state)
+
+
+def _user_encoder(encoder: str | dict[str, Any], widths: InputWidths) -> nn.Module:
+    spec = {"class": encoder} if isinstance(encoder, str) else dict(encoder)
+    unknown = set(spec) - {"class", "args"}
+    name = str(spec.get("class", ""))
+    args: Any = spec.get("args", {})
+    module, colon, attribute = name.partition(":")
+    if unknown or not colon or not isinstance(args, dict):
+        raise UserError(f"encoder: expected package.module:Class, or its `class` and `args`, found {encoder!r}")
+    try:
+        if str(Path.cwd()) not in sys.path:  # a module beside the data is what people have
+            sys.path.insert(0, str(Path.cwd()))
+        built = getattr(importlib.import_module(module), attribute)(widths, **args)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise UserError(f"encoder: cannot make {name} with an InputWidths and {args}: {error}") from error
+    if not isinstance(built, nn.Module):
+        raise UserError(f"encoder: {name} gave a {type(built).__name__}, expected a torch.nn.Module")
+    return built

@@ -1,0 +1,114 @@
+"""A run's folder: where things are, what is done, and that it is whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..config import Config
+from ..errors import UserError
+from ..files import read_json, write_bytes, write_json
+from ..training import EventLog
+
+
+class RunFolder:
+    """The folder that ``fit`` writes and the other commands read.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.results = path / "results.json"
+        self.affinity = path / "affinity.json"
+        self.selection = path / "selection.json"
+        self.schema = path / "schema.json"
+        self.split = path / "split.parquet"
+        self.report = path / "report.html"
+        self.networks = path / "networks"
+        self.trainings = path / "trainings"
+        self.state = path / "state.json"
+        self.log = EventLog(path / "metrics.jsonl")
+
+    @classmethod
+    def create(cls, path: Path, config: Config, fingerprint: str) -> RunFolder:
+        """A new run.
+
+        Raises:
+            UserError: If the path exists and is not an empty folder.
+        """
+        refuse_existing(path)
+        run = cls(path)
+        path.mkdir(parents=True, exist_ok=True)
+        write_bytes(run.config, config.to_yaml().encode())
+        write_json(run.state, {"fingerprint": fingerprint, "phases": {}, "log": 0})
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run.
+
+        Raises:
+            UserError: If the path is not a run.
+        """
+        run = cls(path)
+        if not path.is_dir():
+            raise UserError(f"{path}: no such run; expected a folder that `polytask fit --out {path}` made")
+        if not run.config.exists() or not run.state.exists():
+            raise UserError(f"{path}: not a run (no config.yaml or state.json); give the folder that `fit --out` made")
+        return run
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the data file."""
+        return str(read_json(self.state)["fingerprint"])
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time of each finished phase."""
+        return {name: phase["seconds"] for name, phase in read_json(self.state)["phases"].items()}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase; interrupted phases add up. Events of a phase that did not finish and is not resumed are cut."""
+        state = read_json(self.state)
+        before = state["phases"].get(name, {"seconds": 0.0, "done": False})
+        if not before["done"] and not (self.trainings / name / "checkpoint.safetensors").exists():
+            self.log.rewind(state["log"])
+        started = time.monotonic()
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            # A finished phase that is only read again keeps its time.
+            spent = 0.0 if before["done"] else time.monotonic() - started
+            state["phases"][name] = {"seconds": before["seconds"] + spent, "done": done or before["done"]}
+            if done and not before["done"]:
+                state["log"] = self.log.position()
+            write_json(self.state, state)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise a :class:`UserError` if ``path`` is taken."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "this run exists" if (path / "config.yaml").exists() else "this path exists and is not empty"
+        remedy = "continue it with --resume, or " if (path / "config.yaml").exists() else ""
+        raise UserError(f"{path}: {what}; {remedy}choose another --out, or delete it")
+
+
+def stored_metadata(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value

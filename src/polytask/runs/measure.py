@@ -1,0 +1,42 @@
+"""Task affinity of a table, without a run folder."""
+
+from __future__ import annotations
+
+from ..config import Config
+from ..errors import UserError
+from ..grouping.affinity_matrix import Affinity
+from ..training import fit
+from ..training.callbacks import AffinityProbe, affinity_from_state
+from .display import Display
+from .encoders import make_network
+from .prepare import prepare
+from .trainer import make_balancer
+
+
+def measure_table(config: Config, display: Display) -> Affinity:
+    """Train one network for all tasks of a table and measure their affinity on the way.
+
+    Raises:
+        UserError: If the input is wrong or there is only one task.
+    """
+    if len(config.targets) < 2:
+        raise UserError(f"targets: affinity is between tasks, found only {config.targets[0]!r}; give at least two")
+    data = prepare(config)
+    for line in data.describe():
+        display.say(line)
+    for warning in data.warnings:
+        display.warn(warning)
+    network = make_network(data.schema, data.tasks, config.model, config.encoder, config.seed)
+    with display.training("affinity") as progress:
+        result = fit(
+            network,
+            train=data.rows["train"],
+            validation=data.rows["validation"],
+            balancer=make_balancer(config.balance),
+            callbacks=[AffinityProbe(config.affinity.every)],
+            settings=config.training(),
+            seed=config.seed,
+            progress=progress,
+        )
+    names = [task.name for task in data.tasks]
+    return affinity_from_state(result.callbacks[AffinityProbe.name], names, config.affinity.every)

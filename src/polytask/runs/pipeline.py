@@ -1,0 +1,190 @@
+"""The whole way, from a table to networks, honest figures and a page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..config import Config, make_config
+from ..errors import UserError, raise_all
+from ..files import write_json
+from ..grouping.affinity_matrix import Affinity
+from ..grouping.selection import Selection, choose_budget, score_curve, select_networks
+from ..reporting import write_report
+from ..training import TrainingResult
+from ..training.callbacks import AffinityProbe, affinity_from_state
+from .bundle import save_network
+from .display import Display
+from .folder import RunFolder, refuse_existing
+from .prepare import prepare
+from .results import mean_gain, number, task_entry
+from .trainer import Trainer, make_balancer
+
+#: Keys that may differ when a run is continued: they do not change its numbers.
+FREE_KEYS = ("data", "checkpoint_seconds")
+#: The automatic choice looks at budgets up to this many networks.
+MOST_AUTOMATIC = 5
+
+
+def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display | None = None) -> dict[str, Any]:
+    """Do everything that ``polytask fit`` does.
+
+    Affinity is measured in the very training that is the all-in-one baseline: probes leave it untouched.
+
+    Args:
+        config: What to do.
+        out: Folder of the run; it must not exist, unless ``resume``.
+        resume: Continue an interrupted run; finished phases are read again, the interrupted one goes on bit for bit.
+        display: Where progress is shown.
+
+    Returns:
+        The content of ``results.json``.
+
+    Raises:
+        UserError: If the input is wrong; nothing is written then.
+    """
+    display = display or Display()
+    trainer = _start(config, out, resume, display)
+    everyone = list(range(len(trainer.data.tasks)))
+    joint = None
+    if config.baselines or (config.networks != 1 and len(everyone) > 1):
+        probes = [] if config.networks == 1 or len(everyone) == 1 else [AffinityProbe(config.affinity.every)]
+        joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
+    groups = _choose_networks(trainer, joint)
+    networks = [
+        trainer.train(f"network_{k}", f"network_{k}", group, balancer=make_balancer(config.balance),
+                      callbacks=trainer.convergence())
+        for k, (group, _) in enumerate(groups)
+    ]  # fmt: skip
+    singles = []
+    if config.baselines:
+        singles = [
+            trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
+            for position in everyone
+        ]
+    return _finish(trainer, groups, networks, joint if config.baselines else None, singles)
+
+
+def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer:
+    """Check everything that can be checked before anything is written."""
+    make_balancer(config.balance).bind(config.targets)
+    if resume:
+        run = RunFolder.open(out)
+        _same_config(run, config)
+        data = prepare(config, run.split)
+        if data.fingerprint != run.fingerprint:
+            raise UserError(f"{config.data}: the file has changed since the run in {out} began; start a new run")
+    else:
+        refuse_existing(out)
+        data = prepare(config)
+    settings = config.training().resolve(len(data.rows["train"]))
+    if not resume:
+        run = RunFolder.create(out, config, data.fingerprint)
+        data.save(run.schema, run.split)
+        run.log.write("start", rows={part: len(rows) for part, rows in data.rows.items()}, data=config.data)
+    for line in data.describe():
+        display.say(line)
+    for warning in data.warnings:
+        display.warn(warning)
+    return Trainer(config, data, run, display, settings)
+
+
+def _same_config(run: RunFolder, config: Config) -> None:
+    """Raise if a resumed run is asked for something else than it began with."""
+    began = make_config(yaml.safe_load(run.config.read_text(encoding="utf-8")), str(run.config)).model_dump()
+    now = config.model_dump()
+    raise_all([
+        f"{key}: the run in {run.path} began with {began[key]!r}, now it is {now[key]!r}; resume with the same options"
+        for key in now
+        if key not in FREE_KEYS and now[key] != began[key]
+    ])  # fmt: skip
+
+
+def _choose_networks(trainer: Trainer, joint: TrainingResult | None) -> list[tuple[list[int], list[str]]]:
+    """Tasks of each network by position, and names of the tasks that it serves."""
+    config, run, names = trainer.config, trainer.run, [task.name for task in trainer.data.tasks]
+    if joint is None or AffinityProbe.name not in joint.callbacks:
+        return [(list(range(len(names))), names)]
+    affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], names, config.affinity.every)
+    affinity.save(run.affinity)
+    selection, curve = choose(affinity, config.networks)
+    write_json(run.selection, selection.to_json_dict() | {"curve": curve})
+    trainer.display.say(f"networks ({len(selection.networks)}): " + "; ".join(
+        " + ".join(network) for network in selection.networks))  # fmt: skip
+    positions = {name: position for position, name in enumerate(names)}
+    return [
+        (sorted(positions[name] for name in network), [name for name in names if selection.serves[name] == k])
+        for k, network in enumerate(selection.networks)
+    ]
+
+
+def choose(affinity: Affinity, networks: int | str) -> tuple[Selection, list[dict[str, float]]]:
+    """The networks for a budget, or for the knee of the score curve with ``auto``; and the curve."""
+    most = min(len(affinity.tasks), MOST_AUTOMATIC)
+    if networks != "auto":
+        return select_networks(affinity, int(networks)), []
+    curve = score_curve(affinity, most)
+    points = [{"networks": budget, "score": selection.score} for budget, selection in enumerate(curve, 1)]
+    return curve[choose_budget(curve) - 1], points
+
+
+def _finish(
+    trainer: Trainer,
+    groups: list[tuple[list[int], list[str]]],
+    networks: list[TrainingResult],
+    joint: TrainingResult | None,
+    singles: list[TrainingResult],
+) -> dict[str, Any]:
+    """Read the test split, write results, networks and the report, and clean up."""
+    run, data, config = trainer.run, trainer.data, trainer.config
+    entries: dict[str, Any] = {}
+    for k, ((group, serves), result) in enumerate(zip(groups, networks, strict=True)):
+        test = trainer.test(result, group)
+        by_name = {data.tasks[position].name: data.tasks[position] for position in group}
+        entries |= {name: task_entry(by_name[name], result.tasks[name], test[name], k) for name in serves}
+        save_network(run.networks / str(k), result.model, serves, config.model, config.encoder)
+    entries = {task.name: entries[task.name] for task in data.tasks}
+    baselines: dict[str, Any] = {}
+    if singles:
+        baselines["single_task"] = {
+            name: value
+            for position, result in enumerate(singles)
+            for name, value in _baseline(result, trainer.test(result, [position])).items()
+        }
+    if joint is not None:
+        baselines["all_in_one"] = _baseline(joint, trainer.test(joint, range(len(data.tasks))))
+    results = {"tasks": entries, "baselines": baselines, "totals": _totals(trainer, networks, entries, baselines)}
+    run.log.write("finish", seconds=results["totals"]["seconds"])
+    write_json(run.results, results)
+    write_report(run.path)
+    shutil.rmtree(run.trainings, ignore_errors=True)
+    return results
+
+
+def _baseline(result: TrainingResult, test: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        name: {"validation": number(task.validation), "test": number(test[name])} for name, task in result.tasks.items()
+    }
+
+
+def _totals(
+    trainer: Trainer, networks: list[TrainingResult], entries: dict[str, Any], baselines: dict[str, Any]
+) -> dict[str, Any]:
+    phases: dict[str, float] = {}
+    for name, seconds in trainer.run.seconds.items():
+        kind = name.rpartition("_")[0] if name.startswith(("network_", "single_task_")) else name
+        phases[kind] = phases.get(kind, 0.0) + seconds
+    return {
+        "seconds": sum(phases.values()),
+        "seconds_by_phase": phases,
+        "rows": {part: len(rows) for part, rows in trainer.data.rows.items()},
+        "networks": len(networks),
+        "parameters": sum(p.numel() for result in networks for p in result.model.parameters()),
+        "steps": sum(result.steps for result in networks),
+        "mean_gain_over_single_task": mean_gain(entries, baselines.get("single_task", {})),
+        "mean_gain_over_all_in_one": mean_gain(entries, baselines.get("all_in_one", {})),
+    }

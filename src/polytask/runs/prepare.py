@@ -1,0 +1,137 @@
+"""From a file to labelled rows: read, check, infer, split, encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ..config import Config
+from ..data import (
+    PARTS,
+    InferredTask,
+    Rows,
+    Schema,
+    check_columns,
+    check_split,
+    encode_targets,
+    find_leaks,
+    infer_targets,
+    load_split,
+    make_split,
+    read_table,
+    require_rows,
+    save_split,
+    split_from_column,
+)
+from ..errors import UserError, raise_all
+from ..files import sha256, write_json
+from ..task import Task
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that trainings need of the data.
+
+    Attributes:
+        schema: The stored transformation, with the tasks.
+        inferred: How each target's kind was found.
+        split: ``[n]`` part of every row, 0 train, 1 validation, 2 test.
+        ids: Row ids, or None.
+        rows: Labelled rows by the name of their part.
+        warnings: What the user should know.
+        fingerprint: SHA-256 of the file.
+    """
+
+    schema: Schema
+    inferred: tuple[InferredTask, ...]
+    split: np.ndarray
+    ids: pa.Array | None
+    rows: dict[str, Rows]
+    warnings: list[str]
+    fingerprint: str
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks, with the scales of regression targets."""
+        return self.schema.tasks
+
+    def describe(self) -> list[str]:
+        """Lines for the user: how targets, columns and rows were understood."""
+        lines = ["targets:"]
+        for found, task in zip(self.inferred, self.tasks, strict=True):
+            shown = ", ".join(task.classes[:6]) + (", ..." if len(task.classes) > 6 else "")
+            classes = f" {shown};" if shown else ""
+            weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
+            lines.append(f"  {task.name}: {task.kind};{classes} {found.reason}; metric {task.metric}{weight}")
+        lines.append("features:")
+        lines += [f"  {line}" for line in self.schema.describe()]
+        sizes = ", ".join(f"{part} {len(rows):,}" for part, rows in self.rows.items())
+        return [*lines, f"rows: {sizes}"]
+
+    def save(self, schema: Path, split: Path) -> None:
+        """Write the transformation and the split."""
+        write_json(schema, self.schema.to_dict())
+        save_split(split, self.split, self.ids)
+
+
+def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
+    """Read and check the data of a run.
+
+    Args:
+        config: The run's configuration.
+        stored_split: A split saved earlier, used instead of drawing one.
+
+    Raises:
+        UserError: Whatever is wrong with the file or its columns, as much as possible at once.
+    """
+    where = Path(config.data).name
+    table = read_table(config.data)
+    require_rows(table, config.data)
+    split_column = config.split if isinstance(config.split, str) else None
+    roles: dict[str, Any] = {
+        "features": config.features,
+        "ignore": config.ignore,
+        "id_column": config.id,
+        "split_column": split_column,
+        "column_kinds": config.column_kind,
+    }
+    problems = check_columns(table, where=where, targets=config.targets, **roles)
+    try:
+        inferred = infer_targets(
+            table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric, weights=config.weights
+        )
+    except UserError as error:
+        raise_all(list(dict.fromkeys([*problems, *error.problems])))
+    raise_all(problems)
+    tasks = tuple(found.task for found in inferred)
+    labels = encode_targets(table, tasks, where=where)
+    split = _split(config, table, labels.numpy(), tasks, stored_split, where)
+    warnings = check_split(split, labels.numpy(), tasks, where=where)
+    schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles)
+    warnings += find_leaks(table, schema)
+    everything = Rows.from_matrix(schema.encode_inputs(table, where=where), schema.encode_targets(table, where=where))
+    rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}
+    return Prepared(schema, inferred, split, schema.ids(table, where=where), rows, warnings, sha256(Path(config.data)))
+
+
+def _split(
+    config: Config, table: pa.Table, labels: np.ndarray, tasks: tuple[Task, ...], stored: Path | None, where: str
+) -> np.ndarray:
+    if stored is not None and stored.exists():
+        return load_split(stored)[0]
+    if isinstance(config.split, str):
+        return split_from_column(table, config.split, where)
+    return make_split(labels, [task.kind for task in tasks], config.split, config.seed)
+
+
+def labelled_rows(rows: Rows, positions: list[int]) -> Rows:
+    """The columns of some tasks, and only rows with a label for at least one of them."""
+    chosen = rows.only_tasks(positions)
+    if chosen.observed is None:
+        return chosen
+    return chosen.subset(chosen.observed.any(1).nonzero()[:, 0])

@@ -1,0 +1,103 @@
+"""One of the trainings of a run: a network for some of the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..balancing import BALANCERS, Balancer
+from ..config import Config
+from ..data import Rows
+from ..errors import UserError
+from ..training import AsynchronousConvergence, Callback, TrainingResult, TrainingSettings, evaluate, fit
+from .display import Display
+from .encoders import make_network
+from .folder import RunFolder
+from .prepare import Prepared, labelled_rows
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains networks of one run, all from the same seed and with the same budget.
+
+    Attributes:
+        config: The run's configuration.
+        data: Its data.
+        run: Its folder.
+        display: Where progress is shown.
+        settings: Resolved settings of every training.
+    """
+
+    config: Config
+    data: Prepared
+    run: RunFolder
+    display: Display
+    settings: TrainingSettings
+
+    def train(
+        self,
+        folder: str,
+        title: str,
+        positions: Sequence[int],
+        *,
+        balancer: Balancer | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> TrainingResult:
+        """Train a network for the tasks at ``positions``, or take up or read again what is done of it.
+
+        Args:
+            folder: Name of the training's folder and phase.
+            title: Its name in events and on the screen.
+            positions: Tasks.
+            balancer: Equal weights by default.
+            callbacks: What takes part.
+        """
+        tasks = [self.data.tasks[position] for position in positions]
+        model = make_network(self.data.schema, tasks, self.config.model, self.config.encoder, self.config.seed)
+        with self.run.phase(folder), self.display.training(title) as progress:
+            return fit(
+                model,
+                train=self.part("train", positions),
+                validation=self.part("validation", positions),
+                balancer=balancer,
+                callbacks=callbacks,
+                settings=self.settings,
+                seed=self.config.seed,
+                folder=self.run.trainings / folder,
+                log=self.run.log,
+                name=title,
+                progress=progress,
+            )
+
+    def part(self, name: str, positions: Sequence[int]) -> Rows:
+        """The rows of one part of the split that have a label for one of the tasks."""
+        return labelled_rows(self.data.rows[name], list(positions))
+
+    def test(self, result: TrainingResult, positions: Sequence[int]) -> dict[str, float]:
+        """Metrics of a trained network on the test rows."""
+        return evaluate(result.model, self.part("test", positions))
+
+    def convergence(self) -> list[Callback]:
+        """The callbacks of a network's training, as configured."""
+        if self.config.converge == "off":
+            return []
+        return [AsynchronousConvergence(**self.config.convergence.model_dump())]
+
+
+def make_balancer(spec: str | dict[str, Any]) -> Balancer:
+    """A balancer from its name, or from ``{name: ..., option: value}``.
+
+    Raises:
+        UserError: If the method does not take an option, or needs one.
+
+    Example:
+        >>> make_balancer({"name": "dwa", "temperature": 1.0}).temperature
+        1.0
+    """
+    options = {"name": spec} if isinstance(spec, str) else dict(spec)
+    method = BALANCERS[options.pop("name")]
+    try:
+        return method(**options)
+    except TypeError as error:
+        raise UserError(f"balance: {method.name}: {error}; see `polytask methods {method.name}`") from None
