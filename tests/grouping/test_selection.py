@@ -97,11 +97,13 @@ def test_networks_of_one_task_may_compete():
 # --- an independent brute force: every set of at most b groups ---
 
 
-def brute_force(gains: np.ndarray, budget: int, single: float | None):
+def brute_force(gains: np.ndarray, budget: int, single: float | None, max_size: int = 99):
     """(score, networks) by the definition, without any of the solver's ideas."""
     count = len(gains)
     smallest = 1 if single is not None or count == 1 else 2
-    candidates = list(chain.from_iterable(combinations(range(count), size) for size in range(smallest, count + 1)))
+    candidates = list(
+        chain.from_iterable(combinations(range(count), size) for size in range(smallest, min(count, max_size) + 1))
+    )
     scores = {
         group: {
             r: (single or 0.0) if len(group) == 1 else sum(gains[r][d] for d in group if d != r) / (len(group) - 1)
@@ -149,6 +151,25 @@ def test_agrees_with_brute_force(kind, single):
             assert selection.score == pytest.approx(score, abs=1e-9)
             assert selection.networks == tuple(tuple(f"t{i}" for i in group) for group in networks)
             check_consistent(affinity, selection, budget, single)
+
+
+@pytest.mark.parametrize("kind", ["normal", "integers"])
+@pytest.mark.parametrize("single", [None, 0.3])
+def test_limited_size_agrees_with_brute_force(kind, single, monkeypatch):
+    rng = np.random.default_rng(7)
+    for count, budget, max_size in [(4, 2, 2), (4, 3, 2), (5, 2, 3), (5, 2, 4), (5, 3, 2)] * 3:
+        matrix = random_matrix(rng, count, kind)
+        affinity = matrix_of(matrix)
+        score, networks = brute_force(matrix.T, budget, single, max_size)
+        selection = select_networks(affinity, budget, single_score=single, max_size=max_size)
+        assert selection.score == pytest.approx(score, abs=1e-9)
+        assert selection.networks == tuple(tuple(f"t{i}" for i in group) for group in networks)
+        with monkeypatch.context() as patch:
+            patch.setattr("polytask.grouping.selection.select.MOST_EXACT", 0)
+            searched = select_networks(affinity, budget, single_score=single, max_size=max_size, seconds=0.02)
+        check_consistent(affinity, searched, budget, single)
+        assert max(map(len, searched.networks)) <= max_size
+        assert searched.score == pytest.approx(score, abs=1e-9) and searched.bound >= score - 1e-9
 
 
 def check_consistent(affinity: Affinity, selection: Selection, budget: int, single: float | None = None) -> None:

@@ -149,6 +149,20 @@ def test_wrong_time(seconds):
         select_networks(Affinity.from_json_dict(RIGHT), 1, seconds=seconds)
 
 
+@pytest.mark.parametrize(
+    ("networks", "max_size", "single_score", "words"),
+    [
+        (1, 1, None, "at least 2; networks of one task need a single_score, found 1"),
+        (1, 0, 0.5, "at least 1, found 0"),
+        (1, "3", None, "found '3'"),
+        (1, 1, 0.5, "1 networks of at most 1 tasks cannot serve 2 tasks; allow 2 networks, or 2 tasks in each"),
+    ],
+)
+def test_wrong_size(networks, max_size, single_score, words):
+    with pytest.raises(UserError, match=words):
+        select_networks(Affinity.from_json_dict(RIGHT), networks, max_size=max_size, single_score=single_score)
+
+
 def test_too_large_numbers():
     with pytest.raises(UserError, match="rescale"):
         select_networks(Affinity(("a", "b"), np.full((2, 2), 1e300)), 1)

@@ -57,7 +57,9 @@ def _tops(served: Served) -> np.ndarray:
     donors = np.where(np.eye(count, dtype=bool), -np.inf, served.gains)
     best = -np.sort(-donors, axis=1)[:, : count - 1]
     means = np.cumsum(best, axis=1) / np.arange(1, count)
-    return np.vstack([served.best(), means.T])
+    tops = np.vstack([served.best(), means.T])
+    tops[served.limit :] = -np.inf
+    return tops
 
 
 def _dual(tops: np.ndarray, prices: np.ndarray, budget: int) -> tuple[float, np.ndarray]:

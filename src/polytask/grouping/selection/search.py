@@ -80,6 +80,9 @@ def search_with_bound(
     served: Served, budget: int, seconds: float, start: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
     """A good division of the tasks and an upper bound of the sum of scores of any; arguments as for :func:`search`."""
+    if budget == 1:  # nothing to divide
+        only = np.zeros(served.count, np.int64)
+        return only, Division(served, only, 1).total
     owner = search(served, budget, 0.2 * seconds, np.inf, start)
     bound = upper_bound(served, budget, Division(served, owner, budget).total, 0.2 * seconds)
     return search(served, budget, 0.6 * seconds, bound, owner), bound
@@ -98,17 +101,13 @@ def search(served: Served, budget: int, seconds: float, enough: float, start: np
     rng = np.random.default_rng(0)  # the same kicks in every run: only the clock differs
     until = time.monotonic() + seconds
     count = served.count
-    best = Division(served, np.zeros(count, np.int64) if start is None else start, budget)
-    rounds = 0
-    while best.total < enough and (rounds == 0 or time.monotonic() < until):
-        if rounds == 0 and start is None:
-            trial = Division(served, rng.integers(0, budget, count), budget)
-        else:
-            trial = Division(served, kicked(best.owner, budget, rng), budget)
+    best = Division(served, rng.permutation(count) % budget if start is None else start, budget)
+    best.improve(rng, until)
+    while best.total < enough and time.monotonic() < until:
+        trial = Division(served, kicked(best.owner, budget, rng), budget)
         trial.improve(rng, until)
         if trial.total > best.total:
             best = trial
-        rounds += 1
     return best.owner
 
 

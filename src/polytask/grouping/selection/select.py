@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-import numpy as np
-
-from polytask.errors import UserError, raise_all
+from polytask.errors import UserError
 from polytask.grouping.affinity_matrix import Affinity
+from polytask.grouping.selection.checks import checked
 from polytask.grouping.selection.describe import describe
 from polytask.grouping.selection.exact import Exact
 from polytask.grouping.selection.result import TOLERANCE, Selection
@@ -16,11 +14,15 @@ from polytask.grouping.selection.search import networks_of, search_with_bound
 from polytask.grouping.selection.served import Served
 
 MOST_EXACT = 20  # 3^20 / 2 divisions take seconds and 0.5 GB; each task more takes three times that
-LARGEST = 1e100  # sums of larger affinities could overflow
 
 
 def select_networks(
-    affinity: Affinity, networks: int, *, single_score: float | None = None, seconds: float = 10.0
+    affinity: Affinity,
+    networks: int,
+    *,
+    single_score: float | None = None,
+    max_size: int | None = None,
+    seconds: float = 10.0,
 ) -> Selection:
     """The best choice of at most ``networks`` networks: proven for up to 20 tasks, searched for more.
 
@@ -33,6 +35,7 @@ def select_networks(
         networks: largest number of networks, at least 1; more than are of use are not chosen.
         single_score: score of a task in a network of its own, in the unit of the affinity. None: such a network is
             chosen only for K = 1, with score 0.
+        max_size: largest number of tasks in a network. None: any.
         seconds: time for the search where K > 20. It ends earlier if it meets its bound. Its kicks are always the same,
             but how many there is time for depends on the machine, and so may the result.
 
@@ -42,7 +45,8 @@ def select_networks(
         ties only the number of tasks in each network is heeded.
 
     Raises:
-        UserError: a budget below 1, a score that is not a finite number, no time.
+        UserError: a budget below 1, a score that is not a finite number, no time, a ``max_size`` with which so few
+            networks cannot serve all tasks.
 
     Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, section 3.2.
 
@@ -53,7 +57,7 @@ def select_networks(
         >>> select_networks(affinity, 1).score  # (3/2 + 2/2 + 1/2) / 3
         1.0
     """
-    served = _checked(affinity, {"networks": networks}, single_score, seconds)
+    served = checked(affinity, "networks", networks, single_score, max_size, seconds)
     return next(_curve(affinity.tasks, served, [networks], seconds))
 
 
@@ -69,7 +73,7 @@ def score_curve(
         >>> [selection.score for selection in score_curve(affinity, 3)]
         [1.0, 2.0, 2.0]
     """
-    served = _checked(affinity, {"max_networks": max_networks}, single_score, seconds)
+    served = checked(affinity, "max_networks", max_networks, single_score, None, seconds)
     return list(_curve(affinity.tasks, served, range(1, max_networks + 1), seconds / max_networks))
 
 
@@ -101,23 +105,6 @@ def choose_budget(curve: Sequence[Selection], share: float = 0.9) -> int:
     if gain <= tolerance:
         return 1
     return next(k for k, score in enumerate(scores, 1) if score - scores[0] >= share * gain - tolerance)
-
-
-def _checked(affinity: Affinity, budget: dict[str, Any], single_score: float | None, seconds: float) -> Served:
-    problems = [
-        f"{name}: expected a whole number of networks, at least 1, found {number!r}"
-        for name, number in budget.items()
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1
-    ]
-    if single_score is not None and not (isinstance(single_score, (int, float)) and abs(single_score) <= LARGEST):
-        problems.append(f"single_score: expected a finite number, the score of a task alone, found {single_score!r}")
-    if not (isinstance(seconds, (int, float)) and seconds > 0):
-        problems.append(f"seconds: expected a number above 0, found {seconds!r}")
-    gains = affinity.gains
-    if np.abs(gains).max() > LARGEST:
-        problems.append(f"affinity: expected numbers up to {LARGEST:g}, found {np.abs(gains).max():g}; rescale them")
-    raise_all(problems)
-    return Served(gains, single_score)
 
 
 def _curve(tasks: tuple[str, ...], served: Served, budgets: Iterable[int], seconds: float) -> Iterator[Selection]:

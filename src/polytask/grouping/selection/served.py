@@ -25,6 +25,7 @@ class Served:
     Args:
         gains: shape [K, K], zero diagonal, finite.
         single: score of a task in a network of its own; None: such networks are not allowed, but for K = 1.
+        max_size: largest number of tasks in a network, helpers included; None: any.
 
     Sets of tasks are rows of 0 and 1 ("members", shape [n, K]), or bit masks (shape [n]) where all 2^K are at stake.
 
@@ -38,6 +39,12 @@ class Served:
 
     gains: np.ndarray
     single: float | None = None
+    max_size: int | None = None
+
+    @property
+    def limit(self) -> int:
+        """Largest number of tasks in a network."""
+        return self.count if self.max_size is None else min(self.max_size, self.count)
 
     @property
     def count(self) -> int:
@@ -84,6 +91,11 @@ class Served:
             networks[start : start + CHUNK] = (part == 1) | _first_of_largest(sums, helpers, slack)
         return networks
 
+    @property
+    def _penalty(self) -> float:
+        """More than all scores together can make up for."""
+        return 4.0 * self.count * max(1.0, float(np.abs(self.gains).max()), abs(self.single or 0.0))
+
     def _by_helpers(self, members: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """Value of n served sets with 0, 1, ..., K helpers, shape [n, K + 1]; -inf where it is not possible."""
         values = np.empty((len(members), self.count + 1))
@@ -94,6 +106,11 @@ class Served:
         values /= np.maximum(others, 1)
         values[others[:, 0] == 0, 0] = self.alone
         values[others[:, 0] < 0] = 0.0  # a network that serves nobody
+        if self.limit < self.count:
+            # a served set above the limit is worth less with each task: the search must find its way out of there
+            excess = others[:, 0] + 1 - self.limit
+            values[others >= self.limit] = -np.inf
+            values[excess > 0, 0] = -excess[excess > 0] * self._penalty
         return values
 
 
