@@ -61,6 +61,7 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
         ("table.csv", "a,b\n1,2\n3,é\n".encode("latin-1"), r"not UTF-8: byte 11 \(line 3\) is 0xe9.*iconv"),
         ("table.csv", "a,é\n1,2\n".encode("latin-1"), r"not UTF-8: byte 3 \(line 1\)"),
         ("table.csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("table.csv", b"PK\x03\x04\x00\x00", "holds binary data"),
         ("table.csv", bytes(range(128, 256)) * 4, "not UTF-8"),
         ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; mend that line"),
         ("table.csv", b"a,b,a\n1,2,3\n", "column names appear more than once: 'a'"),

@@ -15,6 +15,7 @@ from ..errors import UserError
 from .columns import MISSING_NUMBERS
 
 FORMATS = (".csv", ".csv.gz", ".parquet")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_table(path: str | Path, *, text: Collection[str] = ()) -> pa.Table:
@@ -59,7 +60,7 @@ def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(1024)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if size == 0:
@@ -74,6 +75,8 @@ def _check_content(path: Path, start: bytes) -> None:
             raise UserError(f"{path}: is {name} by its content; rename it to end in {ending}")
         if not start.startswith(magic) and path.name.lower().endswith(ending):
             raise UserError(f"{path}: is not {name}, although its name ends in {ending}; rename or convert it")
+    if path.name.lower().endswith(".csv") and b"\0" in start and not start.startswith(_UTF16):
+        raise UserError(f"{path}: holds binary data; expected a table as text, or a name ending in .csv.gz or .parquet")
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -138,7 +141,7 @@ def _encoding_problem(path: Path) -> str | None:
     seen = 0
     with opener(path, "rb") as file:
         for number, line in enumerate(file, 1):
-            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
+            if number == 1 and line.startswith(_UTF16):
                 return f"{path}: is encoded as UTF-16; expected UTF-8. Save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
             try:
                 line.decode("utf-8")

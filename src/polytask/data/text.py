@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
 
 from .columns import Coded
 from .sparse import SparseRows
+
+#: Characters that are hashed at a time; bounds the memory.
+_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,60 @@ class TextSettings:
     width: int = 4096
 
 
-def hash_words(words: list[str], settings: TextSettings) -> csr_matrix:
-    """``[words, width]`` sparse float32, rows of length 1 (empty texts: all 0)."""
-    if not words:
-        return csr_matrix((0, settings.width), dtype=np.float32)
-    vectorizer = HashingVectorizer(
-        analyzer="char",
-        ngram_range=(settings.shortest, settings.longest),
-        n_features=settings.width,
-        lowercase=False,
-        alternate_sign=False,
-        norm=None,
-        dtype=np.float32,
-    )
-    matrix = vectorizer.transform(words).tocsr()
-    matrix.sum_duplicates()
-    np.log1p(matrix.data, out=matrix.data)
-    return normalize(matrix, copy=False)
+def hash_texts(texts: pa.Array, settings: TextSettings) -> SparseRows:
+    """``[texts, width]`` sparse, rows of length 1 (empty texts: all 0).
+
+    Written with arrays instead of scikit-learn's HashingVectorizer, which goes through the n-grams one by one in
+    Python and takes ten times as long.
+
+    Args:
+        texts: ``[texts]`` strings, at least one, without nulls.
+        settings: See there.
+    """
+    pieces = zip(*_pieces(texts, settings), strict=True)
+    lengths, indices, values = (np.concatenate(column) for column in pieces)
+    offsets = np.concatenate([[0], lengths.cumsum()])
+    return SparseRows(torch.from_numpy(offsets), torch.from_numpy(indices), torch.from_numpy(values), settings.width)
+
+
+def _pieces(texts: pa.Array, settings: TextSettings) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Some texts at a time: number of places per text, the places, their values."""
+    lengths = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    piece = lengths.cumsum() // _CHARACTERS
+    starts = np.flatnonzero(np.diff(piece, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(texts)], strict=True):
+        joined = "".join(texts[start:stop].to_pylist())
+        characters = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
+        owner = np.repeat(np.arange(stop - start), lengths[start:stop])
+        yield _log_counts(characters, owner, int(stop - start), settings)
+
+
+def _log_counts(
+    characters: np.ndarray, owner: np.ndarray, texts: int, settings: TextSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As :func:`_pieces`, from the characters ``[m]`` of several texts and the number of the text of each."""
+    width = settings.width
+    keys = []
+    code = np.zeros(len(characters), np.uint64)
+    for n in range(1, settings.longest + 1):
+        # The code of the n-gram that starts at each character, from that of the shorter one.
+        code = _mixed(code[: len(characters) - n + 1] + characters[n - 1 :])
+        if n >= settings.shortest:
+            inside = owner[: len(code)] == owner[n - 1 :]
+            keys.append(owner[: len(code)][inside] * width + (code[inside] % np.uint64(width)).astype(np.int64))
+    places, counts = np.unique(np.concatenate(keys), return_counts=True)
+    text, values = places // width, np.log1p(counts)
+    length = np.sqrt(np.bincount(text, values**2, minlength=texts))
+    found = np.bincount(text, minlength=texts)
+    return found, (places % width).astype(np.int32), (values / length[text]).astype(np.float32)
+
+
+def _mixed(code: np.ndarray) -> np.ndarray:
+    """Spread the bits of 64-bit codes (the finaliser of SplitMix64); the same on every machine."""
+    code = code + np.uint64(0x9E3779B97F4A7C15)
+    code = (code ^ (code >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    code = (code ^ (code >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return code ^ (code >> np.uint64(31))
 
 
 def encode_texts(columns: list[Coded], settings: TextSettings) -> SparseRows:
@@ -55,24 +95,22 @@ def encode_texts(columns: list[Coded], settings: TextSettings) -> SparseRows:
 
     Each distinct text is hashed once.
     """
-    parts = [_rows(column, hash_words(column.words.to_pylist(), settings)) for column in columns]
-    lengths = np.stack([np.diff(part.indptr) for part in parts], 1)  # [n, columns]
-    offsets = np.concatenate([[0], lengths.sum(1).cumsum()])
+    parts = [_spread(column, settings) for column in columns]
+    if len(parts) == 1:
+        return parts[0]
+    lengths = torch.stack([part.offsets.diff() for part in parts], 1)  # [n, columns]
+    offsets = torch.cat([lengths.new_zeros(1), lengths.sum(1).cumsum(0)])
     starts = offsets[:-1, None] + lengths.cumsum(1) - lengths  # where each column's piece of each row goes
-    indices = np.empty(offsets[-1], np.int32)
-    values = np.empty(offsets[-1], np.float32)
+    indices = torch.empty(int(offsets[-1]), dtype=torch.int32)
+    values = torch.empty(int(offsets[-1]))
     for j, part in enumerate(parts):
-        to = np.repeat(starts[:, j] - part.indptr[:-1], lengths[:, j]) + np.arange(part.nnz)
+        to = (starts[:, j] - part.offsets[:-1]).repeat_interleave(lengths[:, j]) + torch.arange(len(part.indices))
         indices[to] = part.indices + j * settings.width
-        values[to] = part.data
-    width = settings.width * len(columns)
-    return SparseRows(torch.from_numpy(offsets), torch.from_numpy(indices), torch.from_numpy(values), width)
+        values[to] = part.values
+    return SparseRows(offsets, indices, values, settings.width * len(columns))
 
 
-def _rows(column: Coded, matrix: csr_matrix) -> csr_matrix:
-    """The matrix of distinct words spread over the rows; an added empty row stands for missing."""
-    padded = csr_matrix(
-        (matrix.data, matrix.indices, np.append(matrix.indptr, matrix.nnz)),
-        shape=(matrix.shape[0] + 1, matrix.shape[1]),
-    )
-    return padded[column.index % padded.shape[0]]  # -1 becomes the added row
+def _spread(column: Coded, settings: TextSettings) -> SparseRows:
+    """The hashed distinct texts, one for each row; an added empty text stands for missing."""
+    texts = pa.concat_arrays([column.words.cast(pa.large_string()), pa.array([""], pa.large_string())])
+    return hash_texts(texts, settings)[torch.from_numpy(column.index % len(texts))]  # -1 becomes the added one
