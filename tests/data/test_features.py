@@ -19,7 +19,7 @@ def test_known_values() -> None:
     assert fit([True, False]) == NumericColumn("c", 0.5, 0.5, indicator=False)
     assert fit(["b", "a", "b", ""]) == CategoricalColumn("c", ("b", "a"))  # the most frequent first
     assert fit(["b", "a", "d", ""], train=[1, 1, 0, 1]) == CategoricalColumn("c", ("a", "b"))
-    assert fit([1, 2, 1], kind="categorical") == CategoricalColumn("c", ("1", "2"))
+    assert fit([1, 2, 1], kind="categorical") == CategoricalColumn("c", ("1", "2"), from_numbers=True)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,17 @@ def test_categories_written_as_numbers() -> None:
     assert schema.word_columns == ["a"]
 
 
+def test_numbers_taken_for_categories_stay_numbers_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("code,name,y\n1.0,01,0\n2.0,x,1\n1,01,0\n,x,1\n")
+    table = read_table(tmp_path / "t.csv")
+    schema = Schema.fit(table, [Task("y")], column_kinds={"code": "categorical"})
+    assert schema.word_columns == ["name"]
+    (tmp_path / "new.csv").write_text("code,name\n2.0,01\n1,02\n")
+    new = read_table(tmp_path / "new.csv", text=[*schema.word_columns, "absent"])
+    assert schema.encode_inputs(new)["categorical"].tolist() == [[2, 4], [1, 3]]
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+
+
 def test_very_large_vocabularies_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("polytask.data.features.MOST_CATEGORIES", 2)
     table = pa.table({"a": ["x", "x", "x", "y", "y", "z"], "y": [0, 1] * 3})

@@ -35,10 +35,17 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """Categories; ``categories[i]`` has index ``i + 1``, index 0 is "missing or not seen in training"."""
+    """Categories; ``categories[i]`` has index ``i + 1``, index 0 is "missing or not seen in training".
+
+    Attributes:
+        name: Name of the column.
+        categories: Values in training rows, the most frequent first.
+        from_numbers: Whether they were numbers (1.0 is category "1"), taken for categories because the user said so.
+    """
 
     name: str
     categories: tuple[str, ...]
+    from_numbers: bool = False
 
     @property
     def size(self) -> int:
@@ -90,7 +97,7 @@ def fit_column(
     if not kind:
         _check_mixed(words, at)
         kind = "text" if looks_like_text(words, train) else "categorical"
-    return TextColumn(name) if kind == "text" else _fit_categories(words, name, train)
+    return TextColumn(name) if kind == "text" else _fit_categories(words, name, train, not is_text(column.type))
 
 
 def _fit_numbers(values: np.ndarray, name: str, at: str) -> FeatureColumn:
@@ -109,14 +116,14 @@ def _fit_numbers(values: np.ndarray, name: str, at: str) -> FeatureColumn:
     return NumericColumn(name, center, scale, bool(missing.any()))
 
 
-def _fit_categories(words: Coded, name: str, train: np.ndarray) -> FeatureColumn:
+def _fit_categories(words: Coded, name: str, train: np.ndarray, from_numbers: bool) -> FeatureColumn:
     counts = words.counts(train)
     missing = bool((words.index[train] < 0).any())
     if (counts > 0).sum() + missing < 2:
         return DroppedColumn(name, "it has one value in the training rows" if counts.any() else "it is empty")
     names = np.array(words.words.to_pylist(), dtype=object)
     order = np.lexsort((names, -counts))[:MOST_CATEGORIES]
-    return CategoricalColumn(name, tuple(names[i] for i in order if counts[i] > 0))
+    return CategoricalColumn(name, tuple(names[i] for i in order if counts[i] > 0), from_numbers)
 
 
 def looks_like_text(words: Coded, train: np.ndarray) -> bool:

@@ -71,7 +71,7 @@ def _candidates(table: pa.Table, schema: Schema) -> Iterator[Candidate]:
     for column in schema.numeric:
         values = feature_numbers(table[column.name], column.name)
         yield Candidate(column.name, values, _codes_of_numbers(values))
-    for name in schema.word_columns:
+    for name in schema.feature_names[len(schema.numeric) :]:
         yield Candidate(name, None, _codes_of_words(coded(table[name])))
 
 

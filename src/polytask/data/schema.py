@@ -134,12 +134,14 @@ class Schema:
     @property
     def feature_names(self) -> list[str]:
         """Columns that the inputs are made of."""
-        return [column.name for column in self.numeric] + self.word_columns
+        columns: tuple[FeatureColumn, ...] = (*self.numeric, *self.categorical, *self.text)
+        return [column.name for column in columns]
 
     @property
     def word_columns(self) -> list[str]:
         """Features to read as words (``read_table(path, text=...)``), even if all of a file's look like numbers."""
-        return self.categorical_columns + [column.name for column in self.text]
+        words = [column.name for column in self.categorical if not column.from_numbers]
+        return words + [column.name for column in self.text]
 
     @property
     def numeric_width(self) -> int:
@@ -255,7 +257,9 @@ class Schema:
         return cls(
             tasks=tuple(Task(**task) for task in stored["tasks"]),
             numeric=tuple(NumericColumn(**column) for column in stored["numeric"]),
-            categorical=tuple(CategoricalColumn(c["name"], tuple(c["categories"])) for c in stored["categorical"]),
+            categorical=tuple(
+                CategoricalColumn(**c | {"categories": tuple(c["categories"])}) for c in stored["categorical"]
+            ),
             text=tuple(TextColumn(**column) for column in stored["text"]),
             dropped=tuple(DroppedColumn(**column) for column in stored["dropped"]),
             ignored=tuple(stored["ignored"]),
