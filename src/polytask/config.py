@@ -82,6 +82,7 @@ class Config(Section):
     checkpoint_seconds: float = 15.0
     device: str = "auto"
     precision: str = "32"
+    threads: int | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:

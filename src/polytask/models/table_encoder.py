@@ -48,7 +48,9 @@ class TableEncoder(nn.Module):
         self.out_features = hidden[-1]
         self.embedding = nn.Embedding(categories, embedding) if categories else None
         self.text = nn.EmbeddingBag(text, first, mode="sum") if text else None
-        self.first = nn.Linear(numeric + categorical * embedding, first)
+        dense = numeric + categorical * embedding
+        self.first = nn.Linear(dense, first, bias=False) if dense else None
+        self.bias = nn.Parameter(torch.zeros(first))
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, std=embedding**-0.5)
         if self.text is not None:
@@ -60,19 +62,23 @@ class TableEncoder(nn.Module):
         self.layers = nn.Sequential(*[layer for layer in layers if not (isinstance(layer, nn.Dropout) and not dropout)])
 
     def forward(self, inputs: Mapping[str, Tensor | SparseRows]) -> Tensor:
+        hidden = self.bias
+        dense = self._dense(inputs)
+        if self.first is not None:
+            hidden = hidden + self.first(dense[0] if len(dense) == 1 else torch.cat(dense, 1))
+        if self.text is not None:
+            text = inputs["text"]
+            assert isinstance(text, SparseRows)
+            # The last offset (the total) is left out: EmbeddingBag wants the starts only.
+            starts = text.offsets[:-1].to(text.indices.dtype)
+            hidden = hidden + self.text(text.indices, starts, per_sample_weights=text.values)
+        return self.layers(hidden)
+
+    def _dense(self, inputs: Mapping[str, Tensor | SparseRows]) -> list[Tensor]:
+        """Numbers and embedded categories, ``[B, ...]`` each."""
         parts: list[Tensor] = []
         if isinstance(numeric := inputs.get("numeric"), Tensor):
             parts.append(numeric)
         if self.embedding is not None:
             parts.append(self.embedding(inputs["categorical"]).flatten(1))
-        text = inputs.get("text")
-        if not parts:
-            assert isinstance(text, SparseRows)
-            parts.append(text.values.new_zeros(len(text), 0))
-        hidden = self.first(torch.cat(parts, 1) if len(parts) > 1 else parts[0])
-        if self.text is not None:
-            assert isinstance(text, SparseRows)
-            # The last offset (the total) is left out: EmbeddingBag wants the starts only.
-            starts = text.offsets[:-1].to(text.indices.dtype)
-            hidden = hidden + self.text(text.indices, starts, per_sample_weights=text.values.to(self.text.weight.dtype))
-        return self.layers(hidden)
+        return parts

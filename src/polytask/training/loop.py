@@ -45,11 +45,14 @@ from .optimizer import absent_heads_kept, make_optimizer
 from .settings import TrainingSettings
 from .snapshots import Snapshots
 from .stream import EpochStream
+from .threads import cpu_threads, threads_for
 
 #: ``progress(done steps, all steps)``.
 Progress = Callable[[int, int], None]
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed",
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
 }
 
 
@@ -111,6 +114,10 @@ class Training:
 
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end; the model then holds the parameters to return."""
+        with cpu_threads(self.settings.threads or threads_for(self.model, self.settings.batch_size or 1)):
+            self._run(progress)
+
+    def _run(self, progress: Progress | None) -> None:
         total = self.settings.steps or 0
         if self._checkpoint is None or not self._checkpoint.exists():
             self._write("training_start", tasks=[task.name for task in self.tasks], settings=asdict(self.settings))

@@ -29,6 +29,8 @@ class TrainingSettings:
         checkpoint_seconds: Least time between two checkpoints on disk.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``32``, ``bf16`` or ``16`` (mixed).
+        threads: Threads of one training on a CPU. Default: one for small networks (parameters times batch below
+            200 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
 
     Raises:
         UserError: All unusable values at once.
@@ -47,10 +49,11 @@ class TrainingSettings:
     checkpoint_seconds: float = 15.0
     device: str = "auto"
     precision: str = "32"
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         problems = []
-        for name, least in (("steps", 1), ("batch_size", 1), ("evaluate_every", 1), ("patience", 1)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("evaluate_every", 1), ("patience", 1), ("threads", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 problems.append(f"{name} must be at least {least}, found {value}")
