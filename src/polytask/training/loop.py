@@ -31,6 +31,7 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+
 from ..balancing import Balancer
 from ..data import Batch, Rows
 from ..files import load_tree, rng_state, save_tree, set_rng_state

@@ -5,4 +5,4 @@ from .callback import Callback
 from .convergence import AsynchronousConvergence
 from .early_stopping import EarlyStopping
 
-__all__ = ["AffinityProbe", "AsynchronousConvergence", "affinity_from_state", "Callback", "EarlyStopping"]
+__all__ = ["AffinityProbe", "AsynchronousConvergence", "Callback", "EarlyStopping", "affinity_from_state"]

@@ -21,7 +21,7 @@ class AffinityProbe(Callback):
     """TAG: at every ``every``-th step, what would a step on each task alone do to the losses of all?
 
     A probe costs K backward passes through the shared part and K + 1 forward passes, and leaves parameters, buffers,
-    optimiser and random state bit-identical. It runs in float32 whatever the training's precision: affinities are small.
+    optimiser and random state bit-identical. It runs in float32 whatever the precision of training: values are small.
 
     Args:
         every: Steps between probes.
