@@ -4,16 +4,28 @@ from . import balancing
 from .data import Rows
 from .distillation import ConvergenceMonitor, SoftLabels
 from .errors import UserError
+from .grouping import Affinity, Selection, select_networks
 from .models import MultiTaskModel, TableEncoder
 from .task import Task
-from .training import AsynchronousConvergence, Callback, TrainingSettings, evaluate, fit
+from .training import (
+    AffinityProbe,
+    AsynchronousConvergence,
+    Callback,
+    TrainingSettings,
+    evaluate,
+    fit,
+    measure_affinity,
+)
 
 __all__ = [
+    "Affinity",
+    "AffinityProbe",
     "AsynchronousConvergence",
     "Callback",
     "ConvergenceMonitor",
     "MultiTaskModel",
     "Rows",
+    "Selection",
     "SoftLabels",
     "TableEncoder",
     "Task",
@@ -22,5 +34,7 @@ __all__ = [
     "balancing",
     "evaluate",
     "fit",
+    "measure_affinity",
+    "select_networks",
 ]
 __version__ = "0.1.0"

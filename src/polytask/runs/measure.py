@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..config import Config
 from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
-from ..training import fit
-from ..training.callbacks import AffinityProbe, affinity_from_state
+from ..training import measure_affinity
 from .display import Display
 from .encoders import make_network
 from .prepare import prepare
@@ -28,15 +27,13 @@ def measure_table(config: Config, display: Display) -> Affinity:
         display.warn(warning)
     network = make_network(data.schema, data.tasks, config.model, config.encoder, config.seed)
     with display.training("affinity") as progress:
-        result = fit(
+        return measure_affinity(
             network,
             train=data.rows["train"],
             validation=data.rows["validation"],
+            every=config.affinity.every,
             balancer=make_balancer(config.balance),
-            callbacks=[AffinityProbe(config.affinity.every)],
             settings=config.training(),
             seed=config.seed,
             progress=progress,
         )
-    names = [task.name for task in data.tasks]
-    return affinity_from_state(result.callbacks[AffinityProbe.name], names, config.affinity.every)

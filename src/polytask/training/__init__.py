@@ -1,15 +1,17 @@
 """The loop, its settings and what takes part in it."""
 
-from .callbacks import AsynchronousConvergence, Callback, EarlyStopping
+from .callbacks import AffinityProbe, AsynchronousConvergence, Callback, EarlyStopping
 from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
 from .fit import TaskResult, TrainingResult, fit
 from .loop import Training
+from .measure_affinity import measure_affinity
 from .objective import Objective
 from .settings import TrainingSettings
 
 __all__ = [
+    "AffinityProbe",
     "AsynchronousConvergence",
     "Callback",
     "CommonCheckpoint",
@@ -24,4 +26,5 @@ __all__ = [
     "evaluate",
     "fit",
     "kept_share",
+    "measure_affinity",
 ]
