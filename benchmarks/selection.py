@@ -1,6 +1,7 @@
-"""Time of the exact choice of networks, on random matrices.
+"""Time and score of the choice of networks, on random matrices: exact for up to 20 tasks, searched for more.
 
     python benchmarks/selection.py --tasks 9 12 14 --networks 4
+    python benchmarks/selection.py --tasks 200 --networks 10 --seconds 1 10 60 --repeats 1
 
 ``uniform``: independent values from 0 to 1; ``block``: three known groups and noise; ``ties``: zeros and ones only.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 
@@ -34,24 +36,27 @@ def main() -> None:
     parser.add_argument(
         "--kinds", nargs="+", choices=["uniform", "block", "ties"], default=["uniform", "block", "ties"]
     )
+    parser.add_argument("--seconds", type=float, nargs="+", default=[10.0], help="times for a search")
     parser.add_argument("--repeats", type=int, default=3, help="matrices per row; the median time is shown")
     arguments = parser.parse_args()
-    print("| tasks | networks | matrix | seconds | score | found | optimal |")
-    print("|---|---|---|---|---|---|---|")
-    for tasks in arguments.tasks:
-        for networks in arguments.networks:
-            for kind in arguments.kinds:
-                seconds = []
-                for seed in range(arguments.repeats):
-                    affinity = Affinity(tuple(map(str, range(tasks))), matrix(kind, tasks, seed))
-                    start = time.perf_counter()
-                    found = select_networks(affinity, networks)
-                    seconds.append(time.perf_counter() - start)
-                print(
-                    f"| {tasks} | {networks} | {kind} | {np.median(seconds):.3f} | {found.score:.4f} "
-                    f"| {len(found.networks)} | {'yes' if found.optimal else f'bound {found.bound:.4f}'} |",
-                    flush=True,
-                )
+    print("| tasks | networks | matrix | seconds | score | bound | found | optimal |")
+    print("|---|---|---|---|---|---|---|---|")
+    for case in product(arguments.tasks, arguments.networks, arguments.kinds, arguments.seconds):
+        print(row(*case, arguments.repeats), flush=True)
+
+
+def row(tasks: int, networks: int, kind: str, limit: float, repeats: int) -> str:
+    """One row of the table: the median time, and the result of the last matrix."""
+    seconds = []
+    for seed in range(repeats):
+        affinity = Affinity(tuple(map(str, range(tasks))), matrix(kind, tasks, seed))
+        start = time.perf_counter()
+        found = select_networks(affinity, networks, seconds=limit)
+        seconds.append(time.perf_counter() - start)
+    return (
+        f"| {tasks} | {networks} | {kind} | {np.median(seconds):.3f} | {found.score:.4f} | {found.bound:.4f} "
+        f"| {len(found.networks)} | {'yes' if found.optimal else 'not proven'} |"
+    )
 
 
 if __name__ == "__main__":

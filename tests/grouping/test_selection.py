@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from fractions import Fraction
 from itertools import chain, combinations, pairwise
 from pathlib import Path
 
@@ -151,6 +152,48 @@ def test_agrees_with_brute_force(kind, single):
             assert selection.score == pytest.approx(score, abs=1e-9)
             assert selection.networks == tuple(tuple(f"t{i}" for i in group) for group in networks)
             check_consistent(affinity, selection, budget, single)
+
+
+def partitions(tasks: tuple[int, ...]):
+    """All ways to divide the tasks into sets."""
+    if not tasks:
+        yield []
+        return
+    for rest in partitions(tasks[1:]):
+        yield [(tasks[0],), *rest]
+        for i, block in enumerate(rest):
+            yield [*rest[:i], (tasks[0], *block), *rest[i + 1 :]]
+
+
+@pytest.mark.parametrize("values", [2, 3, 7])
+def test_agrees_with_all_divisions_in_exact_fractions(values):
+    """Larger budgets: every division of seven tasks, every network that could serve each part, without rounding."""
+    rng = np.random.default_rng(values)
+    tasks = tuple(range(7))
+    networks = [group for size in range(2, 8) for group in combinations(tasks, size)]
+    divisions = list(partitions(tasks))
+    for matrix in rng.integers(0, values, (3, 7, 7)):
+        best = {}  # part: (worth, number of tasks, network), the preferred network first
+        for group in networks:
+            scores = {r: Fraction(int(sum(matrix[d, r] for d in group if d != r)), len(group) - 1) for r in group}
+            for part in chain.from_iterable(combinations(group, size) for size in range(1, len(group) + 1)):
+                entry = (-sum(scores[r] for r in part), len(group), group)
+                best[part] = min(best.get(part, entry), entry)
+        for budget in (3, 5, 6, 7):
+            keys = (
+                (
+                    sum(best[part][0] for part in division),
+                    len(division),
+                    sum(best[part][1] for part in division),
+                    sorted(best[part][2] for part in division),
+                )
+                for division in divisions
+                if len(division) <= budget
+            )
+            worth, _, _, expected = min(keys)
+            selection = select_networks(matrix_of(matrix), budget)
+            assert selection.score == pytest.approx(float(-worth / 7))
+            assert selection.networks == tuple(tuple(f"t{i}" for i in network) for network in expected)
 
 
 @pytest.mark.parametrize("kind", ["normal", "integers"])

@@ -8,6 +8,7 @@ task order, network by network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import comb
 
 import numpy as np
 
@@ -33,11 +34,12 @@ def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: 
 
     Args:
         served: the values of networks.
-        best: ``best(k)[S]`` is the largest worth of the set S with at most k networks, for k up to half the budget.
+        best: ``best(k)[S]`` is the largest worth of the set S with at most k networks, for k up to half the budget,
+            rounded up.
         budget: number of networks; no smaller number is as good.
         slack: worths closer than this count as equal in one decision.
     """
-    walk = _Walk(served, best, slack)
+    walk = _Walk(served, best, budget - budget // 2, slack)
     chosen = []
     frontier = {(1 << served.count) - 1}
     for remaining in range(budget, 0, -1):
@@ -55,8 +57,8 @@ def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: 
 class _Walk:
     """All optimal divisions of sets into served sets."""
 
-    def __init__(self, served: Served, best: Callable[[int], np.ndarray], slack: float) -> None:
-        self.served, self.best, self.slack = served, best, slack
+    def __init__(self, served: Served, best: Callable[[int], np.ndarray], largest: int, slack: float) -> None:
+        self.served, self.best, self.largest, self.slack = served, best, largest, slack
         self.halves: dict[State, list[tuple[State, State]]] = {}
         self.fewest: dict[State, int] = {}  # number of tasks in the networks
         self.parts: dict[State, frozenset[int]] = {}
@@ -85,11 +87,15 @@ class _Walk:
     def _optimal_halves(self, state: State) -> list[tuple[State, State]]:
         if state not in self.halves:
             mask, count = state
-            small = count // 2
-            firsts = subsets(mask)
-            worths = self.best(count - small)[firsts] + self.best(small)[mask ^ firsts]
+            # one network apart where what is left is in the tables: fewer ways to come to the same division
+            left = 1 if count - 1 <= self.largest else count - count // 2
+            lowest = mask & -mask
+            firsts = subsets(mask ^ lowest) | lowest
+            worths = self.best(left)[firsts] + self.best(count - left)[mask ^ firsts]
             optimal = firsts[worths >= worths.max() - self.slack].tolist()
-            self.halves[state] = [((first, count - small), (mask ^ first, small)) for first in optimal]
+            if len(optimal) == comb(count - 1, left - 1):
+                del optimal[1:]  # all are regroupings of a single division
+            self.halves[state] = [((first, left), (mask ^ first, count - left)) for first in optimal]
         return self.halves[state]
 
     def _measure(self, parts: Iterable[int]) -> None:
