@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +84,8 @@ class Config(Section):
     device: str = "auto"
     precision: str = "32"
     threads: int | None = None
+    sampling: str | tuple[float, ...] = Field("proportional", description="how rows of several data sets are drawn")
+    sampling_temperature: float = 2.0
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
@@ -109,6 +112,11 @@ class Config(Section):
     def training(self) -> TrainingSettings:
         """The settings of every training of the run."""
         return TrainingSettings(**{name: getattr(self, name) for name in TrainingSettings.__dataclass_fields__})
+
+    def beside(self, folder: Path) -> Config:
+        """The same for a file in ``folder``: the path of the data is relative to it, as :func:`read_config` reads it."""
+        data = os.path.relpath(Path(self.data).resolve(), folder.resolve())
+        return self.model_copy(update={"data": Path(data).as_posix()})
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""

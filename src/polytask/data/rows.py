@@ -64,11 +64,13 @@ class Rows:
     """Labelled rows in memory.
 
     Attributes: as in :class:`Batch`, for all rows; ``ids`` are 0..n-1 by construction.
+        source: ``[n]`` int64, number of the data set that each row comes from; None for a single one.
     """
 
     inputs: Inputs
     targets: Tensor
     observed: Tensor | None
+    source: Tensor | None = None
 
     @classmethod
     def from_labels(cls, inputs: Inputs, labels: Mapping[str, Tensor], tasks: Sequence[Task]) -> Rows:
@@ -117,7 +119,7 @@ class Rows:
         observed = batch.observed
         if observed is not None and bool(observed.all()):
             observed = None
-        return Rows(batch.inputs, batch.targets, observed)
+        return Rows(batch.inputs, batch.targets, observed, None if self.source is None else self.source[ids])
 
     def label_counts(self) -> Tensor:
         """``[K]`` number of observed labels per task."""
@@ -131,11 +133,12 @@ class Rows:
         observed = None if self.observed is None else self.observed[:, take]
         if observed is not None and bool(observed.all()):
             observed = None
-        return Rows(self.inputs, self.targets[:, take], observed)
+        return Rows(self.inputs, self.targets[:, take], observed, self.source)
 
     def to(self, device: torch.device | str) -> Rows:
         observed = None if self.observed is None else self.observed.to(device)
-        return Rows(map_inputs(self.inputs, lambda leaf: leaf.to(device)), self.targets.to(device), observed)
+        inputs = map_inputs(self.inputs, lambda leaf: leaf.to(device))
+        return Rows(inputs, self.targets.to(device), observed, self.source)
 
 
 def _label_column(task: Task, label: Tensor | None, n: int) -> Tensor:

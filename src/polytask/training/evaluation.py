@@ -28,6 +28,7 @@ class Evaluation:
         validation: Metric by task name, NaN where undefined.
         losses: Mean training loss by task name since the last evaluation, unweighted; NaN without a label.
         weights: Weight of each task in the last step.
+        labels: Labels that each task has learned from since the last evaluation.
     """
 
     step: int
@@ -35,6 +36,7 @@ class Evaluation:
     validation: dict[str, float]
     losses: dict[str, float]
     weights: dict[str, float]
+    labels: dict[str, int]
 
 
 @contextmanager

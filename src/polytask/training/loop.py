@@ -41,11 +41,11 @@ from .callbacks import Callback
 from .common_checkpoint import CommonCheckpoint
 from .evaluation import Evaluation, evaluate, trivial_levels
 from .events import EventLog
+from .mixture import make_stream
 from .objective import Objective
 from .optimizer import absent_heads_kept, make_optimizer
 from .settings import TrainingSettings
 from .snapshots import Snapshots
-from .stream import EpochStream
 from .threads import cpu_threads, threads_for
 
 #: ``progress(done steps, all steps)``.
@@ -90,7 +90,7 @@ class Training:
         self.optimizer = make_optimizer(model.parameters(), self.settings)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
-        self.stream = EpochStream(len(train), self.settings.batch_size or 1, seed)
+        self.stream = make_stream(train, self.settings, seed)
         self.snapshots = Snapshots(folder / "snapshots" if folder else None)
         self.trivial = trivial_levels(self.tasks, self.validation)
         self.returned = CommonCheckpoint(self.tasks, self.trivial)
@@ -169,6 +169,7 @@ class Training:
     def _evaluate(self) -> None:
         names = [task.name for task in self.tasks]
         losses, weights = (self._sums[0] / self._sums[1]).tolist(), self._weights.tolist()
+        labels = [int(count) for count in self._sums[1].tolist()]
         self._sums.zero_()
         evaluation = Evaluation(
             self.step,
@@ -176,6 +177,7 @@ class Training:
             evaluate(self.model, self.validation),
             dict(zip(names, losses, strict=True)),
             dict(zip(names, weights, strict=True)),
+            dict(zip(names, labels, strict=True)),
         )
         self.history.append(evaluation)
         frozen = [self.tasks[position].name for position in self.objective.soft]
@@ -190,6 +192,7 @@ class Training:
             validation=evaluation.validation,
             losses=evaluation.losses,
             weights=evaluation.weights,
+            labels=evaluation.labels,
             score=score,
         )
         if self.folder is None:

@@ -29,6 +29,10 @@ class TrainingSettings:
         checkpoint_seconds: Least time between two checkpoints on disk.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``32``, ``bf16`` or ``16`` (mixed).
+        sampling: Rows of several data sets are drawn ``proportional`` to their sizes, ``equal``, by ``temperature``,
+            ``round_robin`` (one data set a step), or with explicit ratios; see
+            :func:`~polytask.training.mixture.sampling_shares`. Without effect on a single one.
+        sampling_temperature: 1 is proportional, infinity is equal.
         threads: Threads of one training on a CPU. Default: one for small networks (parameters times batch below
             200 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
 
@@ -49,6 +53,8 @@ class TrainingSettings:
     checkpoint_seconds: float = 15.0
     device: str = "auto"
     precision: str = "32"
+    sampling: str | tuple[float, ...] = "proportional"
+    sampling_temperature: float = 2.0
     threads: int | None = None
 
     def __post_init__(self) -> None:
