@@ -1,0 +1,108 @@
+"""Metrics against scikit-learn and scipy, and what they say where they are not defined."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn import metrics as reference
+
+from polytask.task import METRICS
+
+RANDOM = np.random.default_rng(0)
+YES, NO_OR_YES = RANDOM.random(80), RANDOM.integers(0, 2, 80)
+SHARES, CLASS = RANDOM.dirichlet(np.ones(4), 80), RANDOM.integers(0, 4, 80)
+VALUES, TRUTH = RANDOM.normal(size=80).round(1), RANDOM.normal(size=80).round(1)
+
+BINARY = {
+    "roc_auc": reference.roc_auc_score(NO_OR_YES, YES),
+    "average_precision": reference.average_precision_score(NO_OR_YES, YES),
+    "accuracy": reference.accuracy_score(NO_OR_YES, YES > 0.5),
+    "macro_f1": reference.f1_score(NO_OR_YES, YES > 0.5, average="macro"),
+    "matthews": reference.matthews_corrcoef(NO_OR_YES, YES > 0.5),
+    "log_loss": reference.log_loss(NO_OR_YES, YES),
+}
+MULTICLASS = {
+    "accuracy": reference.accuracy_score(CLASS, SHARES.argmax(1)),
+    "macro_f1": reference.f1_score(CLASS, SHARES.argmax(1), average="macro"),
+    "matthews": reference.matthews_corrcoef(CLASS, SHARES.argmax(1)),
+    "log_loss": reference.log_loss(CLASS, SHARES),
+}
+REGRESSION = {
+    "r2": reference.r2_score(TRUTH, VALUES),
+    "spearman": stats.spearmanr(TRUTH, VALUES).statistic,
+    "pearson": stats.pearsonr(TRUTH, VALUES).statistic,
+    "rmse": reference.root_mean_squared_error(TRUTH, VALUES),
+    "mae": reference.mean_absolute_error(TRUTH, VALUES),
+}
+DATA = {"binary": (YES, NO_OR_YES), "multiclass": (SHARES, CLASS), "regression": (VALUES, TRUTH)}
+EXPECTED = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}
+CASES = [(name, kind) for name, metric in METRICS.items() for kind in metric.kinds]
+
+
+def tensors(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+    return tuple(torch.tensor(part, dtype=torch.float32) for part in DATA[kind])
+
+
+def best_constant(name: str, kind: str, targets: torch.Tensor) -> torch.Tensor:
+    """The constant prediction whose metric is called trivial."""
+    n = len(targets)
+    if kind == "regression":
+        return torch.full((n,), float(targets.median() if name == "mae" else targets.mean()))
+    if kind == "binary":
+        return torch.full((n,), float(targets.mean()))
+    return (torch.bincount(targets.long(), minlength=4) / n).expand(n, 4)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_every_metric_equals_its_reference(name, kind):
+    assert METRICS[name](*tensors(kind)) == pytest.approx(EXPECTED[kind][name], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [case for case in CASES if case[0] not in ("macro_f1", "matthews", "spearman", "pearson")]
+)
+def test_a_constant_prediction_reaches_the_trivial_level(name, kind):
+    _, targets = tensors(kind)
+    constant = METRICS[name](best_constant(name, kind, targets), targets)
+    assert constant == pytest.approx(METRICS[name].trivial(targets), abs=1e-5)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_perfect_prediction_has_skill_one_and_a_trivial_one_has_none(name, kind):
+    _, targets = tensors(kind)
+    perfect = torch.eye(4)[targets.long()] if kind == "multiclass" else targets
+    metric = METRICS[name]
+    trivial = metric.trivial(targets)
+    assert metric.skill(metric(perfect, targets), trivial) == pytest.approx(1, abs=1e-5)
+    assert metric.skill(trivial, trivial) == 0
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_no_rows_and_predictions_that_are_not_finite_give_nan(name, kind):
+    predictions, targets = tensors(kind)
+    assert math.isnan(METRICS[name](predictions[:0], targets[:0]))
+    predictions[3] = torch.nan
+    assert math.isnan(METRICS[name](predictions, targets))
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "matthews", "r2", "spearman", "pearson"])
+def test_targets_without_variation_give_nan_where_the_metric_needs_it(name):
+    predictions, targets = tensors(METRICS[name].kinds[0])
+    assert math.isnan(METRICS[name](predictions, torch.ones_like(targets)))
+
+
+def test_a_metric_of_one_class_only_is_finite_where_it_is_defined():
+    predictions, _ = tensors("binary")
+    assert METRICS["accuracy"](predictions, torch.ones(80)) == pytest.approx((YES > 0.5).mean(), abs=1e-6)
+    assert math.isfinite(METRICS["log_loss"](torch.zeros(80), torch.ones(80)))
+
+
+def test_skill_is_zero_where_nothing_can_be_gained():
+    assert METRICS["accuracy"].skill(1.0, trivial=1.0) == 0
+
+
+def test_skill_counts_down_for_a_metric_to_minimise():
+    assert METRICS["rmse"].skill(0.5, trivial=2.0) == 0.75
+    assert METRICS["rmse"].skill(3.0, trivial=2.0) < 0
