@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,7 +114,7 @@ class Config(Section):
         return TrainingSettings(**{name: getattr(self, name) for name in TrainingSettings.__dataclass_fields__})
 
     def beside(self, folder: Path) -> Config:
-        """The same for a file in ``folder``: the path of the data is relative to it, as :func:`read_config` reads it."""
+        """The same for a file in ``folder``: the path of the data is relative to it, see :func:`read_config`."""
         data = os.path.relpath(Path(self.data).resolve(), folder.resolve())
         return self.model_copy(update={"data": Path(data).as_posix()})
 
@@ -132,9 +132,8 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     try:
         return Config(**values)
     except ValidationError as error:
-        raise UserError(*[_explain(detail, where) for detail in error.errors()]) from None
-    except UserError as error:
-        raise UserError(*[f"{where}: {problem}" for problem in error.problems]) from None
+        problems = [f"{where}: {problem}" for detail in error.errors() for problem in _explain(detail)]
+        raise UserError(*dict.fromkeys(problems)) from None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -146,9 +145,11 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: file not found") from None
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {error}") from None
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
     if isinstance(values.get("data"), str) and not Path(values["data"]).is_absolute():
@@ -187,15 +188,28 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
         raise UserError(*problems)
 
 
-def _explain(detail: Any, where: str) -> str:
-    """One mistake that pydantic found, as a sentence."""
+#: What keys that take values of several kinds expect.
+EXPECTED = {
+    "networks": "auto or a number of at least 1",
+    "split": "the name of a column, or three shares",
+    "balance": "a method, or {name: method, its options}",
+    "encoder": "package.module:Class, or {class: ..., args: {...}}",
+}
+
+
+def _explain(detail: Any) -> Iterator[str]:
+    """What pydantic found, as sentences."""
     path = [str(part) for part in detail["loc"]]
-    key = ".".join(part for part in path if not part.startswith(("literal[", "tuple[", "function-", "constrained")))
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key!r}; {did_you_mean(path[-1], _keys(path[:-1]))}"
-    if detail["type"] == "missing":
-        return f"{where}: key {key!r} is missing; {Config.model_fields[path[0]].description or 'give it'}"
-    return f"{where}: {key}: {detail['msg'][0].lower() + detail['msg'][1:]}, found {detail['input']!r}"
+    if not path:  # our own checks of keys against each other
+        yield from detail["ctx"]["error"].problems
+    elif detail["type"] == "extra_forbidden":
+        yield f"unknown key {'.'.join(path)!r}; {did_you_mean(path[-1], _keys(path[:-1]))}"
+    elif path[0] in EXPECTED:
+        yield f"{path[0]}: expected {EXPECTED[path[0]]}"
+    elif detail["type"] == "missing":
+        yield f"key {'.'.join(path)!r} is missing; {Config.model_fields[path[0]].description or 'give it'}"
+    else:
+        yield f"{'.'.join(path)}: {detail['msg'][0].lower() + detail['msg'][1:]}, found {detail['input']!r}"
 
 
 def _keys(path: Sequence[str]) -> list[str]:

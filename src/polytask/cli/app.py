@@ -23,7 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG)
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_WRONG_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -43,13 +44,7 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
             except KeyboardInterrupt:
                 status = _fail(130, "interrupted; a run of `polytask fit` continues with the same options and --resume")
             except OSError as error:
-                if error.errno not in _NO_PLACE:
-                    raise
-                status = _fail(
-                    1,
-                    f"error: cannot write {error.filename or 'a file'}: {error.strerror}. What was written before is "
-                    "whole. Make room or choose another place; an interrupted `polytask fit` continues with --resume",
-                )
+                status = _os_error(error)
             if status:
                 raise typer.Exit(status)
 
@@ -57,6 +52,17 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
         return guarded
 
     return register
+
+
+def _os_error(error: OSError) -> int:
+    """Exit status for a file that cannot be written; raises anything else again."""
+    what = f"error: cannot write {error.filename or 'a file'}: {error.strerror or error}"
+    if error.errno in _NO_PLACE:
+        return _fail(1, f"{what}. What was written before is whole. Make room or choose another place; an interrupted "
+                        "`polytask fit` continues with --resume")  # fmt: skip
+    if error.errno in _WRONG_PLACE:
+        return _fail(2, f"{what}; choose another place with --out, or change the permissions of this one")
+    raise error
 
 
 def _fail(status: int, message: str) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,25 +15,30 @@ from rich.table import Table
 from ..runs import Display
 from ..training.loop import Progress as ProgressCall
 
+#: Columns of a terminal from which on tables have headers of one line.
+WIDE = 110
+
 
 class Terminal(Display):
     """Shows a run as it goes on.
 
     Args:
-        quiet: Say nothing but warnings and errors.
+        quiet: Say nothing; errors are shown nevertheless.
+        json: Results go to standard output as JSON, so say nothing but warnings.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, json: bool = False) -> None:
+        self.silent, self.quiet = quiet, quiet or json
         self.notes = _console(stderr=True)
-        self.results = _console(quiet=quiet)
+        self.results = _console(quiet=self.quiet)
 
     def say(self, text: str) -> None:
         if not self.quiet:
             self.notes.print(escape(text), highlight=False)
 
     def warn(self, text: str) -> None:
-        self.notes.print(f"[yellow]note:[/] {escape(text)}", highlight=False)
+        if not self.silent:
+            self.notes.print(f"[yellow]note:[/] {escape(text)}", highlight=False)
 
     @contextmanager
     def training(self, title: str) -> Iterator[ProgressCall | None]:
@@ -49,13 +55,27 @@ class Terminal(Display):
         self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-        """A table of results; columns after the first ``left`` are aligned to the right."""
-        table = Table(title=title, title_justify="left", header_style="bold")
+        """A table of results; columns after the first ``left`` are aligned to the right.
+
+        A header may be broken at spaces, at zero-width spaces and, with a hyphen, at soft hyphens.
+        """
+        table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        table.padding = (0, 1) if self.results.width >= WIDE else (0, 1, 0, 0)
         for number, name in enumerate(header):
-            table.add_column(escape(name), justify="left" if number < left else "right", overflow="fold")
+            table.add_column(
+                escape(self._header(name)),
+                justify="left" if number < left else "right",
+                overflow="fold",
+                no_wrap=number > 0,
+            )
         for row in rows:
             table.add_row(*row)
         self.results.print(table)
+
+    def _header(self, text: str) -> str:
+        if self.results.width >= WIDE:
+            return text.replace("\u200b", "").replace("\u00ad", "")
+        return text.replace(" ", "\n").replace("\u200b", "\n").replace("\u00ad", "-\n")
 
     def result(self, text: str) -> None:
         """A line of results."""

@@ -76,6 +76,6 @@ def fit(
             raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
         data = RunFolder.open(out).config
     config = o.resolve(data, given, set_)
-    display = Terminal(quiet or json)
+    display = Terminal(quiet, json)
     results = fit_run(config, out, resume=resume, display=display)
     show_results(results, display, out, json)

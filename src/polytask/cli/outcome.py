@@ -28,9 +28,9 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
                 row += [figure(value), gain(entry["test"], value, entry["direction"])]
         rows.append([*row, str(entry["network"]), figure(entry["converged_epoch"], 1), share(entry["kept"])])
     header = ["task", "metric", "ours"]
-    header += [text for baseline, title in (("single_task", "single-task"), ("all_in_one", "all-in-one"))
+    header += [text for baseline, title in (("single_task", "single-\u200btask"), ("all_in_one", "all-in-\u200bone"))
                if baseline in baselines for text in (title, "gain")]  # fmt: skip
-    header += ["network", "converged at epoch", "peak kept"]
+    header += ["net\u00adwork", "con\u00adverged at\u00a0epoch", "peak kept"]
     display.table("test split", header, rows, left=2)
     for baseline, title in (("single_task", "single-task models"), ("all_in_one", "one plain network for all")):
         if baseline in baselines:

@@ -12,25 +12,26 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ..config import ModelConfig
 from ..data import Rows, Schema
 from ..errors import UserError
-from ..files import read_json, replaced, sha256, write_bytes, write_json
+from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
 from ..training.evaluation import task_metric, task_outputs, task_targets
 from .encoders import make_network
-from .folder import RunFolder
+from .folder import RunFolder, stored_metadata
 
 WEIGHTS, METADATA = "model.safetensors", "network.json"
 
 
 def save_network(
-    folder: Path, model: MultiTaskModel, serves: Sequence[str], model_config: ModelConfig, encoder: Any
+    folder: Path, model: MultiTaskModel, serves: Sequence[str], model_config: ModelConfig, encoder: Any, schema: Path
 ) -> None:
-    """Write a network: weights as safetensors, what is needed to make it again as JSON with a fingerprint."""
+    """Write a network: weights as safetensors, what is needed to make it again as JSON with fingerprints."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(weights))
     metadata = {
@@ -40,31 +41,34 @@ def save_network(
         "model": model_config.model_dump(mode="json"),
         "encoder": encoder,
         "sha256": sha256(folder / WEIGHTS),
+        "schema_sha256": sha256(schema),
     }
     write_json(folder / METADATA, metadata)
 
 
-def load_network(folder: Path, schema: Schema) -> tuple[MultiTaskModel, list[str]]:
+def load_network(folder: Path, schema: Schema, schema_file: Path) -> tuple[MultiTaskModel, list[str]]:
     """A network and the names of the tasks that it serves.
 
     Raises:
         UserError: If a file is missing, truncated or does not match its fingerprint.
     """
-    metadata = read_json(folder / METADATA)
+    metadata = stored_metadata(folder / METADATA)
     weights = folder / WEIGHTS
-    if not weights.exists():
-        raise UserError(f"{weights}: file not found; restore it or make the run again")
-    if sha256(weights) != metadata.get("sha256"):
-        raise UserError(f"{weights}: damaged or truncated (its fingerprint is not the recorded one); restore the file "
-                        "or make the run again")  # fmt: skip
+    for file, key in ((weights, "sha256"), (schema_file, "schema_sha256")):
+        if not file.exists():
+            raise UserError(f"{file}: file not found; restore it or make the run again")
+        if sha256(file) != metadata.get(key):
+            raise UserError(f"{file}: damaged or truncated (its fingerprint is not the one recorded in "
+                            f"{folder / METADATA}); restore the file or make the run again")  # fmt: skip
     by_name = {task.name: task for task in schema.tasks}
     try:
         tasks = [by_name[name] for name in metadata["tasks"]]
         model = make_network(schema, tasks, ModelConfig(**metadata["model"]), metadata["encoder"], seed=0)
         model.load_state_dict(load_file(weights))
-    except (KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: network and schema do not fit together ({error}); make the run again") from None
-    return model, list(metadata["serves"])
+        return model, [by_name[name].name for name in metadata["serves"]]
+    except (KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as error:
+        raise UserError(f"{folder / METADATA}: damaged: it does not fit its weights or the schema "
+                        f"({error!r}); restore the file or make the run again") from None  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,16 @@ class Bundle:
         if not run.results.exists():
             raise UserError(f"{path}: this run is not finished; continue it with `polytask fit ... --resume`")
         try:
-            schema = Schema.from_dict(read_json(run.schema))
+            schema = Schema.from_dict(stored_metadata(run.schema))
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"{run.schema}: damaged ({error!r}); restore the file or make the run again") from None
         networks: list[MultiTaskModel] = []
         serves: dict[str, int] = {}
-        for number, folder in enumerate(sorted(run.networks.iterdir(), key=lambda path: int(path.name))):
-            model, names = load_network(folder, schema)
+        count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0
+        for number in range(count):
+            model, names = load_network(run.networks / str(number), schema, run.schema)
             networks.append(model)
             serves |= dict.fromkeys(names, number)
         missing = [task.name for task in schema.tasks if task.name not in serves]

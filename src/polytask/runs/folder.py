@@ -12,6 +12,7 @@ from ..config import Config
 from ..errors import UserError
 from ..files import read_json, write_bytes, write_json
 from ..training import EventLog
+from .prepare import Prepared
 
 
 class RunFolder:
@@ -36,18 +37,52 @@ class RunFolder:
         self.log = EventLog(path / "metrics.jsonl")
 
     @classmethod
-    def create(cls, path: Path, config: Config, fingerprint: str) -> RunFolder:
-        """A new run.
+    def create(cls, path: Path, config: Config, data: Prepared) -> RunFolder:
+        """A new run; nothing is left of it if that fails.
+
+        ``state.json`` comes first, without a position in the log, and again when all is there: see :meth:`begun`.
+
+        Args:
+            path: The folder.
+            config: The run's configuration.
+            data: What the run is made of.
 
         Raises:
-            UserError: If the path exists and is not an empty folder.
+            UserError: If the path exists, is not an empty folder and not the beginning of a run.
         """
-        refuse_existing(path)
+        if cls.begun(path):
+            refuse_existing(path)
         run = cls(path)
+        existed = path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        write_bytes(run.config, config.to_yaml().encode())
-        write_json(run.state, {"fingerprint": fingerprint, "phases": {}, "log": 0})
+        state: dict[str, Any] = {"fingerprint": data.fingerprint, "phases": {}, "log": None}
+        try:
+            write_json(run.state, state)
+            write_bytes(run.config, config.beside(path).to_yaml().encode())
+            data.save(run.schema, run.split)
+            run.log.rewind(0)
+            run.log.write("start", rows={part: len(rows) for part, rows in data.rows.items()}, data=config.data)
+            write_json(run.state, state | {"log": run.log.position()})
+        except BaseException:
+            for file in (run.state, run.config, run.schema, run.split, path / "metrics.jsonl"):
+                file.unlink(missing_ok=True)
+            if not existed:
+                path.rmdir()
+            raise
         return run
+
+    @classmethod
+    def begun(cls, path: Path) -> bool:
+        """Whether there is something to resume: not if the run was killed before its first files were complete."""
+        return path.exists() and not cls._only_begins(path)
+
+    @classmethod
+    def _only_begins(cls, path: Path) -> bool:
+        if not path.is_dir():
+            return False
+        if cls(path).state.exists():
+            return stored_metadata(cls(path).state).get("log", 0) is None
+        return all(file.name.endswith(".tmp") for file in path.iterdir())
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -66,19 +101,32 @@ class RunFolder:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the data file."""
-        return str(read_json(self.state)["fingerprint"])
+        return str(self._state()["fingerprint"])
 
     @property
     def seconds(self) -> dict[str, float]:
         """Time of each finished phase."""
-        return {name: phase["seconds"] for name, phase in read_json(self.state)["phases"].items()}
+        return {name: phase["seconds"] for name, phase in self._state()["phases"].items()}
+
+    def forget_unfinished(self) -> None:
+        """Cut the events after the last finished phase."""
+        self.log.rewind(self._state()["log"])
+
+    def _state(self) -> dict[str, Any]:
+        state = stored_metadata(self.state)
+        missing = [key for key in ("fingerprint", "phases", "log") if key not in state]
+        if missing:
+            raise UserError(f"{self.state}: damaged (no {', '.join(missing)}); restore the file or start a new run")
+        return state
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase; interrupted phases add up. Events of a phase that did not finish and is not resumed are cut."""
-        state = read_json(self.state)
+        state = self._state()
         before = state["phases"].get(name, {"seconds": 0.0, "done": False})
-        if not before["done"] and not (self.trainings / name / "checkpoint.safetensors").exists():
+        training = self.trainings / name
+        kept = any((training / f"{file}.safetensors").exists() for file in ("checkpoint", "result"))
+        if not before["done"] and not kept:
             self.log.rewind(state["log"])
         started = time.monotonic()
         done = False

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..config import Config, make_config
+from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
-from ..files import write_json
+from ..files import sha256, write_json
 from ..grouping.affinity_matrix import Affinity
 from ..grouping.selection import Selection, choose_budget, score_curve, select_networks
 from ..reporting import write_report
@@ -19,7 +17,7 @@ from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, affinity_from_state
 from .bundle import save_network
 from .display import Display
-from .folder import RunFolder, refuse_existing
+from .folder import RunFolder, refuse_existing, stored_metadata
 from .prepare import prepare
 from .results import mean_gain, number, task_entry
 from .trainer import Trainer, make_balancer
@@ -48,6 +46,11 @@ def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display
         UserError: If the input is wrong; nothing is written then.
     """
     display = display or Display()
+    if resume and not RunFolder.begun(out):
+        display.say(f"{out}: nothing to resume yet; this is a new run")
+        resume = False
+    if resume and (finished := _finished(RunFolder.open(out), config, display)):
+        return finished
     trainer = _start(config, out, resume, display)
     everyone = list(range(len(trainer.data.tasks)))
     joint = None
@@ -74,18 +77,15 @@ def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer
     make_balancer(config.balance).bind(config.targets)
     if resume:
         run = RunFolder.open(out)
-        _same_config(run, config)
         data = prepare(config, run.split)
-        if data.fingerprint != run.fingerprint:
-            raise UserError(f"{config.data}: the file has changed since the run in {out} began; start a new run")
+        _same_data(run, config, data.fingerprint)
     else:
-        refuse_existing(out)
+        if RunFolder.begun(out):
+            refuse_existing(out)
         data = prepare(config)
     settings = config.training().resolve(len(data.rows["train"]))
     if not resume:
-        run = RunFolder.create(out, config, data.fingerprint)
-        data.save(run.schema, run.split)
-        run.log.write("start", rows={part: len(rows) for part, rows in data.rows.items()}, data=config.data)
+        run = RunFolder.create(out, config, data)
     for line in data.describe():
         display.say(line)
     for warning in data.warnings:
@@ -95,13 +95,40 @@ def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer
 
 def _same_config(run: RunFolder, config: Config) -> None:
     """Raise if a resumed run is asked for something else than it began with."""
-    began = make_config(yaml.safe_load(run.config.read_text(encoding="utf-8")), str(run.config)).model_dump()
+    began = make_config(read_config(run.config), str(run.config)).model_dump()
     now = config.model_dump()
     raise_all([
         f"{key}: the run in {run.path} began with {began[key]!r}, now it is {now[key]!r}; resume with the same options"
         for key in now
         if key not in FREE_KEYS and now[key] != began[key]
     ])  # fmt: skip
+
+
+def _same_data(run: RunFolder, config: Config, fingerprint: str) -> None:
+    if fingerprint != run.fingerprint:
+        raise UserError(
+            f"{config.data}: the file has changed since the run in {run.path} began; put the old file back, or start "
+            "a new run with another --out"
+        )
+
+
+def _finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any] | None:
+    """The results of a run that is finished, which may lack only its report; None if there is more to do."""
+    _same_config(run, config)
+    if not run.results.exists():
+        return None
+    if Path(config.data).is_file():
+        _same_data(run, config, sha256(Path(config.data)))
+    display.say(f"{run.path}: this run is finished")
+    return _close(run, stored_metadata(run.results))
+
+
+def _close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
+    """Write the report and drop what only an unfinished run needs."""
+    if run.trainings.exists() or not run.report.exists():
+        write_report(run.path)
+        shutil.rmtree(run.trainings, ignore_errors=True)
+    return results
 
 
 def _choose_networks(trainer: Trainer, joint: TrainingResult | None) -> list[tuple[list[int], list[str]]]:
@@ -146,7 +173,7 @@ def _finish(
         test = trainer.test(result, group)
         by_name = {data.tasks[position].name: data.tasks[position] for position in group}
         entries |= {name: task_entry(by_name[name], result.tasks[name], test[name], k) for name in serves}
-        save_network(run.networks / str(k), result.model, serves, config.model, config.encoder)
+        save_network(run.networks / str(k), result.model, serves, config.model, config.encoder, run.schema)
     entries = {task.name: entries[task.name] for task in data.tasks}
     baselines: dict[str, Any] = {}
     if singles:
@@ -158,11 +185,10 @@ def _finish(
     if joint is not None:
         baselines["all_in_one"] = _baseline(joint, trainer.test(joint, range(len(data.tasks))))
     results = {"tasks": entries, "baselines": baselines, "totals": _totals(trainer, networks, entries, baselines)}
+    run.forget_unfinished()
     run.log.write("finish", seconds=results["totals"]["seconds"])
     write_json(run.results, results)
-    write_report(run.path)
-    shutil.rmtree(run.trainings, ignore_errors=True)
-    return results
+    return _close(run, results)
 
 
 def _baseline(result: TrainingResult, test: Mapping[str, float]) -> dict[str, Any]:
