@@ -132,7 +132,7 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     try:
         return Config(**values)
     except ValidationError as error:
-        problems = [f"{where}: {problem}" for detail in error.errors() for problem in _explain(detail)]
+        problems = [f"{where}: {problem}" for detail in error.errors() for problem in _explain(detail, values)]
         raise UserError(*dict.fromkeys(problems)) from None
 
 
@@ -197,7 +197,7 @@ EXPECTED = {
 }
 
 
-def _explain(detail: Any) -> Iterator[str]:
+def _explain(detail: Any, values: Mapping[str, Any]) -> Iterator[str]:
     """What pydantic found, as sentences."""
     path = [str(part) for part in detail["loc"]]
     if not path:  # our own checks of keys against each other
@@ -205,7 +205,7 @@ def _explain(detail: Any) -> Iterator[str]:
     elif detail["type"] == "extra_forbidden":
         yield f"unknown key {'.'.join(path)!r}; {did_you_mean(path[-1], _keys(path[:-1]))}"
     elif path[0] in EXPECTED:
-        yield f"{path[0]}: expected {EXPECTED[path[0]]}"
+        yield f"{path[0]}: expected {EXPECTED[path[0]]}, found {values[path[0]]!r}"
     elif detail["type"] == "missing":
         yield f"key {'.'.join(path)!r} is missing; {Config.model_fields[path[0]].description or 'give it'}"
     else:

@@ -1,0 +1,123 @@
+"""The configuration: mistakes are named, all at once; every setting arrives."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from polytask import AsynchronousConvergence, TrainingSettings, UserError
+from polytask.config import Config, ConvergenceConfig, apply_overrides, make_config, read_config
+from polytask.training.callbacks import AffinityProbe
+
+LEAST = {"data": "table.csv", "targets": ["click", "price"]}
+
+
+def problems(**values) -> list[str]:
+    with pytest.raises(UserError) as error:
+        make_config({**LEAST, **values}, "run.yaml")
+    assert all(problem.startswith("run.yaml: ") for problem in error.value.problems)
+    return [problem.removeprefix("run.yaml: ") for problem in error.value.problems]
+
+
+def test_data_and_targets_are_enough():
+    config = make_config(LEAST)
+    assert config.targets == ("click", "price")
+    assert config.training() == TrainingSettings()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"bach_size": 3}, "unknown key 'bach_size'; did you mean 'batch_size'?"),
+        ({"model": {"hiden": [3]}}, "unknown key 'model.hiden'; did you mean 'hidden'?"),
+        ({"convergence": {"patiense": 3}}, "unknown key 'convergence.patiense'; did you mean 'patience'?"),
+        ({"networks": 0}, "networks: expected auto or a number of at least 1, found 0"),
+        ({"networks": "all"}, "networks: expected auto or a number of at least 1, found 'all'"),
+        ({"balance": "equl"}, "balance: unknown method 'equl'; did you mean 'equal'?"),
+        ({"balance": {"temperature": 2}}, "balance: unknown method None"),
+        ({"metric": {"clik": "roc_auc"}}, "metric: 'clik' is not a target; did you mean 'click'?"),
+        ({"split": [0.5, 0.4, 0.3]}, "split: expected three shares above 0 that sum to 1, found [0.5, 0.4, 0.3]"),
+        ({"split": [0.5, 0.5]}, "split: expected the name of a column, or three shares, found [0.5, 0.5]"),
+        ({"kind": {"click": "binry"}}, "kind.click: input should be 'binary', 'multiclass' or 'regression'"),
+        ({"learning_rate": -1}, "learning_rate must be more than 0 and finite, found -1.0"),
+        ({"steps": 10, "epochs": 1}, "give steps or epochs, not both"),
+        ({"model": {"dropout": 1}}, "model.dropout: input should be less than 1, found 1"),
+        ({"seed": "x"}, "seed: input should be a valid integer"),
+        ({"targets": []}, "targets: tuple should have at least 1 item"),
+    ],
+)
+def test_a_mistake_is_named_once_with_its_key(values, message):
+    (problem,) = problems(**values)
+    assert problem.startswith(message)
+
+
+@pytest.mark.parametrize("key", LEAST)
+def test_a_missing_key_is_named(key):
+    with pytest.raises(UserError, match=f"key '{key}' is missing"):
+        make_config({name: value for name, value in LEAST.items() if name != key})
+
+
+def test_several_mistakes_are_shown_at_once():
+    assert len(problems(bach_size=3, seed="x", model={"hiden": [3]}, convergence={"patience": 0})) == 4
+    assert len(problems(networks=0, balance="equl", learning_rate=-1, batch_size=0, weights={"x": 1})) == 5
+
+
+def test_the_file_written_for_a_run_gives_the_same_configuration(tmp_path):
+    config = make_config({**LEAST, "balance": {"name": "dwa", "temperature": 1.5}, "split": "part", "epochs": 0.5})
+    assert make_config(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_every_setting_of_a_training_is_a_key_with_the_same_default():
+    fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
+    assert {name: Config.model_fields[name].default for name in fields} == fields
+
+
+def test_the_sections_fit_the_classes_they_configure():
+    convergence = AsynchronousConvergence(**ConvergenceConfig().model_dump())
+    default = AsynchronousConvergence()
+    for name in ConvergenceConfig.model_fields:
+        assert getattr(convergence, name) == getattr(default, name)
+    assert AffinityProbe(**make_config(LEAST).affinity.model_dump()).every == AffinityProbe().every
+
+
+def test_a_relative_table_is_beside_its_configuration(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("data: table.csv\ntargets: [click]\n")
+    assert read_config(path)["data"] == str(tmp_path / "table.csv")
+    path.write_text("data: /elsewhere/table.csv\n")
+    assert read_config(path)["data"] == "/elsewhere/table.csv"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("a: [", "not readable as YAML"), ("- a\n- b\n", "expected keys and values"), ("", "found NoneType")],
+)
+def test_a_file_that_is_no_configuration_is_an_error(tmp_path, content, words):
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=words):
+        read_config(path)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"no\.yaml: "):
+        read_config(tmp_path / "no.yaml")
+
+
+def test_overrides_are_yaml_and_reach_into_sections():
+    values = {"model": {"dropout": 0.1}, "seed": 1}
+    apply_overrides(values, ["model.hidden=[64, 32]", "seed=3", "convergence.patience=2", "id=a=b", "steps=null"])
+    assert values == {
+        "model": {"dropout": 0.1, "hidden": [64, 32]},
+        "seed": 3,
+        "convergence": {"patience": 2},
+        "id": "a=b",
+        "steps": None,
+    }
+
+
+def test_overrides_that_are_not_key_and_value_are_all_named():
+    wrong = ["seed", "=3", "seed.deeper=1", "model=[", "model.=2"]
+    with pytest.raises(UserError) as error:
+        apply_overrides({"seed": 1}, [*wrong, "steps=5"])
+    assert [problem.split(":")[0] for problem in error.value.problems] == [f"--set {text}" for text in wrong]
