@@ -1,0 +1,83 @@
+"""Which evaluation is returned: shares of peaks, ranks, frozen peaks."""
+
+import math
+
+import pytest
+
+from polytask import Task
+from polytask.training import CommonCheckpoint, kept_share
+
+CLICK, PRICE = Task("click"), Task("price", kind="regression", metric="rmse")
+TRIVIAL = {"click": 0.5, "price": 2.0}
+
+
+def checkpoint_after(*evaluations, **options) -> CommonCheckpoint:
+    checkpoint = CommonCheckpoint((CLICK, PRICE), TRIVIAL)
+    for step, values in enumerate(evaluations):
+        checkpoint.update(step, dict(zip(TRIVIAL, values, strict=True)), **options)
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "peak", "share"),
+    [
+        (CLICK, 0.75, 0.75, 1.0),
+        (CLICK, 0.625, 0.75, 0.5),
+        (CLICK, 0.4, 0.75, 0.0),
+        (CLICK, 0.875, 0.75, 1.5),
+        (PRICE, 1.5, 1.0, 0.5),
+        (PRICE, 3.0, 1.0, 0.0),
+        (CLICK, math.nan, 0.75, 0.0),
+        (CLICK, 0.2, 0.505, 1.0),
+        (CLICK, 0.2, math.nan, 1.0),
+    ],
+)
+def test_share_of_the_peak_that_a_value_keeps(task, value, peak, share):
+    assert kept_share(task, value, peak, TRIVIAL[task.name]) == share
+
+
+def test_the_evaluation_with_the_best_mean_share_is_returned():
+    # Each task peaks alone; in the middle both are near their peaks.
+    checkpoint = checkpoint_after((0.75, 2.0), (0.74, 1.05), (0.5, 1.0))
+    assert checkpoint.step == 1
+    assert checkpoint.peaks == {"click": (0.75, 0), "price": (1.0, 2)}
+
+
+def test_of_equally_good_evaluations_the_first_is_returned():
+    assert checkpoint_after((0.75, 1.0), (0.75, 1.0)).step == 0
+
+
+def test_a_champion_is_measured_again_when_peaks_grow():
+    # The first keeps its click peak; once price has shown what is possible the third is better.
+    assert checkpoint_after((0.75, 1.9), (0.5, 0.2), (0.7, 0.4)).step == 2
+
+
+def test_a_higher_rank_wins_over_any_score_and_a_lower_one_never():
+    checkpoint = checkpoint_after((0.75, 1.0))
+    assert checkpoint.update(1, {"click": 0.5, "price": 2.0}, rank=1)
+    assert not checkpoint.update(2, {"click": 0.75, "price": 1.0}, rank=0)
+    assert checkpoint.step == 1
+
+
+def test_a_frozen_peak_does_not_move():
+    checkpoint = checkpoint_after((0.75, 1.0))
+    checkpoint.update(1, {"click": 0.9, "price": 0.5}, frozen=["click"])
+    assert checkpoint.peaks == {"click": (0.75, 0), "price": (0.5, 1)}
+
+
+def test_an_undefined_value_is_never_a_peak_and_counts_as_lost():
+    checkpoint = checkpoint_after((math.nan, 1.0), (0.75, 1.0), (math.nan, 1.0))
+    assert checkpoint.peaks["click"] == (0.75, 1)
+    assert checkpoint.step == 1
+
+
+def test_there_is_always_something_to_return():
+    assert checkpoint_after((math.nan, math.nan)).step == 0
+
+
+def test_a_saved_checkpoint_continues():
+    whole = checkpoint_after((0.75, 2.0), (0.74, 1.05), (0.5, 1.0))
+    half, other = checkpoint_after((0.75, 2.0), (0.74, 1.05)), CommonCheckpoint((CLICK, PRICE), TRIVIAL)
+    other.load_state_dict(half.state_dict())
+    other.update(2, {"click": 0.5, "price": 1.0})
+    assert other.state_dict() == whole.state_dict()
