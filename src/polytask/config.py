@@ -77,6 +77,9 @@ class Config(Section):
     weight_decay: float = 0.0
     optimizer: str = "adam"
     momentum: float = 0.9
+    schedule: str = "constant"
+    warmup: int = 0
+    ema: float | None = None
     evaluate_every: int | None = None
     patience: int = 10
     gradient_clip: float | None = None

@@ -6,23 +6,32 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+TESTS = ("patience", "slope", "fixed")
+
 
 @dataclass
 class ConvergenceMonitor:
     """Watches the validation metric of one task; usable in any loop.
 
-    A task has converged when its metric has not improved by more than ``min_delta`` in ``patience`` evaluations in a
-    row, at least ``min_evaluations`` have been made, and its best value lies at least ``floor`` above its trivial
-    level: a metric that still sits where a constant prediction would put it looks converged but has not begun.
+    A task has converged when the ``test`` says so, at least ``min_evaluations`` have been made, and its best value lies
+    more than ``floor`` above its trivial level: a metric that still sits where a constant prediction would put it looks
+    converged but has not begun.
 
     Args:
         higher_is_better: Direction of the metric.
-        patience: Evaluations without improvement, at least 1.
+        patience: Evaluations in a row without improvement, at least 1; for ``slope`` the length of the line.
         min_evaluations: No convergence before so many evaluations.
         min_delta: An improvement counts if it is larger than this, in units of the metric.
         trivial: Value of a constant prediction.
         floor: Least distance of the best value from ``trivial``, in units of the metric.
         keep: How many of the best evaluations to remember.
+        relative: ``min_delta`` is a share of the best value's size instead.
+        patience_steps: Steps without improvement instead of evaluations.
+        test: ``patience``; ``slope``: a line through the last ``patience`` values rises by at most ``min_delta`` per
+            evaluation; ``fixed``: at ``fixed_step``, whatever the metric does.
+        fixed_step: See ``test``.
 
     Example:
         >>> monitor = ConvergenceMonitor(patience=2, min_evaluations=0)
@@ -39,46 +48,83 @@ class ConvergenceMonitor:
     trivial: float = -math.inf
     floor: float = 0.0
     keep: int = 1
+    relative: bool = False
+    patience_steps: int | None = None
+    test: str = "patience"
+    fixed_step: int | None = None
     evaluations: int = 0
     bad: int = 0
     best: float = math.nan
     best_step: int = -1
+    last_step: int = -1
     top: list[tuple[float, int]] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)
 
     def update(self, step: int, value: float) -> bool:
         """Note the metric at an evaluation.
 
         Args:
-            step: Names the evaluation; ``top`` refers to it.
+            step: Optimiser steps so far; names the evaluation, ``top`` refers to it.
             value: The metric; NaN counts as no improvement and is never remembered.
 
         Returns:
             True if the task has converged by this evaluation.
         """
         self.evaluations += 1
-        sign = 1.0 if self.higher_is_better else -1.0
+        self.last_step = step
+        self.recent = [*self.recent, value][-max(2, self.patience) :]
         if math.isnan(value):
             self.bad += 1
             return self.converged
-        if math.isnan(self.best) or sign * (value - self.best) > self.min_delta:
+        if self.improves(value):
             self.best, self.best_step, self.bad = value, step, 0
         else:
             self.bad += 1
         # Sorted from best to worst; of equal values the earlier comes first.
-        self.top = sorted([*self.top, (value, step)], key=lambda entry: (-sign * entry[0], entry[1]))[: self.keep]
+        self.top = sorted([*self.top, (value, step)], key=lambda entry: (-self._sign * entry[0], entry[1]))[: self.keep]
         return self.converged
+
+    def improves(self, value: float) -> bool:
+        """``value`` beats the best so far by more than ``min_delta``."""
+        if math.isnan(self.best):
+            return not math.isnan(value)
+        delta = self.min_delta * abs(self.best) if self.relative else self.min_delta
+        return self._sign * (value - self.best) > delta
+
+    def restart(self) -> None:
+        """Wait for a whole patience again (a new stage of training begins); what is best stays."""
+        self.bad, self.evaluations, self.recent = 0, 0, []
+        self.best_step = self.best_step if self.patience_steps is None else self.last_step
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.higher_is_better else -1.0
 
     @property
     def stalled(self) -> bool:
-        """No improvement for ``patience`` evaluations, whatever the level."""
-        return self.bad >= self.patience and self.evaluations >= self.min_evaluations
+        """The test says that the metric does not improve any more, whatever its level."""
+        if self.test == "fixed":
+            return self.fixed_step is not None and self.last_step >= self.fixed_step
+        if self.evaluations < self.min_evaluations:
+            return False
+        if self.test == "slope":
+            return self._flat
+        if self.patience_steps is not None:
+            return self.best_step >= 0 and self.last_step - self.best_step >= self.patience_steps
+        return self.bad >= self.patience
+
+    @property
+    def _flat(self) -> bool:
+        values = np.array([value for value in self.recent if not math.isnan(value)])
+        if len(self.recent) < max(2, self.patience) or len(values) < 2:
+            return False
+        return bool(self._sign * np.polyfit(np.arange(len(values)), values, 1)[0] <= self.min_delta)
 
     @property
     def above_floor(self) -> bool:
         """The best value has left the trivial level."""
-        sign = 1.0 if self.higher_is_better else -1.0
         return not math.isnan(self.best) and (
-            not math.isfinite(self.trivial) or sign * (self.best - self.trivial) > self.floor
+            not math.isfinite(self.trivial) or self._sign * (self.best - self.trivial) > self.floor
         )
 
     @property
@@ -93,11 +139,14 @@ class ConvergenceMonitor:
             "bad": self.bad,
             "best": self.best,
             "best_step": self.best_step,
+            "last_step": self.last_step,
             "top": [list(entry) for entry in self.top],
+            "recent": list(self.recent),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        self.evaluations, self.bad = state["evaluations"], state["bad"]
-        self.best, self.best_step = state["best"], state["best_step"]
+        for name in ("evaluations", "bad", "best", "best_step", "last_step"):
+            setattr(self, name, state[name])
         self.top = [(value, step) for value, step in state["top"]]
+        self.recent = list(state["recent"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..data import Batch
@@ -19,6 +21,7 @@ class SoftLabels:
         temperature: Softens the outputs of class kinds.
         weight: Factor of the distillation loss.
         mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
+        unlabelled: Rows without a true label learn from the teacher, too.
 
     Source:
         Lu et al., NAACL 2022 Industry Track: the recorded predictions of the best parameters replace the labels.
@@ -28,6 +31,7 @@ class SoftLabels:
     temperature: float = 1.0
     weight: float = 1.0
     mixture: float = 1.0
+    unlabelled: bool = False
 
     def loss(self, kind: Kind, outputs: Tensor, batch: Batch, task: int | None = None) -> Tensor:
         """``[B]`` loss of a student's ``outputs`` on the batch's rows.
@@ -41,19 +45,19 @@ class SoftLabels:
         soft = self.weight * kind.soft_loss(outputs, self.outputs[batch.ids], self.temperature)
         if self.mixture == 1.0 or task is None:
             return soft
-        return self.mixture * soft + (1 - self.mixture) * kind.loss(outputs, batch.targets[:, task])
+        true = kind.loss(outputs, batch.targets[:, task])
+        if self.unlabelled and batch.observed is not None:
+            true = torch.where(batch.observed[:, task], true, soft)
+        return self.mixture * soft + (1 - self.mixture) * true
 
 
 def check_mixture(temperature: float, weight: float, mixture: float) -> list[str]:
-    """Problems with the settings of soft labels, as sentences."""
+    """Problems with the settings of soft labels, as sentences; empty if there are none."""
     problems = []
-    if not temperature > 0:
-        problems.append(f"temperature must be more than 0, found {temperature}")
-    if not weight > 0:
-        problems.append(f"kd_weight must be more than 0, found {weight}")
+    if not 0 < temperature < math.inf:
+        problems.append(f"temperature must be more than 0 and finite, found {temperature}")
+    if not 0 < weight < math.inf:
+        problems.append(f"kd_weight must be more than 0 and finite, found {weight}")
     if not 0 < mixture <= 1:
         problems.append(f"mixture must be more than 0 and at most 1, found {mixture}")
     return problems
-
-
-__all__ = ["SoftLabels", "check_mixture"]

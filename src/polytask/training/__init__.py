@@ -1,6 +1,6 @@
 """The loop, its settings and what takes part in it."""
 
-from .callbacks import AffinityProbe, AsynchronousConvergence, Callback, EarlyStopping
+from .callbacks import AffinityProbe, AsynchronousConvergence, Callback, EarlyStopping, SequentialConvergence
 from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
@@ -19,6 +19,7 @@ __all__ = [
     "Evaluation",
     "EventLog",
     "Objective",
+    "SequentialConvergence",
     "TaskResult",
     "Training",
     "TrainingResult",

@@ -31,12 +31,14 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ..balancing import Balancer
 from ..data import Batch, Rows
 from ..files import load_tree, rng_state, save_tree, set_rng_state
 from ..models import MultiTaskModel
 from ..processes import average_gradients
+from .averaging import AveragedModel
 from .callbacks import Callback
 from .common_checkpoint import CommonCheckpoint
 from .evaluation import Evaluation, evaluate, trivial_levels
@@ -44,6 +46,7 @@ from .events import EventLog
 from .mixture import make_stream
 from .objective import Objective
 from .optimizer import absent_heads_kept, make_optimizer
+from .schedule import learning_rate_factor
 from .settings import TrainingSettings
 from .snapshots import Snapshots
 from .threads import cpu_threads, threads_for
@@ -90,7 +93,10 @@ class Training:
         self.optimizer = make_optimizer(model.parameters(), self.settings)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
-        self.stream = make_stream(train, self.settings, seed)
+        self._average = AveragedModel(self.model, self.settings.ema) if self.settings.ema else None
+        self._schedule_start = 0
+        self._learning_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.restrict(list(range(len(self.tasks))), since=0)
         self.snapshots = Snapshots(folder / "snapshots" if folder else None)
         self.trivial = trivial_levels(self.tasks, self.validation)
         self.returned = CommonCheckpoint(self.tasks, self.trivial)
@@ -107,6 +113,44 @@ class Training:
     def epoch(self) -> float:
         """Passes over the data so far."""
         return round(self.step / self.stream.steps_per_epoch, 4)
+
+    @property
+    def evaluated(self) -> MultiTaskModel:
+        """What is evaluated, kept and returned: the model, or the moving average of its parameters."""
+        return self._average.model if self._average else self.model  # type: ignore[return-value]
+
+    def restrict(self, tasks: Sequence[int], since: int) -> None:
+        """Only some tasks take part from now on, and only rows with a label for one of them are drawn.
+
+        Args:
+            tasks: Their positions.
+            since: Step at which this began; the order of rows counts from there.
+        """
+        self._since = since
+        self._drawn: Tensor | None = None
+        self.objective.active = None if len(tasks) == len(self.tasks) else tuple(tasks)
+        if self.objective.active is not None and self.train.observed is not None:
+            self._drawn = self.train.observed[:, list(tasks)].any(1).nonzero()[:, 0].cpu()
+        source = self.train.source
+        if source is not None and self._drawn is not None:
+            source = source[self._drawn]
+        self.stream = make_stream(
+            len(self.train) if self._drawn is None else len(self._drawn), source, self.settings, self.seed
+        )
+
+    def restore(self, step: int) -> None:
+        """Go back to the parameters of an earlier evaluation, with a fresh optimiser."""
+        for model in {id(self.model): self.model, id(self.evaluated): self.evaluated}.values():
+            model.load_state_dict(self.snapshots.load(step))
+        self.optimizer.state.clear()
+
+    def restart_schedule(self) -> None:
+        """The course of the learning rate begins anew, over the steps that are left."""
+        self._schedule_start = self.step
+
+    def keep_snapshot(self) -> None:
+        """Keep the parameters of this evaluation while somebody needs them."""
+        self.snapshots.save(self.step, self.evaluated)
 
     @property
     def finished(self) -> bool:
@@ -144,10 +188,24 @@ class Training:
 
     def advance(self) -> None:
         """One step of training."""
-        self._one_step(self.train[self.stream.ids(self.step).to(self.fabric.device)])
+        ids = self.stream.ids(self.step - self._since)
+        if self._drawn is not None:
+            ids = self._drawn[ids]
+        self._set_learning_rate()
+        self._one_step(self.train[ids.to(self.fabric.device)])
         self.step += 1
-        if self.step % self.stream.steps_per_epoch == 0:
+        if (self.step - self._since) % self.stream.steps_per_epoch == 0:
             self.balancer.end_epoch()
+
+    def _set_learning_rate(self) -> None:
+        if self.settings.schedule == "constant" and not self.settings.warmup:
+            return
+        total = (self.settings.steps or 0) - self._schedule_start
+        factor = learning_rate_factor(
+            self.step - self._schedule_start, total, self.settings.schedule, self.settings.warmup
+        )
+        for group, rate in zip(self.optimizer.param_groups, self._learning_rates, strict=True):
+            group["lr"] = rate * factor
 
     def _one_step(self, batch: Batch) -> None:
         self.model.train()
@@ -164,6 +222,8 @@ class Training:
         with absent_heads_kept(self.optimizer, self.model.heads, absent) if absent else nullcontext():
             self._stepper.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self._average:
+            self._average.update(self.model)
         self._sums += torch.stack([losses.means * losses.counts, losses.counts])
 
     def _evaluate(self) -> None:
@@ -174,7 +234,7 @@ class Training:
         evaluation = Evaluation(
             self.step,
             self.epoch,
-            evaluate(self.model, self.validation),
+            evaluate(self.evaluated, self.validation),
             dict(zip(names, losses, strict=True)),
             dict(zip(names, weights, strict=True)),
             dict(zip(names, labels, strict=True)),
@@ -185,7 +245,7 @@ class Training:
             callback.after_evaluation(self, evaluation)
         rank = max((callback.checkpoint_rank for callback in self.callbacks), default=0)
         if self.returned.update(self.step, evaluation.validation, rank, frozen):
-            self.snapshots.save(self.step, self.model)
+            self.keep_snapshot()
         score = self.returned.score(evaluation.validation)
         self._write(
             "evaluation",
@@ -241,6 +301,8 @@ class Training:
             "seconds": self.seconds,
             "rng": rng_state(),
             "model": dict(self.model.state_dict()),
+            "average": dict(self._average.model.state_dict()) if self._average else {},
+            "schedule_start": self._schedule_start,
             "optimizer": self.optimizer.state_dict(),
             "balancer": dict(self.balancer.state_dict()),
             "precision": self.fabric.strategy.precision.state_dict(),
@@ -256,6 +318,9 @@ class Training:
         """Continue from :meth:`state_dict`."""
         self.step, self.seconds = state["step"], state["seconds"]
         self.model.load_state_dict(state["model"])
+        if self._average:
+            self._average.model.load_state_dict(state["average"])
+        self._schedule_start = state["schedule_start"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.balancer.load_state_dict(state["balancer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..data import Rows
 from ..errors import UserError, did_you_mean
 from ..processes import rank, world_size
 from .settings import TrainingSettings
@@ -116,9 +115,8 @@ class MixtureStream:
         return self._passes[key]
 
 
-def make_stream(rows: Rows, settings: TrainingSettings, seed: int) -> EpochStream | MixtureStream:
+def make_stream(rows: int, source: Tensor | None, settings: TrainingSettings, seed: int) -> EpochStream | MixtureStream:
     """The order of rows: plain epochs over one data set, a mixture of several."""
-    batch_size = settings.batch_size or 1
-    if rows.source is None:
-        return EpochStream(len(rows), batch_size, seed)
-    return MixtureStream(rows.source, batch_size, seed, settings.sampling, settings.sampling_temperature)
+    if source is None:
+        return EpochStream(rows, settings.batch_size or 1, seed)
+    return MixtureStream(source, settings.batch_size or 1, seed, settings.sampling, settings.sampling_temperature)

@@ -25,6 +25,8 @@ class Objective:
     def __init__(self, groups: Sequence[TaskGroup], tasks: int) -> None:
         self.groups = tuple(groups)
         self.soft: dict[int, SoftLabels] = {}
+        #: Positions of the tasks that take part; None for all.
+        self.active: tuple[int, ...] | None = None
         joined = [position for group in self.groups for position in group.tasks]
         self._in_order = joined == list(range(tasks))
         self._order = torch.tensor(sorted(range(tasks), key=joined.__getitem__))
@@ -41,12 +43,14 @@ class Objective:
             outputs: One tensor per group, ``[B, k]`` or ``[B, k, C]``.
             batch: Targets ``[B, K]``; entries that are not observed are masked before any arithmetic.
         """
-        if batch.observed is None and world_size() == 1:
+        observed = self._observed(batch)
+        if observed is None and world_size() == 1:
             sums = torch.cat([self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)])
             values = self._ordered(sums)
             counts = values.new_full((len(values),), len(batch))
             return TaskLosses(values, values.detach(), counts, complete=True)
-        observed = torch.ones_like(batch.targets, dtype=torch.bool) if batch.observed is None else batch.observed
+        if observed is None:
+            observed = torch.ones_like(batch.targets, dtype=torch.bool)
         parts = [
             torch.where(observed[:, columns], self._elements(i, o, batch), 0.0).sum(0)
             for i, (o, columns) in enumerate(zip(outputs, self._contiguous, strict=True))
@@ -54,9 +58,22 @@ class Objective:
         sums = self._ordered(torch.cat(parts))
         local = torch.stack([sums.detach(), observed.sum(0)])
         total, counts = sum_over_processes(local)
-        divisor = counts.clamp_min(1)
+        factor = 1 / counts.clamp_min(1)
         # Gradients are averaged over processes: the factor makes that the mean over all samples of all processes.
-        return TaskLosses(sums * (world_size() / divisor), total / divisor, counts, complete=bool((counts > 0).all()))
+        return TaskLosses(sums * (world_size() * factor), total * factor, counts, complete=bool((counts > 0).all()))
+
+    def _observed(self, batch: Batch) -> Tensor | None:
+        """``[B, K]`` bool, what each task learns from in this batch; None for everything."""
+        widened = [task for task, labels in self.soft.items() if labels.unlabelled]
+        if self.active is None and (batch.observed is None or not widened):
+            return batch.observed
+        observed = (
+            torch.ones_like(batch.targets, dtype=torch.bool) if batch.observed is None else batch.observed.clone()
+        )
+        observed[:, widened] = True
+        if self.active is not None:
+            observed[:, [task for task in range(observed.shape[1]) if task not in self.active]] = False
+        return observed
 
     def _elements(self, index: int, outputs: Tensor, batch: Batch) -> Tensor:
         """``[B, k]`` losses of one group, float32."""

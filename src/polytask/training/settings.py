@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import raise_all
+from .schedule import SCHEDULES
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
+DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32", "bf16", "16")
 
 
@@ -23,6 +26,9 @@ class TrainingSettings:
         weight_decay: Decay of the optimiser (decoupled for ``adamw``).
         optimizer: ``adam``, ``adamw`` or ``sgd``.
         momentum: Of ``sgd``.
+        schedule: Course of the learning rate: ``constant``, ``linear`` or ``cosine`` down to 0.
+        warmup: Steps over which the learning rate rises.
+        ema: Decay of a moving average of the parameters; the average is evaluated, kept and returned. None: no average.
         evaluate_every: Steps between evaluations. Default: 60 evaluations in all.
         patience: Training ends early when no task has improved in so many evaluations.
         gradient_clip: Largest norm of the whole gradient; None for no clipping.
@@ -47,6 +53,9 @@ class TrainingSettings:
     weight_decay: float = 0.0
     optimizer: str = "adam"
     momentum: float = 0.9
+    schedule: str = "constant"
+    warmup: int = 0
+    ema: float | None = None
     evaluate_every: int | None = None
     patience: int = 10
     gradient_clip: float | None = None
@@ -58,23 +67,29 @@ class TrainingSettings:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        problems = []
-        for name, least in (("steps", 1), ("batch_size", 1), ("evaluate_every", 1), ("patience", 1), ("threads", 1)):
+        problems = [*self._unknown_words(), *self._numbers_out_of_range()]
+        if self.steps is not None and self.epochs is not None:
+            problems.append(f"give steps or epochs, not both; found steps={self.steps} and epochs={self.epochs}")
+        raise_all(problems)
+
+    def _unknown_words(self) -> Iterator[str]:
+        choices = {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "schedule": SCHEDULES, "device": DEVICES}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                yield f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}"
+
+    def _numbers_out_of_range(self) -> Iterator[str]:
+        at_least = {"steps": 1, "batch_size": 1, "evaluate_every": 1, "patience": 1, "threads": 1, "warmup": 0}
+        for name, least in (at_least | {"weight_decay": 0}).items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                problems.append(f"{name} must be at least {least}, found {value}")
+            if value is not None and not least <= value < math.inf:
+                yield f"{name} must be at least {least}, found {value}"
         for name in ("epochs", "learning_rate", "gradient_clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                problems.append(f"{name} must be more than 0 and finite, found {value}")
-        if self.steps is not None and self.epochs is not None:
-            problems.append(f"give steps or epochs, not both; found steps={self.steps} and epochs={self.epochs}")
-        if not 0 <= self.weight_decay < math.inf:
-            problems.append(f"weight_decay must be at least 0, found {self.weight_decay}")
-        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS), ("device", ("auto", "cpu", "cuda"))):
-            if getattr(self, name) not in known:
-                problems.append(f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}")
-        raise_all(problems)
+                yield f"{name} must be more than 0 and finite, found {value}"
+        if self.ema is not None and not 0 < self.ema < 1:
+            yield f"ema must be between 0 and 1, found {self.ema}"
 
     def resolve(self, rows: int) -> TrainingSettings:
         """The same with every default decided for this number of training rows.

@@ -4,5 +4,13 @@ from .affinity import AffinityProbe, affinity_from_state
 from .callback import Callback
 from .convergence import AsynchronousConvergence
 from .early_stopping import EarlyStopping
+from .sequential import SequentialConvergence
 
-__all__ = ["AffinityProbe", "AsynchronousConvergence", "Callback", "EarlyStopping", "affinity_from_state"]
+__all__ = [
+    "AffinityProbe",
+    "AsynchronousConvergence",
+    "Callback",
+    "EarlyStopping",
+    "SequentialConvergence",
+    "affinity_from_state",
+]

@@ -1,0 +1,134 @@
+"""Tasks are added one at a time; those that have converged are held by their soft labels."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UserError, did_you_mean
+from .converging import Converging
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+    from ..loop import Training
+
+ORDERS = ("given", "largest_first", "smallest_first", "random")
+
+
+@dataclass(eq=False)
+class SequentialConvergence(Converging):
+    """Sequential asynchronous convergence by distillation from converged tasks.
+
+    Stage a trains the first a tasks of the order: those before the last on their soft labels, the last on its own
+    labels, later ones not at all (their heads stay as they are). A stage ends when its task has converged, or after
+    ``max_stage_steps``; its task then counts as converged at its best. The best parameters of that task are restored,
+    the optimiser starts afresh, and its soft labels are recorded. After the last stage training ends.
+
+    Suits tasks with separate inputs, slow ones first; on one shared table joint training is better.
+
+    Args:
+        order: ``given`` (the order of the tasks), ``largest_first`` or ``smallest_first`` (by training labels),
+            ``random``, or names.
+        max_stage_steps: Cap of a stage; default half of the whole budget.
+        restore: Restore the best parameters and reset the optimiser between stages, or go on from where it is.
+        learning_rate_restart: The schedule of the learning rate begins anew with every stage.
+
+    Other settings: see :class:`~polytask.training.callbacks.converging.Converging`.
+
+    Source:
+        Lu et al., NAACL 2022 Industry Track, sequential setting; order, cap and restoring are our choices.
+
+    Example:
+        >>> SequentialConvergence(order="largest_first").order
+        'largest_first'
+    """
+
+    name = "sequential_convergence"
+    order: str | Sequence[str] = "given"
+    max_stage_steps: int | None = None
+    restore: bool = True
+    learning_rate_restart: bool = True
+    stage: int = field(default=0, init=False)
+    _began: int = field(default=0, init=False, repr=False)
+    _queue: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.order, str) and self.order not in ORDERS:
+            raise UserError(f"convergence: order {self.order!r} is not known; {did_you_mean(self.order, ORDERS)}")
+        if self.max_stage_steps is not None and self.max_stage_steps < 1:
+            raise UserError(f"convergence: max_stage_steps must be at least 1, found {self.max_stage_steps}")
+
+    def start(self, training: Training) -> None:
+        super().start(training)
+        self.stage, self._began = 0, 0
+        self._queue = self._ordered(training)
+        if self.max_stage_steps is None:
+            self.max_stage_steps = max(1, (training.settings.steps or 2) // 2)
+        self._enter(training)
+
+    def _ordered(self, training: Training) -> list[str]:
+        names = [task.name for task in training.tasks]
+        if not isinstance(self.order, str):
+            if sorted(self.order) != sorted(names):
+                raise UserError(f"convergence: order must name every task once, found {list(self.order)}")
+            return list(self.order)
+        sizes = dict(zip(names, training.train.label_counts().tolist(), strict=True))
+        if self.order == "random":
+            random.Random(training.seed).shuffle(names)
+        elif self.order != "given":
+            names.sort(key=lambda name: sizes[name], reverse=self.order == "largest_first")
+        return names
+
+    def _enter(self, training: Training) -> None:
+        """Only the tasks of this stage take part from now on."""
+        positions = {task.name: position for position, task in enumerate(training.tasks)}
+        training.restrict([positions[name] for name in self._queue[: self.stage + 1]], since=self._began)
+
+    def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        if self.stage >= len(self._queue):
+            return
+        self.refresh(training, evaluation)
+        name = self._queue[self.stage]
+        monitor = self.monitors[name]
+        converged = self.observe(training, evaluation, [name])
+        if converged or training.step - self._began >= (self.max_stage_steps or 0):
+            self._advance(training, name, best_step=monitor.best_step)
+
+    def _advance(self, training: Training, name: str, best_step: int) -> None:
+        if best_step >= 0:
+            self.switch(training, [name])
+            if self.restore:
+                training.restore(best_step)
+        self.stage, self._began = self.stage + 1, training.step
+        if self.stage < len(self._queue):
+            self._enter(training)
+            if self.learning_rate_restart:
+                training.restart_schedule()
+
+    @property
+    def settled(self) -> bool:
+        return self.stage >= len(self._queue)
+
+    @property
+    def finished(self) -> bool:
+        return self.settled
+
+    @property
+    def checkpoint_rank(self) -> int:
+        """Later stages know more tasks."""
+        return min(self.stage, len(self._queue) - 1)
+
+    def resume(self, training: Training) -> None:
+        super().resume(training)
+        if not self.settled:
+            self._enter(training)
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"stage": self.stage, "began": self._began, "queue": list(self._queue)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.stage, self._began, self._queue = state["stage"], state["began"], list(state["queue"])
