@@ -52,7 +52,10 @@ def affinity(
         "seed": seed,
     }
     display = Terminal(quiet)
-    result = measure_table(o.resolve(data, given, set_), display)
+    config = o.resolve(data, given, set_)
+    o.check_file_to_write(out)
+    result = measure_table(config, display)
+    out.parent.mkdir(parents=True, exist_ok=True)
     result.save(out)
     display.table(
         "effect of an update on the row's task on the loss of the column's task, in thousandths; positive helps",

@@ -60,7 +60,7 @@ class Terminal(Display):
         A header may be broken at spaces, at zero-width spaces and, with a hyphen, at soft hyphens.
         """
         table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-        table.padding = (0, 1) if self.results.width >= WIDE else (0, 1, 0, 0)
+        table.padding, table.show_edge = ((0, 1), True) if self.results.width >= WIDE else ((0, 0), False)
         for number, name in enumerate(header):
             table.add_column(
                 escape(self._header(name)),

@@ -82,6 +82,18 @@ def shares(text: str | None) -> str | list[float] | None:
         return text
 
 
+def check_file_to_write(out: Path) -> None:
+    """Find out before the work whether a file can be written.
+
+    Raises:
+        UserError: If there is a folder of that name, or what should be its folder is a file.
+    """
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder; give the name of a file")
+    if out.parent.exists() and not out.parent.is_dir():
+        raise UserError(f"--out {out}: {out.parent} is not a folder; choose another place")
+
+
 def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str] | None) -> Config:
     """The configuration from a table or a YAML file, then options, then ``--set``.
 

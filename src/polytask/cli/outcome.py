@@ -30,7 +30,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     header = ["task", "metric", "ours"]
     header += [text for baseline, title in (("single_task", "single-\u200btask"), ("all_in_one", "all-in-\u200bone"))
                if baseline in baselines for text in (title, "gain")]  # fmt: skip
-    header += ["net\u00adwork", "con\u00adverged at\u00a0epoch", "peak kept"]
+    header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table("test split", header, rows, left=2)
     for baseline, title in (("single_task", "single-task models"), ("all_in_one", "one plain network for all")):
         if baseline in baselines:

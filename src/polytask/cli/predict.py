@@ -27,5 +27,6 @@ def predict(
     One column per target, and for classes one column with the probability of each: `<target>_p_<class>`.
     """
     display = Terminal(quiet)
+    o.check_file_to_write(out)
     rows = predict_table(run, data, out, display)
     display.result(f"written: {out} ({rows:,} rows)")

@@ -95,12 +95,11 @@ class Bundle:
         run = RunFolder.open(path)
         if not run.results.exists():
             raise UserError(f"{path}: this run is not finished; continue it with `polytask fit ... --resume`")
+        stored = stored_metadata(run.schema)
         try:
-            schema = Schema.from_dict(stored_metadata(run.schema))
+            schema = Schema.from_dict(stored)
         except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(f"{run.schema}: damaged ({error!r}); restore the file or make the run again") from None
+            raise UserError(f"{run.schema}: damaged ({error}); restore the file or make the run again") from None
         networks: list[MultiTaskModel] = []
         serves: dict[str, int] = {}
         count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0

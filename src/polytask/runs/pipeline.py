@@ -17,6 +17,7 @@ from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, affinity_from_state
 from .bundle import save_network
 from .display import Display
+from .encoders import make_network
 from .folder import RunFolder, refuse_existing, stored_metadata
 from .prepare import prepare
 from .results import mean_gain, number, task_entry
@@ -84,6 +85,7 @@ def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer
             refuse_existing(out)
         data = prepare(config)
     settings = config.training().resolve(len(data.rows["train"]))
+    make_network(data.schema, data.tasks, config.model, config.encoder, config.seed)  # that an encoder can be made
     if not resume:
         run = RunFolder.create(out, config, data)
     for line in data.describe():
