@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from small_training import make_model, train
 from torch import nn
 
 from polytask import Callback
 from polytask.training import Evaluation, Training
 from polytask.training.averaging import AveragedModel
+from small_training import make_model, train
 
 
 def test_average_follows_its_recursion_and_buffers_are_copied() -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from small_training import train
 
 from polytask import Callback
 from polytask.data import Batch
 from polytask.training import Training
 from polytask.training.schedule import learning_rate_factor
+from small_training import train
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_a_falling_schedule_ends_at_zero_and_never_rises(schedule: str) -> None:
     factors = [learning_rate_factor(step, 50, schedule) for step in range(51)]
     assert factors[0] == 1 and factors[-1] == pytest.approx(0, abs=1e-12)
-    assert all(later < earlier for earlier, later in zip(factors, factors[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(factors))
 
 
 class Rates(Callback):

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import TASKS, make_model, make_rows, train
 
 from polytask import Callback, SequentialConvergence, UserError
 from polytask.data import Batch
 from polytask.training import Evaluation, Training
+from small_training import TASKS, assert_same_result, make_model, make_rows, train
 
 NAMES = [task.name for task in TASKS]
 QUICK: dict[str, Any] = {"patience": 2, "min_evaluations": 2, "max_stage_steps": 12}
@@ -121,9 +121,7 @@ def test_an_interrupted_run_continues_bit_for_bit(tmp_path: Path, stop: int) -> 
         train(SequentialConvergence(**QUICK), interrupt, settings=settings, folder=tmp_path)
     interrupt.armed = False
     resumed = train(SequentialConvergence(**QUICK), interrupt, settings=settings, folder=tmp_path)
-    assert resumed.history == whole.history
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, resumed.model.state_dict()[name])
+    assert_same_result(resumed, whole, callbacks=False)
 
 
 @pytest.mark.parametrize(

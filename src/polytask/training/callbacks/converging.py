@@ -87,7 +87,6 @@ class Converging(Callback):
 
     def start(self, training: Training) -> None:
         self.converged_at, self._labels_of, self._since_settled = {}, {}, 0
-        self.converged_at, self._labels_of, self._since_settled = {}, {}, 0
         self.monitors = {task.name: self._monitor(task, training.trivial[task.name]) for task in training.tasks}
 
     def _monitor(self, task: Task, trivial: float) -> ConvergenceMonitor:

@@ -52,6 +52,7 @@ class SequentialConvergence(Converging):
     learning_rate_restart: bool = True
     stage: int = field(default=0, init=False)
     _began: int = field(default=0, init=False, repr=False)
+    _cap: int = field(default=0, init=False, repr=False)
     _queue: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,8 +66,7 @@ class SequentialConvergence(Converging):
         super().start(training)
         self.stage, self._began = 0, 0
         self._queue = self._ordered(training)
-        if self.max_stage_steps is None:
-            self.max_stage_steps = max(1, (training.settings.steps or 2) // 2)
+        self._cap = self.max_stage_steps or max(1, (training.settings.steps or 2) // 2)
         self._enter(training)
 
     def _ordered(self, training: Training) -> list[str]:
@@ -94,7 +94,7 @@ class SequentialConvergence(Converging):
         name = self._queue[self.stage]
         monitor = self.monitors[name]
         converged = self.observe(training, evaluation, [name])
-        if converged or training.step - self._began >= (self.max_stage_steps or 0):
+        if converged or training.step - self._began >= self._cap:
             self._advance(training, name, best_step=monitor.best_step)
 
     def _advance(self, training: Training, name: str, best_step: int) -> None:
