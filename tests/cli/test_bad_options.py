@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from small_table import assert_refused, fit, polytask, table_rows, write_table
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from small_table import COLUMNS, TARGETS, Row, assert_refused, changed, fit, polytask, table_rows, write_table
 
 FEW = table_rows(60)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 import yaml
+
 from small_table import FAST, TARGETS, fit, polytask, table_rows, write_table
 
 KINDS = {"click": "binary", "size": "multiclass", "price": "regression", "rank": "multiclass"}

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from small_table import TARGETS, assert_refused, polytask, table_rows, write_table
 
 from polytask.data import read_table
 from polytask.runs import Bundle
+from small_table import TARGETS, assert_refused, polytask, table_rows, write_table
 
 INPUTS = ("key", "a", "b", "c", "colour", "note")
 CLASSES = {"click": ("no", "yes"), "size": ("large", "medium", "small"), "rank": ("0", "1", "2", "3", "4")}
