@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ from ..data import (
 from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
+
+#: Characters of a line that says how columns were understood; tables can have thousands of columns.
+LONGEST_LINE = 240
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Prepared:
             weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
             lines.append(f"  {task.name}: {task.kind};{classes} {found.reason}; metric {task.metric}{weight}")
         lines.append("features:")
-        lines += [f"  {line}" for line in self.schema.describe()]
+        lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
         sizes = ", ".join(f"{part} {len(rows):,}" for part, rows in self.rows.items())
         return [*lines, f"rows: {sizes}"]
 
