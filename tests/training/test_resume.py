@@ -95,10 +95,8 @@ class Failing:
         return value
 
 
-SWITCH = next(
-    module for module in (getattr(callbacks, "converging", None), callbacks.convergence) if hasattr(module, "save_tree")
-)
-PLACES = [(SWITCH, "save_tree"), (SWITCH, "_teacher_outputs"), (snapshots, "save_tree"), (snapshots, "load_tree")]
+SWITCH = callbacks.converging
+PLACES = [(SWITCH, "SoftLabelStore"), (SWITCH, "record_teachers"), (snapshots, "save_tree"), (snapshots, "load_tree")]
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -17,7 +17,8 @@ class SoftLabels:
     """The teacher's outputs for the rows of one task.
 
     Attributes:
-        outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values, by row id; float32.
+        outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values, by row id; any
+            floating type, on any device.
         temperature: Softens the outputs of class kinds.
         weight: Factor of the distillation loss.
         mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
@@ -42,7 +43,8 @@ class SoftLabels:
             batch: Its ids find the teacher's outputs.
             task: Column of the true labels; needed for a mixture below 1.
         """
-        soft = self.weight * kind.soft_loss(outputs, self.outputs[batch.ids], self.temperature)
+        teacher = self.outputs[batch.ids.to(self.outputs.device)].to(outputs.device, outputs.dtype)
+        soft = self.weight * kind.soft_loss(outputs, teacher, self.temperature)
         if self.mixture == 1.0 or task is None:
             return soft
         true = kind.loss(outputs, batch.targets[:, task])

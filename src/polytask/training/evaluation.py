@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..data import Rows
 from ..data.rows import count_rows, map_inputs
 from ..models import MultiTaskModel
+from ..processes import rank, sum_over_processes, world_size
 from ..task import Task
 
 BATCH = 4096
@@ -65,16 +66,36 @@ def task_outputs(
     Returns:
         Per position ``[n]`` or ``[n, C]``, float32.
     """
+    parts = [outputs for _, outputs in shared_inference(model, rows, positions, n)]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+
+def shared_inference(
+    model: MultiTaskModel, rows: Rows | Any, positions: Sequence[int], n: int | None = None
+) -> Iterator[tuple[slice, list[Tensor]]]:
+    """Part by part what :func:`task_outputs` gives; of several processes each infers its share of every part."""
     inputs = rows.inputs if isinstance(rows, Rows) else rows
     n = count_rows(inputs) if n is None else n
-    parts: list[list[Tensor]] = [[] for _ in positions]
-    with eval_mode(model):
-        for start in range(0, n, BATCH):
-            part = map_inputs(inputs, lambda leaf, start=start: leaf[start : start + BATCH])
-            outputs = model.grouped(part)
-            for index, position in enumerate(positions):
-                parts[index].append(_of_task(model, outputs, position).float())
-    return [torch.cat(part) for part in parts]
+    part = BATCH * world_size()
+    for start in range(0, n, part):
+        own = slice(start + rank() * BATCH, min(start + (rank() + 1) * BATCH, n))
+        with eval_mode(model):
+            # A process whose share is empty infers one row, for the shape, and takes part with zeros.
+            taken = slice(own.start, own.stop) if own.start < n else slice(0, 1)
+            grouped = model.grouped(map_inputs(inputs, lambda leaf, taken=taken: leaf[taken]))
+            outputs = [_of_task(model, grouped, position).float() for position in positions]
+        whole = slice(start, min(start + part, n))
+        yield whole, [_from_all(output, own, whole) for output in outputs]
+
+
+def _from_all(outputs: Tensor, own: slice, whole: slice) -> Tensor:
+    """Every process's share of a part, put together."""
+    if world_size() == 1:
+        return outputs
+    together = outputs.new_zeros(whole.stop - whole.start, *outputs.shape[1:])
+    if own.start < whole.stop:
+        together[own.start - whole.start : own.stop - whole.start] = outputs
+    return sum_over_processes(together)
 
 
 def _of_task(model: MultiTaskModel, outputs: Sequence[Tensor], position: int) -> Tensor:

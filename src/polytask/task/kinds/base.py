@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 
@@ -28,9 +29,15 @@ class Kind(ABC):
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """Distance of every element to the ``teacher``'s outputs, shape ``[...]``; 0 where both agree."""
 
-    @abstractmethod
     def average(self, outputs: Sequence[Tensor]) -> Tensor:
         """One teacher from several: outputs whose prediction is the mean prediction."""
+        if len(outputs) == 1:
+            return outputs[0]
+        return self.outputs_of(torch.stack([self.predict(output) for output in outputs]).mean(0))
+
+    @abstractmethod
+    def outputs_of(self, predictions: Tensor) -> Tensor:
+        """The inverse of :meth:`predict`, finite also for predictions that are sure."""
 
     @abstractmethod
     def predict(self, outputs: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -30,10 +28,8 @@ class Binary(Kind):
         entropy = binary_cross_entropy_with_logits(teacher / temperature, target, reduction="none")
         return temperature**2 * (cross_entropy - entropy)
 
-    def average(self, outputs: Sequence[Tensor]) -> Tensor:
-        if len(outputs) == 1:
-            return outputs[0]
-        return torch.logit(torch.stack([torch.sigmoid(o) for o in outputs]).mean(0), eps=1e-7)
+    def outputs_of(self, predictions: Tensor) -> Tensor:
+        return torch.logit(predictions, eps=1e-7)
 
     def predict(self, outputs: Tensor) -> Tensor:
         return torch.sigmoid(outputs)

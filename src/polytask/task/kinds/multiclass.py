@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
@@ -28,10 +25,8 @@ class Multiclass(Kind):
         target = log_softmax(teacher / temperature, dim=-1)
         return temperature**2 * kl_div(student, target, reduction="none", log_target=True).sum(-1)
 
-    def average(self, outputs: Sequence[Tensor]) -> Tensor:
-        if len(outputs) == 1:
-            return outputs[0]
-        return torch.stack([o.softmax(-1) for o in outputs]).mean(0).clamp_min(1e-7).log()
+    def outputs_of(self, predictions: Tensor) -> Tensor:
+        return predictions.clamp_min(1e-7).log()
 
     def predict(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(-1)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ...distillation import ConvergenceMonitor, SoftLabels, check_mixture
+from ...distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, check_mixture, map_labels
 from ...distillation.monitor import TESTS
-from ...errors import did_you_mean, raise_all
-from ...files import load_tree, save_tree
+from ...errors import UserError, did_you_mean, raise_all
+from ...processes import rank
 from ..common_checkpoint import LEAST_SKILL
-from ..evaluation import task_outputs
+from ..evaluation import shared_inference
 from .callback import Callback
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Converging(Callback):
         temperature: Softens the labels of class kinds.
         kd_weight: Factor of a converged task's loss, beside its own weight.
         mixture: Share of the soft labels in a converged task's loss; 1 is soft labels only.
+        half: Keep soft labels in two bytes per number instead of four.
         unlabelled: Hold a converged task also on rows where it has no label.
         reopen: A converged task that beats its best by ``min_delta`` gets new soft labels.
         tail: Evaluations after the last convergence; default ``2 * patience``.
@@ -61,6 +62,7 @@ class Converging(Callback):
     temperature: float = 1.0
     kd_weight: float = 1.0
     mixture: float = 1.0
+    half: bool = False
     unlabelled: bool = False
     reopen: bool = False
     tail: int | None = None
@@ -129,31 +131,38 @@ class Converging(Callback):
         """Record the teachers' predictions for some tasks; from now on the tasks learn from these."""
         positions = {task.name: position for position, task in enumerate(training.tasks)}
         steps = {positions[name]: [step for _, step in self.monitors[name].top] for name in names}
-        for position, outputs in _teacher_outputs(training, steps).items():
+        self._labels_of |= dict.fromkeys(names, training.step)
+        stores = {positions[name]: self._store(training, positions[name]) for name in names}
+        for position, outputs in record_teachers(training, steps, stores).items():
             name, monitor = training.tasks[position].name, self.monitors[training.tasks[position].name]
-            self._labels_of[name] = training.step
-            if training.folder is not None:
-                save_tree(self._file(training.folder, position, name), outputs)
             self._use(training, position, outputs)
             event = "refreshed" if name in self.converged_at else "converged"
             self.converged_at.setdefault(name, training.step)
             training.balancer.task_switched(position)
             training.write(event, task=name, peak=monitor.best, best_epoch=training.epoch_of(monitor.best_step))
 
+    def _store(self, training: Training, position: int) -> SoftLabelStore:
+        task = training.tasks[position]
+        path = self._file(training.folder, position, task.name) if training.folder is not None else None
+        teachers = len(self.monitors[task.name].top)
+        return SoftLabelStore(task.definition, _shape(training, position), teachers, path, self.half)
+
     def _use(self, training: Training, position: int, outputs: Tensor) -> None:
-        outputs = outputs.to(training.fabric.device)
         labels = SoftLabels(outputs, self.temperature, self.kd_weight, self.mixture, self.unlabelled)
         training.objective.use_soft_labels(position, labels)
 
     def _file(self, folder: Path, position: int, name: str) -> Path:
         # With the step in its name: a run resumed from before a refresh finds the labels of that time.
-        return folder / "soft_labels" / f"{position}.{self._labels_of[name]}.safetensors"
+        return folder / "soft_labels" / f"{position}.{self._labels_of[name]}.{rank()}.bin"
 
     def resume(self, training: Training) -> None:
         for position, task in enumerate(training.tasks):
             if task.name in self.converged_at:
                 assert training.folder is not None
-                self._use(training, position, load_tree(self._file(training.folder, position, task.name)))
+                file = self._file(training.folder, position, task.name)
+                if not file.exists():
+                    raise UserError(f"{file}: file not found; restore it or start the run again")
+                self._use(training, position, map_labels(file, _shape(training, position), self.half))
 
     @property
     def settled(self) -> bool:
@@ -193,13 +202,29 @@ class Converging(Callback):
         self._since_settled = state["since_settled"]
 
 
-def _teacher_outputs(training: Training, steps: dict[int, list[int]]) -> dict[int, Tensor]:
-    """Mean prediction of each task's teachers on all training rows; tasks share the inference of a common teacher."""
+def _shape(training: Training, position: int) -> tuple[int, ...]:
+    """Shape of a task's soft labels."""
+    task, rows = training.tasks[position], len(training.train)
+    return (rows, task.width) if task.definition.vector_output else (rows,)
+
+
+def record_teachers(
+    training: Training, steps: dict[int, list[int]], stores: dict[int, SoftLabelStore]
+) -> dict[int, Tensor]:
+    """Predictions of each task's teachers for all training rows; tasks share the inference of a common teacher.
+
+    Several processes infer a share of the rows each.
+
+    Args:
+        training: The training.
+        steps: Steps of the teachers' snapshots, by the task's position.
+        stores: Where the labels go.
+    """
     teacher = copy.deepcopy(training.model)
-    outputs: dict[int, list[Tensor]] = {position: [] for position in steps}
     for step in sorted({step for chosen in steps.values() for step in chosen}):
         positions = [position for position, chosen in steps.items() if step in chosen]
         teacher.load_state_dict(training.snapshots.load(step))
-        for position, output in zip(positions, task_outputs(teacher, training.train, positions), strict=True):
-            outputs[position].append(output)
-    return {position: training.tasks[position].definition.average(found) for position, found in outputs.items()}
+        for rows, outputs in shared_inference(teacher, training.train, positions):
+            for position, output in zip(positions, outputs, strict=True):
+                stores[position].add(rows, output)
+    return {position: store.outputs() for position, store in stores.items()}
