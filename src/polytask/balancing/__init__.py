@@ -1,12 +1,86 @@
 """Balancing: every way to turn the losses of K tasks into one update."""
 
 from .balancer import Balancer
-from .dwa import DWA, dwa_weights
-from .equal import Equal
-from .static import Static
+from .gradient_balancer import GradientBalancer
+from .methods.aligned_mtl import AlignedMTL
+from .methods.cagrad import CAGrad
+from .methods.config import ConFIG
+from .methods.db_mtl import DBMTL, db_mtl_scales
+from .methods.dtp import DTP, dtp_weights
+from .methods.dual_proj import DualProj
+from .methods.dwa import DWA, dwa_weights
+from .methods.equal import Equal
+from .methods.fairgrad import FairGrad
+from .methods.famo import FAMO, famo_gradient, famo_weights
+from .methods.gls import GLS, gls_weights
+from .methods.graddrop import GradDrop
+from .methods.gradnorm import GradNorm, gradnorm_gradient
+from .methods.gradvac import GradVac
+from .methods.imtl_g import IMTLG
+from .methods.imtl_l import IMTLL
+from .methods.mgda import MGDA
+from .methods.nash_mtl import NashMTL
+from .methods.pcgrad import PCGrad
+from .methods.rlw import RLW, rlw_weights
+from .methods.scale_invariant import ScaleInvariant, scale_invariant_weights
+from .methods.static import Static
+from .methods.stch import STCH, stch_mtl_weights, stch_weights
+from .methods.uncertainty import UncertaintyWeighting, uncertainty_weights
+from .methods.upgrad import UPGrad
+from .needs import Needs
+from .second_forward import repeatable
 from .task_losses import TaskLosses
 
-#: Methods by the name they have on the command line.
-BALANCERS: dict[str, type[Balancer]] = {method.name: method for method in (Equal, Static, DWA)}
+_METHODS: tuple[type[Balancer], ...] = (
+    Static, Equal, DWA, DTP, GradNorm, UncertaintyWeighting, IMTLL, ScaleInvariant, GLS, STCH, RLW, FAMO, DBMTL,
+    UPGrad, DualProj, PCGrad, GradVac, CAGrad, MGDA, IMTLG, AlignedMTL, NashMTL, FairGrad, ConFIG, GradDrop,
+)  # fmt: skip
 
-__all__ = ["BALANCERS", "DWA", "Balancer", "Equal", "Static", "TaskLosses", "dwa_weights"]
+#: Methods by the name they have on the command line.
+BALANCERS: dict[str, type[Balancer]] = {method.name: method for method in _METHODS}
+
+__all__ = [
+    "BALANCERS",
+    "DBMTL",
+    "DTP",
+    "DWA",
+    "FAMO",
+    "GLS",
+    "IMTLG",
+    "IMTLL",
+    "MGDA",
+    "RLW",
+    "STCH",
+    "AlignedMTL",
+    "Balancer",
+    "CAGrad",
+    "ConFIG",
+    "DualProj",
+    "Equal",
+    "FairGrad",
+    "GradDrop",
+    "GradNorm",
+    "GradVac",
+    "GradientBalancer",
+    "NashMTL",
+    "Needs",
+    "PCGrad",
+    "ScaleInvariant",
+    "Static",
+    "TaskLosses",
+    "UPGrad",
+    "UncertaintyWeighting",
+    "db_mtl_scales",
+    "dtp_weights",
+    "dwa_weights",
+    "famo_gradient",
+    "famo_weights",
+    "gls_weights",
+    "gradnorm_gradient",
+    "repeatable",
+    "rlw_weights",
+    "scale_invariant_weights",
+    "stch_mtl_weights",
+    "stch_weights",
+    "uncertainty_weights",
+]

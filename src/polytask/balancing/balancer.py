@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError, did_you_mean
+from ..errors import UserError, did_you_mean, raise_all
+from ..processes import world_size
+from .needs import Needs
 from .task_losses import TaskLosses
 
 ABSENT = ("renormalise", "keep")
+Losses = TaskLosses | Mapping[str, Tensor]
 
 
 class Balancer(nn.Module, ABC):
     """Turns the losses of K tasks into one update.
 
-    A method writes :meth:`weights`; state goes into buffers, from which checkpoints and device moves follow. The user's
-    weights multiply what the method finds: ``total = sum_t user_t * weight_t * L_t``; the method itself sees the
-    unweighted losses.
+    A method writes :meth:`weights`; state goes into buffers, from which checkpoints and device moves follow. What it
+    needs beyond the losses it says in :attr:`needs`.
+
+    One rule for the user's weights: per sample (and per sample and task) they are inside the mean loss of a task; per
+    task they multiply what the method finds, ``total = sum_t user_t * weight_t * L_t``. The method itself sees the
+    losses without the user's weights per task.
+
+    One update per optimiser step: to accumulate micro-batches, give the mean of their losses (and all their
+    ``features``) to one call.
 
     Args:
-        absent: What happens to the weights of the others when tasks have no label in a batch: ``renormalise`` them so
-            that they sum to the number of present tasks, or ``keep`` them.
+        absent: What happens to the weights of the others when tasks have no label in a batch, for methods whose weights
+            sum to the number of tasks: ``renormalise`` them so that they sum to the number of present tasks, or
+            ``keep`` them.
 
     Example:
         >>> from polytask.balancing import Equal
@@ -38,35 +48,75 @@ class Balancer(nn.Module, ABC):
     #: Name in the catalogue and on the command line.
     name: ClassVar[str]
 
-    def __init__(self, *, absent: str = "renormalise") -> None:
+    def __init__(self, *, absent: str = "keep") -> None:
         super().__init__()
-        if absent not in ABSENT:
-            raise UserError(f"balancer {self.name!r}: absent={absent!r} is not known; {did_you_mean(absent, ABSENT)}")
+        self._check(absent=(absent, ABSENT))
         self.absent = absent
         self.tasks: list[str] = []
+        self.steps = 0
         self.user_weights: Tensor
         self.register_buffer("user_weights", torch.ones(0), persistent=False)
 
+    def _check(self, **choices: tuple[str, Sequence[str]]) -> None:
+        """Refuse options that are not among the known ones."""
+        raise_all(
+            [
+                f"balancer {self.name!r}: {option}={value!r} is not known; {did_you_mean(str(value), known)}"
+                for option, (value, known) in choices.items()
+                if value not in known
+            ]
+        )
+
+    def _check_range(self, **ranges: tuple[float, float, float]) -> None:
+        """Refuse numbers outside ``(value, least, most)``."""
+        raise_all(
+            [
+                f"balancer {self.name!r}: expected {option} from {least:g} to {most:g}, found {value}"
+                for option, (value, least, most) in ranges.items()
+                if not least <= value <= most
+            ]
+        )
+
+    @property
+    def needs(self) -> Needs:
+        """What the loop must provide."""
+        return Needs()
+
+    def cost(self, shared: Iterable[Tensor]) -> str:
+        """What a step costs beyond that of equal weights, in words."""
+        return "nothing beyond the losses"
+
     def bind(self, tasks: Sequence[str], user_weights: Mapping[str, float] | None = None) -> None:
-        """Say which tasks there are; a loop of your own may leave this to the first :meth:`backward`.
+        """Say which tasks there are; a loop of your own may leave this to the first :meth:`backward`, if that has all
+        tasks, but must call it before ``load_state_dict``.
 
         Raises:
             UserError: If weights are given for an unknown task.
         """
-        self.tasks = list(tasks)
+        self.tasks, self.steps = list(tasks), 0
         given = dict(user_weights or {})
-        unknown = [name for name in given if name not in self.tasks]
-        if unknown:
-            raise UserError(*[f"weights: {name!r} is not a task; {did_you_mean(name, self.tasks)}" for name in unknown])
-        self.user_weights = torch.tensor([float(given.get(task, 1.0)) for task in self.tasks])
+        self._check_names("weights", given)
+        self.user_weights = torch.tensor([float(given.get(task, 1.0)) for task in self.tasks], dtype=torch.float32)
         self._start(len(self.tasks))
+
+    def _check_names(self, what: str, names: Iterable[str]) -> None:
+        raise_all(
+            [
+                f"{what}: {name!r} is not a task; {did_you_mean(name, self.tasks)}"
+                for name in names
+                if name not in self.tasks
+            ]
+        )
+
+    def attach(self, encoder: nn.Module) -> None:
+        """Show the shared module before the first forward pass; only ``gradients="gramian"`` makes use of it."""
 
     def _start(self, tasks: int) -> None:
         """Make the state for this number of tasks."""
 
-    @abstractmethod
     def weights(self, losses: TaskLosses) -> Tensor:
         """``[K]`` weights of this step, before the user's weights; those of absent tasks do not matter."""
+        raise NotImplementedError
 
     def total(self, losses: TaskLosses) -> tuple[Tensor, Tensor]:
         """The loss to differentiate, and the ``[K]`` weights in it (the user's included, 0 for absent tasks)."""
@@ -75,52 +125,86 @@ class Balancer(nn.Module, ABC):
             weights = torch.where(losses.present, weights, 0.0)
             if self.absent == "renormalise":
                 weights = weights * (losses.present.sum() / weights.sum().clamp_min(1e-12))
-        weights = weights * self.user_weights
+        weights = (weights * self.user_weights).to(losses.values.dtype)
         return weights @ losses.values, weights
 
     def backward(
         self,
-        losses: TaskLosses | Mapping[str, Tensor],
+        losses: Losses,
         *,
-        shared: Any = None,
-        features: Tensor | None = None,
-        backward: Callable[[Tensor], Any] = Tensor.backward,
+        shared: Iterable[Tensor] | None = None,
+        features: Tensor | Sequence[Tensor] | None = None,
+        counts: Mapping[str, int] | None = None,
+        backward: Callable[[Tensor], object] = Tensor.backward,
     ) -> Tensor:
         """Fill ``.grad`` of every parameter from the losses of one step.
 
         Args:
             losses: Scalar tensors by task name; an absent task may be left out.
             shared: Shared parameters; methods that weigh losses do not need them.
-            features: The shared representation; likewise.
+            features: The shared representation from which all heads read, or several; likewise.
+            counts: Labelled samples behind each loss, for several processes with unequal batches.
             backward: How the total is differentiated, e.g. ``fabric.backward`` or
-                ``lambda total: scaler.scale(total).backward()``.
+                ``lambda total: scaler.scale(total).backward()``. It is called once, with a scalar.
 
         Returns:
             ``[K]`` the weights used.
 
         Raises:
-            UserError: If no task has a loss, or an unknown task has one.
+            UserError: If no task has a loss, an unknown task has one, or something in :attr:`needs` is not given.
         """
-        if not isinstance(losses, TaskLosses):
-            losses = self._from_mapping(losses)
-        total, weights = self.total(losses)
+        total, weights = self.total(self._prepare(losses, counts))
+        self.steps += 1
         backward(total)
         return weights.detach()
 
-    def _from_mapping(self, losses: Mapping[str, Tensor]) -> TaskLosses:
-        if not losses:
+    def _prepare(self, losses: Losses, counts: Mapping[str, int] | None = None) -> TaskLosses:
+        """The losses of a loop of the user's as :class:`TaskLosses`."""
+        if isinstance(losses, TaskLosses):
+            return losses
+        if not losses and world_size() == 1:
             raise UserError("losses: every task is absent; give at least one loss, or skip the step")
         if not self.tasks:
             self.bind(list(losses))
-        unknown = [name for name in losses if name not in self.tasks]
-        if unknown:
-            raise UserError(*[f"losses: {name!r} is not a task; {did_you_mean(name, self.tasks)}" for name in unknown])
-        result = TaskLosses.from_mapping(losses, self.tasks)
-        self.to(result.values.device)
+        self._check_names("losses", losses)
+        result = TaskLosses.from_mapping(losses, self.tasks, counts)
+        if self.user_weights.device != result.values.device:
+            self.to(result.values.device)
         return result
+
+    def after_step(self, losses: Callable[[], Losses]) -> None:
+        """Call after the optimiser's step if :attr:`needs` says ``second_forward``; leave it out for a skipped step.
+
+        Args:
+            losses: Computes the losses of the same batch again, with the new parameters, equal dropout masks and no
+                change of running statistics.
+        """
+
+    def observe_metrics(self, levels: Mapping[str, float]) -> None:
+        """Call after every evaluation if :attr:`needs` says ``metrics``.
+
+        Args:
+            levels: How good each task is, from 0 (trivial) to 1 (perfect); a task may be left out, NaN is ignored.
+        """
 
     def end_epoch(self) -> None:
         """Call at the end of every epoch."""
 
     def task_switched(self, task: int) -> None:
         """A task's loss has changed its scale (true labels gave way to soft ones): forget its past."""
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        # Some state takes its size from the model in the first step.
+        for name, buffer in self._buffers.items():
+            saved = state_dict.get(prefix + name)
+            if buffer is not None and saved is not None and saved.shape != buffer.shape:
+                self._buffers[name] = torch.empty_like(saved, device=buffer.device)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def get_extra_state(self) -> Tensor:
+        """The number of steps, for :meth:`state_dict`."""
+        return torch.tensor(self.steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Continue from :meth:`get_extra_state`."""
+        self.steps = int(state)

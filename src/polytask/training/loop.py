@@ -6,9 +6,10 @@
         batch   = rows[stream.ids(step)]                       inputs, targets, observed, ids
         callback.before_step(batch)                            probes (affinity)
         losses  = objective(model.grouped(batch.inputs))       per task: true labels, or soft labels once converged
-        weights = balancer.backward(losses)                    fills .grad of every parameter
+        weights = balancer.backward(losses, shared, features)  fills .grad of every parameter
         average_gradients                                      several processes only
         clip, optimizer.step, zero_grad                        heads of absent tasks are left alone
+        balancer.after_step                                    if it needs a second forward pass
         at the end of an epoch: balancer.end_epoch
         every `evaluate_every` steps:
             evaluation = metrics of all tasks on validation
@@ -18,6 +19,9 @@
 
 A resumed training continues bit for bit: the order of rows is a function of seed and step, and everything else that
 changes is in the checkpoint.
+
+With several processes (``torch.distributed`` initialised by the caller, `fit` called alike on all) each takes its share
+of every batch; losses and gradients are those of the whole batch. The first process decides and writes the files.
 """
 
 from __future__ import annotations
@@ -33,11 +37,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from ..balancing import Balancer
+from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
 from ..files import load_tree, rng_state, save_tree, set_rng_state
 from ..models import MultiTaskModel
-from ..processes import average_gradients
+from ..processes import (
+    average_gradients,
+    gather_from_all,
+    is_first,
+    numbers_of_first,
+    rank,
+    share_from_first,
+    wait_for_all,
+    world_size,
+)
 from .averaging import AveragedModel
 from .callbacks import Callback
 from .common_checkpoint import CommonCheckpoint
@@ -53,6 +66,8 @@ from .threads import cpu_threads, threads_for
 
 #: ``progress(done steps, all steps)``.
 Progress = Callable[[int, int], None]
+#: About as many training rows are measured for balancers that ask for training metrics.
+METRIC_ROWS = 4096
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "32": "32-true",
     "bf16": "bf16-mixed",
@@ -83,6 +98,7 @@ class Training:
         self.settings = settings.resolve(len(train))
         self.fabric = Fabric(accelerator=settings.device, devices=1, precision=PRECISION[settings.precision])
         self.model = model.to(self.fabric.device)
+        share_from_first(self.model.state_dict().values())
         self.train, self.validation = train.to(self.fabric.device), validation.to(self.fabric.device)
         self.tasks = model.tasks
         self.balancer, self.callbacks = balancer, list(callbacks)
@@ -90,6 +106,7 @@ class Training:
 
         balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
         balancer.to(self.fabric.device)
+        balancer.attach(model.encoder)
         self.optimizer = make_optimizer(model.parameters(), self.settings)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
@@ -164,8 +181,16 @@ class Training:
 
     def _run(self, progress: Progress | None) -> None:
         total = self.settings.steps or 0
-        if self._checkpoint is None or not self._checkpoint.exists():
-            self._write("training_start", tasks=[task.name for task in self.tasks], settings=asdict(self.settings))
+        resuming = self._checkpoint is not None and self._checkpoint.exists()
+        wait_for_all()  # none writes a checkpoint before all have looked for one
+        if not resuming:
+            self._write(
+                "training_start",
+                tasks=[task.name for task in self.tasks],
+                settings=asdict(self.settings),
+                balancing=self.balancer.name,
+                balancing_cost=self.balancer.cost(self.model.shared_parameters()),
+            )
             self.save()
         else:
             self.load()
@@ -173,15 +198,17 @@ class Training:
         while not self.finished:
             self.advance()
             self.seconds = time.monotonic() - started
-            if self.step % (self.settings.evaluate_every or 1) == 0 or self.step == total:
+            evaluating = self.step % (self.settings.evaluate_every or 1) == 0 or self.step == total
+            if evaluating:
                 self._evaluate()
             if progress and self.step % 16 == 0:
                 progress(self.step, total)
-            if time.monotonic() - self._saved_at > self.settings.checkpoint_seconds:
+            if self._checkpoint_due(evaluating):
                 self.save()
         if progress:
             progress(total, total)
         self.model.load_state_dict(self.snapshots.load(self.returned.step))
+        wait_for_all()  # none removes files before all have read them
         self._write(
             "training_end", seconds=self.seconds, steps=self.step, returned_epoch=self.epoch_of(self.returned.step)
         )
@@ -211,10 +238,11 @@ class Training:
         self.model.train()
         for callback in self.callbacks:
             callback.before_step(self, batch)
-        with self.fabric.autocast():
-            outputs = self.model.grouped(batch.inputs)
-        losses = self.objective(outputs, batch)
-        self._weights = self.balancer.backward(losses, backward=self.fabric.backward)
+        needs = self.balancer.needs
+        again = repeatable(self.model) if needs.second_forward else None
+        features, losses = self._forward(batch)
+        shared = None if needs.gradients == "none" else self.model.shared_parameters()
+        self._weights = self.balancer.backward(losses, shared=shared, features=features, backward=self.fabric.backward)
         average_gradients(self.model.parameters())
         if self.settings.gradient_clip:
             self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
@@ -224,27 +252,53 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         if self._average:
             self._average.update(self.model)
+        if again is not None:
+            with again():
+                self.balancer.after_step(lambda: self._forward(batch)[1])
         self._sums += torch.stack([losses.means * losses.counts, losses.counts])
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, TaskLosses]:
+        """The shared representation and the losses of a batch."""
+        with self.fabric.autocast():
+            features = self.model.features(batch.inputs)
+            outputs = self.model.heads(features)
+        return features, self.objective(outputs, batch)
+
+    def _show_metrics(self, validation: dict[str, float]) -> None:
+        """Tell the balancer how good the tasks are, as skill scores, if it asks."""
+        source = self.balancer.needs.metrics
+        if source is None:
+            return
+        levels, trivial = validation, self.trivial
+        if source == "training":
+            sample = self.train.subset(torch.arange(0, len(self.train), max(1, len(self.train) // METRIC_ROWS)))
+            levels, trivial = evaluate(self.model, sample), trivial_levels(self.tasks, sample)
+        self.balancer.observe_metrics(
+            {t.name: t.metric_definition.skill(levels[t.name], trivial[t.name]) for t in self.tasks}
+        )
 
     def _evaluate(self) -> None:
         names = [task.name for task in self.tasks]
         losses, weights = (self._sums[0] / self._sums[1]).tolist(), self._weights.tolist()
         labels = [int(count) for count in self._sums[1].tolist()]
         self._sums.zero_()
+        share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
+        values = numbers_of_first(list(evaluate(self.evaluated, self.validation).values()))
         evaluation = Evaluation(
             self.step,
             self.epoch,
-            evaluate(self.evaluated, self.validation),
+            dict(zip(names, values, strict=True)),
             dict(zip(names, losses, strict=True)),
             dict(zip(names, weights, strict=True)),
             dict(zip(names, labels, strict=True)),
         )
         self.history.append(evaluation)
+        self._show_metrics(evaluation.validation)
         frozen = [self.tasks[position].name for position in self.objective.soft]
         for callback in self.callbacks:
             callback.after_evaluation(self, evaluation)
-        rank = max((callback.checkpoint_rank for callback in self.callbacks), default=0)
-        if self.returned.update(self.step, evaluation.validation, rank, frozen):
+        stage = max((callback.checkpoint_rank for callback in self.callbacks), default=0)
+        if self.returned.update(self.step, evaluation.validation, stage, frozen):
             self.keep_snapshot()
         score = self.returned.score(evaluation.validation)
         self._write(
@@ -279,13 +333,27 @@ class Training:
             needed |= callback.needed_snapshots()
         return needed
 
+    def _checkpoint_due(self, evaluating: bool) -> bool:
+        due = time.monotonic() - self._saved_at > self.settings.checkpoint_seconds
+        if world_size() == 1:
+            return due
+        return evaluating and bool(numbers_of_first([due])[0])  # all save together, at evaluations only
+
     def save(self) -> None:
         """Write the checkpoint, then drop the snapshots that neither it nor anybody needs any more."""
         if self._checkpoint is None:
             return
-        save_tree(self._checkpoint, self.state_dict())
+        state = self.state_dict()
+        if is_first():
+            save_tree(self._checkpoint, state)
         self.snapshots.keep_only(self._needed_snapshots())
         self._saved_at = time.monotonic()
+
+    def discard(self) -> None:
+        """Remove the checkpoint and all snapshots."""
+        if self._checkpoint is not None:
+            self._checkpoint.unlink(missing_ok=True)
+        self.snapshots.keep_only(set())
 
     def load(self) -> None:
         """Continue from the checkpoint."""
@@ -295,11 +363,11 @@ class Training:
             callback.resume(self)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that changes while training."""
+        """Everything that changes while training; of several processes all must call it."""
         return {
             "step": self.step,
             "seconds": self.seconds,
-            "rng": rng_state(),
+            "rng": gather_from_all(rng_state()),
             "model": dict(self.model.state_dict()),
             "average": dict(self._average.model.state_dict()) if self._average else {},
             "schedule_start": self._schedule_start,
@@ -331,4 +399,4 @@ class Training:
         for callback, callback_state in zip(self.callbacks, state["callbacks"], strict=True):
             callback.load_state_dict(callback_state)
         self.log.rewind(state["log"])
-        set_rng_state(state["rng"])
+        set_rng_state(state["rng"][rank() % len(state["rng"])])

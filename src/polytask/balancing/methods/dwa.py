@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-from .balancer import Balancer
-from .task_losses import TaskLosses
+from ..balancer import Balancer
+from ..task_losses import TaskLosses
 
 
 def dwa_weights(previous: Tensor, before: Tensor, temperature: float = 2.0, eps: float = 1e-12) -> Tensor:
@@ -32,27 +31,37 @@ def dwa_weights(previous: Tensor, before: Tensor, temperature: float = 2.0, eps:
 
 
 class DWA(Balancer):
-    """Dynamic weight average.
+    """Dynamic weight average: tasks whose loss falls slowly weigh more.
 
     ``w_t(e) = K exp(r_t / T) / sum_j exp(r_j / T)``, ``r_t = L_t(e-1) / L_t(e-2)``, with the epoch means of the
     unweighted training losses; 1 in the first two epochs. A task without labels for an epoch keeps its mean. Call
     :meth:`end_epoch` in a loop of your own.
 
     Args:
-        temperature: T, more than 0.
+        temperature: T, more than 0; 2 in the paper.
+        absent: See :class:`~polytask.balancing.Balancer`.
+
+    Cost:
+        None.
+
+    When to choose it:
+        Rarely changes much: ratios are near 1, so weights are within a few percent of each other. Harmless; choose it
+        where tasks learn at clearly different speeds and epochs are many.
+
+    Deviations:
+        Means are averages over samples of an epoch, as in the paper; some public code takes windows of 25 steps and
+        starts with ones.
 
     Reference:
         S. Liu, E. Johns, A. Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019,
         arXiv:1803.10704, Eq. 7.
-        Losses are averages over samples of an epoch, as in the paper (some public code takes windows of 25 steps).
     """
 
     name = "dwa"
 
     def __init__(self, temperature: float = 2.0, *, absent: str = "renormalise") -> None:
         super().__init__(absent=absent)
-        if not temperature > 0:
-            raise UserError(f"dwa: temperature must be more than 0, found {temperature}")
+        self._check_range(temperature=(temperature, 1e-6, float("inf")))
         self.temperature = temperature
         self.state: Tensor
         self.register_buffer("state", torch.ones(0))
@@ -63,8 +72,9 @@ class DWA(Balancer):
         self.state[2:] = torch.nan
 
     def weights(self, losses: TaskLosses) -> Tensor:
-        self.state[0] += losses.means * losses.counts
-        self.state[1] += losses.counts
+        counts = torch.where(losses.usable, losses.counts, 0.0)
+        self.state[0] += torch.where(losses.usable, losses.means, 0.0) * counts
+        self.state[1] += counts
         return dwa_weights(self.state[2], self.state[3], self.temperature).to(losses.means.dtype)
 
     def end_epoch(self) -> None:

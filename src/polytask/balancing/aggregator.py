@@ -1,0 +1,54 @@
+"""Methods of torchjd that turn a Gramian into weights."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from .extras import torchjd_aggregation
+from .gradient_balancer import GradientBalancer
+
+
+class Aggregator(GradientBalancer):
+    """A weighting of torchjd, with what it lacks: rows of absent tasks left out, gradients of any scale, complete
+    state, and the same result on every process.
+
+    A method makes torchjd's object in :meth:`_make` and may override :meth:`solve`. The Gramian is scaled to trace 1,
+    so that no floor inside a solver is met when gradients are small, and the weights are scaled back by
+    :attr:`degree`.
+    """
+
+    #: The project's extra with the packages that the method needs.
+    extra: ClassVar[str] = "balancing"
+
+    def __init__(self, *, gradients: str = "exact", every: int = 1, head_weighting: bool = False) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        torchjd_aggregation(self.name, self.extra)  # a missing package is reported now
+
+    @property
+    def degree(self) -> float:
+        """The update for gradients c times as large is ``c ** degree`` times as large."""
+        return 1.0
+
+    def find(self, gramian: Tensor, present: Tensor) -> Tensor:
+        squares = gramian.diagonal().sum()
+        weights = self.solve(gramian / squares, present)
+        return weights if self.degree == 1 else weights * squares ** ((self.degree - 1) / 2)
+
+    def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
+        """As :meth:`find`, for a Gramian of trace 1."""
+        return self._weighting(gramian)
+
+    @property
+    def _weighting(self) -> Any:
+        """torchjd's object without state of its own, made once."""
+        if not hasattr(self, "_made"):
+            self._made = [
+                self._make(torchjd_aggregation(self.name, self.extra))
+            ]  # in a list: no submodule, no keys in the state
+        return self._made[0]
+
+    def _make(self, torchjd: Any) -> Any:
+        """The weighting, from the module ``torchjd.aggregation``."""
+        raise NotImplementedError

@@ -1,0 +1,45 @@
+"""ConFIG: one direction at equal angles to all gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..aggregator import Aggregator
+from ..gradients import matrix_root
+
+
+class ConFIG(Aggregator):
+    """One direction with equal angles to all gradients, as long as they project onto it.
+
+    ``d = U^+ 1`` with the unit gradients U; ``update = (sum_t g_t . d / |d|) d / |d|``.
+
+    Args:
+        gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
+        every: Steps between new weights.
+        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+
+    Cost:
+        A backward pass through the shared layers per task and K gradients of their size (``exact``), and
+        pseudo-inverses of a K x K matrix: ConFIG is a function of the Gramian, so torchjd's aggregator gets a K x K
+        root of it in place of the K gradients.
+
+    When to choose it:
+        Losses of one problem, such as residuals of a differential equation.
+
+    Reference:
+        Q. Liu, M. Chu, N. Thuerey, "ConFIG: Towards Conflict-free Training of Physics Informed Neural Networks", ICLR
+        2025, arXiv:2408.11104, Eq. 2. Through torchjd.
+    """
+
+    name = "config"
+
+    def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
+        root = matrix_root(gramian)
+        update = self._weighting(root)
+        return (torch.linalg.pinv(root.T) @ update).to(gramian)
+
+    def _make(self, torchjd: Any) -> Any:
+        return torchjd.ConFIG()

@@ -1,0 +1,115 @@
+"""DB-MTL: logarithms of the losses, and gradients brought to one norm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ...errors import UserError
+from ..gradient_balancer import GradientBalancer, StepTensors
+from ..gradients import combine
+from ..needs import Gradients
+from ..task_losses import TaskLosses
+
+EPS = 1e-8
+
+
+def db_mtl_scales(norms: Tensor) -> Tensor:
+    """``max_j n_j / n_t``: factors that bring every gradient to the norm of the largest; 0 for a zero gradient.
+
+    Example:
+        >>> db_mtl_scales(torch.tensor([1., 2., 4.]))
+        tensor([4., 2., 1.])
+    """
+    return torch.where(norms > 0, norms.max() / norms.clamp_min(1e-30), 0.0)
+
+
+class DBMTL(GradientBalancer):
+    """Dual-balancing: gradients of the logarithms of the losses, averaged over steps, all at the norm of the largest.
+
+    ``y_t <- beta_k y_t + (1 - beta_k) grad log(L_t + 1e-8)``, ``beta_k = beta / k^sigma``; the shared layers get
+    ``sum_t (max_j |y_j| / |y_t|) y_t``, each head ``grad log L_t``.
+
+    Args:
+        beta: Share of the past; 0.9 in LibMTL. With 0 no gradients are kept.
+        sigma: How fast that share falls with the number k of steps; 0 in LibMTL.
+        gradients: ``exact``; or ``representation``, with ``beta=0`` only, because there each batch has rows of its own.
+        every: Only 1 unless ``beta=0``.
+
+    Cost:
+        A backward pass per task, and K gradients of all shared parameters kept as state.
+
+    When to choose it:
+        Tasks whose losses and gradients both differ in scale, where K backward passes are affordable.
+
+    Deviations:
+        The mean starts at 0 as in public code: the first step has (1 - beta) of its length.
+
+    Reference:
+        B. Lin et al., "Dual-Balancing for Multi-Task Learning", 2023, arXiv:2308.12029.
+    """
+
+    name = "db_mtl"
+    sources: ClassVar[tuple[Gradients, ...]] = ("exact", "representation")
+
+    def __init__(self, *, beta: float = 0.9, sigma: float = 0.0, gradients: str = "exact", every: int = 1) -> None:
+        super().__init__(gradients=gradients, every=every)
+        self._check_range(beta=(beta, 0, 1), sigma=(sigma, 0, float("inf")))
+        if beta and (gradients != "exact" or every != 1):
+            raise UserError(
+                "balancer 'db_mtl': beta > 0 averages gradients over steps, which needs gradients='exact' and every=1; "
+                "give beta=0"
+            )
+        self.beta, self.sigma = beta, sigma
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(0))
+
+    def _head_weights(self, weights: Tensor, losses: TaskLosses) -> Tensor:
+        plain = self.user_weights * losses.present / (losses.means + EPS)
+        return torch.where(torch.isfinite(weights), plain, weights)
+
+    def find(self, gramian: Tensor, present: Tensor) -> Tensor:
+        return db_mtl_scales(gramian.diagonal().sqrt())
+
+    def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
+        inverse = 1 / (step.losses.means + EPS)
+        if not self.beta:  # the Gramian of the logarithms says it all
+            return self._update_without_past(step, backward, inverse, new=new)
+        rows = [row.flatten(1) for row in self._rows(step)]
+        sizes = [row.shape[1] for row in rows]
+        logs = torch.cat(rows, 1) * inverse[step.present, None]
+        if self.mean.shape != (len(self.found), logs.shape[1]):
+            self.mean = logs.new_zeros(len(self.found), logs.shape[1])
+        share = self.beta / (self.steps + 1) ** self.sigma
+        y = share * self.mean[step.present] + (1 - share) * logs
+        scales = db_mtl_scales(y.norm(dim=1))
+        if torch.isfinite(y).all():
+            self.mean = self.mean.index_copy(0, step.present, y)
+        vector = (scales * self.user_weights[step.present]) @ y
+        weights = torch.zeros_like(self.found).index_copy(0, step.present, scales * inverse[step.present])
+        weights = weights * self.user_weights
+        assert step.shared is not None
+        parts = [part.view_as(parameter) for part, parameter in zip(vector.split(sizes), step.shared, strict=True)]
+        self._finish(step, weights, self._head_weights(weights, step.losses), parts, backward)
+        return weights
+
+    def _update_without_past(
+        self, step: StepTensors, backward: Callable[[Tensor], object], inverse: Tensor, *, new: bool
+    ) -> Tensor:
+        rows = self._rows(step) if new else None
+        if rows is not None:
+            factor = inverse[step.present]
+            rows = [row * factor.view(-1, *[1] * (row.ndim - 1)) for row in rows]
+        scales = self._find(step, rows) if new else self.found
+        scales = torch.where(step.losses.present, scales, 0.0) * self.user_weights
+        weights = torch.where(step.losses.present, scales * inverse, 0.0)
+        combined = None if rows is None else combine(scales[step.present], rows)
+        self._finish(step, weights, self._head_weights(weights, step.losses), combined, backward)
+        return weights
+
+    def task_switched(self, task: int) -> None:
+        if self.mean.ndim == 2:
+            self.mean[task] = 0

@@ -1,0 +1,98 @@
+"""Dynamic task prioritisation: difficult tasks weigh more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..balancer import Balancer
+from ..needs import Needs
+from ..task_losses import TaskLosses
+
+NORMALISE = ("none", "sum_to_K")
+SOURCES = ("training", "validation")
+
+
+def dtp_weights(level: Tensor, gamma: float = 1.0, clip: float = 0.01) -> Tensor:
+    """``-(1 - level)^gamma log level``, at least 0.
+
+    Args:
+        level: ``[K]`` how good each task is, 0 to 1, clipped to ``[clip, 1 - clip]``.
+        gamma: Focusing exponent; larger means that good tasks matter even less.
+
+    Example:
+        >>> dtp_weights(torch.tensor([.9, .6, .3]))
+        tensor([0.0105, 0.2043, 0.8428])
+    """
+    level = level.clamp(clip, 1 - clip)
+    return -((1 - level) ** gamma) * level.log()
+
+
+class DTP(Balancer):
+    """Dynamic task prioritisation: tasks that are still bad by their metric weigh more.
+
+    ``w_t = -(1 - k_t)^gamma log k_t`` with the running mean ``k_t <- alpha new + (1 - alpha) k_t`` of a key performance
+    indicator in (0, 1]. Here that is the task's skill score (0 trivial, 1 perfect) after every evaluation, which unlike
+    accuracy does not look good for an imbalanced class; weights are 1 before the first. In a loop of your own call
+    :meth:`observe_metrics` with any indicator between 0 and 1.
+
+    Args:
+        gamma: Focusing exponent; the paper's value is not public, 1 is ours.
+        alpha: Weight of the NEW value in the running mean, 0 to 1; 0.1 is ours. The first value starts the mean.
+        clip: Indicators are kept within ``[clip, 1 - clip]``, so that weights stay finite and learning goes on.
+        normalise: ``none`` as in the paper; ``sum_to_K`` divides by the mean weight, so that learning does not stop
+            when all tasks are good.
+        kpi_source: ``training`` (a sample of the training rows) or ``validation``.
+        absent: See :class:`~polytask.balancing.Balancer`.
+
+    Cost:
+        None per step; metrics on a sample of the training rows at every evaluation.
+
+    When to choose it:
+        When the metric, not the loss, says which task needs work, and all tasks have one between 0 and 1.
+
+    Reference:
+        M. Guo, A. Haque, D.-A. Huang, S. Yeung, L. Fei-Fei, "Dynamic Task Prioritization for Multitask Learning", ECCV
+        2018, doi:10.1007/978-3-030-01270-0_17. The paper's focal loss within each task is not included.
+    """
+
+    name = "dtp"
+
+    def __init__(
+        self,
+        gamma: float = 1.0,
+        *,
+        alpha: float = 0.1,
+        clip: float = 0.01,
+        normalise: str = "none",
+        kpi_source: str = "training",
+        absent: str = "keep",
+    ) -> None:
+        super().__init__(absent=absent)
+        self._check(normalise=(normalise, NORMALISE), kpi_source=(kpi_source, SOURCES))
+        self._check_range(gamma=(gamma, 0, float("inf")), alpha=(alpha, 1e-6, 1), clip=(clip, 1e-6, 0.49))
+        self.gamma, self.alpha, self.clip, self.normalise = gamma, alpha, clip, normalise
+        self.kpi_source: Any = kpi_source
+        self.level: Tensor
+        self.register_buffer("level", torch.ones(0))
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(metrics=self.kpi_source)
+
+    def _start(self, tasks: int) -> None:
+        self.level = torch.full((tasks,), torch.nan)
+
+    def observe_metrics(self, levels: Mapping[str, float]) -> None:
+        new = torch.tensor([float(levels.get(task, torch.nan)) for task in self.tasks], device=self.level.device)
+        new = new.clamp(self.clip, 1 - self.clip)
+        mean = torch.where(self.level.isnan(), new, self.alpha * new + (1 - self.alpha) * self.level)
+        self.level = torch.where(new.isnan(), self.level, mean)
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        known = ~self.level.isnan()
+        weights = torch.where(known, dtp_weights(self.level, self.gamma, self.clip), 1.0)
+        return weights / weights.mean() if self.normalise == "sum_to_K" else weights

@@ -1,0 +1,44 @@
+"""DualProj: the mean gradient, freed of its conflicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..aggregator import Aggregator
+
+
+class DualProj(Aggregator):
+    """The mean gradient is projected until it conflicts with no task's.
+
+    ``update = projection of mean_t g_t onto {x: g_j . x >= 0 for all j}``.
+
+    Args:
+        reg_eps: Added to the diagonal of the Gramian of trace 1, for the solver; torchjd's default.
+        gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
+        every: Steps between new weights.
+        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+
+    Cost:
+        A backward pass through the shared layers per task and K gradients of their size (``exact``), and one quadratic
+        program.
+
+    When to choose it:
+        As ``upgrad``, with one program per step in place of K.
+
+    Reference:
+        D. Lopez-Paz, M. Ranzato, "Gradient Episodic Memory for Continual Learning", NeurIPS 2017, arXiv:1706.08840, Eq.
+        11. Through torchjd.
+    """
+
+    name = "dual_proj"
+
+    def __init__(
+        self, *, reg_eps: float = 1e-4, gradients: str = "exact", every: int = 1, head_weighting: bool = False
+    ) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        self.reg_eps = reg_eps
+
+    def _make(self, torchjd: Any) -> Any:
+        from torchjd.linalg import QuadprogProjector
+
+        return torchjd.DualProjWeighting(projector=QuadprogProjector(norm_eps=1e-12, reg_eps=self.reg_eps))

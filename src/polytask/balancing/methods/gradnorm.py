@@ -1,0 +1,196 @@
+"""GradNorm: weights that bring the tasks' gradients to norms which let all learn at one speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import UserError, raise_all
+from ...processes import sum_over_processes, world_size
+from ..adam import adam_step
+from ..gradient_balancer import GradientBalancer, StepTensors
+from ..gradients import representation_rows, shared_rows
+from ..task_losses import TaskLosses
+
+L0 = ("first", "first_epoch", "logC")
+OPTIMISERS = ("adam", "sgd")
+
+
+def gradnorm_gradient(weights: Tensor, norms: Tensor, losses: Tensor, first: Tensor, alpha: float = 1.5) -> Tensor:
+    """``sign(w_t n_t - tau_t) n_t``: the gradient of ``sum_t |w_t n_t - tau_t|`` for a constant target tau.
+
+    Args:
+        weights: ``[K]``.
+        norms: ``[K]`` norms of the gradients of the unweighted losses for the last shared layer.
+        losses: ``[K]``.
+        first: ``[K]`` losses at the start, more than 0.
+        alpha: How strongly slow tasks are pulled: ``tau_t = mean(w n) r_t^alpha``, ``r_t`` the loss ratio
+            ``losses / first`` relative to its mean.
+
+    Example:
+        >>> losses, first = torch.tensor([.5, 2., 1.]), torch.tensor([1., 2.5, 4.])
+        >>> gradnorm_gradient(torch.ones(3), torch.tensor([2., 1., .5]), losses, first)
+        tensor([ 2.0000, -1.0000,  0.5000])
+    """
+    ratio = losses / first
+    rate = ratio / ratio.mean().clamp_min(1e-12)
+    scaled = weights * norms
+    return torch.sign(scaled - scaled.mean() * rate**alpha) * norms
+
+
+class GradNorm(GradientBalancer):
+    """Gradient normalisation: slow tasks get larger gradients, until all learn at the same relative speed.
+
+    With the norms ``n_t`` of the gradients of the unweighted losses for the last shared layer, the weights follow the
+    gradient of ``sum_t |w_t n_t - tau_t|``, ``tau_t = mean_j(w_j n_j) r_t^alpha`` held constant, ``r_t`` the ratio of
+    the loss to its start relative to the mean ratio; then ``w <- max(w, w_min)`` and ``w <- K w / sum w``. The total is
+    ``sum_t w_t L_t``, heads included. Since tau is constant, no second derivative is needed.
+
+    Args:
+        alpha: Strength; 1.5 in the paper for NYUv2. Try 0.1 to 2: larger for tasks that differ much in complexity.
+        lr: Step size of the weights; 0.025 in the paper.
+        optimiser: ``adam`` or ``sgd``, for the weights.
+        l0: Start of each loss: ``first`` step; mean of the ``first_epoch`` (weights stay 1 during it); ``logC`` for a
+            classification whose first loss depends on the initialisation, with ``classes``; or a number per task name.
+        classes: Number of classes by task name for ``logC``; tasks without one take their first loss.
+        w_min: Least weight before renormalising; ours.
+        gradients: ``last_layer``: the last of ``shared`` that is a matrix or more (give only that one to say which).
+            ``representation``: norms at the shared representation, cheaper. ``exact``: of all shared parameters.
+        every: Steps between updates of the weights.
+
+    Cost:
+        The part of the backward pass from each loss down to the last shared layer, per task.
+
+    When to choose it:
+        Losses or gradients of very different scale, tasks that start together; it finds in one run what a search of
+        static weights would.
+
+    Deviations:
+        The public implementations differ: weights through a softmax, start after the first epoch, norms for all shared
+        parameters (LibMTL); clipping to [0.1, 10] (TAG's code). Here the paper is followed; ``l0``, ``gradients`` and
+        ``w_min`` are the options.
+
+    Reference:
+        Z. Chen, V. Badrinarayanan, C.-Y. Lee, A. Rabinovich, "GradNorm: Gradient Normalization for Adaptive Loss
+        Balancing in Deep Multitask Networks", ICML 2018, PMLR 80:794-803, arXiv:1711.02257, Algorithm 1.
+    """
+
+    name = "gradnorm"
+    sources = ("last_layer", "representation", "exact")
+
+    def __init__(
+        self,
+        alpha: float = 1.5,
+        *,
+        lr: float = 0.025,
+        optimiser: str = "adam",
+        l0: str | Mapping[str, float] = "first",
+        classes: Mapping[str, int] | None = None,
+        w_min: float = 1e-3,
+        gradients: str = "last_layer",
+        every: int = 1,
+    ) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=True)
+        self._check(optimiser=(optimiser, OPTIMISERS), **({"l0": (l0, L0)} if isinstance(l0, str) else {}))
+        self._check_range(alpha=(alpha, 0, float("inf")), lr=(lr, 0, float("inf")), w_min=(w_min, 1e-12, 1))
+        if l0 == "logC" and not classes:
+            raise UserError("balancer 'gradnorm': l0='logC' needs classes, such as {'intent': 7}")
+        self.alpha, self.lr, self.optimiser, self.l0, self.w_min = alpha, lr, optimiser, l0, w_min
+        self.classes = dict(classes or {})
+        self.first: Tensor
+        self.sums: Tensor
+        self.moments: Tensor
+        for name in ("first", "sums", "moments"):
+            self.register_buffer(name, torch.zeros(0))
+
+    def cost(self, shared: Iterable[Tensor]) -> str:
+        steps = "per step" if self.every == 1 else f"every {self.every} steps"
+        return f"{steps}: backward passes of {len(self.tasks)} tasks down to {self.gradients.replace('_', ' ')}"
+
+    def _start(self, tasks: int) -> None:
+        super()._start(tasks)
+        given: dict[str, Any] = dict(self.l0) if isinstance(self.l0, Mapping) else {}
+        if self.l0 == "logC":
+            given = {task: torch.tensor(float(number)).log().item() for task, number in self.classes.items()}
+        self._check_names("gradnorm: l0", given)
+        raise_all([f"gradnorm: l0 of {k!r}: expected more than 0, found {v}" for k, v in given.items() if not v > 0])
+        self.first = torch.tensor([float(given.get(task, torch.nan)) for task in self.tasks])
+        self.sums = torch.zeros(2, tasks, dtype=torch.float64)
+        self.moments = torch.zeros(3, tasks)
+
+    def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
+        """The weights of this step, then new ones for the next from this step's norms, as in the paper's algorithm."""
+        losses = step.losses
+        weights = torch.where(losses.present, self.found, 0.0)
+        if not losses.complete:  # the present tasks' weights sum to their number
+            weights = weights * (losses.present.sum() / weights.sum())
+        self._remember_start(losses)
+        if new:
+            self.found = self._next(step, self._norms(step))
+        weights = (weights * self.user_weights).to(losses.values.dtype)
+        backward(weights @ losses.values)
+        return weights
+
+    def _remember_start(self, losses: TaskLosses) -> None:
+        if self.l0 == "first_epoch":
+            counts = torch.where(losses.usable, losses.counts, 0.0)
+            self.sums += torch.stack([torch.where(losses.usable, losses.means, 0.0) * counts, counts])
+        else:
+            self.first = torch.where(self.first.isnan() & losses.usable, losses.means, self.first)
+
+    def end_epoch(self) -> None:
+        sums, counts = self.sums
+        self.first = torch.where(self.first.isnan() & (counts > 0), sums / counts, self.first).to(self.first.dtype)
+        self.sums = torch.zeros_like(self.sums)
+
+    def _norms(self, step: StepTensors) -> Tensor:
+        """``[K]`` norms of the unweighted losses' gradients, 0 for absent tasks."""
+        if self.gradients == "representation":
+            assert step.features is not None
+            rows = representation_rows(step.values, step.features)
+        else:
+            assert step.shared is not None
+            shared = [last_layer(step.shared)] if self.gradients == "last_layer" else step.shared
+            rows = shared_rows(step.values, step.features, shared)
+        squares = self._squares(rows)
+        return torch.zeros_like(self.found).index_copy(0, step.present, squares.sqrt().to(self.found.dtype))
+
+    def _squares(self, rows: Sequence[Tensor]) -> Tensor:
+        squares = torch.stack([row.flatten(1).square().sum(1) for row in rows]).sum(0)
+        return sum_over_processes(squares) / world_size() ** 2 if self.gradients == "representation" else squares
+
+    def _next(self, step: StepTensors, norms: Tensor) -> Tensor:
+        losses = step.losses
+        taking_part = losses.usable & torch.isfinite(norms) & ~self.first.isnan()
+        if not taking_part.any():
+            return self.found
+        old, chosen = self.found, taking_part.nonzero()[:, 0]
+        gradient = torch.zeros_like(old)
+        gradient[chosen] = gradnorm_gradient(
+            old[chosen], norms[chosen], losses.means[chosen], self.first[chosen].clamp_min(1e-12), self.alpha
+        )
+        if self.optimiser == "adam":
+            weights, self.moments = adam_step(old, gradient, self.moments, self.lr, where=taking_part)
+        else:
+            weights = torch.where(taking_part, old - self.lr * gradient, old)
+        weights = weights.clamp_min(self.w_min)
+        return len(weights) * weights / weights.sum()
+
+    def task_switched(self, task: int) -> None:
+        self.first[task] = torch.nan
+        self.sums[:, task] = 0
+        self.moments[:, task] = 0
+
+
+def last_layer(shared: Sequence[Tensor]) -> Tensor:
+    """The last of ``shared`` that is a matrix or more.
+
+    Example:
+        >>> last_layer(list(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 5)).parameters())).shape
+        torch.Size([5, 3])
+    """
+    matrices = [parameter for parameter in shared if parameter.ndim > 1]
+    return matrices[-1] if matrices else shared[-1]

@@ -1,0 +1,68 @@
+"""MGDA: the shortest vector in the hull of the gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ..aggregator import Aggregator
+
+
+class MGDA(Aggregator):
+    """The shortest combination of the gradients: steps that hurt no task, short near a balance of all.
+
+    ``update = J^T w``, ``w = argmin over the simplex of |J^T w|``; weights sum to 1.
+
+    Args:
+        normalise: ``none``; or divide the gradients first by their ``norm``.
+        epsilon: Stop of the Frank-Wolfe iterations; torchjd's default.
+        max_iters: Most iterations; torchjd's default.
+        gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
+        every: Steps between new weights.
+        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+
+    Cost:
+        A backward pass through the shared layers per task and K gradients of their size (``exact``), and up to
+        ``max_iters`` iterations on a K x K matrix. ``representation`` is MGDA-UB of Sener and Koltun.
+
+    When to choose it:
+        Few tasks of equal importance. Favours the task with the smallest gradient; a task near its optimum stops all.
+
+    Deviations:
+        Sener and Koltun's public two-task solver clips weights to [.001, .999]; not done here.
+
+    Reference:
+        J.-A. Desideri, "Multiple-gradient descent algorithm (MGDA) for multiobjective optimization", C. R. Math. 2012;
+        O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", NeurIPS 2018, arXiv:1810.04650.
+        Through torchjd.
+    """
+
+    name = "mgda"
+
+    def __init__(
+        self,
+        *,
+        normalise: str = "none",
+        epsilon: float = 1e-3,
+        max_iters: int = 100,
+        gradients: str = "exact",
+        every: int = 1,
+        head_weighting: bool = False,
+    ) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        self._check(normalise=(normalise, ("none", "norm")))
+        self.normalise, self.epsilon, self.max_iters = normalise, epsilon, max_iters
+
+    @property
+    def degree(self) -> float:
+        return 1.0 if self.normalise == "none" else 0.0
+
+    def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
+        if self.normalise == "none":
+            return self._weighting(gramian)
+        norms = gramian.diagonal().sqrt()
+        return self._weighting(gramian / norms / norms[:, None]) / norms
+
+    def _make(self, torchjd: Any) -> Any:
+        return torchjd.MGDAWeighting(epsilon=self.epsilon, max_iters=self.max_iters)

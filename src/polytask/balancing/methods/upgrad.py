@@ -1,0 +1,44 @@
+"""UPGrad: every gradient freed of its conflicts, then averaged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..aggregator import Aggregator
+
+
+class UPGrad(Aggregator):
+    """Every task's gradient is projected until it conflicts with none, then they are averaged.
+
+    ``update = mean_t projection of g_t onto {x: g_j . x >= 0 for all j}``: no task's loss goes up, to first order.
+
+    Args:
+        reg_eps: Added to the diagonal of the Gramian of trace 1, for the solver; torchjd's default.
+        gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
+        every: Steps between new weights.
+        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+
+    Cost:
+        A backward pass through the shared layers per task and K gradients of their size (``exact``), and K quadratic
+        programs. With ``representation`` the backward passes reach the representation only.
+
+    When to choose it:
+        The first choice among methods that look at gradients; the update keeps the length of a mean, not of a sum.
+
+    Reference:
+        P. Quinton, V. Rey, "Jacobian Descent for Multi-Objective Optimization", 2024, arXiv:2406.16232. Through
+        torchjd.
+    """
+
+    name = "upgrad"
+
+    def __init__(
+        self, *, reg_eps: float = 1e-4, gradients: str = "exact", every: int = 1, head_weighting: bool = False
+    ) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        self.reg_eps = reg_eps
+
+    def _make(self, torchjd: Any) -> Any:
+        from torchjd.linalg import QuadprogProjector
+
+        return torchjd.UPGradWeighting(projector=QuadprogProjector(norm_eps=1e-12, reg_eps=self.reg_eps))
