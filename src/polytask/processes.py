@@ -1,8 +1,8 @@
-"""What several processes share: sums of statistics, averaged gradients. With one process nothing is done."""
+"""What several processes share: sums, averaged gradients, decisions of the first. With one process nothing is done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, distributed
@@ -16,6 +16,42 @@ def world_size() -> int:
 def rank() -> int:
     """Number of this process, 0 for the first."""
     return distributed.get_rank() if world_size() > 1 else 0
+
+
+def is_first() -> bool:
+    """This process writes files and takes the decisions that depend on time."""
+    return rank() == 0
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here: files of the first are then there for all."""
+    if world_size() > 1:
+        distributed.barrier()
+
+
+def share_from_first(tensors: Iterable[Tensor]) -> None:
+    """Give every tensor the numbers that it has on the first process."""
+    if world_size() > 1:
+        for tensor in tensors:
+            distributed.broadcast(tensor.detach(), 0)
+
+
+def numbers_of_first(values: Sequence[float]) -> list[float]:
+    """``values`` of the first process, equal on every one."""
+    if world_size() == 1:
+        return list(values)
+    shared = torch.tensor(values, dtype=torch.float64)
+    distributed.broadcast(shared, 0)
+    return shared.tolist()
+
+
+def gather_from_all(values: Tensor) -> list[Tensor]:
+    """``values`` of every process, all of the same shape."""
+    if world_size() == 1:
+        return [values]
+    gathered = [torch.empty_like(values) for _ in range(world_size())]
+    distributed.all_gather(gathered, values)
+    return gathered
 
 
 def sum_over_processes(values: Tensor) -> Tensor:

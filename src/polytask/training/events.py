@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..processes import is_first
+
 
 class EventLog:
     """Appends events to ``metrics.jsonl``; every one has ``event``, ``step``, ``epoch`` and ``time``.
 
     Args:
-        path: The file; None writes nothing.
+        path: The file; None writes nothing. Of several processes only the first writes.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -21,8 +23,9 @@ class EventLog:
 
     def write(self, event: str, *, step: int = 0, epoch: float = 0.0, **fields: Any) -> None:
         """Append one event; values that are not finite become null."""
-        if self.path is None:
+        if self.path is None or not is_first():
             return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         line = {"event": event, "step": step, "epoch": epoch, "time": time.time(), **fields}
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(_finite(line), ensure_ascii=False) + "\n")
@@ -33,7 +36,7 @@ class EventLog:
 
     def rewind(self, position: int) -> None:
         """Forget the events after ``position``: they will happen again."""
-        if self.path is not None and self.path.exists():
+        if self.path is not None and is_first() and self.path.exists():
             with self.path.open("rb+") as stream:
                 stream.truncate(min(position, self.position()))
 

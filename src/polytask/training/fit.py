@@ -14,6 +14,7 @@ from ..data import Rows
 from ..errors import UserError
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
+from ..processes import is_first, wait_for_all
 from ..task import Task
 from .callbacks import Callback, EarlyStopping
 from .common_checkpoint import kept_share
@@ -140,10 +141,10 @@ def fit(
     training.run(progress)
     result = _result(training)
     if stored is not None:
-        save_tree(stored, _store(result))
-        assert training.folder is not None
-        (training.folder / "checkpoint.safetensors").unlink(missing_ok=True)
-        training.snapshots.keep_only(set())
+        if is_first():
+            save_tree(stored, _store(result))
+            training.discard()
+        wait_for_all()
     return result
 
 

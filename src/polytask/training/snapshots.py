@@ -7,13 +7,14 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ..files import load_tree, save_tree
+from ..processes import is_first, wait_for_all
 
 
 class Snapshots:
     """Whole-model snapshots by step, in memory or as files.
 
     Args:
-        folder: Where the files go; None keeps snapshots in memory.
+        folder: Where the files go, written by the first of several processes; None keeps snapshots in memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -25,8 +26,10 @@ class Snapshots:
         if self.folder is None:
             if step not in self._memory:
                 self._memory[step] = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        elif not self._path(step).exists():
+            return
+        if is_first() and not self._path(step).exists():
             save_tree(self._path(step), dict(model.state_dict()))
+        wait_for_all()
 
     def load(self, step: int) -> dict[str, Tensor]:
         """The state dictionary saved at a step."""
@@ -36,7 +39,7 @@ class Snapshots:
         """Drop all others."""
         for step in [step for step in self._memory if step not in steps]:
             del self._memory[step]
-        if self.folder is not None and self.folder.exists():
+        if self.folder is not None and is_first() and self.folder.exists():
             for path in self.folder.glob("*.safetensors"):
                 if int(path.stem) not in steps:
                     path.unlink()

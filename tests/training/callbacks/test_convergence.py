@@ -158,8 +158,9 @@ class Recorder(Callback):
 
 def test_soft_labels_are_the_outputs_of_the_best_parameters_in_evaluation_mode():
     recorder = Recorder()
-    scripted(AsynchronousConvergence(**EARLY), recorder, courses={"spam": PEAK_AT_3, "topic": [0.6, 0.7, 0.8, 0.9, 0.8]},
-             model=make_model(dropout=0.4, norm=True))  # fmt: skip
+    courses = {"spam": PEAK_AT_3, "topic": [0.6, 0.7, 0.8, 0.9, 0.8]}
+    model = make_model(dropout=0.4, norm=True)
+    scripted(AsynchronousConvergence(**EARLY), recorder, courses=courses, model=model)
     assert sorted(recorder.soft) == [0, 2]
     assert torch.equal(recorder.soft[0].outputs, recorder.outputs[3][0])
     assert torch.equal(recorder.soft[2].outputs, recorder.outputs[4][2])

@@ -1,0 +1,102 @@
+"""Two processes are one."""
+
+import json
+import time
+
+import pytest
+import torch
+from torch import multiprocessing
+
+import two_processes
+from polytask.processes import average_gradients, rank, sum_over_processes, world_size
+from small_training import differences
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where two processes left what they found; they are started once for all tests."""
+    path = tmp_path_factory.mktemp("two")
+    context = multiprocessing.spawn(two_processes.run, (str(path),), nprocs=2, join=False)
+    assert context is not None
+    give_up = time.monotonic() + 100
+    try:
+        while not context.join(timeout=1):
+            assert time.monotonic() < give_up, "the processes wait for each other"
+    finally:
+        for process in context.processes:
+            process.kill()
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    return [torch.load(folder / f"{number}.pt", weights_only=False) for number in range(2)]
+
+
+def test_one_process_changes_nothing():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    average_gradients([parameter])
+    assert parameter.grad is None
+    assert (world_size(), rank()) == (1, 0)
+    assert sum_over_processes(torch.ones(1)) == 1
+
+
+def test_processes_know_each_other(found):
+    assert [(one["size"], one["rank"]) for one in found] == [(2, 0), (2, 1)]
+    assert [one["sum"].tolist() for one in found] == [[3.0], [3.0]]
+
+
+def test_gradients_are_averaged_with_zeros_where_a_process_has_none(found):
+    for one in found:
+        both, first, none = one["gradients"]
+        assert both.tolist() == [1.5, 1.5]
+        assert first.tolist() == [1.5, 1.5]
+        assert none is None
+
+
+def test_the_example_has_batches_in_which_one_process_lacks_a_task():
+    halves = two_processes.ROWS.observed[:4].view(2, 2, 4).any(1)
+    assert (halves[0] ^ halves[1]).any()
+
+
+@pytest.mark.parametrize(("name", "batch"), [("plain", 4), ("one row", 1)])
+def test_two_processes_train_the_model_of_one(found, name, batch):
+    alone = two_processes.plain(batch)
+    for one in found:
+        torch.testing.assert_close(one[name]["weights"], alone["weights"], atol=1e-6, rtol=1e-6)
+        for two_losses, losses in zip(one[name]["losses"], alone["losses"], strict=True):
+            assert two_losses == pytest.approx(losses, abs=1e-6, nan_ok=True)
+        torch.testing.assert_close(one[name]["affinity"], alone["affinity"], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "one row", "early", "memory", "files", "again", "interrupted", "other model"]
+)
+def test_both_processes_end_with_the_same(found, name):
+    assert differences(found[0][name], found[1][name]) == []
+
+
+@pytest.mark.parametrize("name", ["files", "again", "interrupted"])
+def test_files_and_interruptions_change_nothing(found, name):
+    assert differences(found[0]["memory"], found[0][name]) == []
+
+
+def test_all_start_from_the_numbers_of_the_first_process(found):
+    alone = two_processes.other_model()
+    torch.testing.assert_close(found[1]["other model"], alone, atol=1e-3, rtol=1e-3)
+
+
+def test_events_are_written_once(folder):
+    lines = [json.loads(line) for line in (folder / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines].count("training_start") == 1
+    steps = [line["step"] for line in lines if line["event"] == "evaluation"]
+    assert steps == sorted(set(steps))
+
+
+def test_only_the_result_is_left(folder):
+    for name in ("whole", "interrupted"):
+        left = sorted(
+            path.name for path in (folder / name).glob("**/*.safetensors") if path.parent.name != "soft_labels"
+        )
+        assert left == ["result.safetensors"]
+        assert not list((folder / name).glob("**/*.tmp"))
