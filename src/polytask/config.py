@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .balancing import BALANCERS
 from .errors import UserError, did_you_mean
+from .task_order import ORDERS
 from .training import TrainingSettings
 
 
@@ -36,16 +37,32 @@ class AffinityConfig(Section):
 
 
 class ConvergenceConfig(Section):
-    """When a task has converged and how it is held; see :class:`polytask.AsynchronousConvergence`."""
+    """When a task has converged and how it is held; see :class:`polytask.training.callbacks.Converging`."""
 
     patience: int = Field(5, ge=1)
     min_evaluations: int | None = Field(None, ge=0)
     min_delta: float = Field(0.0, ge=0)
+    relative: bool = False
+    patience_steps: int | None = Field(None, ge=1)
+    test: Literal["patience", "slope", "fixed"] = "patience"
+    fixed_step: int | dict[str, int] | None = None
     teachers: int = Field(3, ge=1)
     temperature: float = Field(1.0, gt=0)
     kd_weight: float = Field(1.0, gt=0)
     mixture: float = Field(1.0, gt=0, le=1)
+    half: bool = False
+    unlabelled: bool = False
+    reopen: bool = False
     tail: int | None = Field(None, ge=0)
+
+
+class SequentialConfig(Section):
+    """The order of tasks with ``converge: sequential``; see :class:`polytask.SequentialConvergence`."""
+
+    order: str | tuple[str, ...] = Field("given", description=f"{', '.join(ORDERS)}, or names")
+    max_stage_steps: int | None = Field(None, ge=1)
+    restore: bool = True
+    learning_rate_restart: bool = True
 
 
 class Config(Section):
@@ -63,13 +80,14 @@ class Config(Section):
     split: str | tuple[float, float, float] = Field((0.7, 0.15, 0.15), description="a column, or three shares")
     networks: Literal["auto"] | int = Field("auto", description="most networks to train; 1 is all in one")
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
-    converge: Literal["joint", "off"] = Field("joint", description="let every task keep its peak")
+    converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
     encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
     seed: int = Field(0, ge=0, description="seed of split, weights and order")
     model: ModelConfig = ModelConfig()
     affinity: AffinityConfig = AffinityConfig()
     convergence: ConvergenceConfig = ConvergenceConfig()
+    sequential: SequentialConfig = SequentialConfig()
     steps: int | None = None
     epochs: float | None = None
     batch_size: int | None = None

@@ -35,7 +35,7 @@ def fit(
     split: o.Split = None,
     networks: Annotated[str | None, typer.Option(help="most networks to train, or auto; 1 is all in one")] = None,
     balance: Annotated[str | None, typer.Option(help="balancing method, see `polytask methods`")] = None,
-    converge: Annotated[str | None, typer.Option(help="joint: every task keeps its peak; or off")] = None,
+    converge: Annotated[str | None, typer.Option(help="joint or sequential: every task keeps its peak; or off")] = None,
     baselines: Annotated[
         bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
     ] = None,

@@ -13,7 +13,7 @@ from ..files import sha256, write_json
 from ..grouping.affinity_matrix import Affinity
 from ..grouping.selection import Selection, choose_budget, score_curve, select_networks
 from ..reporting import write_report
-from ..training import TrainingResult
+from ..training import Callback, TrainingResult
 from ..training.callbacks import AffinityProbe, affinity_from_state
 from .bundle import save_network
 from .display import Display
@@ -59,18 +59,41 @@ def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display
         probes = [] if config.networks == 1 or len(everyone) == 1 else [AffinityProbe(config.affinity.every)]
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
     groups = _choose_networks(trainer, joint)
-    networks = [
-        trainer.train(f"network_{k}", f"network_{k}", group, balancer=make_balancer(config.balance),
-                      callbacks=trainer.convergence())
-        for k, (group, _) in enumerate(groups)
-    ]  # fmt: skip
     singles = []
     if config.baselines:
         singles = [
             trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
             for position in everyone
         ]
+    networks = [
+        trainer.train(
+            f"network_{k}",
+            f"network_{k}",
+            group,
+            balancer=make_balancer(config.balance),
+            callbacks=_convergence(trainer, group, joint, singles),
+        )
+        for k, (group, _) in enumerate(groups)
+    ]
     return _finish(trainer, groups, networks, joint if config.baselines else None, singles)
+
+
+def _convergence(
+    trainer: Trainer, group: list[int], joint: TrainingResult | None, singles: list[TrainingResult]
+) -> list[Callback]:
+    """Convergence of a network, with what the plain trainings have shown about its tasks."""
+    names = [trainer.data.tasks[position].name for position in group]
+    best_epochs = gaps = None
+    if joint is not None:
+        best_epochs = {name: joint.tasks[name].best_epoch for name in names}
+    if joint is not None and singles:
+        gaps = {}
+        for position in group:
+            task, single = trainer.data.tasks[position], singles[position]
+            sign = 1 if task.metric_definition.higher_is_better else -1
+            alone, together = single.tasks[task.name].validation, joint.tasks[task.name].validation
+            gaps[task.name] = sign * (alone - together) / max(abs(alone), 1e-12)
+    return trainer.convergence(names, best_epochs, gaps)
 
 
 def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer:
@@ -138,12 +161,19 @@ def _choose_networks(trainer: Trainer, joint: TrainingResult | None) -> list[tup
     config, run, names = trainer.config, trainer.run, [task.name for task in trainer.data.tasks]
     if joint is None or AffinityProbe.name not in joint.callbacks:
         return [(list(range(len(names))), names)]
+    if run.selection.exists():  # chosen before an interruption; a search under a time limit need not end equal
+        selection = Selection.load(run.selection)
+        return _positions(selection, names)
     affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], names, config.affinity.every)
     affinity.save(run.affinity)
     selection, curve = choose(affinity, config.networks)
     write_json(run.selection, selection.to_json_dict() | {"curve": curve})
     trainer.display.say(f"networks ({len(selection.networks)}): " + "; ".join(
         " + ".join(network) for network in selection.networks))  # fmt: skip
+    return _positions(selection, names)
+
+
+def _positions(selection: Selection, names: list[str]) -> list[tuple[list[int], list[str]]]:
     positions = {name: position for position, name in enumerate(names)}
     return [
         (sorted(positions[name] for name in network), [name for name in names if selection.serves[name] == k])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,16 @@ from ..balancing import BALANCERS, Balancer
 from ..config import Config
 from ..data import Rows
 from ..errors import UserError
-from ..training import AsynchronousConvergence, Callback, TrainingResult, TrainingSettings, evaluate, fit
+from ..task_order import task_order
+from ..training import (
+    AsynchronousConvergence,
+    Callback,
+    SequentialConvergence,
+    TrainingResult,
+    TrainingSettings,
+    evaluate,
+    fit,
+)
 from .display import Display
 from .encoders import make_network
 from .folder import RunFolder
@@ -78,11 +87,28 @@ class Trainer:
         """Metrics of a trained network on the test rows."""
         return evaluate(result.model, self.part("test", positions))
 
-    def convergence(self) -> list[Callback]:
-        """The callbacks of a network's training, as configured."""
+    def convergence(
+        self, tasks: Sequence[str], best_epochs: Mapping[str, float] | None, gaps: Mapping[str, float] | None
+    ) -> list[Callback]:
+        """The callbacks of a network's training, as configured.
+
+        Args:
+            tasks: The network's tasks.
+            best_epochs: See :func:`~polytask.task_order.task_order`.
+            gaps: Likewise.
+        """
         if self.config.converge == "off":
             return []
-        return [AsynchronousConvergence(**self.config.convergence.model_dump())]
+        options = self.config.convergence.model_dump()
+        if self.config.converge == "joint":
+            return [AsynchronousConvergence(**options)]
+        names = [task.name for task in self.data.tasks]
+        labels = dict(zip(names, self.data.rows["train"].label_counts().tolist(), strict=True))
+        sequential = self.config.sequential.model_dump()
+        sequential["order"] = task_order(
+            sequential["order"], tasks, labels=labels, best_epochs=best_epochs, gaps=gaps, seed=self.config.seed
+        )
+        return [SequentialConvergence(**options, **sequential)]
 
 
 def make_balancer(spec: str | dict[str, Any]) -> Balancer:

@@ -3,6 +3,7 @@
 from .affinity import AffinityProbe, affinity_from_state
 from .callback import Callback
 from .convergence import AsynchronousConvergence
+from .converging import Converging
 from .early_stopping import EarlyStopping
 from .sequential import SequentialConvergence
 
@@ -10,6 +11,7 @@ __all__ = [
     "AffinityProbe",
     "AsynchronousConvergence",
     "Callback",
+    "Converging",
     "EarlyStopping",
     "SequentialConvergence",
     "affinity_from_state",

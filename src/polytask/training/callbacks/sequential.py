@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError, did_you_mean
+from ...task_order import ORDERS, task_order
 from .converging import Converging
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..loop import Training
-
-ORDERS = ("given", "largest_first", "smallest_first", "random")
 
 
 @dataclass(eq=False)
@@ -29,8 +27,8 @@ class SequentialConvergence(Converging):
     Suits tasks with separate inputs, slow ones first; on one shared table joint training is better.
 
     Args:
-        order: ``given`` (the order of the tasks), ``largest_first`` or ``smallest_first`` (by training labels),
-            ``random``, or names.
+        order: Names, or an order of :func:`~polytask.task_order.task_order`; those that look at other trainings
+            (``slowest_first``, ``fastest_first``, ``largest_gap_first``) need names here and work in ``polytask fit``.
         max_stage_steps: Cap of a stage; default half of the whole budget.
         restore: Restore the best parameters and reset the optimiser between stages, or go on from where it is.
         learning_rate_restart: The schedule of the learning rate begins anew with every stage.
@@ -71,16 +69,8 @@ class SequentialConvergence(Converging):
 
     def _ordered(self, training: Training) -> list[str]:
         names = [task.name for task in training.tasks]
-        if not isinstance(self.order, str):
-            if sorted(self.order) != sorted(names):
-                raise UserError(f"convergence: order must name every task once, found {list(self.order)}")
-            return list(self.order)
-        sizes = dict(zip(names, training.train.label_counts().tolist(), strict=True))
-        if self.order == "random":
-            random.Random(training.seed).shuffle(names)
-        elif self.order != "given":
-            names.sort(key=lambda name: sizes[name], reverse=self.order == "largest_first")
-        return names
+        labels = dict(zip(names, training.train.label_counts().tolist(), strict=True))
+        return task_order(self.order, names, labels=labels, seed=training.seed)
 
     def _enter(self, training: Training) -> None:
         """Only the tasks of this stage take part from now on."""
