@@ -77,3 +77,9 @@ def test_a_task_without_label_or_with_one_class_has_no_value():
     assert math.isnan(values["b"])
     assert trivial_levels(tasks, rows)["a"] == 0.5
     assert math.isnan(trivial_levels(tasks, rows)["b"])
+
+
+def test_rows_go_to_the_device_of_the_model():
+    model, rows = make_model().to("meta"), make_rows(30)
+    outputs = task_outputs(model, rows, range(4))
+    assert {output.device.type for output in outputs} == {"meta"}

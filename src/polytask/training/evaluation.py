@@ -76,13 +76,14 @@ def shared_inference(
     """Part by part what :func:`task_outputs` gives; of several processes each infers its share of every part."""
     inputs = rows.inputs if isinstance(rows, Rows) else rows
     n = count_rows(inputs) if n is None else n
+    device = next(model.parameters()).device
     part = BATCH * world_size()
     for start in range(0, n, part):
         own = slice(start + rank() * BATCH, min(start + (rank() + 1) * BATCH, n))
         with eval_mode(model):
             # A process whose share is empty infers one row, for the shape, and takes part with zeros.
             taken = slice(own.start, own.stop) if own.start < n else slice(0, 1)
-            grouped = model.grouped(map_inputs(inputs, lambda leaf, taken=taken: leaf[taken]))
+            grouped = model.grouped(map_inputs(inputs, lambda leaf, taken=taken: leaf[taken].to(device)))
             outputs = [_of_task(model, grouped, position).float() for position in positions]
         whole = slice(start, min(start + part, n))
         yield whole, [_from_all(output, own, whole) for output in outputs]
@@ -121,6 +122,7 @@ def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
 
 def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:
     """Metric of every task of ``model`` on its labelled rows, NaN where undefined."""
+    rows = rows.to(next(model.parameters()).device)
     outputs = task_outputs(model, rows, range(len(model.tasks)))
     values = {}
     for position, task in enumerate(model.tasks):

@@ -48,7 +48,7 @@ class TrainingResult:
     """What :func:`fit` gives.
 
     Attributes:
-        model: The model with the returned parameters.
+        model: The model with the returned parameters, in evaluation mode.
         tasks: :class:`TaskResult` by task name.
         epoch: Epoch of the returned parameters.
         steps: Steps trained.
@@ -139,6 +139,7 @@ def fit(
         name=name,
     )
     training.run(progress)
+    model.eval()
     result = _result(training)
     if stored is not None:
         if is_first():
@@ -204,6 +205,7 @@ def _store(result: TrainingResult) -> dict[str, Any]:
 
 def _restore(model: MultiTaskModel, state: dict[str, Any]) -> TrainingResult:
     model.load_state_dict(state["model"])
+    model.eval()
     return TrainingResult(
         model,
         {name: TaskResult(**task) for name, task in state["tasks"].items()},
