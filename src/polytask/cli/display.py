@@ -47,11 +47,11 @@ class Terminal(Display):
             yield None
             self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"),
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"),
                    TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=self.notes, transient=True) as bars:
-            bar = bars.add_task(escape(title), total=None)
-            yield lambda done, total: bars.update(bar, completed=done, total=total)
+            bar = bars.add_task(escape(title), total=None, steps="")
+            yield lambda done, total: bars.update(bar, completed=done, total=total, steps=f"{done:,}/{total:,} steps")
         self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
