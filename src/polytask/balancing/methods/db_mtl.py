@@ -79,22 +79,32 @@ class DBMTL(GradientBalancer):
         if not self.beta:  # the Gramian of the logarithms says it all
             return self._update_without_past(step, backward, inverse, new=new)
         rows = [row.flatten(1) for row in self._rows(step)]
-        sizes = [row.shape[1] for row in rows]
-        logs = torch.cat(rows, 1) * inverse[step.present, None]
-        if self.mean.shape != (len(self.found), logs.shape[1]):
-            self.mean = logs.new_zeros(len(self.found), logs.shape[1])
-        share = self.beta / (self.steps + 1) ** self.sigma
-        y = share * self.mean[step.present] + (1 - share) * logs
-        scales = db_mtl_scales(y.norm(dim=1))
-        if torch.isfinite(y).all():
-            self.mean = self.mean.index_copy(0, step.present, y)
-        vector = (scales * self.user_weights[step.present]) @ y
-        weights = torch.zeros_like(self.found).index_copy(0, step.present, scales * inverse[step.present])
+        scales, parts = self._averaged(rows, inverse, step.present)
+        weights = torch.zeros_like(self.found).index_copy(0, step.present, (scales * inverse[step.present]).float())
         weights = weights * self.user_weights
         assert step.shared is not None
-        parts = [part.view_as(parameter) for part, parameter in zip(vector.split(sizes), step.shared, strict=True)]
-        self._finish(step, weights, self._head_weights(weights, step.losses), parts, backward)
+        combined = [part.view_as(parameter) for part, parameter in zip(parts, step.shared, strict=True)]
+        self._finish(step, weights, self._head_weights(weights, step.losses), combined, backward)
         return weights
+
+    def _averaged(self, rows: list[Tensor], inverse: Tensor, present: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Factors of the present tasks, and the update; NaN and no new state if a gradient is not finite."""
+        width = sum(row.shape[1] for row in rows)
+        if self.mean.shape != (len(self.found), width):
+            self.mean = rows[0].new_zeros(len(self.found), width)
+        if not all(bool(torch.isfinite(row.sum())) for row in rows):
+            return torch.full_like(inverse[present], torch.nan), [row.sum(0) * torch.nan for row in rows]
+        share = self.beta / (self.steps + 1) ** self.sigma
+        new = (inverse[present] * (1 - share))[:, None]
+        means = self.mean.split([row.shape[1] for row in rows], 1)
+        for mean, row in zip(means, rows, strict=True):  # in place: these are the largest tensors of the method
+            if len(present) == len(mean):
+                mean.mul_(share).add_(row.mul_(new))
+            else:
+                mean[present] = mean[present].mul_(share).add_(row.mul_(new))
+        kept = [mean[present] if len(present) < len(mean) else mean for mean in means]
+        scales = db_mtl_scales(torch.stack([part.norm(dim=1) for part in kept]).norm(dim=0))
+        return scales, [(scales * self.user_weights[present]) @ part for part in kept]
 
     def _update_without_past(
         self, step: StepTensors, backward: Callable[[Tensor], object], inverse: Tensor, *, new: bool
