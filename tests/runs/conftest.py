@@ -20,6 +20,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
 @pytest.fixture(scope="session")
 def uninterrupted_long(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     folder = tmp_path_factory.mktemp("uninterrupted")
-    options = small_fit(folder / "table.csv", rows=600, steps=300)
+    options = small_fit(folder / "table.csv", rows=400, steps=150)
     assert finish(*options, "--out", folder / "run") == 0
     return Uninterrupted(folder / "table.csv", options, outcome(folder / "run"))

@@ -15,29 +15,29 @@ from small_table import assert_refused, polytask
 
 
 class Disk:
-    """Files can be completed only ``room`` times."""
+    """Files (with ``name`` in their paths) can be completed only ``room`` times."""
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, room: int, name: str) -> None:
+        self.room, self.name = room, name
         self.fsync = os.fsync
 
     def __call__(self, descriptor: int) -> None:
-        self.room -= 1
+        self.room -= self.name in str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if self.room < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.fsync(descriptor)
 
 
-def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> Disk:
-    disk = Disk(room)
+def fill(monkeypatch: pytest.MonkeyPatch, room: int, name: str = "") -> Disk:
+    disk = Disk(room, name)
     monkeypatch.setattr(os, "fsync", disk)
     return disk
 
 
-def check(uninterrupted: Uninterrupted, run: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def check(uninterrupted: Uninterrupted, run: Path, monkeypatch: pytest.MonkeyPatch, room: int, name: str = "") -> None:
     command = (*uninterrupted.options, "--out", run)
     with monkeypatch.context() as patch:
-        fill(patch, room)
+        fill(patch, room, name)
         assert_refused(polytask(*command), "No space left", "--resume", status=1)
     assert not list(run.rglob("*.tmp"))
     result = polytask(*command, "--resume")
@@ -68,6 +68,13 @@ def test_full_in_the_middle_and_at_the_report(
     uninterrupted: Uninterrupted, writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
     check(uninterrupted, tmp_path / "run", monkeypatch, int(share * writes) - 1)
+
+
+@pytest.mark.parametrize("room", [2, 4])
+def test_full_between_the_result_of_a_training_and_its_note(
+    uninterrupted: Uninterrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    check(uninterrupted, tmp_path / "run", monkeypatch, room, "state.json")
 
 
 @pytest.mark.slow

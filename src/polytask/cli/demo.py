@@ -33,6 +33,7 @@ def demo(
     write_demo_table(table)
     config = make_config({"data": str(table), "targets": TARGETS, "seed": seed or 0})
     command_line = f"polytask fit {table} --targets {','.join(TARGETS)} --out {out / 'run'}"
+    command_line += f" --seed {seed}" if seed else ""
     display.say(f"data: {table}\nthis is: {command_line}")
     results = fit_run(config, out / "run", display=display)
     show_results(results, display, out / "run")
