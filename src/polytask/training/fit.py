@@ -144,7 +144,7 @@ def fit(
     if stored is not None:
         if is_first():
             save_tree(stored, _store(result))
-            training.discard()
+            training.checkpoints.discard(training)
         wait_for_all()
     return result
 

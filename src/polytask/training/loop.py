@@ -39,20 +39,11 @@ from torch import Tensor
 
 from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
-from ..files import load_tree, rng_state, save_tree, set_rng_state
 from ..models import MultiTaskModel
-from ..processes import (
-    average_gradients,
-    gather_from_all,
-    is_first,
-    numbers_of_first,
-    rank,
-    share_from_first,
-    wait_for_all,
-    world_size,
-)
+from ..processes import average_gradients, numbers_of_first, share_from_first, wait_for_all
 from .averaging import AveragedModel
 from .callbacks import Callback
+from .checkpoints import Checkpoints
 from .common_checkpoint import CommonCheckpoint
 from .evaluation import Evaluation, evaluate, trivial_levels
 from .events import EventLog
@@ -110,8 +101,8 @@ class Training:
         self.optimizer = make_optimizer(model.parameters(), self.settings)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
-        self._average = AveragedModel(self.model, self.settings.ema) if self.settings.ema else None
-        self._schedule_start = 0
+        self.average = AveragedModel(self.model, self.settings.ema) if self.settings.ema else None
+        self.schedule_start = 0
         self._learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.restrict(list(range(len(self.tasks))), since=0)
         self.snapshots = Snapshots(folder / "snapshots" if folder else None)
@@ -119,9 +110,9 @@ class Training:
         self.returned = CommonCheckpoint(self.tasks, self.trivial)
         self.history: list[Evaluation] = []
         self.step, self.seconds = 0, 0.0
-        self._sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
-        self._weights = torch.ones(len(self.tasks), device=self.fabric.device)
-        self._saved_at = time.monotonic()
+        self.sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
+        self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
+        self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds)
         torch.manual_seed(seed)
         for callback in self.callbacks:
             callback.start(self)
@@ -134,7 +125,7 @@ class Training:
     @property
     def evaluated(self) -> MultiTaskModel:
         """What is evaluated, kept and returned: the model, or the moving average of its parameters."""
-        return self._average.model if self._average else self.model  # type: ignore[return-value]
+        return self.average.model if self.average else self.model  # type: ignore[return-value]
 
     def restrict(self, tasks: Sequence[int], since: int) -> None:
         """Only some tasks take part from now on, and only rows with a label for one of them are drawn.
@@ -163,7 +154,7 @@ class Training:
 
     def restart_schedule(self) -> None:
         """The course of the learning rate begins anew, over the steps that are left."""
-        self._schedule_start = self.step
+        self.schedule_start = self.step
 
     def keep_snapshot(self) -> None:
         """Keep the parameters of this evaluation while somebody needs them."""
@@ -181,9 +172,7 @@ class Training:
 
     def _run(self, progress: Progress | None) -> None:
         total = self.settings.steps or 0
-        resuming = self._checkpoint is not None and self._checkpoint.exists()
-        wait_for_all()  # none writes a checkpoint before all have looked for one
-        if not resuming:
+        if not self.checkpoints.resume(self):
             self._write(
                 "training_start",
                 tasks=[task.name for task in self.tasks],
@@ -191,9 +180,7 @@ class Training:
                 balancing=self.balancer.name,
                 balancing_cost=self.balancer.cost(self.model.shared_parameters()),
             )
-            self.save()
-        else:
-            self.load()
+            self.checkpoints.save(self)
         started = time.monotonic() - self.seconds
         while not self.finished:
             self.advance()
@@ -203,8 +190,8 @@ class Training:
                 self._evaluate()
             if progress and self.step % 16 == 0:
                 progress(self.step, total)
-            if self._checkpoint_due(evaluating):
-                self.save()
+            if self.checkpoints.due(evaluating):
+                self.checkpoints.save(self)
         if progress:
             progress(total, total)
         self.model.load_state_dict(self.snapshots.load(self.returned.step))
@@ -227,9 +214,9 @@ class Training:
     def _set_learning_rate(self) -> None:
         if self.settings.schedule == "constant" and not self.settings.warmup:
             return
-        total = (self.settings.steps or 0) - self._schedule_start
+        total = (self.settings.steps or 0) - self.schedule_start
         factor = learning_rate_factor(
-            self.step - self._schedule_start, total, self.settings.schedule, self.settings.warmup
+            self.step - self.schedule_start, total, self.settings.schedule, self.settings.warmup
         )
         for group, rate in zip(self.optimizer.param_groups, self._learning_rates, strict=True):
             group["lr"] = rate * factor
@@ -242,7 +229,7 @@ class Training:
         again = repeatable(self.model) if needs.second_forward else None
         features, losses = self._forward(batch)
         shared = None if needs.gradients == "none" else self.model.shared_parameters()
-        self._weights = self.balancer.backward(losses, shared=shared, features=features, backward=self.fabric.backward)
+        self.weights = self.balancer.backward(losses, shared=shared, features=features, backward=self.fabric.backward)
         average_gradients(self.model.parameters())
         if self.settings.gradient_clip:
             self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
@@ -250,12 +237,12 @@ class Training:
         with absent_heads_kept(self.optimizer, self.model.heads, absent) if absent else nullcontext():
             self._stepper.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self._average:
-            self._average.update(self.model)
+        if self.average:
+            self.average.update(self.model)
         if again is not None:
             with again():
                 self.balancer.after_step(lambda: self._forward(batch)[1])
-        self._sums += torch.stack([losses.means * losses.counts, losses.counts])
+        self.sums += torch.stack([losses.means * losses.counts, losses.counts])
 
     def _forward(self, batch: Batch) -> tuple[Tensor, TaskLosses]:
         """The shared representation and the losses of a batch."""
@@ -279,9 +266,9 @@ class Training:
 
     def _evaluate(self) -> None:
         names = [task.name for task in self.tasks]
-        losses, weights = (self._sums[0] / self._sums[1]).tolist(), self._weights.tolist()
-        labels = [int(count) for count in self._sums[1].tolist()]
-        self._sums.zero_()
+        losses, weights = (self.sums[0] / self.sums[1]).tolist(), self.weights.tolist()
+        labels = [int(count) for count in self.sums[1].tolist()]
+        self.sums.zero_()
         share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
         values = numbers_of_first(list(evaluate(self.evaluated, self.validation).values()))
         evaluation = Evaluation(
@@ -310,7 +297,7 @@ class Training:
             score=score,
         )
         if self.folder is None:
-            self.snapshots.keep_only(self._needed_snapshots())
+            self.snapshots.keep_only(self.needed_snapshots())
 
     def epoch_of(self, step: int) -> float:
         """The epoch at an earlier step."""
@@ -323,80 +310,9 @@ class Training:
     def _write(self, event: str, **fields: Any) -> None:
         self.log.write(event, step=self.step, epoch=self.epoch, training=self.name, **fields)
 
-    @property
-    def _checkpoint(self) -> Path | None:
-        return self.folder / "checkpoint.safetensors" if self.folder else None
-
-    def _needed_snapshots(self) -> set[int]:
+    def needed_snapshots(self) -> set[int]:
+        """Steps whose parameters somebody still needs."""
         needed = {self.returned.step}
         for callback in self.callbacks:
             needed |= callback.needed_snapshots()
         return needed
-
-    def _checkpoint_due(self, evaluating: bool) -> bool:
-        due = time.monotonic() - self._saved_at > self.settings.checkpoint_seconds
-        if world_size() == 1:
-            return due
-        return evaluating and bool(numbers_of_first([due])[0])  # all save together, at evaluations only
-
-    def save(self) -> None:
-        """Write the checkpoint, then drop the snapshots that neither it nor anybody needs any more."""
-        if self._checkpoint is None:
-            return
-        state = self.state_dict()
-        if is_first():
-            save_tree(self._checkpoint, state)
-        self.snapshots.keep_only(self._needed_snapshots())
-        self._saved_at = time.monotonic()
-
-    def discard(self) -> None:
-        """Remove the checkpoint and all snapshots."""
-        if self._checkpoint is not None:
-            self._checkpoint.unlink(missing_ok=True)
-        self.snapshots.keep_only(set())
-
-    def load(self) -> None:
-        """Continue from the checkpoint."""
-        assert self._checkpoint is not None
-        self.load_state_dict(load_tree(self._checkpoint))
-        for callback in self.callbacks:
-            callback.resume(self)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that changes while training; of several processes all must call it."""
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "rng": gather_from_all(rng_state()),
-            "model": dict(self.model.state_dict()),
-            "average": dict(self._average.model.state_dict()) if self._average else {},
-            "schedule_start": self._schedule_start,
-            "optimizer": self.optimizer.state_dict(),
-            "balancer": dict(self.balancer.state_dict()),
-            "precision": self.fabric.strategy.precision.state_dict(),
-            "returned": self.returned.state_dict(),
-            "history": [asdict(evaluation) for evaluation in self.history],
-            "sums": self._sums,
-            "weights": self._weights,
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
-            "log": self.log.position(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state_dict`."""
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.model.load_state_dict(state["model"])
-        if self._average:
-            self._average.model.load_state_dict(state["average"])
-        self._schedule_start = state["schedule_start"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.balancer.load_state_dict(state["balancer"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        self.returned.load_state_dict(state["returned"])
-        self.history = [Evaluation(**evaluation) for evaluation in state["history"]]
-        self._sums = state["sums"].to(self.fabric.device)
-        self._weights = state["weights"].to(self.fabric.device)
-        for callback, callback_state in zip(self.callbacks, state["callbacks"], strict=True):
-            callback.load_state_dict(callback_state)
-        self.log.rewind(state["log"])
-        set_rng_state(state["rng"][rank() % len(state["rng"])])
