@@ -91,6 +91,14 @@ def test_a_metric_stuck_at_its_trivial_level_does_not_converge_and_does_not_hold
     assert result.steps < 60
 
 
+def test_a_task_that_may_not_converge_yet_holds_up_the_end():
+    courses = {task.name: PEAK_AT_3 for task in TASKS}
+    callback = AsynchronousConvergence(patience=2, min_evaluations=14, teachers=1, tail=0)
+    result = scripted(callback, courses=courses, steps=80)
+    assert set(epochs(result).values()) == {epoch_at(14)}
+    assert result.steps == 4 * 14
+
+
 def test_undefined_metrics_are_evaluations_without_improvement():
     result = scripted(AsynchronousConvergence(**EARLY), courses={"spam": [NAN, 0.8, NAN, NAN, 0.9]})
     assert epochs(result)["spam"] == epoch_at(4)
