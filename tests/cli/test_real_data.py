@@ -89,5 +89,5 @@ def test_regression_in_the_order_of_time(tmp_path: Path, name: str, count: int, 
 def test_rivers_with_a_random_split_are_predicted_well(tmp_path: Path) -> None:
     printed = convert("mulan.py", realdata("mtr/rf1.arff"), tmp_path / "table.csv")
     found = fit(tmp_path / "table.csv", printed.split("targets: ")[1].strip(), tmp_path / "run",
-                "--steps", "1000", "--networks", "1", "--no-baselines")  # fmt: skip
-    assert min(found.test.values()) > 0.4 and sum(found.test.values()) / 8 > 0.8
+                "--steps", "2500", "--networks", "1", "--no-baselines")  # fmt: skip
+    assert min(found.test.values()) > 0.3 and sum(found.test.values()) / 8 > 0.8
