@@ -77,10 +77,9 @@ class FAMO(Balancer):
         self.lr, self.weight_decay, self.lower_bound = lr, weight_decay, lower_bound
         self.logits: Tensor
         self.moments: Tensor
-        self.before: Tensor
+        self._before: Tensor | None = None  # of the step in progress: NaN where absent
         self.register_buffer("logits", torch.zeros(0))
         self.register_buffer("moments", torch.zeros(0))
-        self.register_buffer("before", torch.zeros(0))
 
     @property
     def needs(self) -> Needs:
@@ -92,25 +91,25 @@ class FAMO(Balancer):
     def _start(self, tasks: int) -> None:
         self.logits = torch.zeros(tasks)
         self.moments = torch.zeros(3, tasks)
-        self.before = torch.full((tasks,), torch.nan)  # NaN: absent from the last step
 
     def _above(self, means: Tensor) -> Tensor:
         return (means - self.lower_bound).clamp_min(0) + 1e-8
 
     def weights(self, losses: TaskLosses) -> Tensor:
         above = self._above(losses.means)
-        self.before = torch.where(losses.usable, above, torch.nan)
+        self._before = torch.where(losses.usable, above, torch.nan)
         return famo_weights(torch.where(losses.present, self.logits, -torch.inf), above)
 
     def after_step(self, losses: Callable[[], Losses]) -> None:
+        before = self._before
+        if before is None:
+            return
         with torch.no_grad():
             again = self._prepare(losses())
-        took_part = ~self.before.isnan() & torch.isfinite(again.means)
+        took_part = ~before.isnan() & torch.isfinite(again.means)
         logits = torch.where(took_part, self.logits, -torch.inf)
-        gradient = famo_gradient(logits, self.before, self._above(again.means))
+        gradient = famo_gradient(logits, before, self._above(again.means))
         self.logits, self.moments = adam_step(
             self.logits, gradient, self.moments, self.lr, where=took_part, weight_decay=self.weight_decay
         )
-
-    def task_switched(self, task: int) -> None:
-        self.before[task] = torch.nan
+        self._before = None

@@ -12,6 +12,9 @@ from ..aggregator import Aggregator
 from ..extras import torchjd_aggregation
 from ..gradients import matrix_root
 
+#: ``G w * w`` is all ones at the solution; further away the solver has failed.
+RESIDUAL = 1e-2
+
 
 class NashMTL(Aggregator):
     """The bargaining solution among the tasks: the product of all gains is largest.
@@ -34,8 +37,8 @@ class NashMTL(Aggregator):
         Tasks of different scale and equal importance; with small K or ``every``.
 
     Deviations:
-        Where the solver fails the last weights of each task are kept, as in the official code, here also while other
-        tasks are absent.
+        Where the solver fails, the same equation is solved by least squares, not answered with earlier weights as in
+        the official code. The last weights, from which the solver starts, are kept per task while tasks are absent.
 
     Reference:
         A. Navon et al., "Multi-Task Learning as a Bargaining Game", ICML 2022, arXiv:2202.01017, Algorithm 1. Through
@@ -86,7 +89,13 @@ class NashMTL(Aggregator):
             weights = weighting(root)
         alpha = torch.as_tensor(weighting.prvs_alpha).to(self.previous)
         self.previous = self.previous.index_copy(0, present, alpha)
-        return weights.to(gramian)
+        weights = weights.to(gramian)
+        if ((gramian @ weights) * weights - 1).abs().max() > RESIDUAL:
+            # ECOS failed, which torchjd hides by weights from earlier; FairGrad(1) is the same equation.
+            torchjd = torchjd_aggregation(self.name, self.extra)
+            weights = torchjd.FairGradWeighting(alpha=1.0)(gramian)
+            self.previous = self.previous.index_copy(0, present, weights.to(self.previous))
+        return weights
 
     def _solver(self, tasks: int) -> Any:
         if tasks not in self._solvers:

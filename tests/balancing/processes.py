@@ -1,0 +1,63 @@
+"""Every method on two processes, in one spawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from balancing.cases import TASKS, Net, batch, gradients, make
+from polytask.balancing import BALANCERS
+from polytask.processes import average_gradients
+
+
+class AsOne(nn.Module):
+    """Features and losses from one forward pass, as DDP wants it."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, y: Tensor) -> Any:
+        return self.net.losses(x, y)
+
+
+def train(name: str, way: str, rank: int) -> tuple[Tensor, Tensor]:
+    """Two steps without moving the parameters: weights and gradients of the second."""
+    net, balancer = Net(), make(name)
+    balancer.bind(TASKS)
+    model: nn.Module = AsOne(net)
+    if way == "ddp":
+        model = DistributedDataParallel(model)
+    for seed in (1, 2):
+        x, y = (part.chunk(2)[rank] for part in batch(seed))
+        net.zero_grad(set_to_none=True)
+        features, losses = model(x, y)
+        weights = balancer.backward(losses, shared=net.trunk.parameters(), features=features)
+        if way == "by_hand":
+            average_gradients(net.parameters())
+        if balancer.needs.second_forward:
+            balancer.after_step(lambda x=x, y=y: net.losses(x, y)[1])
+    return weights, gradients(net)
+
+
+def _run(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    found = {}
+    for name in BALANCERS:
+        for way in ("by_hand", "ddp"):
+            weights, vector = train(name, way, rank)
+            found[f"{name}/{way}"] = {f"weights_{rank}": weights, f"gradients_{rank}": vector}
+    torch.save(found, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def two_processes(folder: Path) -> dict[str, dict[str, Tensor]]:
+    """Weights and gradients by method and way, of both processes."""
+    torch.multiprocessing.spawn(_run, (str(folder),), nprocs=2)
+    parts = [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+    return {key: parts[0][key] | parts[1][key] for key in parts[0]}
