@@ -30,6 +30,13 @@ class ModelConfig(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
 
 
+class SourceConfig(Section):
+    """One of several data sets."""
+
+    table: str = Field(description="table: .csv, .csv.gz or .parquet")
+    targets: tuple[str, ...] = Field((), description="targets that it has labels for; all of its columns by default")
+
+
 class AffinityConfig(Section):
     """How affinity is measured; see :class:`polytask.training.AffinityProbe`."""
 
@@ -68,7 +75,9 @@ class SequentialConfig(Section):
 class Config(Section):
     """Everything that decides what a run does."""
 
-    data: str = Field(description="table: .csv, .csv.gz or .parquet")
+    data: str | tuple[SourceConfig, ...] = Field(
+        description="table: .csv, .csv.gz or .parquet; or several data sets, each with its `table` and its `targets`"
+    )
     targets: tuple[str, ...] = Field(min_length=1, description="columns to predict")
     kind: dict[str, Literal["binary", "multiclass", "regression"]] = Field({}, description="kind of a target")
     metric: dict[str, str] = Field({}, description="metric of a target")
@@ -108,6 +117,17 @@ class Config(Section):
     sampling: str | tuple[float, ...] = Field("proportional", description="how rows of several data sets are drawn")
     sampling_temperature: float = 2.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _targets_of_sources(cls, values: Any) -> Any:
+        """Several data sets may say all targets by themselves."""
+        if isinstance(values, dict) and not values.get("targets") and isinstance(values.get("data"), list | tuple):
+            named = [
+                name for source in values["data"] if isinstance(source, dict) for name in source.get("targets", ())
+            ]
+            return {**values, "targets": list(dict.fromkeys(named))}
+        return values
+
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
         problems = []
@@ -134,10 +154,24 @@ class Config(Section):
         """The settings of every training of the run."""
         return TrainingSettings(**{name: getattr(self, name) for name in TrainingSettings.__dataclass_fields__})
 
+    @property
+    def sources(self) -> tuple[SourceConfig, ...]:
+        """The data sets; one if ``data`` is a table."""
+        return (SourceConfig(table=self.data),) if isinstance(self.data, str) else self.data
+
+    @property
+    def data_name(self) -> str:
+        """The tables' names, for messages."""
+        return " + ".join(Path(source.table).name for source in self.sources)
+
     def beside(self, folder: Path) -> Config:
-        """The same for a file in ``folder``: the path of the data is relative to it, see :func:`read_config`."""
-        data = os.path.relpath(Path(self.data).resolve(), folder.resolve())
-        return self.model_copy(update={"data": Path(data).as_posix()})
+        """The same for a file in ``folder``: paths of data are relative to it, see :func:`read_config`."""
+        paths = [os.path.relpath(Path(source.table).resolve(), folder.resolve()) for source in self.sources]
+        tables = [Path(path).as_posix() for path in paths]
+        if isinstance(self.data, str):
+            return self.model_copy(update={"data": tables[0]})
+        moved = tuple(SourceConfig(table=t, targets=s.targets) for t, s in zip(tables, self.data, strict=True))
+        return self.model_copy(update={"data": moved})
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""
@@ -158,7 +192,7 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file; a relative ``data`` path is taken from the file's folder.
+    """The keys of a YAML file; relative paths of ``data`` are taken from the file's folder.
 
     Raises:
         UserError: If the file is missing or is not a YAML mapping.
@@ -173,8 +207,12 @@ def read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
-    if isinstance(values.get("data"), str) and not Path(values["data"]).is_absolute():
-        values["data"] = str(path.parent / values["data"])
+    if isinstance(values.get("data"), str):
+        values["data"] = str(path.parent / values["data"])  # an absolute path stays as it is
+    elif isinstance(values.get("data"), list):
+        for source in values["data"]:
+            if isinstance(source, dict) and isinstance(source.get("table"), str):
+                source["table"] = str(path.parent / source["table"])
     return values
 
 

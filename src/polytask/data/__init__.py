@@ -5,6 +5,7 @@ from .leaks import find_leaks
 from .roles import check_columns
 from .rows import Batch, Inputs, Rows
 from .schema import Schema
+from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
 from .split_checks import check_split
 from .splits import PARTS, load_split, make_split, save_split, split_from_column
@@ -29,8 +30,10 @@ __all__ = [
     "infer_tasks",
     "load_split",
     "make_split",
+    "read_sources",
     "read_table",
     "require_rows",
     "save_split",
     "split_from_column",
+    "with_columns_of_other_sources",
 ]

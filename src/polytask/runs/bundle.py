@@ -79,11 +79,13 @@ class Bundle:
         schema: The stored transformation.
         networks: Networks in order.
         serves: Number of the network for every task.
+        sources: Feature columns of each data set if there were several.
     """
 
     schema: Schema
     networks: tuple[MultiTaskModel, ...]
     serves: dict[str, int]
+    sources: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
@@ -110,7 +112,7 @@ class Bundle:
         missing = [task.name for task in schema.tasks if task.name not in serves]
         if missing:
             raise UserError(f"{run.networks}: no network for {', '.join(missing)}; make the run again")
-        return cls(schema, tuple(networks), serves)
+        return cls(schema, tuple(networks), serves, tuple(tuple(columns) for columns in stored.get("sources", ())))
 
     def outputs(self, inputs: Any, n: int) -> dict[str, torch.Tensor]:
         """Raw outputs of every task, ``[n]`` or ``[n, C]``."""

@@ -61,7 +61,7 @@ class RunFolder:
             write_bytes(run.config, config.beside(path).to_yaml().encode())
             data.save(run.schema, run.split)
             run.log.rewind(0)
-            run.log.write("start", rows={part: len(rows) for part, rows in data.rows.items()}, data=config.data)
+            run.log.write("start", rows={part: len(rows) for part, rows in data.rows.items()}, data=config.data_name)
             write_json(run.state, state | {"log": run.log.position()})
         except BaseException:
             for file in (run.state, run.config, run.schema, run.split, path / "metrics.jsonl"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
-from ..files import sha256, write_json
+from ..files import write_json
 from ..grouping.affinity_matrix import Affinity
 from ..grouping.selection import Selection, choose_budget, score_curve, select_networks
 from ..reporting import write_report
@@ -19,7 +19,7 @@ from .bundle import save_network
 from .display import Display
 from .encoders import make_network
 from .folder import RunFolder, refuse_existing, stored_metadata
-from .prepare import prepare
+from .prepare import fingerprint, prepare
 from .results import mean_gain, number, task_entry
 from .trainer import Trainer, make_balancer
 
@@ -129,11 +129,11 @@ def _same_config(run: RunFolder, config: Config) -> None:
     ])  # fmt: skip
 
 
-def _same_data(run: RunFolder, config: Config, fingerprint: str) -> None:
-    if fingerprint != run.fingerprint:
+def _same_data(run: RunFolder, config: Config, found: str) -> None:
+    if found != run.fingerprint:
         raise UserError(
-            f"{config.data}: the file has changed since the run in {run.path} began; put the old file back, or start "
-            "a new run with another --out"
+            f"{config.data_name}: the file has changed since the run in {run.path} began; put the old file back, "
+            "or start a new run with another --out"
         )
 
 
@@ -142,8 +142,8 @@ def _finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any
     _same_config(run, config)
     if not run.results.exists():
         return None
-    if Path(config.data).is_file():
-        _same_data(run, config, sha256(Path(config.data)))
+    if all(Path(source.table).is_file() for source in config.sources):
+        _same_data(run, config, fingerprint(config))
     display.say(f"{run.path}: this run is finished")
     return _close(run, stored_metadata(run.results))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -24,8 +25,8 @@ from ..data import (
     infer_targets,
     load_split,
     make_split,
+    read_sources,
     read_table,
-    require_rows,
     save_split,
     split_from_column,
 )
@@ -49,6 +50,7 @@ class Prepared:
         rows: Labelled rows by the name of their part.
         warnings: What the user should know.
         fingerprint: SHA-256 of the file.
+        source_columns: Feature columns of each data set if there are several.
     """
 
     schema: Schema
@@ -58,6 +60,7 @@ class Prepared:
     rows: dict[str, Rows]
     warnings: list[str]
     fingerprint: str
+    source_columns: list[list[str]] = field(default_factory=list)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -79,7 +82,10 @@ class Prepared:
 
     def save(self, schema: Path, split: Path) -> None:
         """Write the transformation and the split."""
-        write_json(schema, self.schema.to_dict())
+        stored = self.schema.to_dict()
+        if self.source_columns:
+            stored["sources"] = self.source_columns
+        write_json(schema, stored)
         save_split(split, self.split, self.ids)
 
 
@@ -93,9 +99,9 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     Raises:
         UserError: Whatever is wrong with the file or its columns, as much as possible at once.
     """
-    where = Path(config.data).name
-    table = read_table(config.data)
-    require_rows(table, config.data)
+    where = config.data_name
+    paths = [source.table for source in config.sources]
+    table, source = read_sources(paths, [source.targets for source in config.sources], config.targets)
     split_column = config.split if isinstance(config.split, str) else None
     roles: dict[str, Any] = {
         "features": config.features,
@@ -119,8 +125,24 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles)
     warnings += find_leaks(table, schema)
     everything = Rows.from_matrix(schema.encode_inputs(table, where=where), schema.encode_targets(table, where=where))
+    if len(paths) > 1:
+        everything = replace(everything, source=torch.from_numpy(source))
     rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}
-    return Prepared(schema, inferred, split, schema.ids(table, where=where), rows, warnings, sha256(Path(config.data)))
+    columns = [source_features(schema, path) for path in paths] if len(paths) > 1 else []
+    ids = schema.ids(table, where=where)
+    return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), columns)
+
+
+def fingerprint(config: Config) -> str:
+    """SHA-256 of the data, of several files that of their fingerprints."""
+    prints = [sha256(Path(source.table)) for source in config.sources]
+    return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()
+
+
+def source_features(schema: Schema, path: str) -> list[str]:
+    """Feature columns of one of several data sets."""
+    known = read_table(path).column_names
+    return [name for name in schema.feature_names if name in known]
 
 
 def _split(

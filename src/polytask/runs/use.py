@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..data import Rows, read_table, require_rows
+from ..data import Rows, read_table, require_rows, with_columns_of_other_sources
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
 from .display import Display
@@ -62,4 +62,4 @@ def _table(bundle: Bundle, data: Path, display: Display) -> pa.Table:
     unused = bundle.schema.unused_columns(table)
     if unused:
         display.warn(f"{data.name}: not in the training table, no effect: {', '.join(unused)}")
-    return table
+    return with_columns_of_other_sources(table, bundle.schema.feature_names, bundle.schema.word_columns, bundle.sources)
