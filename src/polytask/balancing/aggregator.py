@@ -19,7 +19,6 @@ class Aggregator(GradientBalancer):
     :attr:`degree`.
     """
 
-    #: The project's extra with the packages that the method needs.
     extra: ClassVar[str] = "balancing"
 
     def __init__(self, *, gradients: str = "exact", every: int = 1, head_weighting: bool = False) -> None:

@@ -47,6 +47,10 @@ class Balancer(nn.Module, ABC):
 
     #: Name in the catalogue and on the command line.
     name: ClassVar[str]
+    #: What it looks at, in words, for the catalogue.
+    sees: ClassVar[str] = "losses"
+    #: The project's extra with packages that it needs beyond the core ones, if any.
+    extra: ClassVar[str] = ""
 
     def __init__(self, *, absent: str = "keep") -> None:
         super().__init__()

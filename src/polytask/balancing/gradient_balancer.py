@@ -65,6 +65,7 @@ class GradientBalancer(Balancer):
         head_weighting: The heads' gradients are weighted as the shared ones.
     """
 
+    sees = "gradients per task"
     sources: ClassVar[tuple[Gradients, ...]] = ("exact", "representation", "gramian")
 
     def __init__(self, *, gradients: str = "exact", every: int = 1, head_weighting: bool = False) -> None:

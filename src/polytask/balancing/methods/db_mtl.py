@@ -28,7 +28,7 @@ def db_mtl_scales(norms: Tensor) -> Tensor:
 
 
 class DBMTL(GradientBalancer):
-    """Dual-balancing: gradients of the logarithms of the losses, averaged over steps, all at the norm of the largest.
+    """Gradients of the logarithms of the losses, averaged over steps, all at the norm of the largest.
 
     ``y_t <- beta_k y_t + (1 - beta_k) grad log(L_t + 1e-8)``, ``beta_k = beta / k^sigma``; the shared layers get
     ``sum_t (max_j |y_j| / |y_t|) y_t``, each head ``grad log L_t``.

@@ -60,6 +60,7 @@ class DTP(Balancer):
     """
 
     name = "dtp"
+    sees = "metrics"
 
     def __init__(
         self,

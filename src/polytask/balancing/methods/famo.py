@@ -70,6 +70,7 @@ class FAMO(Balancer):
     """
 
     name = "famo"
+    sees = "losses, a second forward pass"
 
     def __init__(self, *, lr: float = 0.025, weight_decay: float = 1e-3, lower_bound: float = 0.0) -> None:
         super().__init__()

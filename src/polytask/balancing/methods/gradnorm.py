@@ -79,6 +79,7 @@ class GradNorm(GradientBalancer):
     """
 
     name = "gradnorm"
+    sees = "gradient norms per task"
     sources = ("last_layer", "representation", "exact")
 
     def __init__(

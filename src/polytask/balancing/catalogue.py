@@ -1,0 +1,140 @@
+"""The catalogue of methods as text, made from the methods themselves.
+
+``python -m polytask.balancing.catalogue docs/methods`` writes the pages.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+
+from . import BALANCERS
+from .bibliography import BIBTEX
+
+_SECTION = re.compile(r"^([A-Z][A-Za-z ]+):$")
+_CHOICE = """## How to choose
+
+1. **First tuned static weights** (`static`), or `equal` with losses of similar scale and a tuned learning rate. No
+   method has been shown to beat the front of tuned weights; give them the same number of trials as any other method.
+2. By what you see:
+
+| what you see | try | why |
+|---|---|---|
+| losses of different, unknown scale | `uw`, `scale_invariant`, `famo` | scale drops out; no gradients per task |
+| a few loud tasks, starting together | `gradnorm` | finds in one run what a search would; near the cost of `equal` |
+| one task's metric lags behind | `dtp` | looks at metrics |
+| tasks learn at different speeds, many epochs | `dwa` | costs nothing; changes little |
+| the worst task decides | `stch`, `cagrad` | weigh towards the worst, smoothly |
+| gradients conflict, few tasks | `upgrad`, then `pcgrad` | no task's loss goes up, to first order |
+| the same, many tasks or a large network | `gradients: representation`, or `every: 10` | a fraction of the cost |
+| tasks of equal importance, no common scale | `imtl_g`, `nash_mtl`, `fairgrad` | equal or fair progress |
+| is anything gained by balancing? | `rlw` | a method that does not beat random weights balances nothing |
+
+3. Tune the learning rate for each method: weights sum to K, to 1 or to nothing in particular, and with SGD that is a
+   learning rate K times smaller or larger.
+
+## Rules that all methods follow
+
+- **User's weights.** Per sample they are inside a task's mean loss; per task they multiply what the method finds.
+- **Absent tasks** are left out: no loss, no gradient, no change of what is remembered of them.
+- **Heads** get their own gradients unweighted with methods that look at gradients, unless `head_weighting`; with the
+  others (and GradNorm) the weight multiplies the whole loss.
+- **Several processes**: losses and gradients are reduced first, so every process finds the same weights.
+- **Mixed precision**: losses are weighed unscaled in float32, and one scalar goes through the gradient scaler.
+- **Accumulation**: one call per optimiser step, with the mean of the micro-batches' losses and all their features.
+- **Checkpoints**: everything that a method remembers is in `state_dict()`, random draws included.
+"""
+
+
+def sections(name: str) -> dict[str, str]:
+    """The docstring of a method, by its headings; what comes before the first is under ``""``."""
+    found: dict[str, list[str]] = {"": []}
+    heading = ""
+    for line in (inspect.getdoc(BALANCERS[name]) or "").splitlines():
+        match = _SECTION.match(line)
+        if match:
+            heading = match[1]
+            found[heading] = []
+        else:
+            found[heading].append(line)
+    return {key: inspect.cleandoc("\n".join(lines)).strip() for key, lines in found.items()}
+
+
+def summary(name: str) -> str:
+    """What a method is, in one line.
+
+    Example:
+        >>> summary("rlw")
+        'Random loss weighting: new random weights in every step.'
+    """
+    return sections(name)[""].splitlines()[0]
+
+
+def citation(name: str) -> str:
+    """BibTeX of a method."""
+    return "\n\n".join(BIBTEX[name])
+
+
+def signature(name: str) -> str:
+    """How to make it, with the defaults.
+
+    Example:
+        >>> signature("dwa")
+        "dwa(temperature=2.0, absent='renormalise')"
+    """
+    parameters = list(inspect.signature(BALANCERS[name].__init__).parameters.values())[1:]
+    written = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
+    return f"{name}({', '.join(written)})"
+
+
+def _markdown(text: str) -> str:
+    text = re.sub(r":\w+:`~?([^`]+)`", lambda match: f"`{match[1].rsplit('.', 1)[-1]}`", text)
+    return text.replace("``", "`")
+
+
+def _options(text: str) -> str:
+    """The ``Args`` section as a list."""
+    items = re.split(r"\n(?=\w+: )", text)
+    return "\n".join("- " + re.sub(r"\s+", " ", re.sub(r"^(\w+): ", r"**\1**: ", item)) for item in items)
+
+
+def page(name: str) -> str:
+    """A method's page, Markdown."""
+    method, parts = BALANCERS[name], sections(name)
+    lines = [f"# {name}", "", _markdown(parts[""]), ""]
+    lines += ["```yaml", f"balance: {{name: {name}}}        # {method.__name__} in Python", "```", ""]
+    lines += [f"**Looks at**: {method.sees}."]
+    if method.extra:
+        lines += [f"**Install**: `pip install 'polytask[{method.extra}]'`."]
+    for heading in ("When to choose it", "Cost", "Args", "Deviations", "Reference"):
+        if parts.get(heading):
+            text = _options(parts[heading]) if heading == "Args" else parts[heading]
+            lines += ["", f"## {'Options' if heading == 'Args' else heading}", ""]
+            lines += [f"`{signature(name)}`", ""] if heading == "Args" else []
+            lines += [_markdown(text)]
+    return "\n".join([*lines, "", "```bibtex", citation(name), "```", ""])
+
+
+def overview() -> str:
+    """The page before all others, Markdown."""
+    rows = [
+        f"| [`{name}`]({name}.md) | {_markdown(summary(name))} | {method.sees} |" for name, method in BALANCERS.items()
+    ]
+    head = ["# Balancing methods", "", "`polytask fit --balance NAME`, `polytask methods NAME`.", "", _CHOICE]
+    table = ["## All methods", "", "| method | what it does | looks at |", "|---|---|---|", *rows, ""]
+    more = ["What works together: [compatibility](compatibility.md).", ""]
+    return "\n".join(head + table + more)
+
+
+def pages() -> dict[str, str]:
+    """All pages by file name."""
+    return {"README.md": overview()} | {f"{name}.md": page(name) for name in BALANCERS}
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in pages().items():
+        (folder / file).write_text(text, encoding="utf-8")
