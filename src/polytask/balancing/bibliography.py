@@ -148,7 +148,8 @@ BIBTEX: dict[str, tuple[str, ...]] = {
     "aligned_mtl": (
         _entry(
             "inproceedings", "senushkin2023", "Senushkin, Dmitry and Patakin, Nikolay and Kuznetsov, Arseny and "
-            "Konushin, Anton", "Independent Component Alignment for Multi-Task Learning", "CVPR", 2023, "arXiv:2305.19000",
+            "Konushin, Anton",
+            "Independent Component Alignment for Multi-Task Learning", "CVPR", 2023, "arXiv:2305.19000",
         ),
         _JD,
     ),
@@ -171,8 +172,9 @@ BIBTEX: dict[str, tuple[str, ...]] = {
     "graddrop": (
         _entry(
             "inproceedings", "chen2020", "Chen, Zhao and Ngiam, Jiquan and Huang, Yanping and Luong, Thang and "
-            "Kretzschmar, Henrik and Chai, Yuning and Anguelov, Dragomir", "Just Pick a Sign: Optimizing Deep Multitask Models with "
-            "Gradient Sign Dropout", "NeurIPS", 2020, "arXiv:2010.06808",
+            "Kretzschmar, Henrik and Chai, Yuning and Anguelov, Dragomir",
+            "Just Pick a Sign: Optimizing Deep Multitask Models with Gradient Sign Dropout", "NeurIPS", 2020,
+            "arXiv:2010.06808",
         ),
         _JD,
     ),

@@ -75,12 +75,24 @@ def shared_rows(
     rows = [parameter.new_zeros(len(values), *parameter.shape) for parameter in shared]
     # One after another: as fast as batched on a CPU for dense layers and faster for convolutions and attention.
     for i, start in enumerate(starts):
-        for row, part in zip(rows, grad(outputs, shared, start, retain_graph=True, allow_unused=True), strict=True):
+        for row, part in zip(rows, _gradients(outputs, shared, start), strict=True):
             if part is not None:
                 row[i] = part
     if reduce and world_size() > 1:
         rows = [sum_over_processes(row) / world_size() for row in rows]
     return rows
+
+
+def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    try:
+        return grad(outputs, inputs, seeds, retain_graph=True, allow_unused=True)
+    except RuntimeError as error:
+        if "donated buffer" not in str(error):
+            raise
+        raise UserError(
+            "a compiled encoder must be gone through once per task: set torch._functorch.config.donated_buffer = False "
+            "before its first step, or choose gradients='representation'"
+        ) from error
 
 
 def gramian(rows: Sequence[Tensor]) -> Tensor:

@@ -21,8 +21,8 @@ def methods(
     """Say what the balancing methods are: one line each, or one in full with its options and its reference."""
     display = Terminal()
     if name is None:
-        rows = [[key, summary(key), method.sees] for key, method in BALANCERS.items()]
-        display.table("--balance", ["method", "what it does", "looks at"], rows, left=3)
+        rows = [[key, summary(key)] for key in BALANCERS]
+        display.table("--balance", ["method", "what it does"], rows, left=2)
         return
     if name not in BALANCERS:
         raise UserError(f"methods: unknown method {name!r}; {did_you_mean(name, BALANCERS)}")

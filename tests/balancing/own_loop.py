@@ -1,0 +1,145 @@
+"""What a loop of the user's own may do around ``balancer.backward``, each a check of one method.
+
+``python tests/balancing/own_loop.py docs/methods/compatibility.md`` writes the table of what works.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from torch.nn.utils import clip_grad_norm_
+
+from balancing.cases import TASKS, Net, batch, gradients, make, step
+from polytask.balancing import BALANCERS, GradientBalancer
+
+#: (check, method): why it does not work.
+GAPS: dict[tuple[str, str], str] = {}
+
+
+def accumulation(name: str) -> None:
+    """The mean of the losses of two micro-batches, with both features, is the loss of the whole batch."""
+    whole, parts, x, y = Net(), Net(), *batch()
+    step(whole, make(name), (x, y))
+    halves = [parts.losses(x[rows], y[rows]) for rows in (slice(0, 8), slice(8, 16))]
+    losses = {task: (halves[0][1][task] + halves[1][1][task]) / 2 for task in TASKS}
+    make(name).backward(losses, shared=parts.trunk.parameters(), features=[features for features, _ in halves])
+    torch.testing.assert_close(gradients(parts), gradients(whole), rtol=2e-3, atol=1e-5)
+
+
+def clipping(name: str) -> None:
+    """Gradients are in ``.grad`` after ``backward``, whole, so that clipping sees them all."""
+    net = Net()
+    step(net, make(name), batch())
+    direction = torch.nn.functional.normalize(gradients(net), dim=0)
+    clip_grad_norm_(net.parameters(), 1e-3)
+    torch.testing.assert_close(gradients(net), direction * 1e-3, rtol=1e-2, atol=1e-8)
+
+
+def bf16(name: str) -> None:
+    """Under autocast to bfloat16 the gradients are those of float32, up to its three digits."""
+    _mixed(name, torch.bfloat16, 0.1)
+
+
+def fp16(name: str) -> None:
+    """Under autocast to float16 a gradient scaler of 2^16 changes nothing after unscaling."""
+    net = _mixed(name, torch.float16, 0.02)
+    # A loss that is not finite: the scaler skips the step, and what the method remembers stays finite.
+    optimizer, scaler, balancer = torch.optim.SGD(net.parameters(), lr=0.1), torch.amp.GradScaler("cpu"), make(name)
+    balancer.bind(TASKS)
+    finite = {key: torch.isfinite(value) for key, value in balancer.state_dict().items()}
+    before = [parameter.clone() for parameter in net.parameters()]
+    net.zero_grad()
+    features, losses = net.losses(*batch())
+    losses["a"] = losses["a"] * torch.inf
+    balancer.backward(
+        losses, shared=net.trunk.parameters(), features=features, backward=lambda total: scaler.scale(total).backward()
+    )
+    scaler.step(optimizer)
+    assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    for key, value in balancer.state_dict().items():
+        assert value.shape != finite[key].shape or (torch.isfinite(value) | ~finite[key]).all(), key
+
+
+def _mixed(name: str, dtype: torch.dtype, tolerance: float) -> Net:
+    plain, mixed = Net(), Net()
+    step(plain, make(name), batch())
+    with torch.autocast("cpu", dtype):
+        features, losses = mixed.losses(*batch())
+    assert features.dtype == dtype
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16, enabled=dtype == torch.float16)
+    make(name).backward(
+        losses,
+        shared=mixed.trunk.parameters(),
+        features=features,
+        backward=lambda total: scaler.scale(total).backward(),
+    )
+    scaler.unscale_(torch.optim.SGD(mixed.parameters(), lr=0.1))
+    expected = gradients(plain)
+    assert (gradients(mixed) - expected).norm() < tolerance * expected.norm()
+    return mixed
+
+
+def compile(name: str) -> None:
+    """A compiled encoder gives the gradients of the plain one."""
+    plain, compiled = Net(), Net()
+    step(plain, make(name), batch())
+    parameters = list(compiled.trunk.parameters())
+    compiled.trunk = torch.compile(compiled.trunk, backend="aot_eager")  # type: ignore[assignment]
+    with torch._functorch.config.patch(donated_buffer=False):
+        features, losses = compiled.losses(*batch())
+        make(name).backward(losses, shared=parameters, features=features)
+    torch.testing.assert_close(gradients(compiled), gradients(plain), rtol=1e-3, atol=1e-5)
+
+
+CHECKS: dict[str, Callable[[str], None]] = {
+    check.__name__: check for check in (accumulation, clipping, bf16, fp16, compile)
+}
+#: Checked for every method in test_examination.py, where a gap is an expected failure.
+EXAMINED = {"DDP": "test_two_processes_equal_one", "resume": "resumes_bit_for_bit"}
+
+
+def table() -> str:
+    """What works, Markdown."""
+    names = [*CHECKS, *EXAMINED]
+    lines = ["# What works together", "", f"| method | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    notes: list[str] = []
+    for method in BALANCERS:
+        cells = []
+        for name in names:
+            reason = GAPS.get((name, method))
+            if reason and reason not in notes:
+                notes.append(reason)
+            cells.append(f"no ({notes.index(reason) + 1})" if reason else "yes")
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    lines += ["", *[f"{number}. {note}" for number, note in enumerate(notes, 1)], *([""] if notes else [])]
+    lines += [
+        "Every cell is a test (`tests/balancing`) with the methods' defaults. Accumulation: one call with the mean of the",
+        "micro-batches' losses and all their features. fp16: with a `GradScaler`. DDP: two processes, gradients averaged",
+        "by hand or by `DistributedDataParallel`. compile: of the encoder, apart from the heads; methods that look at",
+        "gradients go through it more than once, for which PyTorch wants `torch._functorch.config.donated_buffer = False`",
+        "(not with `gradients: representation`).",
+        "",
+        "Refused when a balancer is made, with the reason:",
+        "",
+        *[f"- `{options}`: {reason}" for options, reason in REFUSED],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+REFUSED = [
+    ("db_mtl, gradients: representation", "the running mean of gradients needs rows that mean the same in every step"),
+    ("db_mtl, every: 2", "the running mean needs a gradient from every step; with `beta: 0` both are possible"),
+    ("gradnorm, gradients: gramian", "needs norms, which the other sources give more cheaply"),
+    ("graddrop, gradients: gramian", "works coordinate by coordinate, which a Gramian does not have"),
+]
+GRADIENT_METHODS = [name for name, method in BALANCERS.items() if issubclass(method, GradientBalancer)]
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(table(), encoding="utf-8")
