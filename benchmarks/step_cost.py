@@ -4,6 +4,11 @@ Both loops train the same network on the same batches with the same Adam, interl
 steps of each in turn, ratio of the medians per step.
 
     python benchmarks/step_cost.py --rounds 40
+
+With ``--methods`` the step of balancing methods, relative to our own step with equal weights, interleaved alike. Options
+follow the name:
+
+    python benchmarks/step_cost.py --cases mlp_9 --methods dwa upgrad upgrad:gradients=representation gradnorm:every=8
 """
 
 from __future__ import annotations
@@ -15,10 +20,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import yaml
 from torch import Tensor, nn
 
 import polytask as pt
-from polytask.balancing import Equal
+from polytask.balancing import BALANCERS, Balancer
 from polytask.training import Training
 
 
@@ -107,22 +113,40 @@ def bare_loop(case: Case, rows: pt.Rows, seed: int) -> Callable[[], None]:
     return step
 
 
-def our_loop(case: Case, rows: pt.Rows, seed: int) -> Callable[[], None]:
+def our_loop(case: Case, rows: pt.Rows, seed: int, method: str = "equal") -> Callable[[], None]:
     torch.manual_seed(seed)
     training = Training(
-        pt.MultiTaskModel(case.encoder(), case.tasks, features=case.width), rows, rows, balancer=Equal(), callbacks=[],
+        pt.MultiTaskModel(case.encoder(), case.tasks, features=case.width), rows, rows,
+        balancer=make_balancer(method), callbacks=[],
         settings=pt.TrainingSettings(steps=10**9, batch_size=case.batch, evaluate_every=10**9), seed=seed,
     )  # fmt: skip
     return training.advance
 
 
-def measure(case: Case, rounds: int, seed: int = 0) -> tuple[float, float, float]:
-    """Medians in milliseconds of the bare and of our step, and the median of the rounds' ratios."""
+def make_balancer(spec: str) -> Balancer:
+    """A balancer from ``name:option=value:...``."""
+    name, *texts = spec.split(":")
+    options: dict[str, object] = {"values": {}} if name == "static" else {}
+    options |= {key: yaml.safe_load(value) for key, value in (text.split("=") for text in texts)}
+    return BALANCERS[name](**options)
+
+
+def random_rows(case: Case, seed: int) -> pt.Rows:
     torch.manual_seed(seed)
     n = case.batch * 8
     targets = torch.stack([torch.randint(0, max(2, task.width), (n,)).float() for task in case.tasks], 1)
-    rows = pt.Rows(case.inputs(n), targets, None)
+    return pt.Rows(case.inputs(n), targets, None)
+
+
+def measure(case: Case, rounds: int, seed: int = 0, method: str | None = None) -> tuple[float, float, float]:
+    """Medians in milliseconds of two steps, and the median of the rounds' ratios.
+
+    Bare and ours with equal weights; or ours with equal weights and with a method.
+    """
+    rows = random_rows(case, seed)
     loops = [bare_loop(case, rows, seed), our_loop(case, rows, seed)]
+    if method:
+        loops = [loops[1], our_loop(case, rows, seed, method)]
     times: list[list[float]] = [[], []]
     for number in range(rounds + 3):
         for which in (0, 1) if number % 2 else (1, 0):
@@ -140,8 +164,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--methods", nargs="*", default=[], help="balancing methods, see above")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    for name in options.cases if options.methods else ():
+        print(f"{name}: {'method':<34} {'equal ms':>8} {'ms':>8} {'ratio':>6}")
+        for method in options.methods:
+            equal, ours, ratio = measure(CASES[name], options.rounds, method=method)
+            print(f"{name}: {method:<34} {equal:8.2f} {ours:8.2f} {ratio:6.2f}", flush=True)
+    if options.methods:
+        return
     print(f"{'case':<14} {'bare ms':>8} {'ours ms':>8} {'ratio':>6} {'bound':>6}")
     for name in options.cases:
         bare, ours, ratio = measure(CASES[name], options.rounds)

@@ -119,10 +119,11 @@ def table() -> str:
         lines.append(f"| {method} | {' | '.join(cells)} |")
     lines += ["", *[f"{number}. {note}" for number, note in enumerate(notes, 1)], *([""] if notes else [])]
     lines += [
-        "Every cell is a test (`tests/balancing`) with the methods' defaults. Accumulation: one call with the mean of the",
-        "micro-batches' losses and all their features. fp16: with a `GradScaler`. DDP: two processes, gradients averaged",
-        "by hand or by `DistributedDataParallel`. compile: of the encoder, apart from the heads; methods that look at",
-        "gradients go through it more than once, for which PyTorch wants `torch._functorch.config.donated_buffer = False`",
+        "Every cell is a test (`tests/balancing`) with the methods' defaults. Accumulation: one call with the mean",
+        "of the micro-batches' losses and all their features. fp16: with a `GradScaler`. DDP: two processes,",
+        "gradients averaged by hand or by `DistributedDataParallel`. compile: of the encoder, apart from the",
+        "heads; methods that look at gradients go through it more than once, for which PyTorch wants",
+        "`torch._functorch.config.donated_buffer = False`",
         "(not with `gradients: representation`).",
         "",
         "Refused when a balancer is made, with the reason:",
