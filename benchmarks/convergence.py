@@ -27,8 +27,8 @@ from convergence_setups.report import report
 
 SETUPS = {setup.name: setup for setup in (*tables.SETUPS, *text.SETUPS)}
 #: What runs unless something else is asked for, in this order.
-STANDARD = ("equal", "equal_ema", "joint_3", "joint_1", "joint_8", "joint_3_at_equal", "joint_8_at_equal", "dwa",
-            "joint_3_student_ema", "joint_3_unlabelled", "single")  # fmt: skip
+STANDARD = ("equal", "equal_ema", "dwa", "dwa_ema", "uw", "uw_ema", "joint_3", "joint_1", "joint_8", "joint_8_at_equal",
+            "joint_8_ema", "joint_3_ema", "joint_8_ema_at_equal", "single")  # fmt: skip
 
 
 def main() -> None:

@@ -103,10 +103,11 @@ def comparison(experiment: Experiment, row: Row, base: Row) -> str:
         steps = np.mean([at * run["evaluate_every"] for at, run in zip(ends, row.runs, strict=True)])
     else:
         gap, steps = "", np.mean([run["steps"] for run in row.runs])
+    share = steps / experiment.setup.steps
     return (
         f"| {row.name} | {learning_rate:g}, {dropout:g} | {scores.mean():.4f} | {scores.std(ddof=1):.4f} "
         f"| {difference.mean():+.4f} | {100 * difference.mean() / base.scores.mean():+.2f} % | {p} "
-        f"| {(difference > 0).sum()}/{len(scores)} | {gap} | {steps / experiment.setup.steps:.2f} | {relative_seconds(experiment, row):.2f} |"
+        f"| {(difference > 0).sum()}/{len(scores)} | {gap} | {share:.2f} | {relative_seconds(experiment, row):.2f} |"
     )
 
 

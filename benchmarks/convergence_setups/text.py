@@ -107,7 +107,7 @@ def _inputs(features: list[Tensor], moments: dict[str, tuple[Tensor, Tensor]]) -
     matrices = {"single": torch.stack([row for row in features if len(row) == WIDTH]),
                 "pair": torch.stack([row for row in features if len(row) != WIDTH])}  # fmt: skip
     for name, matrix in matrices.items():
-        center, scale = moments.setdefault(name, (matrix.mean(0), matrix.std(0)))
+        center, scale = moments.setdefault(name, (matrix.mean(0), matrix.std(0).clamp_min(1e-6)))
         matrices[name] = (matrix - center) / scale
     return SentenceRows(place, matrices["single"], matrices["pair"])
 
@@ -122,6 +122,6 @@ def _vectors(folder: Path, cache: Path) -> dict[str, Tensor]:
 
 
 SETUPS = (
-    Setup("text", load_text, 1200, 256, 30, (3e-4, 1e-3, 3e-3),
+    Setup("text", load_text, 600, 256, 15, (5e-4, 1e-3, 3e-3),
           extra={"sampling": "temperature", "sampling_temperature": 2.0}),
 )  # fmt: skip
