@@ -5,8 +5,8 @@ steps of each in turn, ratio of the medians per step.
 
     python benchmarks/step_cost.py --rounds 40
 
-With ``--methods`` the step of balancing methods, relative to our own step with equal weights, interleaved alike. Options
-follow the name:
+With ``--methods`` the step of balancing methods, relative to our own step with equal weights, interleaved alike.
+Options follow the name:
 
     python benchmarks/step_cost.py --cases mlp_9 --methods dwa upgrad upgrad:gradients=representation gradnorm:every=8
 """
@@ -14,6 +14,7 @@ follow the name:
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Case:
 
 def mlp(*widths: int) -> nn.Module:
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in itertools.pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return nn.Sequential(*layers)
 

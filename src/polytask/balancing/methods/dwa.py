@@ -64,24 +64,28 @@ class DWA(Balancer):
         self._check_range(temperature=(temperature, 1e-6, float("inf")))
         self.temperature = temperature
         self.state: Tensor
+        self.current: Tensor
         self.register_buffer("state", torch.ones(0))
+        self.register_buffer("current", torch.ones(0))
 
     def _start(self, tasks: int) -> None:
         # Rows: sum of losses and of samples in this epoch, mean of the last epoch, mean of the one before.
         self.state = torch.zeros(4, tasks, dtype=torch.float64)
         self.state[2:] = torch.nan
+        self.current = torch.ones(tasks)
 
     def weights(self, losses: TaskLosses) -> Tensor:
-        counts = torch.where(losses.usable, losses.counts, 0.0)
-        self.state[0] += torch.where(losses.usable, losses.means, 0.0) * counts
-        self.state[1] += counts
-        return dwa_weights(self.state[2], self.state[3], self.temperature).to(losses.means.dtype)
+        counts = torch.where(torch.isfinite(losses.means), losses.counts, 0.0)
+        self.state[:2] += torch.stack([torch.where(counts > 0, losses.means, 0.0) * counts, counts])
+        return self.current
 
     def end_epoch(self) -> None:
         sums, counts, previous, _ = self.state
         mean = torch.where(counts > 0, sums / counts, previous)  # unseen for an epoch: keeps its mean, ratio 1
         self.state = torch.stack([torch.zeros_like(sums), torch.zeros_like(sums), mean, previous])
+        self.current = dwa_weights(mean, previous, self.temperature).to(self.current.dtype)
 
     def task_switched(self, task: int) -> None:
         self.state[:2, task] = 0
         self.state[2:, task] = torch.nan
+        self.current = dwa_weights(self.state[2], self.state[3], self.temperature).to(self.current.dtype)
