@@ -128,7 +128,7 @@ def test_a_file_of_another_kind_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("read", [load_tree, read_json])
 def test_a_missing_file_is_an_error_that_names_it(tmp_path, read):
-    with pytest.raises(UserError, match="nothing: file not found"):
+    with pytest.raises(UserError, match="nothing: no such file"):
         read(tmp_path / "nothing")
 
 

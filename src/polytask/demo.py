@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-from sklearn.datasets import load_digits
 
 from .files import replaced
 
@@ -20,6 +19,8 @@ def write_demo_table(path: Path) -> None:
     Five targets are what the digit is (its class, even, at least five, prime, has a closed loop), three are what the
     hidden lower half holds: how much ink, on which side its centre lies, and whether its last row is empty.
     """
+    from sklearn.datasets import load_digits  # half a second that other commands need not wait for
+
     images, digit = load_digits(return_X_y=True)
     images = images.reshape(-1, 8, 8)
     upper, lower = images[:, :4], images[:, 4:]

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +46,33 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON.
+def read_json(path: Path, made_by: str = "") -> Any:
+    """Read JSON; ``made_by`` names the command that writes such a file.
 
     Raises:
-        UserError: If the file is missing or damaged.
+        UserError: If the file is missing, unreadable or damaged.
     """
+    source = f"; {made_by} writes one" if made_by else ""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: file not found") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: no such file{source}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}){source}") from None
+    except ValueError as error:  # not JSON, or not text at all
+        if made_by:
+            raise UserError(
+                f"{path}: expected a JSON file as written by {made_by}, found other content: {error}"
+            ) from None
         raise UserError(f"{path}: damaged JSON ({error}); restore the file or make the run again") from None
+
+
+def check_keys(content: Any, required: Sequence[str], where: str) -> list[str]:
+    """What is wrong with ``content`` as a JSON object that needs the keys ``required``; empty for nothing."""
+    if not isinstance(content, dict):
+        return [f"{where}: expected an object with the keys {', '.join(required)}, found {type(content).__name__}"]
+    found = ", ".join(map(str, content)) or "none"
+    return [f"{where}: key {key!r} is missing (found: {found}); add it" for key in required if key not in content]
 
 
 def sha256(path: Path) -> str:
@@ -87,7 +102,7 @@ def load_tree(path: Path) -> Any:
             shape = json.loads((stored.metadata() or {})["tree"])
             return _decode(shape, stored.get_tensor)
     except FileNotFoundError:
-        raise UserError(f"{path}: file not found") from None
+        raise UserError(f"{path}: no such file") from None
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: damaged or truncated ({error}); restore the file or make the run again") from None
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from polytask.comparison import gain
 from polytask.reporting.networks import Network, groups, networks
-from polytask.reporting.outcome import Row, gain, rows, tallies
+from polytask.reporting.outcome import Row, rows, tallies
 from polytask.reporting.run import Run
 from polytask.reporting.summary import summary
 

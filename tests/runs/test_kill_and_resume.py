@@ -128,7 +128,7 @@ def test_interrupted_run_is_not_continued_with_other_options_or_data(
     assert_refused(polytask(*command, "--out", run, "--resume", "--seed", 1, "--balance", "dwa"),
                    "2 problems", "seed", "balance", "resume with the same options")  # fmt: skip
     data.write_text(data.read_text().replace("green", "yellow"))
-    assert_refused(polytask(*command, "--out", run, "--resume"), str(data), "has changed")
+    assert_refused(polytask(*command, "--out", run, "--resume"), data.name, "has changed")
 
 
 def kill_after_first_training(run: Path, *arguments: object) -> bool:

@@ -6,11 +6,8 @@ import json as jsonlib
 from pathlib import Path
 from typing import Any
 
-from ..runs.results import relative_gain
+from ..comparison import EQUAL_WITHIN, Gain, gain, mean_relative
 from .display import Terminal
-
-#: Relative differences below this are called equal.
-EQUAL = 0.002
 
 
 def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json: bool = False) -> None:
@@ -19,13 +16,14 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         print(jsonlib.dumps(results, indent=1, ensure_ascii=False))
         return
     tasks, baselines = results["tasks"], results["baselines"]
+    trivial = results["totals"].get("trivial", {})
     rows = []
     for name, entry in tasks.items():
         row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193"), figure(entry["test"])]
         for baseline in ("single_task", "all_in_one"):
             if baseline in baselines:
                 value = baselines[baseline][name]["test"]
-                row += [figure(value), gain(entry["test"], value, entry["direction"])]
+                row += [figure(value), shown(against(entry, baselines[baseline][name], trivial.get(name)))]
         rows.append([*row, str(entry["network"]), figure(entry["converged_epoch"], 1), share(entry["kept"])])
     header = ["task", "metric", "ours"]
     header += [text for baseline, title in (("single_task", "single-\u200btask"), ("all_in_one", "all-in-\u200bone"))
@@ -34,23 +32,34 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     display.table("test split", header, rows, left=2)
     for baseline, title in (("single_task", "single-task models"), ("all_in_one", "one plain network for all")):
         if baseline in baselines:
-            display.result(sentence(tasks, baselines[baseline], title))
+            display.result(sentence(tasks, baselines[baseline], title, trivial))
     totals = results["totals"]
     display.result(f"{totals['networks']} network(s), {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
 
 
-def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str) -> str:
+def against(entry: dict[str, Any], baseline: dict[str, Any], trivial: float | None) -> Gain | None:
+    """One task's test value against a baseline's."""
+    return gain(entry["test"], baseline["test"], entry["direction"], trivial)
+
+
+def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str, trivial: dict[str, float | None]) -> str:
     """Better, equal and worse tasks against a baseline, and the mean relative gain."""
-    gains = [relative_gain(e["test"], baseline[name]["test"], e["direction"]) for name, e in tasks.items()]
-    known = [value for value in gains if value is not None]
-    if not known:
+    gains = [
+        found
+        for name, entry in tasks.items()
+        if (found := against(entry, baseline[name], trivial.get(name))) is not None
+    ]
+    if not gains:
         return f"against {title}: not comparable"
-    better, worse = sum(g > EQUAL for g in known), sum(g < -EQUAL for g in known)
-    mean = sum(known) / len(known)
-    return (f"against {title}: better in {better}, equal in {len(known) - better - worse} (within {EQUAL:.1%}), "
-            f"worse in {worse} of {len(known)} tasks; mean relative gain {mean:+.2%}")  # fmt: skip
+    better, equal, worse = (sum(g.verdict == verdict for g in gains) for verdict in ("better", "equal", "worse"))
+    mean = mean_relative(gains)
+    relative = "" if mean is None else f"; mean relative gain {mean:+.2%}"
+    without = 0 if mean is None else sum(g.relative is None for g in gains)
+    left_out = f" (without {without} whose baseline is hardly better than trivial)" if without else ""
+    return (f"against {title}: better in {better}, equal in {equal} (within {EQUAL_WITHIN:.1%}), "
+            f"worse in {worse} of {len(gains)} tasks{relative}{left_out}")  # fmt: skip
 
 
 def figure(value: float | None, digits: int = 4) -> str:
@@ -63,10 +72,10 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def gain(ours: float | None, baseline: float | None, direction: str) -> str:
-    """Relative gain in per cent with its sign, coloured by its direction."""
-    value = relative_gain(ours, baseline, direction)
-    if value is None:
+def shown(found: Gain | None) -> str:
+    """A relative gain in per cent with its sign, coloured by its verdict; without a scale the difference."""
+    if found is None:
         return "-"
-    colour = "green" if value > EQUAL else "red" if value < -EQUAL else "default"
-    return f"[{colour}]{value:+.1%}[/]"
+    colour = {"better": "green", "worse": "red"}.get(found.verdict, "default")
+    text = f"{found.difference:+.3f}" if found.relative is None else f"{found.relative:+.1%}"
+    return f"[{colour}]{text}[/]"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import rankdata
 
 from ..task import Task
 from .columns import Coded, coded
@@ -136,7 +135,7 @@ def _correlation(values: np.ndarray, labels: np.ndarray) -> tuple[str, str] | No
     pearson = _pearson(values, labels)
     if abs(pearson) > SUSPICIOUS:
         return "is a linear function of", f" (correlation {pearson:.5f})"
-    spearman = _pearson(rankdata(values), rankdata(labels))
+    spearman = _pearson(_ranks(values), _ranks(labels))
     return ("orders", f" (rank correlation {spearman:.5f})") if abs(spearman) > SUSPICIOUS else None
 
 
@@ -152,6 +151,13 @@ def _ranking(values: np.ndarray, labels: np.ndarray) -> tuple[str, str] | None:
     ones, zeros = int(positive.sum()), int((~positive).sum())
     if min(ones, zeros) < FEWEST_ROWS:
         return None
-    auc = (rankdata(values)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros)
+    auc = (_ranks(values)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros)
     auc = max(auc, 1 - auc)
     return ("separates the classes of", f" (ROC-AUC {auc:.5f})") if auc > SUSPICIOUS else None
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, ties shared."""
+    from scipy.stats import rankdata  # a second to load, only needed where tables are fitted
+
+    return rankdata(values)

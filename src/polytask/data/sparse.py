@@ -45,9 +45,7 @@ class SparseRows:
         return SparseRows(offsets, self.indices[take], self.values[take], self.width)
 
     def to(self, device: torch.device | str) -> SparseRows:
-        return SparseRows(
-            self.offsets.to(device), self.indices.to(device), self.values.to(device), self.width
-        )
+        return SparseRows(self.offsets.to(device), self.indices.to(device), self.values.to(device), self.width)
 
     def dense(self) -> Tensor:
         """``[n, width]`` float32."""

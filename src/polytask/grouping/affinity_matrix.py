@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from polytask.errors import UserError, raise_all
-from polytask.grouping.jsonfile import check_keys, read_json, write_json
+from polytask.files import check_keys, read_json, write_json
 
 MADE_BY = "`polytask affinity`"
 
@@ -82,7 +83,7 @@ class Affinity:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``affinity.json`` at once (never half a file)."""
-        write_json(path, self.to_json_dict())
+        write_json(Path(path), self.to_json_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Affinity:
@@ -91,7 +92,7 @@ class Affinity:
         Raises:
             UserError: the file is absent, not JSON, or not an affinity.
         """
-        return cls.from_json_dict(read_json(path, MADE_BY), where=str(path))
+        return cls.from_json_dict(read_json(Path(path), MADE_BY), where=str(path))
 
 
 def _as_numbers(rows: Any, where: str) -> np.ndarray:

@@ -11,13 +11,14 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..comparison import EQUAL_WITHIN
 from ..files import write_bytes
 from . import numbers
 from .curves import Panel, curve
 from .heatmap import NUMBERS_UP_TO, heatmap
 from .networks import Network, groups, networks
 from .numbers import number
-from .outcome import BASELINES, EQUAL_WITHIN, Row, rows
+from .outcome import BASELINES, Row, rows
 from .run import Run, read_run
 from .score import score_curve
 from .summary import count, summary

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..comparison import Gain, gain, mean_relative
 from .numbers import number, places
 from .run import Run
-
-EQUAL_WITHIN = 0.001
-"""Two values are called equal when they differ by at most this share of the one compared with."""
 
 BASELINES = {"single_task": "single-task", "all_in_one": "all-in-one"}
 """Key in the results -> what the page calls it."""
@@ -22,15 +20,6 @@ class Pair:
 
     validation: float | None
     test: float | None
-
-
-@dataclass(frozen=True)
-class Gain:
-    """Ours against one other on the test split, signed so that plus always means that ours is better."""
-
-    difference: float
-    relative: float | None
-    verdict: str  # better, equal or worse
 
 
 @dataclass(frozen=True)
@@ -64,29 +53,12 @@ class Row:
 def rows(run: Run) -> list[Row]:
     """One row per task, in the order of the results; none while the run is not finished."""
     baselines = run.results.get("baselines") or {}
+    trivial = (run.results.get("totals") or {}).get("trivial") or {}
     present = [name for name in BASELINES if isinstance(baselines.get(name), dict) and baselines[name]]
     return [
-        _row(task, result, {name: _pair(baselines[name].get(task)) for name in present})
+        _row(task, result, {name: _pair(baselines[name].get(task)) for name in present}, number(trivial.get(task)))
         for task, result in run.results.get("tasks", {}).items()
     ]
-
-
-def gain(ours: float | None, other: float | None, direction: str) -> Gain | None:
-    """Compare two values of one metric; None if one of them is undefined.
-
-    Example:
-        >>> gain(0.9, 0.8, "max").verdict, gain(0.9, 0.8, "min").verdict, gain(0.9, 0.9005, "max").verdict
-        ('better', 'worse', 'equal')
-        >>> gain(0.9, None, "max") is None
-        True
-    """
-    if ours is None or other is None:
-        return None
-    difference = other - ours if direction == "min" else ours - other
-    relative = difference / abs(other) if other else None
-    if abs(difference) <= EQUAL_WITHIN * abs(other):
-        return Gain(difference, relative, "equal")
-    return Gain(difference, relative, "better" if difference > 0 else "worse")
 
 
 @dataclass(frozen=True)
@@ -112,13 +84,11 @@ def tallies(table: Sequence[Row]) -> list[Tally]:
 
 def _tally(name: str, gains: Sequence[Gain | None]) -> Tally:
     verdicts = [gain.verdict for gain in gains if gain]
-    relatives = [gain.relative for gain in gains if gain and gain.relative is not None]
-    mean = sum(relatives) / len(relatives) if relatives else None
     better, equal, worse = (verdicts.count(verdict) for verdict in ("better", "equal", "worse"))
-    return Tally(BASELINES[name], better, equal, worse, mean)
+    return Tally(BASELINES[name], better, equal, worse, mean_relative(gains))
 
 
-def _row(task: str, result: dict[str, Any], others: dict[str, Pair]) -> Row:
+def _row(task: str, result: dict[str, Any], others: dict[str, Pair], trivial: float | None) -> Row:
     ours, direction = _pair(result), str(result.get("direction") or "")
     network = number(result.get("network"))
     return Row(
@@ -128,7 +98,7 @@ def _row(task: str, result: dict[str, Any], others: dict[str, Pair]) -> Row:
         direction=direction,
         ours=ours,
         others=others,
-        gains={name: gain(ours.test, pair.test, direction) for name, pair in others.items()},
+        gains={name: gain(ours.test, pair.test, direction, trivial) for name, pair in others.items()},
         network=None if network is None else int(network),
         converged_epoch=number(result.get("converged_epoch")),
         peak=number(result.get("peak")),

@@ -73,7 +73,9 @@ class Run:
         """The training of the network that serves ``task``."""
         trainings = self.log.trainings
         served = self.results.get("tasks", {}).get(task, {}).get("network", self.selection.get("serves", {}).get(task))
-        if found := trainings.get(f"network_{served}"):
+        names = (self.results.get("totals") or {}).get("trainings") or []
+        name = names[served] if isinstance(served, int) and served < len(names) else f"network_{served}"
+        if found := trainings.get(name):
             return found
         chosen = [t for t in trainings.values() if t.name.startswith("network_") and task in t.tasks]
         return chosen[0] if chosen else trainings.get("all_in_one")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
 from ..files import write_json
-from ..grouping.affinity_matrix import Affinity
-from ..grouping.selection import Selection, choose_budget, score_curve, select_networks
 from ..reporting import write_report
 from ..training import Callback, TrainingResult
-from ..training.callbacks import AffinityProbe, affinity_from_state
+from ..training.callbacks import AffinityProbe
+from ..training.evaluation import trivial_levels
 from .bundle import save_network
+from .choice import (
+    Network,
+    grouping_pays,
+    one_network,
+    plan_networks,
+    record_kept,
+    validation_skills,
+)
 from .display import Display
 from .encoders import make_network
 from .folder import RunFolder, refuse_existing, stored_metadata
@@ -25,8 +33,6 @@ from .trainer import Trainer, make_balancer
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
 FREE_KEYS = ("data", "checkpoint_seconds")
-#: The automatic choice looks at budgets up to this many networks.
-MOST_AUTOMATIC = 5
 
 
 def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display | None = None) -> dict[str, Any]:
@@ -58,28 +64,58 @@ def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display
     if config.baselines or (config.networks != 1 and len(everyone) > 1):
         probes = [] if config.networks == 1 or len(everyone) == 1 else [AffinityProbe(config.affinity.every)]
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
-    groups = _choose_networks(trainer, joint)
+    networks = plan_networks(trainer, joint)
     singles = []
     if config.baselines:
         singles = [
             trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
             for position in everyone
         ]
-    networks = [
+    results = _train(trainer, networks, joint, singles)
+    if config.networks == "auto" and len(networks) > 1:
+        networks, results = _keep_better(trainer, networks, results, joint, singles)
+    return _finish(trainer, networks, results, joint if config.baselines else None, singles)
+
+
+def _train(
+    trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
+) -> list[TrainingResult]:
+    """Train networks as configured."""
+    return [
         trainer.train(
-            f"network_{k}",
-            f"network_{k}",
-            group,
-            balancer=make_balancer(config.balance),
-            callbacks=_convergence(trainer, group, joint, singles),
+            network.training,
+            network.training,
+            network.tasks,
+            balancer=make_balancer(trainer.config.balance),
+            callbacks=_convergence(trainer, network.tasks, joint, singles),
         )
-        for k, (group, _) in enumerate(groups)
+        for network in networks
     ]
-    return _finish(trainer, groups, networks, joint if config.baselines else None, singles)
+
+
+def _keep_better(
+    trainer: Trainer,
+    networks: list[Network],
+    results: list[TrainingResult],
+    joint: TrainingResult | None,
+    singles: list[TrainingResult],
+) -> tuple[list[Network], list[TrainingResult]]:
+    """The networks that were chosen, or one network for all, whichever is better on validation."""
+    one = one_network(trainer, "all_in_one_network")
+    alternative = _train(trainer, one, joint, singles)
+    grouped = validation_skills(trainer, networks, results)
+    together = validation_skills(trainer, one, alternative)
+    pays = grouping_pays(grouped, together)
+    means = {"grouped": fmean(grouped.values()), "all_in_one": fmean(together.values())}
+    said = f"mean skill on validation: {len(networks)} networks {means['grouped']:.4f}, one {means['all_in_one']:.4f}"
+    trainer.display.say(f"{said}: kept {'the ' + str(len(networks)) + ' networks' if pays else 'one network for all'}")
+    kept = networks if pays else one
+    record_kept(trainer, kept, {"skill_on_validation": means, "kept": "grouped" if pays else "all_in_one"})
+    return (networks, results) if pays else (one, alternative)
 
 
 def _convergence(
-    trainer: Trainer, group: list[int], joint: TrainingResult | None, singles: list[TrainingResult]
+    trainer: Trainer, group: Sequence[int], joint: TrainingResult | None, singles: list[TrainingResult]
 ) -> list[Callback]:
     """Convergence of a network, with what the plain trainings have shown about its tasks."""
     names = [trainer.data.tasks[position].name for position in group]
@@ -153,59 +189,31 @@ def _close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
     if run.trainings.exists() or not run.report.exists():
         write_report(run.path)
         shutil.rmtree(run.trainings, ignore_errors=True)
+        for left in run.path.rglob(".*.tmp"):  # of a process that was killed while it wrote
+            left.unlink()
     return results
-
-
-def _choose_networks(trainer: Trainer, joint: TrainingResult | None) -> list[tuple[list[int], list[str]]]:
-    """Tasks of each network by position, and names of the tasks that it serves."""
-    config, run, names = trainer.config, trainer.run, [task.name for task in trainer.data.tasks]
-    if joint is None or AffinityProbe.name not in joint.callbacks:
-        return [(list(range(len(names))), names)]
-    if run.selection.exists():  # chosen before an interruption; a search under a time limit need not end equal
-        selection = Selection.load(run.selection)
-        return _positions(selection, names)
-    affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], names, config.affinity.every)
-    affinity.save(run.affinity)
-    selection, curve = choose(affinity, config.networks)
-    write_json(run.selection, selection.to_json_dict() | {"curve": curve})
-    trainer.display.say(f"networks ({len(selection.networks)}): " + "; ".join(
-        " + ".join(network) for network in selection.networks))  # fmt: skip
-    return _positions(selection, names)
-
-
-def _positions(selection: Selection, names: list[str]) -> list[tuple[list[int], list[str]]]:
-    positions = {name: position for position, name in enumerate(names)}
-    return [
-        (sorted(positions[name] for name in network), [name for name in names if selection.serves[name] == k])
-        for k, network in enumerate(selection.networks)
-    ]
-
-
-def choose(affinity: Affinity, networks: int | str) -> tuple[Selection, list[dict[str, float]]]:
-    """The networks for a budget, or for the knee of the score curve with ``auto``; and the curve."""
-    most = min(len(affinity.tasks), MOST_AUTOMATIC)
-    if networks != "auto":
-        return select_networks(affinity, int(networks)), []
-    curve = score_curve(affinity, most)
-    points = [{"networks": budget, "score": selection.score} for budget, selection in enumerate(curve, 1)]
-    return curve[choose_budget(curve) - 1], points
 
 
 def _finish(
     trainer: Trainer,
-    groups: list[tuple[list[int], list[str]]],
-    networks: list[TrainingResult],
+    networks: list[Network],
+    trained: list[TrainingResult],
     joint: TrainingResult | None,
     singles: list[TrainingResult],
 ) -> dict[str, Any]:
     """Read the test split, write results, networks and the report, and clean up."""
     run, data, config = trainer.run, trainer.data, trainer.config
     entries: dict[str, Any] = {}
-    for k, ((group, serves), result) in enumerate(zip(groups, networks, strict=True)):
-        test = trainer.test(result, group)
-        by_name = {data.tasks[position].name: data.tasks[position] for position in group}
-        entries |= {name: task_entry(by_name[name], result.tasks[name], test[name], k) for name in serves}
-        save_network(run.networks / str(k), result.model, serves, config.model, config.encoder, run.schema)
+    trivial: dict[str, float] = {}
+    for k, (network, result) in enumerate(zip(networks, trained, strict=True)):
+        test = trainer.test(result, network.tasks)
+        trivial |= trivial_levels(result.model.tasks, trainer.part("test", network.tasks))
+        entries |= {
+            task.name: task_entry(task, result.tasks[task.name], test[task.name], k)
+            for task in result.model.tasks
+            if task.name in network.serves
+        }
+        save_network(run.networks / str(k), result.model, network.serves, config.model, config.encoder, run.schema)
     entries = {task.name: entries[task.name] for task in data.tasks}
     baselines: dict[str, Any] = {}
     if singles:
@@ -216,7 +224,9 @@ def _finish(
         }
     if joint is not None:
         baselines["all_in_one"] = _baseline(joint, trainer.test(joint, range(len(data.tasks))))
-    results = {"tasks": entries, "baselines": baselines, "totals": _totals(trainer, networks, entries, baselines)}
+    totals = _totals(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
+    totals["trainings"] = [network.training for network in networks]
+    results = {"tasks": entries, "baselines": baselines, "totals": totals}
     run.forget_unfinished()
     run.log.write("finish", seconds=results["totals"]["seconds"])
     write_json(run.results, results)
@@ -230,7 +240,11 @@ def _baseline(result: TrainingResult, test: Mapping[str, float]) -> dict[str, An
 
 
 def _totals(
-    trainer: Trainer, networks: list[TrainingResult], entries: dict[str, Any], baselines: dict[str, Any]
+    trainer: Trainer,
+    networks: list[TrainingResult],
+    entries: dict[str, Any],
+    baselines: dict[str, Any],
+    trivial: dict[str, float | None],
 ) -> dict[str, Any]:
     phases: dict[str, float] = {}
     for name, seconds in trainer.run.seconds.items():
@@ -242,7 +256,8 @@ def _totals(
         "rows": {part: len(rows) for part, rows in trainer.data.rows.items()},
         "networks": len(networks),
         "parameters": sum(p.numel() for result in networks for p in result.model.parameters()),
+        "trivial": trivial,
         "steps": sum(result.steps for result in networks),
-        "mean_gain_over_single_task": mean_gain(entries, baselines.get("single_task", {})),
-        "mean_gain_over_all_in_one": mean_gain(entries, baselines.get("all_in_one", {})),
+        "mean_gain_over_single_task": mean_gain(entries, baselines.get("single_task", {}), trivial),
+        "mean_gain_over_all_in_one": mean_gain(entries, baselines.get("all_in_one", {}), trivial),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..comparison import gain, mean_relative
 from ..task import Task
 from ..training import TaskResult
 
@@ -30,24 +31,10 @@ def task_entry(task: Task, result: TaskResult, test: float, network: int) -> dic
     }
 
 
-def relative_gain(ours: float | None, baseline: float | None, direction: str) -> float | None:
-    """``(ours - baseline) / |baseline|``, positive where ours is better; None where it is not defined.
-
-    Example:
-        >>> relative_gain(0.9, 1.0, "min")
-        0.09999999999999998
-    """
-    if ours is None or baseline is None or baseline == 0:
-        return None
-    return (1 if direction == "max" else -1) * (ours - baseline) / abs(baseline)
-
-
-def mean_gain(entries: dict[str, Any], baseline: dict[str, Any]) -> float | None:
-    """Mean of the tasks' relative gains on test over a baseline (one metric per task; higher is better)."""
-    gains = [
-        gain
+def mean_gain(entries: dict[str, Any], baseline: dict[str, Any], trivial: dict[str, float | None]) -> float | None:
+    """Mean of the tasks' relative gains on test over a baseline; ``trivial``: value of a constant prediction."""
+    return mean_relative(
+        gain(entry["test"], baseline[name]["test"], entry["direction"], trivial[name])
         for name, entry in entries.items()
         if name in baseline
-        and (gain := relative_gain(entry["test"], baseline[name]["test"], entry["direction"])) is not None
-    ]
-    return sum(gains) / len(gains) if gains else None
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torchmetrics.functional as tm
 from torch import Tensor
 
 CLASS_KINDS = ("binary", "multiclass")
@@ -63,6 +63,13 @@ class Metric:
 _NEEDS_VARIATION = {"roc_auc", "average_precision", "r2", "spearman", "pearson", "matthews"}
 
 
+def _torchmetrics() -> Any:
+    """Loaded when first used: it takes seconds, and most commands measure nothing."""
+    import torchmetrics.functional
+
+    return torchmetrics.functional
+
+
 def _labels(predictions: Tensor) -> Tensor:
     return predictions.argmax(-1) if predictions.ndim == 2 else (predictions > 0.5).long()
 
@@ -72,11 +79,11 @@ def _classes(predictions: Tensor) -> int:
 
 
 def _roc_auc(p: Tensor, y: Tensor) -> Tensor:
-    return tm.classification.binary_auroc(p, y.long())
+    return _torchmetrics().classification.binary_auroc(p, y.long())
 
 
 def _average_precision(p: Tensor, y: Tensor) -> Tensor:
-    return tm.classification.binary_average_precision(p, y.long())
+    return _torchmetrics().classification.binary_average_precision(p, y.long())
 
 
 def _accuracy(p: Tensor, y: Tensor) -> Tensor:
@@ -84,11 +91,12 @@ def _accuracy(p: Tensor, y: Tensor) -> Tensor:
 
 
 def _macro_f1(p: Tensor, y: Tensor) -> Tensor:
-    return tm.classification.multiclass_f1_score(_labels(p), y.long(), num_classes=_classes(p), average="macro")
+    score = _torchmetrics().classification.multiclass_f1_score
+    return score(_labels(p), y.long(), num_classes=_classes(p), average="macro")
 
 
 def _matthews(p: Tensor, y: Tensor) -> Tensor:
-    return tm.classification.multiclass_matthews_corrcoef(_labels(p), y.long(), num_classes=_classes(p))
+    return _torchmetrics().classification.multiclass_matthews_corrcoef(_labels(p), y.long(), num_classes=_classes(p))
 
 
 def _log_loss(p: Tensor, y: Tensor) -> Tensor:
@@ -108,6 +116,14 @@ def _rmse(p: Tensor, y: Tensor) -> Tensor:
 
 def _mae(p: Tensor, y: Tensor) -> Tensor:
     return (p.double() - y.double()).abs().mean()
+
+
+def _spearman(p: Tensor, y: Tensor) -> Tensor:
+    return _torchmetrics().spearman_corrcoef(p, y)
+
+
+def _pearson(p: Tensor, y: Tensor) -> Tensor:
+    return _torchmetrics().pearson_corrcoef(p, y)
 
 
 def _majority(y: Tensor) -> float:
@@ -133,8 +149,8 @@ METRICS: dict[str, Metric] = {
         Metric("matthews", True, CLASS_KINDS, _matthews, _constant(0.0)),
         Metric("log_loss", False, CLASS_KINDS, _log_loss, _entropy),
         Metric("r2", True, ("regression",), _r2, _constant(0.0)),
-        Metric("spearman", True, ("regression",), tm.spearman_corrcoef, _constant(0.0)),
-        Metric("pearson", True, ("regression",), tm.pearson_corrcoef, _constant(0.0)),
+        Metric("spearman", True, ("regression",), _spearman, _constant(0.0)),
+        Metric("pearson", True, ("regression",), _pearson, _constant(0.0)),
         Metric("rmse", False, ("regression",), _rmse, lambda y: float(y.double().std(unbiased=False)), 1),
         Metric("mae", False, ("regression",), _mae, lambda y: float((y - y.median()).abs().mean()), 1),
     )

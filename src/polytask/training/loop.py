@@ -34,7 +34,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from ..balancing import Balancer, TaskLosses, repeatable
@@ -87,6 +86,8 @@ class Training:
         name: str = "training",
     ) -> None:
         self.settings = settings.resolve(len(train))
+        from lightning_fabric import Fabric  # takes seconds to load, and most commands do not train
+
         self.fabric = Fabric(accelerator=settings.device, devices=1, precision=PRECISION[settings.precision])
         self.model = model.to(self.fabric.device)
         share_from_first(self.model.state_dict().values())

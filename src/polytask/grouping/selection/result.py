@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from polytask.errors import UserError, raise_all
-from polytask.grouping.jsonfile import check_keys, read_json, write_json
+from polytask.files import check_keys, read_json, write_json
 
 TOLERANCE = 1e-9  # scores closer than this, relative to max(1, |score|), count as equal
 MADE_BY = "`polytask select --json`"
@@ -77,7 +78,7 @@ class Selection:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``selection.json`` at once (never half a file)."""
-        write_json(path, self.to_json_dict())
+        write_json(Path(path), self.to_json_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Selection:
@@ -86,4 +87,4 @@ class Selection:
         Raises:
             UserError: the file is absent, not JSON, or not a selection.
         """
-        return cls.from_json_dict(read_json(path, MADE_BY), where=str(path))
+        return cls.from_json_dict(read_json(Path(path), MADE_BY), where=str(path))

@@ -1,0 +1,66 @@
+"""One network's metrics against another's: what better, equal and worse mean wherever results are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Two values are called equal when they differ by at most this share of the one compared with.
+EQUAL_WITHIN = 0.002
+#: Below this share of the way from a trivial to a perfect prediction a baseline gives no scale for a relative gain.
+LEAST_SKILL = 0.02
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One value against another, signed so that plus always means better.
+
+    Attributes:
+        difference: In units of the metric.
+        relative: As a share of the size of the value compared with; None where that is no scale (it is 0, or hardly
+            better than a trivial prediction).
+        verdict: ``better``, ``equal`` or ``worse``.
+    """
+
+    difference: float
+    relative: float | None
+    verdict: str
+
+
+def gain(ours: float | None, other: float | None, direction: str, trivial: float | None = None) -> Gain | None:
+    """Compare two values of one metric; None if one of them is undefined.
+
+    Args:
+        ours: The value in question.
+        other: The value compared with.
+        direction: ``max`` or ``min``, which way is better.
+        trivial: Value of a constant prediction, if known.
+
+    Example:
+        >>> gain(0.9, 0.8, "max").verdict, gain(0.9, 0.8, "min").verdict, gain(0.9, 0.9005, "max").verdict
+        ('better', 'worse', 'equal')
+        >>> gain(0.2, -0.1, "max", trivial=0.0)
+        Gain(difference=0.30000000000000004, relative=None, verdict='better')
+        >>> gain(0.9, None, "max") is None
+        True
+    """
+    if ours is None or other is None:
+        return None
+    difference = other - ours if direction == "min" else ours - other
+    relative = difference / abs(other) if other and _is_scale(other, direction, trivial) else None
+    if abs(difference) <= EQUAL_WITHIN * abs(other):
+        return Gain(difference, relative, "equal")
+    return Gain(difference, relative, "better" if difference > 0 else "worse")
+
+
+def _is_scale(other: float, direction: str, trivial: float | None) -> bool:
+    if trivial is None:
+        return True
+    distance = (0.0 if direction == "min" else 1.0) - trivial
+    return distance != 0 and (other - trivial) / distance >= LEAST_SKILL
+
+
+def mean_relative(gains: Iterable[Gain | None]) -> float | None:
+    """Mean of the relative gains that are defined (one metric per task, higher is better); None if there is none."""
+    known = [found.relative for found in gains if found is not None and found.relative is not None]
+    return sum(known) / len(known) if known else None
