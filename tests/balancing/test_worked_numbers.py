@@ -223,6 +223,16 @@ def test_weights_of_aggregators() -> None:
     close(aggregate(b.PCGrad(), J2)[1], 2.222222, 1.578947)
 
 
+def test_imtl_is_imtl_g_on_scaled_losses() -> None:
+    imtl = b.IMTL(lr=0.1)
+    close(aggregate(imtl, J)[0], 0.044815, 0.522408, 0.477592, atol=5e-6)  # scales of 1
+    theta = torch.zeros(3, requires_grad=True)
+    imtl.backward({f"t{i}": (i + 0.5) + row @ theta for i, row in enumerate(J)}, shared=[theta])
+    scale = imtl.log_scale.exp()
+    assert scale[0] > 1 > scale[2]  # small losses are scaled up
+    torch.testing.assert_close(aggregate(imtl, J)[0], aggregate(b.IMTLG(), J * scale[:, None])[0], rtol=1e-4, atol=1e-5)
+
+
 def test_pcgrad_depends_on_its_random_order() -> None:
     found = {tuple(round(x, 2) for x in aggregate(b.PCGrad(seed=seed), J)[0].tolist()) for seed in range(12)}
     assert found <= {(-0.12, 1.2, 3.96), (0.0, 1.4, 3.6), (-0.0, 1.4, 3.6)}

@@ -16,6 +16,7 @@ from .methods.gls import GLS, gls_weights
 from .methods.graddrop import GradDrop
 from .methods.gradnorm import GradNorm, gradnorm_gradient
 from .methods.gradvac import GradVac
+from .methods.imtl import IMTL
 from .methods.imtl_g import IMTLG
 from .methods.imtl_l import IMTLL
 from .methods.mgda import MGDA
@@ -33,7 +34,7 @@ from .task_losses import TaskLosses
 
 _METHODS: tuple[type[Balancer], ...] = (
     Static, Equal, DWA, DTP, GradNorm, UncertaintyWeighting, IMTLL, ScaleInvariant, GLS, STCH, RLW, FAMO, DBMTL,
-    UPGrad, DualProj, PCGrad, GradVac, CAGrad, MGDA, IMTLG, AlignedMTL, NashMTL, FairGrad, ConFIG, GradDrop,
+    UPGrad, DualProj, PCGrad, GradVac, CAGrad, MGDA, IMTLG, IMTL, AlignedMTL, NashMTL, FairGrad, ConFIG, GradDrop,
 )  # fmt: skip
 
 #: Methods by the name they have on the command line.
@@ -46,6 +47,7 @@ __all__ = [
     "DWA",
     "FAMO",
     "GLS",
+    "IMTL",
     "IMTLG",
     "IMTLL",
     "MGDA",

@@ -68,6 +68,7 @@ BIBTEX: dict[str, tuple[str, ...]] = {
     ),
     "imtl_l": (_IMTL,),
     "imtl_g": (_IMTL, _JD),
+    "imtl": (_IMTL, _JD),
     "scale_invariant": (_NASH,),
     "gls": (
         _entry(

@@ -124,7 +124,11 @@ def overview() -> str:
     ]
     head = ["# Balancing methods", "", "`polytask fit --balance NAME`, `polytask methods NAME`.", "", _CHOICE]
     table = ["## All methods", "", "| method | what it does | looks at |", "|---|---|---|", *rows, ""]
-    more = ["What works together: [compatibility](compatibility.md).", ""]
+    more = [
+        "What works together: [compatibility](compatibility.md). Seen at work: [GradNorm's synthetic",
+        "problem](gradnorm_toy.md), [two tables](comparison.md).",
+        "",
+    ]
     return "\n".join(head + table + more)
 
 
