@@ -12,7 +12,7 @@ from ..errors import UserError
 EXTRAS: dict[str, tuple[str, ...]] = {
     "balancing": ("torchjd", "qpsolvers", "quadprog"),
     "cagrad": ("torchjd", "cvxpy", "clarabel"),
-    "nash_mtl": ("torchjd", "cvxpy", "ecos"),
+    "nash": ("torchjd", "cvxpy", "ecos"),
 }
 
 

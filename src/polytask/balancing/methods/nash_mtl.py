@@ -46,7 +46,7 @@ class NashMTL(Aggregator):
     """
 
     name = "nash_mtl"
-    extra = "nash_mtl"
+    extra = "nash"
 
     def __init__(
         self,
