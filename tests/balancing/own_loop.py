@@ -87,6 +87,7 @@ def _mixed(name: str, dtype: torch.dtype, tolerance: float) -> Net:
 
 def compile(name: str) -> None:
     """A compiled encoder gives the gradients of the plain one."""
+    torch._dynamo.reset()
     plain, compiled = Net(), Net()
     step(plain, make(name), batch())
     parameters = list(compiled.trunk.parameters())

@@ -72,6 +72,7 @@ def test_features_that_the_losses_do_not_read_are_refused() -> None:
 
 
 def test_compiled_encoder_says_which_setting_it_needs() -> None:
+    torch._dynamo.reset()  # what earlier tests compiled has another setting
     net = Net()
     parameters = list(net.trunk.parameters())
     net.trunk = torch.compile(net.trunk, backend="aot_eager")  # type: ignore[assignment]
