@@ -76,6 +76,7 @@ def test_compiled_encoder_says_which_setting_it_needs() -> None:
     net = Net()
     parameters = list(net.trunk.parameters())
     net.trunk = torch.compile(net.trunk, backend="aot_eager")  # type: ignore[assignment]
+    sum(net.losses(*batch())[1].values()).backward()  # type: ignore[union-attr]
     features, losses = net.losses(*batch())
     with pytest.raises(pt.UserError, match="donated_buffer = False"):
         make("upgrad").backward(losses, shared=parameters, features=features)
