@@ -17,6 +17,11 @@ from .sparse import SparseRows
 Inputs = Any
 
 
+def _take(leaf: Any, ids: Tensor) -> Any:
+    """Some rows; for tensors several times as fast as an index expression."""
+    return leaf.index_select(0, ids) if isinstance(leaf, Tensor) else leaf[ids]
+
+
 def map_inputs(inputs: Inputs, function: Any) -> Inputs:
     """Apply ``function`` to every tensor-like leaf of ``inputs``."""
     if isinstance(inputs, Mapping):
@@ -107,9 +112,9 @@ class Rows:
 
     def __getitem__(self, ids: Tensor) -> Batch:
         return Batch(
-            map_inputs(self.inputs, lambda leaf: leaf[ids]),
-            self.targets[ids],
-            None if self.observed is None else self.observed[ids],
+            map_inputs(self.inputs, lambda leaf: _take(leaf, ids)),
+            _take(self.targets, ids),
+            None if self.observed is None else _take(self.observed, ids),
             ids,
         )
 

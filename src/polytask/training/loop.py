@@ -223,7 +223,8 @@ class Training:
             group["lr"] = rate * factor
 
     def _one_step(self, batch: Batch) -> None:
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         for callback in self.callbacks:
             callback.before_step(self, batch)
         needs = self.balancer.needs
