@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from polytask.data import Schema, SparseRows, TextSettings, infer_tasks, read_table
+from polytask.data import Schema, SparseRows, TextSettings, features, infer_tasks, read_table
 from polytask.errors import UserError
 from polytask.task import Task
 
@@ -134,7 +134,7 @@ def test_numbers_taken_for_categories_stay_numbers_in_the_file(tmp_path: Path) -
 
 
 def test_very_large_vocabularies_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polytask.data.features.MOST_CATEGORIES", 2)
+    monkeypatch.setattr(features, "MOST_CATEGORIES", 2)
     table = pa.table({"a": ["x", "x", "x", "y", "y", "z"], "y": [0, 1] * 3})
     schema = Schema.fit(table, [Task("y")])
     assert schema.encode_inputs(table)["categorical"].flatten().tolist() == [1, 1, 1, 2, 2, 0]
