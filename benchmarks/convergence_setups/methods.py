@@ -59,8 +59,12 @@ SLOW_FIRST = ("cola", "mrpc", "stsb", "trec", "subj")
 EMA = 0.98
 
 
-def _plain(balancer: str) -> list[Method]:
-    return [Method(balancer, balancer), Method(f"{balancer}_ema", balancer, average=True)]
+def _plain(balancer: str, tuned_as: str = "") -> list[Method]:
+    average = f"{tuned_as}_ema" if tuned_as else ""
+    return [
+        Method(balancer, balancer, tuned_as=tuned_as),
+        Method(f"{balancer}_ema", balancer, tuned_as=average, average=True),
+    ]
 
 
 def _joint(name: str, tuned_as: str = "joint_3", settings: dict[str, Any] | None = None, **joint: Any) -> Method:
@@ -71,10 +75,10 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         *_plain("equal"),
-        *_plain("dwa"),
-        *_plain("uw"),
-        *_plain("gradnorm"),
-        *_plain("upgrad"),
+        *_plain("dwa", "equal"),
+        *_plain("uw", "equal"),
+        *_plain("gradnorm", "equal"),
+        *_plain("upgrad", "equal"),
         Method("single", single=True, tuned_as="equal"),
         _joint("joint_1", teachers=1),
         _joint("joint_3", tuned_as="", teachers=3),
@@ -85,10 +89,12 @@ METHODS: dict[str, Method] = {
         _joint("joint_3_unlabelled", teachers=3, unlabelled=True),
         _joint("joint_8_mixture", teachers=8, mixture=0.5),
         _joint("joint_8_reopen", teachers=8, reopen=True),
-        _joint("joint_8_patience_10", teachers=8, patience=10),
+        _joint("joint_8_patience_10", tuned_as="equal", teachers=8, patience=10),
         _joint("joint_8_ema", tuned_as="", settings={"ema": EMA}, teachers=8),
         _joint("joint_3_ema", tuned_as="joint_8_ema", settings={"ema": EMA}, teachers=3),
         _joint("joint_8_ema_at_equal", tuned_as="equal_ema", settings={"ema": EMA}, teachers=8),
+        _joint("joint_3_ema_patience_10", tuned_as="equal_ema", settings={"ema": EMA}, teachers=3, patience=10),
+        _joint("joint_1_ema_patience_10", tuned_as="equal_ema", settings={"ema": EMA}, teachers=1, patience=10),
         _joint("joint_8_ema_patience_10", tuned_as="equal_ema", settings={"ema": EMA}, teachers=8, patience=10),
         _joint("joint_8_ema_mixture", tuned_as="equal_ema", settings={"ema": EMA}, teachers=8, mixture=0.5),
         _joint("joint_8_ema_unlabelled", tuned_as="equal_ema", settings={"ema": EMA}, teachers=8, unlabelled=True),

@@ -72,11 +72,11 @@ def report(experiment: Experiment) -> str:
     table = rows(experiment)
     if not table:
         return "no method is complete"
-    plain = [row for row in table if row.one and row.method.plain]
+    plain = [row for row in table if row.name.endswith("common checkpoint")]
     base = max(plain, key=lambda row: row.scores.mean())
     lines = [
         f"{experiment.setup.name}: {len(experiment.seeds)} seeds, {len(experiment.tasks)} tasks; "
-        f"the base is {base.name!r}, the best single checkpoint by its test mean", "",
+        f"the base is {base.name!r}, the best of the common checkpoints by test mean", "",
         "| method | lr, dropout | test mean | sd | minus base | relative | p | seeds won | last minus returned | steps "
         "| CPU time of all steps |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
