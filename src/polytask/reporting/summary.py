@@ -16,8 +16,9 @@ def summary(run: Run, table: Sequence[Row], chosen: Sequence[Network]) -> list[s
     """The sentences at the top of the page."""
     if not run.finished:
         return [_unfinished(run)]
-    sentences = [_together(chosen, len(table)), *_against(table, single=len(chosen) == 1)]
-    if len(sentences) == 1:
+    compared = _against(table, single=len(chosen) == 1)
+    sentences = [_together(chosen, len(table)), *_why(run), *compared]
+    if not compared:
         sentences.append("No baselines were trained, so there is nothing to compare these results with.")
     seconds = number((run.results.get("totals") or {}).get("seconds"))
     if seconds is not None:
@@ -50,6 +51,20 @@ def _together(chosen: Sequence[Network], tasks: int) -> str:
         sizes = [str(len(network.served) + len(network.helpers)) for network in chosen]
         return f"The {tasks} tasks were trained in {len(chosen)} networks, of {_and(sizes)} tasks (drawn below)."
     return f"The {tasks} tasks were trained in {len(chosen)} networks: {named}."
+
+
+def _why(run: Run) -> list[str]:
+    """What the automatic choice compared, if it had to."""
+    compared = run.selection.get("compared") or {}
+    skills = compared.get("skill_on_validation") or {}
+    grouped, together = number(skills.get("grouped")), number(skills.get("all_in_one"))
+    if grouped is None or together is None:
+        return []
+    planned = len((run.selection.get("planned") or run.selection).get("networks") or [])
+    figures = f"mean skill {grouped:.3f} against {together:.3f}"
+    if compared.get("kept") == "grouped":
+        return [f"On validation these networks were clearly better than one for all ({figures})."]
+    return [f"Affinity proposed {planned} networks; on validation they were not clearly better than one ({figures})."]
 
 
 def _against(table: Sequence[Row], single: bool) -> list[str]:
