@@ -132,7 +132,7 @@ def peaks(experiment: Experiment, row: Row) -> str:
     shares, drifts, steps = [], [], []
     for run in row.runs:
         found = kept(run, row.method, experiment.tasks)
-        shares += [found[task.name] for task in experiment.tasks]
+        shares += list(found.values())
         steps += list(run["switched"].values())
         drifts.append({name: drift(run, name, at, row.method) for name, at in run["switched"].items()})
     names = [task.name for task in experiment.tasks]
@@ -140,10 +140,9 @@ def peaks(experiment: Experiment, row: Row) -> str:
     means = {name: float(np.mean(values)) for name, values in by_task.items() if values}
     worst = min(means, key=lambda name: means[name]) if means else ""
     shown = f"{np.mean(list(means.values())):+.4f} | {worst} {means[worst]:+.4f}" if means else " | "
-    return (
-        f"| {row.name} | {len(steps)}/{len(shares)} | {f'{min(steps)}, {max(steps)}' if steps else ''} "
-        f"| {np.mean(shares):.4f} | {min(shares):.4f} | {sum(share < 0.99 for share in shares)} | {shown} |"
-    )
+    low = f"{sum(share < 0.99 for share in shares)}/{len(shares)}"
+    switched = f"{len(steps)}/{len(row.runs) * len(names)} | {f'{min(steps)}, {max(steps)}' if steps else ''}"
+    return f"| {row.name} | {switched} | {np.mean(shares):.4f} | {min(shares):.4f} | {low} | {shown} |"
 
 
 def drift(run: Record, name: str, at: int, method: Method) -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 import polytask as pt
 from polytask.training.common_checkpoint import CommonCheckpoint
 
-from .methods import Method
+from .methods import FOREVER, Method
 
 Record = dict[str, Any]
 PATIENCE = 5
@@ -68,13 +68,15 @@ def mean(values: dict[str, float]) -> float:
 def kept(run: Record, method: Method, tasks: Sequence[pt.Task]) -> dict[str, float]:
     """Share of each task's peak on validation that the returned parameters keep; ``metric / peak``.
 
-    The peak of a converged task is its best value up to its switch; of the others the best of all.
+    With convergence only of tasks that had converged by then; their peak is the best value up to the switch.
     """
+    every = run["evaluate_every"]
     values = series(run, method, "validation")[: end(run, method, tasks)]
-    chosen = values[returned(run, method, tasks)]
+    index = returned(run, method, tasks)
     shares = {}
     for task in tasks:
-        until = run["switched"].get(task.name, len(values) * run["evaluate_every"]) // run["evaluate_every"]
+        until = run["switched"].get(task.name, FOREVER if not method.plain else len(values) * every) // every
         peak = max(value[task.name] for value in values[:until])
-        shares[task.name] = chosen[task.name] / peak if peak > 0 else 1.0
+        if until <= index + 1 or method.plain:
+            shares[task.name] = values[index][task.name] / peak if peak > 0 else 1.0
     return shares
