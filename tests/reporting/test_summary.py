@@ -16,7 +16,7 @@ from polytask.reporting import write_report
     [
         (
             "grouped",
-            "On validation these networks were clearly better than one for all (mean skill 0.820 against 0.790)",
+            "these networks were clearly better than one for all (mean skill 0.820 against 0.790)",
         ),
         ("all_in_one", "Affinity proposed 3 networks; on validation they were not clearly better than one"),
     ],
