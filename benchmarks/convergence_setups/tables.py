@@ -69,5 +69,5 @@ def _prepared(values: dict[str, Any]) -> Data:
 
 SETUPS = (
     Setup("tox21", load_tox21, 600, 256, 15, (5e-4, 1e-3, 3e-3)),
-    Setup("census", load_census, 1200, 256, 40, (1e-3, 3e-3), seeds=3),
+    Setup("census", load_census, 600, 256, 15, (1e-3, 3e-3), seeds=3),
 )
