@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..comparison import LEAST_SKILL
 from ..task import Task
-
-#: A task whose best value has less skill than this has not begun to learn; its share of the peak is not defined.
-LEAST_SKILL = 0.02
 
 
 def kept_share(task: Task, value: float, peak: float, trivial: float) -> float:

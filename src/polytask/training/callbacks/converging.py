@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ...comparison import LEAST_SKILL
 from ...distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, check_mixture, map_labels
 from ...distillation.monitor import TESTS
 from ...errors import UserError, did_you_mean, raise_all
 from ...processes import rank
-from ..common_checkpoint import LEAST_SKILL
 from ..evaluation import shared_inference
 from .callback import Callback
 
