@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 #: Two values are called equal when they differ by at most this share of the one compared with.
 EQUAL_WITHIN = 0.002
-#: Below this share of the way from a trivial to a perfect prediction nothing has been learned: such a value gives no scale
-#: for a relative gain, and a task that never got above it has no peak to keep.
+#: Below this share of the way from a trivial to a perfect prediction nothing has been learned: such a value gives no
+#: scale for a relative gain, and a task that never got above it has no peak to keep.
 LEAST_SKILL = 0.02
 
 
