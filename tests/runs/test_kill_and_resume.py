@@ -48,10 +48,26 @@ def duration(uninterrupted: Uninterrupted, tmp_path_factory: pytest.TempPathFact
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("share", [0.3, 0.75])
-def test_killed_once(uninterrupted: Uninterrupted, duration: float, tmp_path: Path, share: float) -> None:
-    assert killed_run(uninterrupted, tmp_path / "run", [share * duration]) == 1
-    assert_same(tmp_path / "run", uninterrupted.outcome)
+def kill_at_event(number: int, out: Path, *arguments: object) -> bool:
+    """Start the command and kill it once the run has written so many events; False if it was done before."""
+    process = start(*arguments)
+    log = out / "metrics.jsonl"
+    while process.exitcode is None:
+        if log.exists() and log.read_bytes().count(b"\n") >= number:
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+            return True
+        process.join(0.002)
+    return False
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.75])
+def test_killed_once(uninterrupted: Uninterrupted, tmp_path: Path, share: float) -> None:
+    run = tmp_path / "run"
+    command = (*uninterrupted.options, "--out", run, "--resume")
+    assert kill_at_event(int(share * len(uninterrupted.outcome["events"])), run, *command)
+    assert finish(*command) == 0
+    assert_same(run, uninterrupted.outcome)
 
 
 @pytest.mark.slow
