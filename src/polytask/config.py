@@ -46,7 +46,7 @@ class AffinityConfig(Section):
 class ConvergenceConfig(Section):
     """When a task has converged and how it is held; see :class:`polytask.training.callbacks.Converging`."""
 
-    patience: int = Field(5, ge=1)
+    patience: int = Field(10, ge=1)
     min_evaluations: int | None = Field(None, ge=0)
     min_delta: float = Field(0.0, ge=0)
     relative: bool = False
@@ -106,7 +106,7 @@ class Config(Section):
     momentum: float = 0.9
     schedule: str = "constant"
     warmup: int = 0
-    ema: float | None = None
+    ema: float | None = Field(0.98, description="decay of the moving average of parameters; null for none")
     evaluate_every: int | None = None
     patience: int = 10
     gradient_clip: float | None = None

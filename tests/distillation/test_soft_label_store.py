@@ -53,3 +53,9 @@ def test_half_precision_is_clipped_and_takes_two_bytes(tmp_path: Path) -> None:
     path = tmp_path / "labels.bin"
     outputs = fill(SoftLabelStore(KINDS["binary"], (7,), 1, path, half=True), [torch.full((7,), 1e9)])
     assert outputs.tolist() == [60000.0] * 7 and path.stat().st_size == 14
+
+
+def test_half_precision_keeps_sure_teachers() -> None:
+    teachers = [torch.full((7,), 9.0)] * 3
+    outputs = fill(SoftLabelStore(KINDS["binary"], (7,), 3, half=True), teachers)
+    torch.testing.assert_close(outputs.float(), teachers[0], rtol=1e-3, atol=1e-2)

@@ -42,8 +42,8 @@ class ConvergenceMonitor:
     """
 
     higher_is_better: bool = True
-    patience: int = 5
-    min_evaluations: int = 10
+    patience: int = 10
+    min_evaluations: int = 20
     min_delta: float = 0.0
     trivial: float = -math.inf
     floor: float = 0.0

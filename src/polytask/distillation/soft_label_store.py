@@ -44,20 +44,24 @@ class SoftLabelStore:
     ) -> None:
         self.kind, self.teachers = kind, teachers
         self._path = path
-        dtype = torch.float16 if half else torch.float32
-        if path is None:
-            self._values = torch.zeros(shape, dtype=dtype)
-        else:
+        if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary = path.with_name(f".{path.name}.tmp")
-            self._temporary.unlink(missing_ok=True)
-            self._values = map_labels(self._temporary, shape, half)
+        self._values = self._zeros(shape, half, "tmp")
+        # Probabilities near 1 have no room in half precision: sums of several teachers are kept in full.
+        self._sums = self._zeros(shape, False, "sums.tmp") if half and teachers > 1 else self._values
+
+    def _zeros(self, shape: tuple[int, ...], half: bool, ending: str) -> Tensor:
+        if self._path is None:
+            return torch.zeros(shape, dtype=torch.float16 if half else torch.float32)
+        temporary = self._path.with_name(f".{self._path.name}.{ending}")
+        temporary.unlink(missing_ok=True)
+        return map_labels(temporary, shape, half)
 
     def add(self, rows: Tensor | slice, outputs: Tensor) -> None:
         """One teacher's ``outputs`` for some rows."""
         outputs = outputs.float().cpu()
         if self.teachers > 1:
-            self._values[rows] += (self.kind.predict(outputs) / self.teachers).to(self._values.dtype)
+            self._sums[rows] += self.kind.predict(outputs) / self.teachers
         else:
             self._values[rows] = self._fitting(outputs)
 
@@ -65,10 +69,11 @@ class SoftLabelStore:
         """The labels, once every teacher has given all rows; a file is whole from now on."""
         if self.teachers > 1:
             for start in range(0, len(self._values), CHUNK):
-                part = self._values[start : start + CHUNK]
-                part.copy_(self._fitting(self.kind.outputs_of(part.float())))
+                rows = slice(start, start + CHUNK)
+                self._values[rows] = self._fitting(self.kind.outputs_of(self._sums[rows]))
         if self._path is not None:
-            self._temporary.replace(self._path)
+            self._path.with_name(f".{self._path.name}.tmp").replace(self._path)
+            self._path.with_name(f".{self._path.name}.sums.tmp").unlink(missing_ok=True)
         return self._values
 
     def _fitting(self, outputs: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Converging(Callback):
         UserError: All unusable settings at once.
     """
 
-    patience: int = 5
+    patience: int = 10
     min_evaluations: int | None = None
     min_delta: float = 0.0
     relative: bool = False
