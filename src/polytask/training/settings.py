@@ -40,7 +40,7 @@ class TrainingSettings:
             :func:`~polytask.training.mixture.sampling_shares`. Without effect on a single one.
         sampling_temperature: 1 is proportional, infinity is equal.
         threads: Threads of one training on a CPU. Default: one for small networks (parameters times batch below
-            200 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
+            100 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
 
     Raises:
         UserError: All unusable values at once.

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 #: Below this product of parameters and rows per step one thread is faster than several, also on an idle machine.
-SMALL = 200_000_000
+SMALL = 100_000_000
 
 
 def threads_for(model: nn.Module, batch_size: int) -> int:
