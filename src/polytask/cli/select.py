@@ -14,6 +14,9 @@ from . import options as o
 from .app import command
 from .display import Terminal
 
+#: What `--json` prints; the format is fixed.
+JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
+
 
 @command(epilog="**Example**\n\n`polytask select affinity.json --networks 3 --json`")
 def select(
@@ -29,7 +32,8 @@ def select(
     """
     selection = select_networks(Affinity.load(affinity), networks, single_score=single_score)
     if json:
-        print(jsonlib.dumps(selection.to_json_dict(), ensure_ascii=False))
+        content = selection.to_json_dict()
+        print(jsonlib.dumps({key: content[key] for key in JSON_KEYS}, ensure_ascii=False))
         return
     display = Terminal()
     rows = [
