@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 #: Two values are called equal when they differ by at most this share of the one compared with.
 EQUAL_WITHIN = 0.002
-#: Below this share of the way from a trivial to a perfect prediction nothing has been learned: such a value gives no
-#: scale for a relative gain, and a task that never got above it has no peak to keep.
+#: Below this share of the way from a trivial to a perfect prediction nothing has been learned: a task that never got
+#: above it has no peak to keep.
 LEAST_SKILL = 0.02
+#: Below this share a value is too near to trivial to be the scale of a relative gain: R2 of 0.06 after 0.03 is no +100 %.
+LEAST_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _is_scale(other: float, direction: str, trivial: float | None) -> bool:
     if trivial is None:
         return True
     distance = (0.0 if direction == "min" else 1.0) - trivial
-    return distance != 0 and (other - trivial) / distance >= LEAST_SKILL
+    return distance != 0 and (other - trivial) / distance >= LEAST_SCALE
 
 
 def mean_relative(gains: Iterable[Gain | None]) -> float | None:
