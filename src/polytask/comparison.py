@@ -10,7 +10,7 @@ EQUAL_WITHIN = 0.002
 #: Below this share of the way from a trivial to a perfect prediction nothing has been learned: a task that never got
 #: above it has no peak to keep.
 LEAST_SKILL = 0.02
-#: Below this share a value is too near to trivial to be the scale of a relative gain: R2 of 0.06 after 0.03 is no +100 %.
+#: Below this share a value is too near to trivial to be the scale of a relative gain: R2 .06 after .03 is no +100 %.
 LEAST_SCALE = 0.1
 
 
