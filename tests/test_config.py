@@ -31,6 +31,11 @@ def test_data_and_targets_are_enough():
         ({"bach_size": 3}, "unknown key 'bach_size'; did you mean 'batch_size'?"),
         ({"model": {"hiden": [3]}}, "unknown key 'model.hiden'; did you mean 'hidden'?"),
         ({"convergence": {"patiense": 3}}, "unknown key 'convergence.patiense'; did you mean 'patience'?"),
+        (
+            {"sequential": {"order": "random"}},
+            "sequential: has an effect only with converge: sequential, found 'joint'",
+        ),
+        ({"sampling": "equal"}, "sampling: has an effect only with several data sets, found one"),
         ({"networks": 0}, "networks: expected auto or a number of at least 1, found 0"),
         ({"networks": "all"}, "networks: expected auto or a number of at least 1, found 'all'"),
         ({"balance": "equl"}, "balance: unknown method 'equl'; did you mean 'equal'?"),

@@ -142,6 +142,10 @@ class Config(Section):
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
+        if self.converge != "sequential" and self.sequential != SequentialConfig():
+            problems.append(f"sequential: has an effect only with converge: sequential, found {self.converge!r}")
+        if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
+            problems.append("sampling: has an effect only with several data sets, found one")
         try:
             self.training()
         except UserError as error:

@@ -91,11 +91,6 @@ class ConvergenceMonitor:
         delta = self.min_delta * abs(self.best) if self.relative else self.min_delta
         return self._sign * (value - self.best) > delta
 
-    def restart(self) -> None:
-        """Wait for a whole patience again (a new stage of training begins); what is best stays."""
-        self.bad, self.evaluations, self.recent = 0, 0, []
-        self.best_step = self.best_step if self.patience_steps is None else self.last_step
-
     @property
     def _sign(self) -> float:
         return 1.0 if self.higher_is_better else -1.0

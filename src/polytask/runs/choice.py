@@ -96,14 +96,15 @@ def grouping_pays(grouped: dict[str, float], together: dict[str, float]) -> bool
 
 
 def validation_skills(trainer: Trainer, networks: list[Network], results: list[TrainingResult]) -> dict[str, float]:
-    """Skill of every task on validation in the network that serves it."""
+    """Skill of every task on validation in the network that serves it, at least -1."""
     skills = {}
     for network, result in zip(networks, results, strict=True):
         levels = trivial_levels(result.model.tasks, trainer.part("validation", network.tasks))
         for task in result.model.tasks:
             if task.name in network.serves:
                 value = result.tasks[task.name].validation
-                skills[task.name] = task.metric_definition.skill(value, levels[task.name])
+                # Bounded below: of networks that are worse than useless for a task, none shall decide for all others.
+                skills[task.name] = max(-1.0, task.metric_definition.skill(value, levels[task.name]))
     return skills
 
 
