@@ -6,7 +6,7 @@ import json as jsonlib
 from pathlib import Path
 from typing import Any
 
-from ..comparison import EQUAL_WITHIN, Gain, gain, mean_relative
+from ..gain import EQUAL_WITHIN, Gain, gain, mean_relative
 from .display import Terminal
 
 

@@ -11,8 +11,8 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..comparison import EQUAL_WITHIN
 from ..files import write_bytes
+from ..gain import EQUAL_WITHIN
 from . import numbers
 from .curves import Panel, curve
 from .heatmap import NUMBERS_UP_TO, heatmap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..comparison import gain, mean_relative
+from ..gain import gain, mean_relative
 from ..task import Task
 from ..training import TaskResult
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..comparison import LEAST_SKILL
+from ..gain import LEAST_SKILL
 from ..task import Task
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ...comparison import LEAST_SKILL
 from ...distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, check_mixture, map_labels
 from ...distillation.monitor import TESTS
 from ...errors import UserError, did_you_mean, raise_all
+from ...gain import LEAST_SKILL
 from ...processes import rank
 from ..evaluation import shared_inference
 from .callback import Callback
