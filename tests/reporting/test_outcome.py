@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from polytask.comparison import gain
 
+from polytask.gain import gain
 from polytask.reporting.networks import Network, groups, networks
 from polytask.reporting.outcome import Row, rows, tallies
 from polytask.reporting.run import Run
