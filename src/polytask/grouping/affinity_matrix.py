@@ -13,6 +13,8 @@ import numpy as np
 from polytask.errors import UserError, raise_all
 from polytask.files import check_keys, read_json, write_json
 
+from .windows import Windows
+
 MADE_BY = "`polytask affinity`"
 
 
@@ -25,7 +27,12 @@ class Affinity:
         matrix: shape [K, K]; ``matrix[i][j]`` is the relative fall of the loss of task j after an update on
             task i alone, Z_{i->j} (positive: i helps j; no unit). The diagonal is never used to choose networks
             and may be NaN.
-        meta: how it was measured; anything that JSON can hold.
+        meta: how it was measured; anything that JSON can hold. A measured affinity has
+
+            - ``samples``: number of probes; ``counts`` [K, K]: of them, those in which both tasks were present;
+            - ``standard_error`` [K, K]: of the mean over probes, null below two samples;
+            - ``windows``: the course over training, see :attr:`windows`;
+            - ``estimator``, ``every`` and whatever else the estimator was set to.
 
     Raises:
         UserError: no task, repeated names, a wrong shape, NaN or infinity off the diagonal.
@@ -58,6 +65,15 @@ class Affinity:
         gains = self.matrix.T.copy()
         np.fill_diagonal(gains, 0.0)
         return gains
+
+    @property
+    def windows(self) -> Windows | None:
+        """The course over training: for every pair, the mean and number of samples in consecutive windows of steps.
+        None if ``meta`` has none.
+
+        The matrix is their mean, unless ``meta["time"]`` says otherwise."""
+        content = self.meta.get("windows")
+        return None if content is None else Windows.from_json_dict(content, "affinity: meta: windows")
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of ``affinity.json``; an unknown value on the diagonal is written as null."""

@@ -58,7 +58,7 @@ class AffinityProbe(Callback):
             training.model, losses, training.model.shared_parameters(), group["lr"], group["weight_decay"]
         )
         assert present is not None
-        self.statistics.add(affinity_of_losses(before, after), present)
+        self.statistics.add(affinity_of_losses(before, after), present, training.step)
 
     def state_dict(self) -> dict[str, Any]:
         return self.statistics.state_dict()
@@ -71,13 +71,14 @@ def affinity_from_state(state: dict[str, Any], tasks: list[str], every: int) -> 
     """The matrix that a finished training's :class:`AffinityProbe` has gathered."""
     statistics = AffinityStatistics(len(tasks))
     statistics.load_state_dict(state)
-    error = np.where(np.isfinite(statistics.standard_error), statistics.standard_error, 0.0)
+    error = statistics.standard_error
     meta = {
         "method": "tag",
         "lookahead": "sgd",
         "every": every,
         "samples": statistics.samples,
         "counts": statistics.counts.tolist(),
-        "standard_error": error.tolist(),
+        "standard_error": [[None if np.isnan(x) else x for x in row] for row in error.tolist()],
+        "windows": statistics.windows.to_json_dict(),
     }
     return Affinity(tuple(tasks), statistics.mean, meta)
