@@ -1,0 +1,1 @@
+"""Methods against each other: many runs on one budget, and what their differences mean."""
