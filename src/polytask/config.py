@@ -87,7 +87,9 @@ class Config(Section):
     ignore: tuple[str, ...] = Field((), description="columns not to use")
     id: str | None = Field(None, description="column of row ids")
     split: str | tuple[float, float, float] = Field((0.7, 0.15, 0.15), description="a column, or three shares")
-    networks: Literal["auto"] | int = Field("auto", description="most networks to train; 1 is all in one")
+    networks: Literal["auto", "single_task"] | int = Field(
+        "auto", description="most networks to train; 1 is all in one, single_task one for each target"
+    )
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
     converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
@@ -132,7 +134,7 @@ class Config(Section):
     def _fits_together(self) -> Config:
         problems = []
         if isinstance(self.networks, int) and self.networks < 1:
-            problems.append(f"networks: expected auto or a number of at least 1, found {self.networks}")
+            problems.append(f"networks: expected auto, single_task or a number of at least 1, found {self.networks}")
         name = self.balance.get("name") if isinstance(self.balance, dict) else self.balance
         if name not in BALANCERS:
             problems.append(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
@@ -253,7 +255,7 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
 
 #: What keys that take values of several kinds expect.
 EXPECTED = {
-    "networks": "auto or a number of at least 1",
+    "networks": "auto, single_task or a number of at least 1",
     "split": "the name of a column, or three shares",
     "balance": "a method, or {name: method, its options}",
     "encoder": "package.module:Class, or {class: ..., args: {...}}",

@@ -33,7 +33,7 @@ def fit(
     ignore: o.Ignore = None,
     id: o.Id = None,
     split: o.Split = None,
-    networks: Annotated[str | None, typer.Option(help="most networks to train, or auto; 1 is all in one")] = None,
+    networks: Annotated[str | None, typer.Option(help="most networks to train; or auto, or single_task")] = None,
     balance: Annotated[str | None, typer.Option(help="balancing method, see `polytask methods`")] = None,
     converge: Annotated[str | None, typer.Option(help="joint or sequential: every task keeps its peak; or off")] = None,
     baselines: Annotated[

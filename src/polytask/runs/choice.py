@@ -41,6 +41,8 @@ def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
 def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Network]:
     """The networks to train: from the affinity that the joint training measured, if it did."""
     config, run = trainer.config, trainer.run
+    if config.networks == "single_task":
+        return [Network(f"network_{k}", (k,), (task.name,)) for k, task in enumerate(trainer.data.tasks)]
     if joint is None or AffinityProbe.name not in joint.callbacks:
         return one_network(trainer)
     if run.selection.exists():  # chosen before an interruption; a search under a time limit need not end equal

@@ -35,7 +35,9 @@ from .trainer import Trainer, make_balancer
 FREE_KEYS = ("data", "checkpoint_seconds")
 
 
-def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display | None = None) -> dict[str, Any]:
+def fit_run(
+    config: Config, out: Path, *, resume: bool = False, display: Display | None = None, final_part: str = "test"
+) -> dict[str, Any]:
     """Do everything that ``polytask fit`` does.
 
     Affinity is measured in the very training that is the all-in-one baseline: probes leave it untouched.
@@ -45,6 +47,8 @@ def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display
         out: Folder of the run; it must not exist, unless ``resume``.
         resume: Continue an interrupted run; finished phases are read again, the interrupted one goes on bit for bit.
         display: Where progress is shown.
+        final_part: Part of the split that ``test`` in the results is measured on; a search for settings says
+            ``validation`` and leaves the test split alone.
 
     Returns:
         The content of ``results.json``.
@@ -58,11 +62,12 @@ def fit_run(config: Config, out: Path, *, resume: bool = False, display: Display
         resume = False
     if resume and (finished := _finished(RunFolder.open(out), config, display)):
         return finished
-    trainer = _start(config, out, resume, display)
+    trainer = _start(config, out, resume, display, final_part)
     everyone = list(range(len(trainer.data.tasks)))
     joint = None
-    if config.baselines or (config.networks != 1 and len(everyone) > 1):
-        probes = [] if config.networks == 1 or len(everyone) == 1 else [AffinityProbe(config.affinity.every)]
+    grouping = config.networks not in (1, "single_task") and len(everyone) > 1
+    if config.baselines or grouping:
+        probes = [AffinityProbe(config.affinity.every)] if grouping else []
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
     networks = plan_networks(trainer, joint)
     singles = []
@@ -132,7 +137,7 @@ def _convergence(
     return trainer.convergence(names, best_epochs, gaps)
 
 
-def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer:
+def _start(config: Config, out: Path, resume: bool, display: Display, final_part: str) -> Trainer:
     """Check everything that can be checked before anything is written."""
     make_balancer(config.balance).bind(config.targets)
     if resume:
@@ -151,7 +156,7 @@ def _start(config: Config, out: Path, resume: bool, display: Display) -> Trainer
         display.say(line)
     for warning in data.warnings:
         display.warn(warning)
-    return Trainer(config, data, run, display, settings)
+    return Trainer(config, data, run, display, settings, final_part)
 
 
 def _same_config(run: RunFolder, config: Config) -> None:
@@ -207,7 +212,7 @@ def _finish(
     trivial: dict[str, float] = {}
     for k, (network, result) in enumerate(zip(networks, trained, strict=True)):
         test = trainer.test(result, network.tasks)
-        trivial |= trivial_levels(result.model.tasks, trainer.part("test", network.tasks))
+        trivial |= trivial_levels(result.model.tasks, trainer.part(trainer.final_part, network.tasks))
         entries |= {
             task.name: task_entry(task, result.tasks[task.name], test[task.name], k)
             for task in result.model.tasks

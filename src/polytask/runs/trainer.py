@@ -36,6 +36,7 @@ class Trainer:
         run: Its folder.
         display: Where progress is shown.
         settings: Resolved settings of every training.
+        final_part: Part of the split that is read at the end.
     """
 
     config: Config
@@ -43,6 +44,7 @@ class Trainer:
     run: RunFolder
     display: Display
     settings: TrainingSettings
+    final_part: str = "test"
 
     def train(
         self,
@@ -84,8 +86,8 @@ class Trainer:
         return labelled_rows(self.data.rows[name], list(positions))
 
     def test(self, result: TrainingResult, positions: Sequence[int]) -> dict[str, float]:
-        """Metrics of a trained network on the test rows."""
-        return evaluate(result.model, self.part("test", positions))
+        """Metrics of a trained network on the rows that are read at the end."""
+        return evaluate(result.model, self.part(self.final_part, positions))
 
     def convergence(
         self, tasks: Sequence[str], best_epochs: Mapping[str, float] | None, gaps: Mapping[str, float] | None
