@@ -31,6 +31,10 @@ class UserError(ValueError):
         return "\n".join([f"{len(self.problems)} problems:", *lines])
 
 
+class DamagedFileError(UserError):
+    """A file is there, but its content is not what was written."""
+
+
 def raise_all(problems: Sequence[str]) -> None:
     """Raise one :class:`UserError` for all ``problems``; do nothing if there are none."""
     if problems:

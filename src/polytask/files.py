@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from .errors import UserError
+from .errors import DamagedFileError, UserError
 
 
 @contextlib.contextmanager
@@ -84,27 +84,43 @@ def sha256(path: Path) -> str:
 def save_tree(path: Path, tree: Any) -> None:
     """Save nested dictionaries, lists and tuples of tensors, numbers, strings, booleans and None.
 
-    One safetensors file: the tensors, and the shape of the tree as JSON in its header. Written atomically.
+    One safetensors file: the tensors, and the shape of the tree as JSON and a checksum of everything in its header.
+    Written atomically.
     """
     tensors: dict[str, Tensor] = {}
-    shape = _encode(tree, tensors)
-    write_bytes(path, save(tensors, metadata={"tree": json.dumps(shape)}))
+    shape = json.dumps(_encode(tree, tensors))
+    write_bytes(path, save(tensors, metadata={"tree": shape, "sha256": _checksum(shape, tensors)}))
 
 
 def load_tree(path: Path) -> Any:
     """Read what :func:`save_tree` wrote.
 
     Raises:
-        UserError: If the file is missing, truncated or not of this kind.
+        UserError: If the file is missing.
+        DamagedFileError: If it is truncated, not of this kind, or a bit of it has changed.
     """
     try:
         with safe_open(path, framework="pt") as stored:
-            shape = json.loads((stored.metadata() or {})["tree"])
-            return _decode(shape, stored.get_tensor)
+            header = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        if _checksum(header["tree"], tensors) != header["sha256"]:
+            raise ValueError("its checksum does not fit its content")
+        return _decode(json.loads(header["tree"]), tensors.__getitem__)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: damaged or truncated ({error}); restore the file or make the run again") from None
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DamagedFileError(
+            f"{path}: damaged or truncated ({error}); restore the file or make the run again"
+        ) from None
+
+
+def _checksum(shape: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(shape.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _encode(node: Any, tensors: dict[str, Tensor]) -> Any:

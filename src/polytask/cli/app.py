@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -37,6 +39,8 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
             status = 0
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems end a job by SIGTERM
             try:
                 function(*args, **kwargs)
             except UserError as error:

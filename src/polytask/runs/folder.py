@@ -8,11 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ..config import Config
 from ..errors import UserError
 from ..files import read_json, write_bytes, write_json
 from ..training import EventLog
+from ..training.checkpoints import checkpoint_steps
 from .prepare import Prepared
+
+#: Held by the process that works on the run.
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -53,7 +59,6 @@ class RunFolder:
         if cls.begun(path):
             refuse_existing(path)
         run = cls(path)
-        existed = path.exists()
         path.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {"fingerprint": data.fingerprint, "phases": {}, "log": None}
         try:
@@ -66,8 +71,6 @@ class RunFolder:
         except BaseException:
             for file in (run.state, run.config, run.schema, run.split, path / "metrics.jsonl"):
                 file.unlink(missing_ok=True)
-            if not existed:
-                path.rmdir()
             raise
         return run
 
@@ -82,7 +85,7 @@ class RunFolder:
             return False
         if cls(path).state.exists():
             return stored_metadata(cls(path).state).get("log", 0) is None
-        return all(file.name.endswith(".tmp") for file in path.iterdir())
+        return all(file.name.endswith(".tmp") or file.name == LOCK for file in path.iterdir())
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -97,6 +100,31 @@ class RunFolder:
         if not run.config.exists() or not run.state.exists():
             raise UserError(f"{path}: not a run (no config.yaml or state.json); give the folder that `fit --out` made")
         return run
+
+    @staticmethod
+    @contextmanager
+    def locked(path: Path) -> Iterator[None]:
+        """Only one process at a time works in a run's folder; a killed one holds nothing.
+
+        Raises:
+            UserError: If another process does.
+        """
+        existed = path.exists()
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"{path}: another process works on this run; wait until it ends, stop it, or choose another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            (path / LOCK).unlink(missing_ok=True)
+            lock.release()
+            if not existed and not any(path.iterdir()):
+                path.rmdir()
 
     @property
     def fingerprint(self) -> str:
@@ -125,7 +153,7 @@ class RunFolder:
         state = self._state()
         before = state["phases"].get(name, {"seconds": 0.0, "done": False})
         training = self.trainings / name
-        kept = any((training / f"{file}.safetensors").exists() for file in ("checkpoint", "result"))
+        kept = (training / "result.safetensors").exists() or checkpoint_steps(training)
         if not before["done"] and not kept:
             self.log.rewind(state["log"])
         started = time.monotonic()

@@ -27,7 +27,7 @@ from .choice import (
 from .display import Display
 from .encoders import make_network
 from .folder import RunFolder, refuse_existing, stored_metadata
-from .prepare import fingerprint, prepare
+from .prepare import Prepared, fingerprint, prepare
 from .results import mean_gain, number, task_entry
 from .trainer import Trainer, make_balancer
 
@@ -62,8 +62,21 @@ def fit_run(
         resume = False
     if resume and (finished := _finished(RunFolder.open(out), config, display)):
         return finished
-    trainer = _start(config, out, resume, display, final_part)
-    everyone = list(range(len(trainer.data.tasks)))
+    data = _checked(config, out, resume)
+    with RunFolder.locked(out):
+        run = RunFolder.open(out) if resume else RunFolder.create(out, config, data)
+        settings = config.training().resolve(len(data.rows["train"]))
+        return _carry_out(Trainer(config, data, run, display, settings, final_part))
+
+
+def _carry_out(trainer: Trainer) -> dict[str, Any]:
+    """All trainings of a run, or what is left of them."""
+    config, data = trainer.config, trainer.data
+    for line in data.describe():
+        trainer.display.say(line)
+    for warning in data.warnings:
+        trainer.display.warn(warning)
+    everyone = list(range(len(data.tasks)))
     joint = None
     grouping = config.networks not in (1, "single_task") and len(everyone) > 1
     if config.baselines or grouping:
@@ -137,8 +150,8 @@ def _convergence(
     return trainer.convergence(names, best_epochs, gaps)
 
 
-def _start(config: Config, out: Path, resume: bool, display: Display, final_part: str) -> Trainer:
-    """Check everything that can be checked before anything is written."""
+def _checked(config: Config, out: Path, resume: bool) -> Prepared:
+    """The data, after everything that can be checked before anything is written."""
     make_balancer(config.balance).bind(config.targets)
     if resume:
         run = RunFolder.open(out)
@@ -148,15 +161,8 @@ def _start(config: Config, out: Path, resume: bool, display: Display, final_part
         if RunFolder.begun(out):
             refuse_existing(out)
         data = prepare(config)
-    settings = config.training().resolve(len(data.rows["train"]))
     make_network(data.schema, data.tasks, config.model, config.encoder, config.seed)  # that an encoder can be made
-    if not resume:
-        run = RunFolder.create(out, config, data)
-    for line in data.describe():
-        display.say(line)
-    for warning in data.warnings:
-        display.warn(warning)
-    return Trainer(config, data, run, display, settings, final_part)
+    return data
 
 
 def _same_config(run: RunFolder, config: Config) -> None:

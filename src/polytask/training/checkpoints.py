@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DamagedFileError
 from ..files import load_tree, rng_state, save_tree, set_rng_state
 from ..processes import gather_from_all, is_first, numbers_of_first, rank, wait_for_all, world_size
 from .evaluation import Evaluation
@@ -14,19 +16,28 @@ from .evaluation import Evaluation
 if TYPE_CHECKING:
     from .loop import Training
 
+#: Checkpoints on disk: should the newest turn out damaged, the one before it is used.
+KEPT = 2
+
 
 class Checkpoints:
-    """The checkpoint of one training.
+    """The newest checkpoints of one training, ``checkpoint-<step>.safetensors``.
 
     Args:
-        folder: Where it goes; None writes none.
+        folder: Where they go; None writes none.
         seconds: Least time between two of them.
     """
 
     def __init__(self, folder: Path | None, seconds: float) -> None:
-        self.path = folder / "checkpoint.safetensors" if folder else None
+        self.folder = folder
         self.seconds = seconds
         self._saved_at = time.monotonic()
+        self._snapshots: dict[int, set[int]] = {}  # what each kept checkpoint needs
+
+    @property
+    def saves_at_once(self) -> bool:
+        """Whether one can be written after any step; several processes would have to agree on the step first."""
+        return self.folder is not None and world_size() == 1
 
     def due(self, evaluating: bool) -> bool:
         """Whether it is time for the next; several processes save together, at evaluations only."""
@@ -36,29 +47,61 @@ class Checkpoints:
         return evaluating and bool(numbers_of_first([due])[0])
 
     def save(self, training: Training) -> None:
-        """Write the checkpoint, then drop the snapshots that neither it nor anybody needs any more."""
-        if self.path is None:
+        """Write a checkpoint, then drop what neither it, nor the one before it, nor anybody needs any more."""
+        if self.folder is None:
             return
         state = training_state(training)
         if is_first():
-            save_tree(self.path, state)
-        training.snapshots.keep_only(training.needed_snapshots())
+            save_tree(self._path(training.step), state)
+        self._keep(dict([*self._snapshots.items(), (training.step, training.needed_snapshots())][-KEPT:]), training)
         self._saved_at = time.monotonic()
 
     def resume(self, training: Training) -> bool:
-        """Continue from the checkpoint; False if there is none."""
-        found = self.path is not None and self.path.exists()
-        wait_for_all()  # none writes a checkpoint before all have looked for one
-        if found:
-            assert self.path is not None
-            load_training_state(training, load_tree(self.path))
-        return found
+        """Continue from the newest whole checkpoint; False if there is none.
+
+        Warns of damaged ones.
+
+        Raises:
+            DamagedFileError: If all are damaged.
+        """
+        steps = sorted(checkpoint_steps(self.folder), reverse=True) if self.folder else []
+        state, damaged = None, []
+        for step in steps:
+            try:
+                state = load_tree(self._path(step))
+                break
+            except DamagedFileError as error:
+                damaged.append(error)
+        wait_for_all()  # none writes or removes a checkpoint before all have looked for one
+        if state is None:
+            if damaged:
+                raise damaged[0]
+            return False
+        for problem in damaged:
+            warnings.warn(f"{problem}. The checkpoint of step {step} is used instead", stacklevel=2)
+        load_training_state(training, state)
+        self._keep({step: training.needed_snapshots()}, training)
+        return True
 
     def discard(self, training: Training) -> None:
-        """Remove the checkpoint and all snapshots."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-        training.snapshots.keep_only(set())
+        """Remove all checkpoints and snapshots."""
+        self._keep({}, training)
+
+    def _keep(self, snapshots: dict[int, set[int]], training: Training) -> None:
+        self._snapshots = snapshots
+        if self.folder is not None and is_first():
+            for step in checkpoint_steps(self.folder) - set(snapshots):
+                self._path(step).unlink()
+        training.snapshots.keep_only(set().union(*snapshots.values()))
+
+    def _path(self, step: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"checkpoint-{step}.safetensors"
+
+
+def checkpoint_steps(folder: Path) -> set[int]:
+    """Steps of which a training's folder has a checkpoint."""
+    return {int(path.stem.partition("-")[2]) for path in folder.glob("checkpoint-*.safetensors")}
 
 
 def training_state(training: Training) -> dict[str, Any]:

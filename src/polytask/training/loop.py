@@ -15,7 +15,7 @@
             evaluation = metrics of all tasks on validation
             callback.after_evaluation(evaluation)              convergence: soft labels replace labels
             returned.update(evaluation)                        is this the checkpoint to return?
-        now and then: everything that changes goes into one checkpoint file
+        now and then, and when asked to end: everything that changes goes into one checkpoint file
 
 A resumed training continues bit for bit: the order of rows is a function of seed and step, and everything else that
 changes is in the checkpoint.
@@ -46,6 +46,7 @@ from .checkpoints import Checkpoints
 from .common_checkpoint import CommonCheckpoint
 from .evaluation import Evaluation, evaluate, trivial_levels
 from .events import EventLog
+from .interruption import Interruption
 from .mixture import make_stream
 from .objective import Objective
 from .optimizer import absent_heads_kept, make_optimizer
@@ -114,6 +115,7 @@ class Training:
         self.sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
         self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
         self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds)
+        self._interruption = Interruption()
         torch.manual_seed(seed)
         for callback in self.callbacks:
             callback.start(self)
@@ -168,7 +170,8 @@ class Training:
 
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end; the model then holds the parameters to return."""
-        with cpu_threads(self.settings.threads or threads_for(self.model, self.settings.batch_size or 1)):
+        awaited = self._interruption.awaited() if self.checkpoints.saves_at_once else nullcontext()
+        with awaited, cpu_threads(self.settings.threads or threads_for(self.model, self.settings.batch_size or 1)):
             self._run(progress)
 
     def _run(self, progress: Progress | None) -> None:
@@ -191,8 +194,10 @@ class Training:
                 self._evaluate()
             if progress and self.step % 16 == 0:
                 progress(self.step, total)
-            if self.checkpoints.due(evaluating):
+            if self.checkpoints.due(evaluating) or self._interruption.requested:
                 self.checkpoints.save(self)
+            if self._interruption.requested:
+                raise KeyboardInterrupt
         if progress:
             progress(total, total)
         self.model.load_state_dict(self.snapshots.load(self.returned.step))

@@ -1,0 +1,42 @@
+import os
+import signal
+import time
+
+import pytest
+
+from killable import finish, small_fit, start
+from polytask.errors import UserError
+from polytask.runs.folder import LOCK, RunFolder
+
+
+def test_only_one_at_a_time(tmp_path):
+    with RunFolder.locked(tmp_path / "run"):
+        expected = pytest.raises(UserError, match="run: another process works on this run; wait until it ends")
+        with expected, RunFolder.locked(tmp_path / "run"):
+            pass
+        assert (tmp_path / "run").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_runs_on_one_folder_the_second_refuses_and_the_first_goes_on(tmp_path):
+    options = (*small_fit(tmp_path / "data.csv", rows=200, steps=200), "--out", tmp_path / "run")
+    first = start(*options)
+    while not (tmp_path / "run" / "state.json").exists():
+        time.sleep(0.01)
+    assert finish(*options, "--resume") == 2
+    first.join(120)
+    assert first.exitcode == 0
+    assert not (tmp_path / "run" / LOCK).exists()
+
+
+def test_sigterm_saves_exits_130_and_leaves_a_run_to_resume(tmp_path):
+    options = (*small_fit(tmp_path / "data.csv", rows=200, steps=400), "--out", tmp_path / "run")
+    process = start(*options, "--set", "checkpoint_seconds=1000")
+    while not list(tmp_path.glob("run/trainings/*/checkpoint-*")):
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode == 130
+    assert [path for path in tmp_path.glob("run/trainings/*/checkpoint-*") if path.stem != "checkpoint-0"]
+    assert finish(*options, "--set", "checkpoint_seconds=1000", "--resume") == 0

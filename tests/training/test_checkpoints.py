@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from polytask import AsynchronousConvergence, Callback, fit
+from polytask.errors import DamagedFileError
+from polytask.training.checkpoints import KEPT, checkpoint_steps
+from small_training import assert_same_result, make_model, make_rows, small_settings
+
+ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
+DAMAGES = {
+    "truncated": lambda content: content[: len(content) * 2 // 3],
+    "empty": lambda content: b"",
+    "one flipped bit": lambda content: content[:-100] + bytes([content[-100] ^ 1]) + content[-99:],
+}
+
+
+class Stop(Callback):
+    name = "stop"
+
+    def __init__(self, step=None):
+        self.step = step
+
+    def before_step(self, training, batch):
+        if training.step == self.step:
+            raise KeyboardInterrupt
+
+
+def run(folder=None, stop=None):
+    return fit(
+        make_model(),
+        train=ROWS,
+        validation=VALIDATION,
+        callbacks=[Stop(stop), AsynchronousConvergence(patience=1, min_evaluations=2, teachers=2, tail=3)],
+        settings=small_settings(steps=40, checkpoint_seconds=0.0),
+        folder=folder,
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return run()
+
+
+def interrupted(folder, step=22):
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, step)
+    steps = sorted(checkpoint_steps(folder))
+    assert len(steps) == KEPT and steps[-1] == step
+    return [folder / f"checkpoint-{step}.safetensors" for step in steps]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_found_and_the_one_before_it_used(tmp_path, uninterrupted, damage):
+    newest = interrupted(tmp_path)[-1]
+    newest.write_bytes(DAMAGES[damage](newest.read_bytes()))
+    with pytest.warns(UserWarning, match=r"checkpoint-22.safetensors: damaged .* checkpoint of step 21 is used"):
+        assert_same_result(run(tmp_path), uninterrupted)
+    assert not checkpoint_steps(tmp_path)
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    for path in interrupted(tmp_path):
+        path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(DamagedFileError, match="checkpoint-22"):
+        run(tmp_path)
+
+
+def test_snapshots_of_both_checkpoints_are_kept(tmp_path):
+    for path in interrupted(tmp_path):
+        assert path.exists()
+    kept = {int(path.stem) for path in (tmp_path / "snapshots").glob("*.safetensors")}
+    assert kept and max(kept) <= 22
+    torch.manual_seed(1)
+    newest = tmp_path / "checkpoint-22.safetensors"
+    newest.unlink()  # as if it had never been written
+    run(tmp_path)
