@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .balancing import BALANCERS
 from .errors import UserError, did_you_mean
+from .models import SHARING, sharing_problems
 from .task_order import ORDERS
 from .training import TrainingSettings
 
@@ -94,6 +95,8 @@ class Config(Section):
     converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
     encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
+    sharing: str = Field("hard", description=f"how the tasks of a network share: {', '.join(SHARING)}")
+    sharing_options: dict[str, int | float] = Field({}, description="options of the way of sharing, such as experts: 4")
     seed: int = Field(0, ge=0, description="seed of split, weights and order")
     model: ModelConfig = ModelConfig()
     affinity: AffinityConfig = AffinityConfig()
@@ -138,6 +141,7 @@ class Config(Section):
         name = self.balance.get("name") if isinstance(self.balance, dict) else self.balance
         if name not in BALANCERS:
             problems.append(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
+        problems += sharing_problems(self.sharing, self.sharing_options)
         for key in ("kind", "metric", "weights"):
             unknown = [target for target in getattr(self, key) if target not in self.targets]
             problems += [f"{key}: {target!r} is not a target; {did_you_mean(target, self.targets)}"

@@ -49,18 +49,19 @@ def test_a_row_does_not_see_the_others(names):
 
 def test_the_first_layer_is_that_of_all_inputs_side_by_side():
     encoder, inputs = make(tuple(PARTS))
-    embedded = encoder.embedding.weight[CODES].flatten(1)
+    first, second = encoder[0], encoder[2]
+    embedded = first.embedding.weight[CODES].flatten(1)
     dense = torch.cat([NUMBERS, embedded, TEXT.dense()], 1)
-    weight = torch.cat([encoder.first.weight, encoder.text.weight.T], 1)
-    hidden = torch.relu(dense @ weight.T + encoder.bias)
-    expected = torch.relu(encoder.layers[1](hidden))
+    weight = torch.cat([first.dense.weight, first.text.weight.T], 1)
+    hidden = torch.relu(dense @ weight.T + first.bias)
+    expected = torch.relu(second(hidden))
     torch.testing.assert_close(encoder(inputs), expected)
 
 
 def test_a_row_without_text_is_a_row_of_zeros():
     encoder, _ = make(("text",))
     empty = SparseRows(torch.tensor([0, 0]), torch.zeros(0, dtype=torch.long), torch.zeros(0), 5)
-    torch.testing.assert_close(encoder({"text": empty}), encoder.layers(encoder.bias[None]))
+    torch.testing.assert_close(encoder({"text": empty}), torch.nn.Sequential(*list(encoder)[1:])(encoder[0].bias[None]))
 
 
 def test_dropout_is_active_in_training_only():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from polytask.training.optimizer import absent_heads_kept, make_optimizer
+from polytask.training.optimizer import absent_tasks_kept, make_optimizer
 from polytask.training.settings import TrainingSettings
 from small_training import TASKS, make_model
 
@@ -16,7 +16,7 @@ def step(model, optimizer, absent=()):
     outputs = model(torch.randn(6, 5))
     present = [task.name for position, task in enumerate(TASKS) if position not in absent]
     sum(outputs[name].square().sum() for name in present).backward()
-    with absent_heads_kept(optimizer, model.heads, absent):
+    with absent_tasks_kept(optimizer, [part for task in absent for part in model.task_parameters(task)]):
         optimizer.step()
     optimizer.zero_grad()
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
+from ..models import SHARING
 from ..runs import RunFolder, fit_run
 from . import options as o
 from .app import command
@@ -39,6 +40,7 @@ def fit(
     baselines: Annotated[
         bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
     ] = None,
+    sharing: Annotated[str | None, typer.Option(help=f"how tasks share: {', '.join(SHARING)} [default: hard]")] = None,
     encoder: Annotated[str | None, typer.Option(help="package.module:Class of your own")] = None,
     steps: o.Steps = None,
     epochs: o.Epochs = None,
@@ -63,6 +65,7 @@ def fit(
         "balance": balance,
         "converge": converge,
         "baselines": baselines,
+        "sharing": sharing,
         "encoder": encoder,
         "steps": steps,
         "epochs": epochs,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ..task import Kind, Task
+from .task_encoder import TaskPart
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,39 @@ class LinearHeads(nn.Module):
     """A linear head per task as the rows of one wide linear layer.
 
     The mathematics is that of separate heads; the cost for many tasks is a fraction of it.
+
+    Args:
+        in_features: Width of the features.
+        groups: The tasks' groups.
+        own: Every task has features of its own.
     """
 
-    def __init__(self, in_features: int, groups: Sequence[TaskGroup]) -> None:
+    def __init__(self, in_features: int, groups: Sequence[TaskGroup], own: bool = False) -> None:
         super().__init__()
         self.groups = tuple(groups)
+        self.own = own
         self.wide = nn.Linear(in_features, groups[-1].rows.stop)
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        """``[B, in_features]`` to one tensor per group, see :meth:`TaskGroup.split`."""
+        """``[B, in_features]``, or ``[B, K, in_features]`` if ``own``, to one tensor per group, see
+        :meth:`TaskGroup.split`."""
+        if self.own:
+            return [self._from_own(group, features[:, list(group.tasks)]) for group in self.groups]
         wide = self.wide(features)
         return [group.split(wide) for group in self.groups]
+
+    def _from_own(self, group: TaskGroup, features: Tensor) -> Tensor:
+        """The group's outputs from ``[B, k, in_features]``."""
+        size = (len(group.tasks), group.width)
+        weight, bias = self.wide.weight[group.rows].unflatten(0, size), self.wide.bias[group.rows].unflatten(0, size)
+        outputs = torch.einsum("bkd,kwd->bkw", features, weight) + bias
+        return outputs if group.kind.vector_output else outputs[..., 0]
 
     def task_rows(self, task: int) -> slice:
         """The rows of the wide layer that belong to a task."""
         return next(group.task_rows(task) for group in self.groups if task in group.tasks)
+
+    def task_parameters(self, task: int) -> list[TaskPart]:
+        """A task's own head."""
+        rows = self.task_rows(task)
+        return [(self.wide.weight, rows), (self.wide.bias, rows)]

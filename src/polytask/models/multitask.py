@@ -1,4 +1,4 @@
-"""A shared encoder with a head per task."""
+"""An encoder, a way in which the tasks share it, and a head per task."""
 
 from __future__ import annotations
 
@@ -7,36 +7,55 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import UserError, did_you_mean, raise_all
+from ..errors import raise_all
 from ..task import Task
 from .heads import LinearHeads, group_tasks
-
-SHARING = ("hard",)
+from .sharing import make_task_encoder, sharing_problems
+from .stages import output_width
+from .task_encoder import Representation, TaskEncoder, TaskPart
 
 
 class MultiTaskModel(nn.Module):
-    """An encoder that all tasks share (hard parameter sharing), and a linear head per task.
+    """An encoder that the tasks share, and a linear head per task.
 
     Args:
         encoder: Any module from inputs to ``[B, D]``.
         tasks: The tasks, in the order of the targets.
-        sharing: How the tasks share; ``hard``.
+        sharing: How the tasks share. ``hard``: all heads read from the encoder. With the others every task has features
+            of its own: ``mmoe``, ``cgc`` and ``ple`` mix experts by a gate per task, ``cross_stitch`` mixes a copy of
+            the encoder per task, ``mtan`` attends to parts of the encoder's features. See ``docs/sharing.md``.
         features: D. Found by itself for an encoder with an attribute ``out_features`` or one that ends in a layer
             that has it.
+        **options: Options of the way of sharing, such as ``experts=4``.
+
+    Attributes:
+        sharing: The way of sharing.
+        encoder: The encoder, or the :class:`~polytask.models.TaskEncoder` made from it.
+        heads: The heads.
 
     Raises:
-        UserError: If D cannot be found, a task name repeats or the way of sharing is unknown.
+        UserError: If D cannot be found, a task name repeats, the way of sharing or an option is unknown, or the way of
+            sharing does not fit the encoder.
 
     Example:
         >>> import torch
         >>> encoder = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
-        >>> model = MultiTaskModel(encoder, [Task("click"), Task("price", kind="regression")])
+        >>> tasks = [Task("click"), Task("price", kind="regression")]
+        >>> model = MultiTaskModel(encoder, tasks)
         >>> {name: output.shape for name, output in model(torch.zeros(3, 4)).items()}
         {'click': torch.Size([3]), 'price': torch.Size([3])}
+        >>> MultiTaskModel(encoder, tasks, sharing="mmoe", experts=3).features(torch.zeros(3, 4)).shape
+        torch.Size([3, 2, 8])
     """
 
     def __init__(
-        self, encoder: nn.Module, tasks: Sequence[Task], *, sharing: str = "hard", features: int | None = None
+        self,
+        encoder: nn.Module,
+        tasks: Sequence[Task],
+        *,
+        sharing: str = "hard",
+        features: int | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
@@ -46,15 +65,26 @@ class MultiTaskModel(nn.Module):
             for name in dict.fromkeys(names)
             if names.count(name) > 1
         ]
-        if sharing not in SHARING:
-            problems.append(f"sharing: {sharing!r} is not known; {did_you_mean(sharing, SHARING)}")
-        raise_all(problems)
+        raise_all(problems + sharing_problems(sharing, options))
         self.tasks = tuple(tasks)
+        self.sharing = sharing
+        if sharing == "hard":
+            width = features or output_width(encoder)
+        else:
+            encoder = make_task_encoder(sharing, encoder, len(self.tasks), options, features)
+            width = encoder.width
         self.encoder = encoder
-        self.heads = LinearHeads(features or _output_width(encoder), group_tasks(tasks))
+        self.heads = LinearHeads(width, group_tasks(tasks), own=isinstance(encoder, TaskEncoder))
+
+    def represent(self, inputs: Any) -> Representation:
+        """What the heads read, and where the shared part of it ends."""
+        if isinstance(self.encoder, TaskEncoder):
+            return self.encoder.represent(inputs)
+        features = self.encoder(inputs)
+        return Representation(features, (features,))
 
     def features(self, inputs: Any) -> Tensor:
-        """The shared representation, ``[B, D]``."""
+        """What the heads read: ``[B, D]``, or ``[B, K, D]`` if every task has features of its own."""
         return self.encoder(inputs)
 
     def grouped(self, inputs: Any) -> list[Tensor]:
@@ -71,19 +101,25 @@ class MultiTaskModel(nn.Module):
         }
         return {task.name: by_position[position] for position, task in enumerate(self.tasks)}
 
+    @property
+    def has_cut(self) -> bool:
+        """:attr:`Representation.common` exists."""
+        return not isinstance(self.encoder, TaskEncoder) or self.encoder.cut
+
+    @property
+    def has_last_layer(self) -> bool:
+        """Everything passes through a last shared layer, the last in :meth:`shared_parameters`."""
+        return not isinstance(self.encoder, TaskEncoder) or self.encoder.last_layer
+
+    def shared_module(self) -> nn.Module:
+        """The shared part."""
+        return nn.ModuleList(self.encoder.shared_modules()) if isinstance(self.encoder, TaskEncoder) else self.encoder
+
     def shared_parameters(self) -> list[nn.Parameter]:
-        """Parameters that all tasks share and that train."""
-        return [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
+        """Parameters that several tasks share and that train."""
+        return [parameter for parameter in self.shared_module().parameters() if parameter.requires_grad]
 
-
-def _output_width(encoder: nn.Module) -> int:
-    width = getattr(encoder, "out_features", None)
-    if width is None:
-        widths = [m.out_features for m in encoder.modules() if isinstance(m, nn.Linear)]
-        width = widths[-1] if widths else None
-    if not isinstance(width, int):
-        raise UserError(
-            f"encoder {type(encoder).__name__}: cannot tell the width of its output; "
-            "give the encoder an attribute `out_features` or pass `features=` to MultiTaskModel"
-        )
-    return width
+    def task_parameters(self, task: int) -> list[TaskPart]:
+        """Parameters with the rows of them that belong to one task (by its position) alone, its head included."""
+        own = self.encoder.task_parameters(task) if isinstance(self.encoder, TaskEncoder) else []
+        return [*own, *self.heads.task_parameters(task)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,56 @@ from torch import Tensor, nn
 from ..data import SparseRows
 
 
-class TableEncoder(nn.Module):
+class TableInputs(nn.Module):
+    """The first layer of a table: linear in numbers, embedded categories and hashed text.
+
+    Args: as for :class:`TableEncoder`.
+        width: Outputs, ``[B, width]``.
+    """
+
+    def __init__(self, numeric: int, categories: int, categorical: int, text: int, width: int, embedding: int) -> None:
+        super().__init__()
+        self.out_features = width
+        self.embedding = nn.Embedding(categories, embedding) if categories else None
+        self.text = nn.EmbeddingBag(text, width, mode="sum") if text else None
+        dense = numeric + categorical * embedding
+        self.dense = nn.Linear(dense, width, bias=False) if dense else None
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Fresh weights of embeddings and bias (the linear layer has made its own)."""
+        nn.init.zeros_(self.bias)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, std=self.embedding.embedding_dim**-0.5)
+        if self.text is not None:
+            # Rows have unit length: the scale of a linear layer on standardised inputs of that length.
+            nn.init.normal_(self.text.weight, std=1.0)
+
+    def forward(self, inputs: Mapping[str, Tensor | SparseRows]) -> Tensor:
+        hidden = self.bias
+        dense = self._dense(inputs)
+        if self.dense is not None:
+            hidden = hidden + self.dense(dense[0] if len(dense) == 1 else torch.cat(dense, 1))
+        if self.text is not None:
+            text = inputs["text"]
+            assert isinstance(text, SparseRows)
+            # The last offset (the total) is left out: EmbeddingBag wants the starts only.
+            starts = text.offsets[:-1].to(text.indices.dtype)
+            hidden = hidden + self.text(text.indices, starts, per_sample_weights=text.values)
+        return hidden
+
+    def _dense(self, inputs: Mapping[str, Tensor | SparseRows]) -> list[Tensor]:
+        """Numbers and embedded categories, ``[B, ...]`` each."""
+        parts: list[Tensor] = []
+        if isinstance(numeric := inputs.get("numeric"), Tensor):
+            parts.append(numeric)
+        if self.embedding is not None:
+            parts.append(self.embedding(inputs["categorical"]).flatten(1))
+        return parts
+
+
+class TableEncoder(nn.Sequential):
     """MLP over the columns of a table.
 
     Args:
@@ -43,42 +94,8 @@ class TableEncoder(nn.Module):
         embedding: int = 8,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        first, *rest = hidden
+        linear: list[nn.Module] = [TableInputs(numeric, categories, categorical, text, hidden[0], embedding)]
+        linear += [nn.Linear(width_in, width_out) for width_in, width_out in pairwise(hidden)]
+        after = [nn.ReLU(), nn.Dropout(dropout)] if dropout else [nn.ReLU()]
+        super().__init__(*[layer for start in linear for layer in (start, *copy.deepcopy(after))])
         self.out_features = hidden[-1]
-        self.embedding = nn.Embedding(categories, embedding) if categories else None
-        self.text = nn.EmbeddingBag(text, first, mode="sum") if text else None
-        dense = numeric + categorical * embedding
-        self.first = nn.Linear(dense, first, bias=False) if dense else None
-        self.bias = nn.Parameter(torch.zeros(first))
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, std=embedding**-0.5)
-        if self.text is not None:
-            # Rows have unit length: the scale of a linear layer on standardised inputs of that length.
-            nn.init.normal_(self.text.weight, std=1.0)
-        layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
-        for width_in, width_out in zip(hidden, rest, strict=False):
-            layers += [nn.Linear(width_in, width_out), nn.ReLU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*[layer for layer in layers if not (isinstance(layer, nn.Dropout) and not dropout)])
-
-    def forward(self, inputs: Mapping[str, Tensor | SparseRows]) -> Tensor:
-        hidden = self.bias
-        dense = self._dense(inputs)
-        if self.first is not None:
-            hidden = hidden + self.first(dense[0] if len(dense) == 1 else torch.cat(dense, 1))
-        if self.text is not None:
-            text = inputs["text"]
-            assert isinstance(text, SparseRows)
-            # The last offset (the total) is left out: EmbeddingBag wants the starts only.
-            starts = text.offsets[:-1].to(text.indices.dtype)
-            hidden = hidden + self.text(text.indices, starts, per_sample_weights=text.values)
-        return self.layers(hidden)
-
-    def _dense(self, inputs: Mapping[str, Tensor | SparseRows]) -> list[Tensor]:
-        """Numbers and embedded categories, ``[B, ...]`` each."""
-        parts: list[Tensor] = []
-        if isinstance(numeric := inputs.get("numeric"), Tensor):
-            parts.append(numeric)
-        if self.embedding is not None:
-            parts.append(self.embedding(inputs["categorical"]).flatten(1))
-        return parts

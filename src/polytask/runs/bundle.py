@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from ..config import ModelConfig
+from ..config import Config, ModelConfig
 from ..data import Rows, Schema
 from ..errors import UserError
 from ..files import replaced, sha256, write_bytes, write_json
@@ -28,9 +28,7 @@ from .folder import RunFolder, stored_metadata
 WEIGHTS, METADATA = "model.safetensors", "network.json"
 
 
-def save_network(
-    folder: Path, model: MultiTaskModel, serves: Sequence[str], model_config: ModelConfig, encoder: Any, schema: Path
-) -> None:
+def save_network(folder: Path, model: MultiTaskModel, serves: Sequence[str], config: Config, schema: Path) -> None:
     """Write a network: weights as safetensors, what is needed to make it again as JSON with fingerprints."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(weights))
@@ -38,8 +36,10 @@ def save_network(
         "tasks": [task.name for task in model.tasks],
         "serves": list(serves),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "model": model_config.model_dump(mode="json"),
-        "encoder": encoder,
+        "model": config.model.model_dump(mode="json"),
+        "encoder": config.encoder,
+        "sharing": model.sharing,
+        "sharing_options": config.sharing_options,
         "sha256": sha256(folder / WEIGHTS),
         "schema_sha256": sha256(schema),
     }
@@ -63,7 +63,8 @@ def load_network(folder: Path, schema: Schema, schema_file: Path) -> tuple[Multi
     by_name = {task.name: task for task in schema.tasks}
     try:
         tasks = [by_name[name] for name in metadata["tasks"]]
-        model = make_network(schema, tasks, ModelConfig(**metadata["model"]), metadata["encoder"], seed=0)
+        made = ModelConfig(**metadata["model"]), metadata["encoder"]
+        model = make_network(schema, tasks, *made, 0, metadata["sharing"], metadata["sharing_options"])
         model.load_state_dict(load_file(weights))
         return model, [by_name[name].name for name in metadata["serves"]]
     except (KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as error:

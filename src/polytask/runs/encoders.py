@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..config import ModelConfig
+from ..config import Config, ModelConfig
 from ..data import Schema
 from ..errors import UserError
 from ..models import MultiTaskModel, TableEncoder
@@ -42,7 +42,13 @@ class InputWidths:
 
 
 def make_network(
-    schema: Schema, tasks: Sequence[Task], model: ModelConfig, encoder: str | dict[str, Any] | None, seed: int
+    schema: Schema,
+    tasks: Sequence[Task],
+    model: ModelConfig,
+    encoder: str | dict[str, Any] | None,
+    seed: int,
+    sharing: str = "hard",
+    options: Mapping[str, Any] | None = None,
 ) -> MultiTaskModel:
     """A network with fresh weights; a function of its arguments alone.
 
@@ -53,9 +59,11 @@ def make_network(
         encoder: ``package.module:Class`` or ``{class: package.module:Class, args: {...}}``; the class is called with
             an :class:`InputWidths` and the arguments. None for the built-in encoder.
         seed: Of the weights.
+        sharing: How the tasks share, see :class:`~polytask.MultiTaskModel`.
+        options: Its options.
 
     Raises:
-        UserError: If the class cannot be imported or made.
+        UserError: If the class cannot be imported or made, or the way of sharing does not fit it.
     """
     state = torch.get_rng_state()
     torch.manual_seed(seed)
@@ -65,9 +73,15 @@ def make_network(
             built: nn.Module = TableEncoder(**asdict(widths), **model.model_dump())
         else:
             built = _user_encoder(encoder, widths)
-        return MultiTaskModel(built, tasks)
+        return MultiTaskModel(built, tasks, sharing=sharing, **(options or {}))
     finally:
         torch.set_rng_state(state)
+
+
+def network_of(config: Config, schema: Schema, tasks: Sequence[Task], *, plain: bool = False) -> MultiTaskModel:
+    """A fresh network as configured; ``plain`` with hard sharing."""
+    sharing = ("hard", {}) if plain else (config.sharing, config.sharing_options)
+    return make_network(schema, tasks, config.model, config.encoder, config.seed, *sharing)
 
 
 def _user_encoder(encoder: str | dict[str, Any], widths: InputWidths) -> nn.Module:

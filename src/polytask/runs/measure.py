@@ -7,7 +7,7 @@ from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
 from ..training import measure_affinity
 from .display import Display
-from .encoders import make_network
+from .encoders import network_of
 from .prepare import prepare
 from .trainer import make_balancer
 
@@ -25,7 +25,7 @@ def measure_table(config: Config, display: Display) -> Affinity:
         display.say(line)
     for warning in data.warnings:
         display.warn(warning)
-    network = make_network(data.schema, data.tasks, config.model, config.encoder, config.seed)
+    network = network_of(config, data.schema, data.tasks)
     with display.training("affinity") as progress:
         return measure_affinity(
             network,

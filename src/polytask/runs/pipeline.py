@@ -12,7 +12,7 @@ from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..reporting import write_report
-from ..training import Callback, TrainingResult
+from ..training import Callback, TrainingResult, check_balancer
 from ..training.callbacks import AffinityProbe
 from ..training.evaluation import trivial_levels
 from .bundle import save_network
@@ -25,7 +25,7 @@ from .choice import (
     validation_skills,
 )
 from .display import Display
-from .encoders import make_network
+from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
 from .prepare import Prepared, fingerprint, prepare
 from .results import mean_gain, number, task_entry
@@ -105,6 +105,7 @@ def _train(
             network.training,
             network.tasks,
             balancer=make_balancer(trainer.config.balance),
+            plain=False,
             callbacks=_convergence(trainer, network.tasks, joint, singles),
         )
         for network in networks
@@ -152,7 +153,8 @@ def _convergence(
 
 def _checked(config: Config, out: Path, resume: bool) -> Prepared:
     """The data, after everything that can be checked before anything is written."""
-    make_balancer(config.balance).bind(config.targets)
+    balancer = make_balancer(config.balance)
+    balancer.bind(config.targets)
     if resume:
         run = RunFolder.open(out)
         data = prepare(config, run.split)
@@ -161,7 +163,7 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
         if RunFolder.begun(out):
             refuse_existing(out)
         data = prepare(config)
-    make_network(data.schema, data.tasks, config.model, config.encoder, config.seed)  # that an encoder can be made
+    check_balancer(balancer, network_of(config, data.schema, data.tasks))  # that a network can be made
     return data
 
 
@@ -224,7 +226,7 @@ def _finish(
             for task in result.model.tasks
             if task.name in network.serves
         }
-        save_network(run.networks / str(k), result.model, network.serves, config.model, config.encoder, run.schema)
+        save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
     entries = {task.name: entries[task.name] for task in data.tasks}
     baselines: dict[str, Any] = {}
     if singles:

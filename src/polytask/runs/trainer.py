@@ -21,7 +21,7 @@ from ..training import (
     fit,
 )
 from .display import Display
-from .encoders import make_network
+from .encoders import network_of
 from .folder import RunFolder
 from .prepare import Prepared, labelled_rows
 
@@ -53,6 +53,7 @@ class Trainer:
         positions: Sequence[int],
         *,
         balancer: Balancer | None = None,
+        plain: bool = True,
         callbacks: Sequence[Callback] = (),
     ) -> TrainingResult:
         """Train a network for the tasks at ``positions``, or take up or read again what is done of it.
@@ -62,10 +63,11 @@ class Trainer:
             title: Its name in events and on the screen.
             positions: Tasks.
             balancer: Equal weights by default.
+            plain: A baseline with hard sharing, whatever is configured.
             callbacks: What takes part.
         """
         tasks = [self.data.tasks[position] for position in positions]
-        model = make_network(self.data.schema, tasks, self.config.model, self.config.encoder, self.config.seed)
+        model = network_of(self.config, self.data.schema, tasks, plain=plain)
         with self.run.phase(folder), self.display.training(title) as progress:
             return fit(
                 model,

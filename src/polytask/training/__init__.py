@@ -5,7 +5,7 @@ from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
 from .fit import TaskResult, TrainingResult, fit
-from .loop import Training
+from .loop import Training, check_balancer
 from .measure_affinity import measure_affinity
 from .objective import Objective
 from .settings import TrainingSettings
@@ -24,6 +24,7 @@ __all__ = [
     "Training",
     "TrainingResult",
     "TrainingSettings",
+    "check_balancer",
     "evaluate",
     "fit",
     "kept_share",

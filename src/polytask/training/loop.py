@@ -5,10 +5,11 @@
     while steps remain and no callback has finished:
         batch   = rows[stream.ids(step)]                       inputs, targets, observed, ids
         callback.before_step(batch)                            probes (affinity)
-        losses  = objective(model.grouped(batch.inputs))       per task: true labels, or soft labels once converged
-        weights = balancer.backward(losses, shared, features)  fills .grad of every parameter
+        features, common = model.represent(batch.inputs)       what the heads read; where the shared part ends
+        losses  = objective(model.heads(features))             per task: true labels, or soft labels once converged
+        weights = balancer.backward(losses, shared, common)    fills .grad of every parameter
         average_gradients                                      several processes only
-        clip, optimizer.step, zero_grad                        heads of absent tasks are left alone
+        clip, optimizer.step, zero_grad                        what absent tasks own is left alone
         balancer.after_step                                    if it needs a second forward pass
         at the end of an epoch: balancer.end_epoch
         every `evaluate_every` steps:
@@ -38,6 +39,7 @@ from torch import Tensor
 
 from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
+from ..errors import UserError
 from ..models import MultiTaskModel
 from ..processes import average_gradients, numbers_of_first, share_from_first, wait_for_all
 from .averaging import AveragedModel
@@ -49,7 +51,7 @@ from .events import EventLog
 from .interruption import Interruption
 from .mixture import make_stream
 from .objective import Objective
-from .optimizer import absent_heads_kept, make_optimizer
+from .optimizer import absent_tasks_kept, make_optimizer
 from .schedule import learning_rate_factor
 from .settings import TrainingSettings
 from .snapshots import Snapshots
@@ -99,7 +101,8 @@ class Training:
 
         balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
         balancer.to(self.fabric.device)
-        balancer.attach(model.encoder)
+        check_balancer(balancer, model)
+        balancer.attach(model.shared_module())
         self.optimizer = make_optimizer(model.parameters(), self.settings)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
@@ -234,14 +237,15 @@ class Training:
             callback.before_step(self, batch)
         needs = self.balancer.needs
         again = repeatable(self.model) if needs.second_forward else None
-        features, losses = self._forward(batch)
+        common, losses = self._forward(batch)
         shared = None if needs.gradients == "none" else self.model.shared_parameters()
-        self.weights = self.balancer.backward(losses, shared=shared, features=features, backward=self.fabric.backward)
+        self.weights = self.balancer.backward(losses, shared=shared, features=common, backward=self.fabric.backward)
         average_gradients(self.model.parameters())
         if self.settings.gradient_clip:
             self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
         absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
-        with absent_heads_kept(self.optimizer, self.model.heads, absent) if absent else nullcontext():
+        parts = [part for task in absent for part in self.model.task_parameters(task)]
+        with absent_tasks_kept(self.optimizer, parts) if parts else nullcontext():
             self._stepper.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average:
@@ -251,12 +255,12 @@ class Training:
                 self.balancer.after_step(lambda: self._forward(batch)[1])
         self.sums += torch.stack([losses.means * losses.counts, losses.counts])
 
-    def _forward(self, batch: Batch) -> tuple[Tensor, TaskLosses]:
-        """The shared representation and the losses of a batch."""
+    def _forward(self, batch: Batch) -> tuple[tuple[Tensor, ...] | None, TaskLosses]:
+        """Where the shared part ends, and the losses of a batch."""
         with self.fabric.autocast():
-            features = self.model.features(batch.inputs)
+            features, common = self.model.represent(batch.inputs)
             outputs = self.model.heads(features)
-        return features, self.objective(outputs, batch)
+        return common, self.objective(outputs, batch)
 
     def _show_metrics(self, validation: dict[str, float]) -> None:
         """Tell the balancer how good the tasks are, as skill scores, if it asks."""
@@ -323,3 +327,14 @@ class Training:
         for callback in self.callbacks:
             needed |= callback.needed_snapshots()
         return needed
+
+
+def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
+    """Raise if a method takes gradients at a place that a model does not have."""
+    gradients = balancer.needs.gradients
+    missing = {"representation": not model.has_cut, "last_layer": not model.has_last_layer}
+    if missing.get(gradients):
+        raise UserError(
+            f"balancer {balancer.name!r} with gradients={gradients!r} needs a place through which all tasks' gradients "
+            f"pass, and sharing {model.sharing!r} has none; give the balancer gradients='exact'"
+        )

@@ -1,4 +1,4 @@
-"""The optimiser, and how an absent task's head is left alone by it."""
+"""The optimiser, and how an absent task's own parameters are left alone by it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from ..models import LinearHeads
+from ..models import TaskPart
 from .settings import TrainingSettings
 
 
@@ -24,36 +24,32 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSetting
 
 
 @contextmanager
-def absent_heads_kept(optimizer: Optimizer, heads: LinearHeads, absent: Sequence[int]) -> Iterator[None]:
-    """Keep the head rows of ``absent`` tasks, and the optimiser's state for them, as they are through a step.
+def absent_tasks_kept(optimizer: Optimizer, parts: Sequence[TaskPart]) -> Iterator[None]:
+    """Keep ``parts`` of parameters, and the optimiser's state for them, as they are through a step.
 
-    Separate heads without a gradient are skipped by an optimiser; the rows of one wide head would drift with momentum
-    and decay.
+    Parameters without a gradient are skipped by an optimiser; rows of one tensor for all tasks would drift with
+    momentum and decay.
+
+    Args:
+        optimizer: The optimiser.
+        parts: What belongs to absent tasks alone.
     """
-    kept: list[tuple[Tensor, slice, Tensor]] = []
-    for parameter in heads.wide.parameters():
-        state = [
-            value
-            for value in optimizer.state.get(parameter, {}).values()
-            if isinstance(value, Tensor) and value.shape == parameter.shape
-        ]
-        for tensor in (parameter.data, *state):
-            for task in absent:
-                rows = heads.task_rows(task)
-                kept.append((tensor, rows, tensor[rows].clone()))
-    first_step = not optimizer.state.get(heads.wide.weight)
+    kept = [
+        (tensor, rows, tensor[rows].clone())
+        for parameter, rows in parts
+        for tensor in (parameter.data, *_state(optimizer, parameter))
+    ]
+    first = [(parameter, rows) for parameter, rows in parts if not optimizer.state.get(parameter)]
     yield
     with torch.no_grad():
         for tensor, rows, values in kept:
             tensor[rows] = values
-        if first_step:
-            _clear_new_state(optimizer, heads, absent)
+        for parameter, rows in first:  # what this step has made starts at zero
+            for value in _state(optimizer, parameter):
+                value[rows] = 0
 
 
-def _clear_new_state(optimizer: Optimizer, heads: LinearHeads, absent: Sequence[int]) -> None:
-    """State that the first step created starts at zero for tasks that were absent from it."""
-    for parameter in heads.wide.parameters():
-        for value in optimizer.state.get(parameter, {}).values():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                for task in absent:
-                    value[heads.task_rows(task)] = 0
+def _state(optimizer: Optimizer, parameter: Tensor) -> list[Tensor]:
+    """What the optimiser holds for every number of a parameter."""
+    values = optimizer.state.get(parameter, {}).values()
+    return [value for value in values if isinstance(value, Tensor) and value.shape == parameter.shape]
