@@ -14,11 +14,14 @@ from ..errors import UserError
 from ..processes import sum_over_processes, world_size
 from .balancer import Balancer, Losses
 from .gradients import (
+    Block,
+    Dense,
     backward_replacing,
     combine,
     gramian,
     leaves,
     representation_rows,
+    rows_at_representation,
     scalar_with_gradients,
     shared_rows,
 )
@@ -170,16 +173,24 @@ class GradientBalancer(Balancer):
         plain = self.user_weights * losses.present
         return torch.where(torch.isfinite(weights), plain, weights)  # a step to skip is skipped as a whole
 
-    def _rows(self, step: StepTensors) -> list[Tensor]:
+    def _rows(self, step: StepTensors) -> list[Block]:
         if self.gradients == "representation":
             assert step.features is not None
-            return representation_rows(step.values, step.features)
+            return rows_at_representation(step.values, step.features)
         assert step.shared is not None
-        return shared_rows(step.values, step.features, step.shared)
+        return [Dense(rows) for rows in shared_rows(step.values, step.features, step.shared)]
 
-    def _find(self, step: StepTensors, rows: list[Tensor] | None) -> Tensor:
-        """``[K]`` new weights, kept for the next steps; NaN, with the state as it was, if a gradient is not finite."""
+    def _find(self, step: StepTensors, rows: list[Block] | None, factor: Tensor | None = None) -> Tensor:
+        """``[K]`` new weights, kept for the next steps; NaN, with the state as it was, if a gradient is not finite.
+
+        Args:
+            step: This step.
+            rows: The gradients; None for Gramians only.
+            factor: ``[n]`` by which the gradients are multiplied beforehand.
+        """
         inner = self._gramian(step, rows)
+        if factor is not None:
+            inner = inner * factor * factor[:, None]
         if not torch.isfinite(inner).all():
             return torch.full_like(self.found, torch.nan)
         useful = inner.diagonal() > 0
@@ -191,7 +202,7 @@ class GradientBalancer(Balancer):
         self.found = self.found.index_copy(0, step.present, found.to(self.found.dtype))
         return self.found
 
-    def _gramian(self, step: StepTensors, rows: list[Tensor] | None) -> Tensor:
+    def _gramian(self, step: StepTensors, rows: list[Block] | None) -> Tensor:
         if rows is not None:
             inner = gramian(rows)
             # Rows at the representation belong to the samples of this process; those of parameters are averaged.

@@ -1,11 +1,13 @@
 """Where per-task gradients come from, and how a combination of them gets into ``.grad``.
 
-Rows are the gradients of the tasks, stacked: one tensor ``[n, *shape]`` per parameter (or per representation).
+Rows are the gradients of the tasks, one block per parameter (or per representation): ``[n, *shape]`` written out, or a
+:class:`~polytask.balancing.linear_parts.Readout` that stands for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,13 +16,57 @@ from torch.autograd import Function, grad
 
 from ..errors import UserError
 from ..processes import sum_over_processes, world_size
+from .linear_parts import Readout, readout, seeds, walk
 
-#: Rows that pass through float16 are taken from losses of this scale, below which small gradients would vanish.
-HALF_SCALE = 1024.0
+
+@dataclass(frozen=True)
+class Dense:
+    """Rows written out, ``[n, *shape]``."""
+
+    rows: Tensor
+
+    def gramian(self) -> Tensor:
+        """``[n, n]`` inner products."""
+        flat = self.rows.flatten(1)
+        return flat @ flat.T
+
+    def combine(self, weights: Tensor) -> Tensor:
+        """``[*shape]`` the sum with ``[n]`` weights."""
+        return (weights.to(self.rows.dtype) @ self.rows.flatten(1)).view(self.rows.shape[1:])
+
+    def row(self, index: int) -> Tensor:
+        """``[*shape]`` one of them."""
+        return self.rows[index]
+
+    def dense(self) -> Tensor:
+        """``[n, *shape]``."""
+        return self.rows
+
+
+Block = Dense | Readout
+
+
+def rows_at_representation(values: Tensor, features: Sequence[Tensor]) -> list[Block]:
+    """Gradients of every loss at the shared representation; linear heads are recognised, and cost next to nothing.
+
+    Args:
+        values: ``[n]`` losses.
+        features: Representations, ``[B, ...]`` each.
+
+    Raises:
+        UserError: If the losses do not depend on ``features``.
+    """
+    found: list[Block] = []
+    for i, part in enumerate(features):
+        structure = readout(values, part, [*features[:i], *features[i + 1 :]])
+        if structure is None:
+            return [Dense(rows) for rows in representation_rows(values, features)]
+        found.append(structure)
+    return found
 
 
 def representation_rows(values: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
-    """Gradients of every loss at the shared representation.
+    """Gradients of every loss at the shared representation, written out, by plain autograd.
 
     Args:
         values: ``[n]`` losses.
@@ -32,15 +78,14 @@ def representation_rows(values: Tensor, features: Sequence[Tensor]) -> list[Tens
     Raises:
         UserError: If the losses do not depend on ``features``.
     """
-    scale = HALF_SCALE if any(part.dtype == torch.float16 for part in features) else 1.0
-    seeds = torch.eye(len(values), device=values.device, dtype=values.dtype) * scale
+    starts, scale = seeds(values, features)
     rows: Sequence[Tensor | None]
     try:
-        rows = grad(values, features, seeds, retain_graph=True, is_grads_batched=True, allow_unused=True)
+        rows = grad(values, features, starts, retain_graph=True, is_grads_batched=True, allow_unused=True)
     except RuntimeError:  # a head that torch.func cannot batch: one task after another
-        each = [grad(values, features, seed, retain_graph=True, allow_unused=True) for seed in seeds]
+        each = [grad(values, features, start, retain_graph=True, allow_unused=True) for start in starts]
         rows = [None if parts[0] is None else torch.stack(parts) for parts in zip(*each, strict=True)]
-    found = [row.float() / scale for row in rows if row is not None]
+    found = [row.float() if scale == 1 else row.float() / scale for row in rows if row is not None]
     if len(found) < len(rows):
         raise UserError(
             "features: the losses do not depend on them; give the very tensor that the heads read, "
@@ -64,17 +109,13 @@ def shared_rows(
         ``[n, *shape]`` per parameter; zeros for a parameter without influence.
     """
     if features is None:
-        seeds = torch.eye(len(values), device=values.device, dtype=values.dtype)
-        outputs, starts = [values], [[seed] for seed in seeds]
+        outputs, blocks = [values], [Dense(seeds(values, ())[0])]
     else:
-        outputs = list(features)
-        at_features = representation_rows(values, features)
-        starts = [
-            [row[i].to(out.dtype) for row, out in zip(at_features, outputs, strict=True)] for i in range(len(values))
-        ]
+        outputs, blocks = list(features), rows_at_representation(values, features)
     rows = [parameter.new_zeros(len(values), *parameter.shape) for parameter in shared]
     # One after another: as fast as batched on a CPU for dense layers and faster for convolutions and attention.
-    for i, start in enumerate(starts):
+    for i in range(len(values)):
+        start = [block.row(i).to(out.dtype) for block, out in zip(blocks, outputs, strict=True)]
         for row, part in zip(rows, _gradients(outputs, shared, start), strict=True):
             if part is not None:
                 row[i] = part
@@ -83,9 +124,11 @@ def shared_rows(
     return rows
 
 
-def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Tensor]) -> Sequence[Tensor | None]:
+def _gradients(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], starts: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
     try:
-        return grad(outputs, inputs, seeds, retain_graph=True, allow_unused=True)
+        return grad(outputs, inputs, starts, retain_graph=True, allow_unused=True)
     except RuntimeError as error:
         if "donated buffer" not in str(error):
             raise
@@ -95,21 +138,20 @@ def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Seque
         ) from error
 
 
-def gramian(rows: Sequence[Tensor]) -> Tensor:
+def gramian(rows: Sequence[Block]) -> Tensor:
     """``[n, n]`` inner products of the rows.
 
     Example:
-        >>> gramian([torch.tensor([[1., 0.], [1., 1.]]), torch.tensor([[2.], [0.]])])
+        >>> gramian([Dense(torch.tensor([[1., 0.], [1., 1.]])), Dense(torch.tensor([[2.], [0.]]))])
         tensor([[5., 1.],
                 [1., 2.]])
     """
-    flat = [row.flatten(1) for row in rows]
-    return torch.stack([row @ row.T for row in flat]).sum(0)
+    return torch.stack([block.gramian() for block in rows]).sum(0)
 
 
-def combine(weights: Tensor, rows: Sequence[Tensor]) -> list[Tensor]:
-    """``sum_i weights_i row_i`` for every tensor of rows."""
-    return [(weights.to(row.dtype) @ row.flatten(1)).view(row.shape[1:]) for row in rows]
+def combine(weights: Tensor, rows: Sequence[Block]) -> list[Tensor]:
+    """``sum_i weights_i row_i`` for every block of rows."""
+    return [block.combine(weights) for block in rows]
 
 
 def leaves(outputs: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tensor]:
@@ -121,18 +163,8 @@ def leaves(outputs: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tenso
         >>> sorted(tuple(leaf.shape) for leaf in leaves([head(features).sum()], stop=[features]))
         [(1,), (1, 3)]
     """
-    seen: set[Any] = {tensor.grad_fn for tensor in stop}
-    found: list[Tensor] = []
-    todo = [tensor.grad_fn for tensor in outputs]
-    while todo:
-        node = todo.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            found.append(node.variable)
-        todo.extend(following for following, _ in node.next_functions)
-    return found
+    nodes = walk([tensor.grad_fn for tensor in outputs], [tensor.grad_fn for tensor in stop])
+    return [node.variable for node in nodes if hasattr(node, "variable")]
 
 
 class _Fill(Function):

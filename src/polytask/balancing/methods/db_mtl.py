@@ -78,7 +78,7 @@ class DBMTL(GradientBalancer):
         inverse = 1 / (step.losses.means + EPS)
         if not self.beta:  # the Gramian of the logarithms says it all
             return self._update_without_past(step, backward, inverse, new=new)
-        rows = [row.flatten(1) for row in self._rows(step)]
+        rows = [row.dense().flatten(1) for row in self._rows(step)]
         scales, parts = self._averaged(rows, inverse, step.present)
         weights = torch.zeros_like(self.found).index_copy(0, step.present, (scales * inverse[step.present]).float())
         weights = weights * self.user_weights
@@ -110,13 +110,10 @@ class DBMTL(GradientBalancer):
         self, step: StepTensors, backward: Callable[[Tensor], object], inverse: Tensor, *, new: bool
     ) -> Tensor:
         rows = self._rows(step) if new else None
-        if rows is not None:
-            factor = inverse[step.present]
-            rows = [row * factor.view(-1, *[1] * (row.ndim - 1)) for row in rows]
-        scales = self._find(step, rows) if new else self.found
+        scales = self._find(step, rows, inverse[step.present]) if new else self.found
         scales = torch.where(step.losses.present, scales, 0.0) * self.user_weights
         weights = torch.where(step.losses.present, scales * inverse, 0.0)
-        combined = None if rows is None else combine(scales[step.present], rows)
+        combined = None if rows is None else combine(weights[step.present], rows)
         self._finish(step, weights, self._head_weights(weights, step.losses), combined, backward)
         return weights
 

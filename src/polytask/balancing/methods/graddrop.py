@@ -51,7 +51,7 @@ class GradDrop(Aggregator):
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         weights = torch.where(step.losses.present, self.found, 0.0) * self.user_weights
-        rows = [row.flatten(1) for row in self._rows(step)]
+        rows = [row.dense().flatten(1) for row in self._rows(step)]
         matrix = torch.cat(rows, 1) * weights[step.present, None]
         aggregator = self._weighting
         aggregator.leak = torch.full_like(matrix[:, 0], self.leak)

@@ -1,0 +1,90 @@
+"""Gradients of every loss for one linear layer near the representation, measured along a few directions.
+
+For ``y = a W^T`` the gradient of a loss is ``G = delta^T a`` with the gradient ``delta`` at y. Written out for K losses
+that costs as much as K backward passes through the layer. Its norm needs less: for directions R with
+``E[R R^T] = 1``, ``E |G R|^2 = |G|^2``, and ``G R = delta^T (a R)`` is narrow. The first direction is the mean of the
+inputs, in which most of a gradient lies behind a ReLU, and is exact; the others are random and orthogonal to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd import grad
+
+from ..processes import sum_over_processes, world_size
+from .linear_parts import Linear, layer_of, readout, seeds, slope
+from .randomness import seeded, step_seed
+
+
+def last_layer_rows(
+    values: Tensor, features: Sequence[Tensor], weight: Tensor, *, directions: int, seed: int
+) -> Tensor | None:
+    """``[n, D_out, r]``: gradients for ``weight`` along ``r`` directions, averaged over processes.
+
+    Args:
+        values: ``[n]`` losses.
+        features: The representations from which all heads read, ``[B, D]`` each.
+        weight: ``[D_out, D_in]`` of a linear layer on the way to them.
+        directions: r; from ``D_in`` on, the gradients themselves.
+        seed: Of the directions, equal on every process.
+
+    Returns:
+        None where there is no such layer: the caller differentiates.
+    """
+    layers = [layer_of(weight, part) for part in features]
+    found = [layer for layer in layers if layer is not None]
+    if not _everywhere(len(found) == len(features), values):
+        return None
+    sketch = _directions([layer.inputs for layer in found], directions, seed)
+    rows = torch.stack(
+        [
+            _rows(values, features, i, layer, layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch)
+            for i, layer in enumerate(found)
+        ]
+    ).sum(0)
+    return sum_over_processes(rows) / world_size()
+
+
+def _everywhere(condition: bool, like: Tensor) -> bool:
+    """The condition holds on every process, so that all go the same way."""
+    if world_size() == 1:
+        return condition
+    return bool(sum_over_processes(torch.tensor(float(condition), device=like.device)) == world_size())
+
+
+def _directions(inputs: Sequence[Tensor], number: int, seed: int) -> Tensor | None:
+    """``[D_in, r]``: the mean of the inputs, and random vectors orthogonal to it; None for all."""
+    width = inputs[0].shape[1]
+    if number >= width:
+        return None
+    total = sum_over_processes(torch.stack([part.float().sum(0) for part in inputs]).sum(0))
+    mean = torch.nn.functional.normalize(torch.nan_to_num(total), dim=0)[:, None]
+    with seeded(step_seed(seed, number), mean.device):
+        random = torch.randn(width, number - 1, device=mean.device) / max(1, number - 1) ** 0.5
+    return torch.cat([mean, random - mean @ (mean.T @ random)], 1)
+
+
+def _rows(values: Tensor, features: Sequence[Tensor], part: int, layer: Linear, projected: Tensor) -> Tensor:
+    """``[n, D_out, r]`` from the projected inputs ``[N, r]`` of the layer behind one of the representations."""
+    here, others = features[part], [*features[:part], *features[part + 1 :]]
+    heads = readout(values, here, others)
+    factor = None if heads is None else slope(layer, here)
+    if heads is None or factor is None:
+        return _differentiated(values, here, layer).transpose(1, 2) @ projected
+    # delta of loss i is the sum over its outputs p of errors_p x weight_p, times the slope: first per output.
+    per_output = factor.T @ (heads.errors[:, :, None] * projected[:, None]).flatten(1)
+    per_output = per_output.view(-1, len(heads.weight), projected.shape[1]) * heads.weight.T[:, :, None]
+    return torch.einsum("dwr,wn->ndr", per_output, heads.owned)
+
+
+def _differentiated(values: Tensor, features: Tensor, layer: Linear) -> Tensor:
+    """``[n, N, D_out]`` gradients at the layer's outputs."""
+    starts, scale = seeds(values, [features])
+    try:
+        rows = grad(values, [layer.outputs], starts, retain_graph=True, is_grads_batched=True)[0]
+    except RuntimeError:  # something on the way that torch.func cannot batch
+        rows = torch.stack([grad(values, [layer.outputs], start, retain_graph=True)[0] for start in starts])
+    return rows.float() / scale
