@@ -108,6 +108,7 @@ def shared_rows(
     Returns:
         ``[n, *shape]`` per parameter; zeros for a parameter without influence.
     """
+    blocks: Sequence[Block]
     if features is None:
         outputs, blocks = [values], [Dense(seeds(values, ())[0])]
     else:

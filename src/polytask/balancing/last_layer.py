@@ -39,13 +39,12 @@ def last_layer_rows(
     if not _everywhere(len(found) == len(features), values):
         return None
     sketch = _directions([layer.inputs for layer in found], directions, seed)
-    rows = torch.stack(
-        [
-            _rows(values, features, i, layer, layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch)
-            for i, layer in enumerate(found)
-        ]
-    ).sum(0)
-    return sum_over_processes(rows) / world_size()
+    parts = [
+        _rows(values, features, i, layer, layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch)
+        for i, layer in enumerate(found)
+    ]
+    rows = sum(parts[1:], parts[0])
+    return sum_over_processes(rows) / world_size() if world_size() > 1 else rows
 
 
 def _everywhere(condition: bool, like: Tensor) -> bool:

@@ -127,7 +127,9 @@ def readout(values: Tensor, features: Tensor, others: Sequence[Tensor] = ()) -> 
         return None
     stops = [origin, *(part.grad_fn for part in others)]
     readers = [
-        node for node in walk([values.grad_fn], stops) if any(following is origin for following, _ in node.next_functions)
+        node
+        for node in walk([values.grad_fn], stops)
+        if any(following is origin for following, _ in node.next_functions)
     ]
     layers = [as_linear(node) for node in readers]
     if not layers or any(layer is None or layer.source is not origin for layer in layers):
@@ -141,7 +143,7 @@ def readout(values: Tensor, features: Tensor, others: Sequence[Tensor] = ()) -> 
     errors = torch.cat([part.float() for part in parts], 2)
     if scale != 1:
         errors = errors / scale
-    used = (errors != 0).any(1)
+    used = errors.abs().sum(1) != 0  # many times faster than any()
     if not bool((used.sum(0) <= 1).all()):
         return None  # an output with several losses
     weight = torch.cat([layer.weight.float() for layer in found], 1).T
