@@ -137,6 +137,18 @@ def test_wrong_budget(networks):
         score_curve(Affinity.from_json_dict(RIGHT), networks)
 
 
+def test_more_networks_than_tasks():
+    with pytest.raises(UserError, match=r"networks: expected at most as many networks as tasks \(2\), found 3"):
+        select_networks(Affinity.from_json_dict(RIGHT), 3)
+    with pytest.raises(UserError, match=r"max_networks: expected at most as many"):
+        score_curve(Affinity.from_json_dict(RIGHT), 3)
+
+
+def test_one_task_leaves_nothing_to_choose():
+    with pytest.raises(UserError, match="at least two tasks, found only 'a'"):
+        select_networks(Affinity(("a",), np.array([[np.nan]])), 1)
+
+
 @pytest.mark.parametrize("single_score", [float("nan"), float("inf"), "0"])
 def test_wrong_single_score(single_score):
     with pytest.raises(UserError, match="single_score: expected a finite number"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
+from ..grouping.baselines.higher_order import select_by_pairs
 from ..grouping.selection import select_networks
 from . import options as o
 from .app import command
@@ -18,19 +21,49 @@ from .display import Terminal
 JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
 
 
-@command(epilog="**Example**\n\n`polytask select affinity.json --networks 3 --json`")
+@command(
+    epilog="**Examples**\n\n`polytask select affinity.json --networks 3 --json`\n\n"
+    "`polytask select affinity.json --networks 4 --max-size 5 --together a,b --apart c,d`\n\n"
+    "`polytask select affinity.json --budget 2.5 --cost 1=0.5 --single-score 0`"
+)
 def select(
     affinity: Annotated[Path, typer.Argument(help="file that `polytask affinity` wrote", show_default=False)],
-    networks: Annotated[int, typer.Option(help="most networks", show_default=False)],
+    networks: Annotated[int | None, typer.Option(help="most networks", show_default=False)] = None,
+    budget: Annotated[float | None, typer.Option(help="most that all networks cost, instead of their number")] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="SIZE=COST of a network; others cost 1; repeatable")] = None,
     single_score: Annotated[float | None, typer.Option(help="score of a task alone, to let it compete")] = None,
+    max_size: Annotated[int | None, typer.Option(help="most tasks in a network")] = None,
+    together: Annotated[list[str] | None, typer.Option(help="A,B: one network is to serve them; repeatable")] = None,
+    apart: Annotated[list[str] | None, typer.Option(help="A,B: no network is to hold two of them; repeatable")] = None,
+    losses: Annotated[
+        bool, typer.Option("--losses", help="the file holds measured losses of pairs, to minimise")
+    ] = False,
     json: o.Json = False,
 ) -> None:
     """Choose the networks that serve every task best, with proof.
 
     The score is the mean over the tasks of the affinity onto each in the network that serves it. A network for one task
-    is chosen only where nothing else is possible, unless `--single-score` lets it compete.
+    is chosen only where nothing else is possible, unless `--single-score` lets it compete. With `--losses` (HOA),
+    entry i, j of the file is the loss of task j when trained with task i, on the diagonal when trained
+    alone, and the score is the negative mean of the predicted losses.
     """
-    selection = select_networks(Affinity.load(affinity), networks, single_score=single_score)
+    if networks is None and budget is None:
+        raise UserError("--networks: give the largest number of networks, such as --networks 3, or a --budget")
+    if losses and single_score is not None:
+        raise UserError("--single-score: has no effect with --losses, whose diagonal says how good a task alone is")
+    wishes: dict[str, Any] = {
+        "budget": budget,
+        "cost": _costs(cost),
+        "max_size": max_size,
+        "together": [o.names(text, "--together") for text in together or ()],
+        "apart": [o.names(text, "--apart") for text in apart or ()],
+    }
+    matrix = Affinity.load(affinity)
+    selection = (
+        select_by_pairs(matrix, networks, **wishes)
+        if losses
+        else select_networks(matrix, networks, single_score=single_score, **wishes)
+    )
     if json:
         content = selection.to_json_dict()
         print(jsonlib.dumps({key: content[key] for key in JSON_KEYS}, ensure_ascii=False))
@@ -43,3 +76,13 @@ def select(
     display.table("networks", ["network", "trained on", "serves"], rows, left=3)
     proof = "proven best" if selection.optimal else f"not proven best; no choice can score above {selection.bound:.6g}"
     display.result(f"score {selection.score:.6g} ({proof})")
+
+
+def _costs(texts: Sequence[str] | None) -> dict[int, float] | None:
+    """``SIZE=COST`` texts as a table."""
+    if not texts:
+        return None
+    try:
+        return {int(size): float(cost) for size, cost in o.pairs(texts, "--cost").items()}
+    except ValueError:
+        raise UserError(f"--cost {' '.join(texts)!r}: expected SIZE=COST, such as 1=0.5") from None

@@ -1,16 +1,18 @@
 """An upper bound of the score of any choice of networks, for many tasks.
 
 In a network that serves t tasks no task can score more than ``top(r, t)``, the mean of the t - 1 best donors of r (for
-t = 1 the best donor alone). Give every task a price p(r). For any division into at most b served sets, of any prices,
+t = 1 the best donor alone), and the network costs at least ``c(t)``. Give every task a price p(r). For any division
+into served sets whose networks cost at most b together, and for any prices,
 
     total  =  sum of prices + sum over sets of (scores - prices)
-          <=  sum over r of p(r)  +  b * max(0, max over t of the sum of the t largest top(r, t) - p(r)),
+          <=  sum over r of p(r)  +  b * max(0, max over t of the sum of the t largest (top(r, t) - p(r)), over c(t)),
 
 so every choice of prices proves a bound; subgradient steps look for good ones (the Lagrange dual of the choice).
 """
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -20,26 +22,33 @@ from polytask.grouping.selection.served import Served
 STEPS = 200
 
 
-def upper_bound(served: Served, budget: int, total: float, seconds: float = 10.0) -> float:
-    """A proven upper bound of the sum of the scores of all tasks with at most ``budget`` networks.
+def upper_bound(
+    served: Served, budget: float, total: float, seconds: float = 10.0, costs: np.ndarray | None = None
+) -> float:
+    """A proven upper bound of the sum of the scores of all tasks with networks that cost at most ``budget``.
 
     Args:
         served: the values of networks, K > 1 tasks.
-        budget: largest number of networks.
+        budget: largest total cost.
         total: sum of the scores of a known choice; guides the steps, and no bound is below it.
         seconds: time to use at most (one vector of prices is always tried).
+        costs: shape [K + 1], cost of a network by its size, inf where there is none; None: 1 each.
 
     Example:
         >>> gains = np.kron(np.eye(2), np.ones((3, 3))) - np.eye(6)  # two groups of three tasks
         >>> round(upper_bound(Served(gains), 2, total=6.0), 9), round(upper_bound(Served(gains), 1, total=2.4), 9)
         (6.0, 2.4)
     """
+    least = np.ones(served.count) if costs is None else np.minimum.accumulate(costs[:0:-1])[::-1]  # to serve t tasks
     tops = _tops(served)
-    prices = tops[-(-served.count // budget) - 1].copy()  # as if all networks served equally many
+    tops[~np.isfinite(least)] = -np.inf
+    least = np.where(np.isfinite(least), least, 1.0)
+    equal = min(max(math.ceil(served.count * least[0] / budget), 1), served.limit)  # as if all served equally many
+    prices = np.where(np.isfinite(tops[equal - 1]), tops[equal - 1], tops.max(axis=0))
     bound, patience, scale = np.inf, 0, 1.0
     until = time.monotonic() + seconds
     for _ in range(STEPS):
-        value, direction = _dual(tops, prices, budget)
+        value, direction = _dual(tops, prices, budget, least)
         if bound - value > 1e-6 * abs(value - total):
             bound, patience = value, 0
         elif (patience := patience + 1) == 10:
@@ -54,7 +63,8 @@ def upper_bound(served: Served, budget: int, total: float, seconds: float = 10.0
 def _tops(served: Served) -> np.ndarray:
     """Shape [K, K]: ``tops[t - 1, r]``, the highest score that task r can have in a network that serves t tasks."""
     count = served.count
-    donors = np.where(np.eye(count, dtype=bool), -np.inf, served.gains)
+    barred = np.eye(count, dtype=bool) if served.apart is None else served.apart | np.eye(count, dtype=bool)
+    donors = np.where(barred, -np.inf, served.gains)
     best = -np.sort(-donors, axis=1)[:, : count - 1]
     means = np.cumsum(best, axis=1) / np.arange(1, count)
     tops = np.vstack([served.best(), means.T])
@@ -62,12 +72,12 @@ def _tops(served: Served) -> np.ndarray:
     return tops
 
 
-def _dual(tops: np.ndarray, prices: np.ndarray, budget: int) -> tuple[float, np.ndarray]:
+def _dual(tops: np.ndarray, prices: np.ndarray, budget: float, least: np.ndarray) -> tuple[float, np.ndarray]:
     """The bound that the prices prove, and the direction in which it grows."""
     order = np.argsort(prices - tops, axis=1)
-    sums = np.cumsum(np.take_along_axis(tops - prices, order, axis=1), axis=1).diagonal()
+    sums = np.cumsum(np.take_along_axis(tops - prices, order, axis=1), axis=1).diagonal() / least
     size = int(sums.argmax())
     direction = np.ones_like(prices)
     if sums[size] > 0:
-        direction[order[size, : size + 1]] -= budget
+        direction[order[size, : size + 1]] -= budget / least[size]
     return float(prices.sum() + budget * max(0.0, sums[size])), direction

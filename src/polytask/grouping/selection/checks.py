@@ -3,52 +3,185 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from polytask.errors import raise_all
+from polytask.errors import did_you_mean, raise_all
 from polytask.grouping.affinity_matrix import Affinity
+from polytask.grouping.selection.budget import Prices
 from polytask.grouping.selection.served import Served
 
 LARGEST = 1e100  # sums of larger affinities could overflow
 
+Cost = Mapping[int, float] | Callable[[int], float]
 
-def checked(affinity: Affinity, name: str, budget: Any, single: Any, max_size: Any, seconds: Any) -> Served:
-    """The values of networks under the given wishes; ``name`` is that of the budget in errors.
+
+@dataclass(frozen=True)
+class Wishes:
+    """What networks are to be like; see :func:`~polytask.grouping.selection.select_networks`."""
+
+    single_score: float | Mapping[str, float] | None = None
+    max_size: int | None = None
+    together: Sequence[Sequence[str]] = ()
+    apart: Sequence[Sequence[str]] = ()
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A choice of networks, checked.
+
+    Attributes:
+        tasks: names of the K tasks.
+        served: the values of networks.
+        by_size: shape [K + 1], the cost of a network of each size; inf where there is none.
+    """
+
+    tasks: tuple[str, ...]
+    served: Served
+    by_size: np.ndarray
+
+    @property
+    def prices(self) -> Prices:
+        """The prices that networks may have."""
+        return Prices.of(self.by_size)
+
+
+def checked(
+    affinity: Affinity, wishes: Wishes, networks: Any, budget: Any, seconds: Any, name: str = "networks"
+) -> Problem:
+    """The problem that the wishes pose; ``name`` is that of the number of networks in errors.
 
     Raises:
         UserError: everything that is wrong with them, at once.
     """
-    problems = [*_budget_problems(affinity, name, budget, single, max_size)]
-    if single is not None and not (_is_number(single) and abs(single) <= LARGEST):
+    tasks, single = affinity.tasks, wishes.single_score
+    problems = [] if len(tasks) > 1 else [f"affinity: a choice needs at least two tasks, found only {tasks[0]!r}"]
+    problems += _number_problems(len(tasks), networks, budget, wishes.cost, name)
+    scores = list(single.values()) if isinstance(single, Mapping) else [] if single is None else [single]
+    if isinstance(single, Mapping) and set(single) != set(tasks):
+        problems.append(f"single_score: expected one score for each of {', '.join(tasks)}, found {', '.join(single)}")
+    if not all(_is_number(score) and abs(score) <= LARGEST for score in scores):
         problems.append(f"single_score: expected a finite number, the score of a task alone, found {single!r}")
     if not (_is_number(seconds) and seconds > 0):
         problems.append(f"seconds: expected a number above 0, found {seconds!r}")
     largest = np.abs(affinity.gains).max()
     if largest > LARGEST:
         problems.append(f"affinity: expected numbers up to {LARGEST:g}, found {largest:g}; rescale them")
+    problems += _size_problems(len(tasks), networks, single, wishes.max_size)
+    for key in ("together", "apart"):
+        problems += _group_problems(tasks, key, getattr(wishes, key))
     raise_all(problems)
-    return Served(affinity.gains, single, max_size)
+    blocks, apart = _blocks(tasks, wishes.together), _apart(tasks, wishes.apart)
+    by_size, wrong = _costs(len(tasks), wishes.cost)
+    raise_all([*wrong, *_conflicts(tasks, blocks, apart, wishes.max_size)])
+    alone = np.array([single[task] for task in tasks], float) if isinstance(single, Mapping) else single
+    served = Served(affinity.gains, alone, wishes.max_size, apart, blocks)
+    by_size[served.limit + 1 :] = np.inf
+    if not np.isfinite(served.alone).any():
+        by_size[1] = np.inf
+    return Problem(tasks, served, by_size)
 
 
-def _budget_problems(affinity: Affinity, name: str, budget: Any, single: Any, max_size: Any) -> list[str]:
-    count = len(affinity.tasks)
-    problems = []
-    if not _is_count(budget):
-        problems.append(f"{name}: expected a whole number of networks, at least 1, found {budget!r}")
+def _number_problems(count: int, networks: Any, budget: Any, cost: Any, name: str) -> Iterator[str]:
+    if budget is None or networks is not None:
+        if not _is_count(networks):
+            yield f"{name}: expected a whole number of networks, at least 1, found {networks!r}"
+        elif networks > count > 1:
+            yield (
+                f"{name}: expected at most as many networks as tasks ({count}), found {networks}; "
+                f"give a number from 1 to {count}"
+            )
+    if budget is not None and not (_is_number(budget) and 0 < budget < math.inf):
+        yield f"budget: expected a number above 0, the total cost of the networks, found {budget!r}"
+    if cost is not None and budget is None:
+        yield "cost: has an effect only with a budget, the total cost of the networks; give one"
+
+
+def _size_problems(count: int, networks: Any, single: Any, max_size: Any) -> Iterator[str]:
     if max_size is None:
-        return problems
+        return
     smallest = 2 if single is None and count > 1 else 1
     if not _is_count(max_size) or max_size < smallest:
         why = "; networks of one task need a single_score" if smallest == 2 else ""
-        problems.append(f"max_size: expected a whole number of tasks, at least {smallest}{why}, found {max_size!r}")
-    elif _is_count(budget) and budget * max_size < count:
-        problems.append(
-            f"max_size: {budget} networks of at most {max_size} tasks cannot serve {count} tasks; allow "
-            f"{math.ceil(count / max_size)} networks, or {math.ceil(count / budget)} tasks in each"
+        yield f"max_size: expected a whole number of tasks, at least {smallest}{why}, found {max_size!r}"
+    elif _is_count(networks) and networks * max_size < count:
+        yield (
+            f"max_size: {networks} networks of at most {max_size} tasks cannot serve {count} tasks; allow "
+            f"{math.ceil(count / max_size)} networks, or {math.ceil(count / networks)} tasks in each"
         )
-    return problems
+
+
+def _group_problems(tasks: tuple[str, ...], key: str, wished: Any) -> Iterator[str]:
+    if isinstance(wished, str) or not isinstance(wished, Sequence):
+        yield f"{key}: expected groups of task names, such as [['a', 'b']], found {wished!r}"
+        return
+    for group in wished:
+        if isinstance(group, str) or not isinstance(group, Sequence) or len(set(group)) < 2:
+            yield f"{key}: expected at least two different tasks in a group, found {group!r}"
+            continue
+        for unknown in [name for name in group if name not in tasks]:
+            yield f"{key}: {unknown!r} is not a task; {did_you_mean(str(unknown), tasks)}"
+
+
+def _conflicts(
+    tasks: tuple[str, ...], blocks: np.ndarray | None, apart: np.ndarray | None, max_size: int | None
+) -> Iterator[str]:
+    for block in [] if blocks is None else blocks:
+        names = [task for task, inside in zip(tasks, block, strict=True) if inside]
+        if max_size is not None and len(names) > max_size:
+            yield f"together: {', '.join(names)} are {len(names)} tasks, but max_size is {max_size}; raise it"
+        if apart is not None:
+            for one, other in np.argwhere(np.triu(apart) & block & block[:, None]).tolist():
+                yield (
+                    f"together and apart: {tasks[one]!r} and {tasks[other]!r} are to be in one network and not to be; "
+                    "drop one of the two wishes"
+                )
+
+
+def _blocks(tasks: tuple[str, ...], together: Sequence[Sequence[str]]) -> np.ndarray | None:
+    """Shape [n, K], bool: the tasks divided into blocks; groups that share a task are one block."""
+    if not together:
+        return None
+    block = {task: {task} for task in tasks}
+    for group in together:
+        merged = set().union(*(block[task] for task in group))
+        block |= dict.fromkeys(merged, merged)
+    distinct = dict.fromkeys(tuple(task for task in tasks if task in block[first]) for first in tasks)
+    return np.array([[task in names for task in tasks] for names in distinct])
+
+
+def _apart(tasks: tuple[str, ...], groups: Sequence[Sequence[str]]) -> np.ndarray | None:
+    """Shape [K, K], bool: all pairs of each group."""
+    if not groups:
+        return None
+    apart = np.zeros((len(tasks), len(tasks)), bool)
+    for group in groups:
+        positions = [tasks.index(task) for task in dict.fromkeys(group)]
+        apart[np.ix_(positions, positions)] = True
+    np.fill_diagonal(apart, False)
+    return apart
+
+
+def _costs(count: int, cost: Cost | None) -> tuple[np.ndarray, list[str]]:
+    """Cost of every size, shape [K + 1]; sizes that a table does not name cost 1."""
+    by_size = np.ones(count + 1)
+    problems: list[str] = []
+    if isinstance(cost, Mapping):
+        named: Mapping[int, Any] = cost
+    else:
+        named = {} if cost is None else {size: cost(size) for size in range(1, count + 1)}
+    for size, value in named.items():
+        if not _is_count(size):
+            problems.append(f"cost: expected a size, a whole number of tasks from 1 on, found {size!r}")
+        elif not (_is_number(value) and 0 < value < math.inf):
+            problems.append(f"cost: expected a number above 0 for networks of {size} tasks, found {value!r}")
+        elif size <= count:
+            by_size[size] = value
+    return by_size, problems
 
 
 def _is_number(value: Any) -> bool:

@@ -29,9 +29,11 @@ def describe(tasks: tuple[str, ...], served: Served, groups: Sequence[Group], bo
     """
     groups = sorted(groups)
     table = np.stack([_scores(served, group) for group in groups])  # [networks, K], -inf where a task is absent
-    best = table.max(axis=0)
+    totals = _totals(table, served)
+    best = totals.max(axis=0)
     # equal scores up to rounding: the first network, so that the answer does not hang on the last digit
-    serving = (table >= best - 1e-12 * np.maximum(1.0, np.abs(best))).argmax(axis=0)
+    serving = (totals >= best - 1e-12 * np.maximum(1.0, np.abs(best))).argmax(axis=0)
+    best = np.take_along_axis(table, serving[None], axis=0)[0]
     used = sorted(set(serving.tolist()))
     score = float(best.mean())
     bound = score if bound is None else max(score, bound)
@@ -45,12 +47,21 @@ def describe(tasks: tuple[str, ...], served: Served, groups: Sequence[Group], bo
     )
 
 
+def _totals(table: np.ndarray, served: Served) -> np.ndarray:
+    """For every task the sum of the scores of its block in each network, shape as ``table``."""
+    if served.blocks is None:
+        return table
+    units = served.units.astype(bool)
+    sums = np.stack([table[:, unit].sum(axis=1) for unit in units], axis=1)  # [networks, n]
+    return sums[:, units.argmax(axis=0)]
+
+
 def _scores(served: Served, group: Group) -> np.ndarray:
     """Shape [K]: the score of every task in the network; -inf where it is absent."""
     scores = np.full(served.count, -np.inf)
     members = list(group)
     if len(group) == 1:
-        scores[members] = served.alone
+        scores[members] = served.alone[members]
     else:
         scores[members] = served.gains[np.ix_(members, members)].sum(axis=1) / (len(group) - 1)
     return scores

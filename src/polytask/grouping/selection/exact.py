@@ -1,83 +1,130 @@
 """The proven best networks for a budget: a dynamic programme over sets of tasks.
 
 An optimal choice divides the tasks into served sets, one per network, and is worth the sum of the networks' values to
-their served sets (:mod:`~polytask.grouping.selection.served`). Let ``best(k)[S]`` be the largest worth of a set S of
-tasks with at most k networks. It follows from two halves:
+their served sets (:mod:`~polytask.grouping.selection.served`). Let ``best(n)[S]`` be the largest worth of a set S of
+tasks with n[i] networks of price i. It follows from two smaller counts a + b = n:
 
-    best(k)[S] = max over A in S of best(k - k//2)[A] + best(k//2)[S - A].
+    best(n)[S] = max over A in S of best(a)[A] + best(b)[S - A].
 
 For the set of all tasks that is one pass over 2^K sets; only the halves are needed for all sets, so a budget of up to 4
-takes one pass over 3^K / 2 pairs, one of up to 6 two passes, one of up to 8 three.
+networks of one price takes one pass over 3^K / 2 pairs, one of up to 6 two passes, one of up to 8 three.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from polytask.grouping.selection.describe import Group
-from polytask.grouping.selection.maxplus import divide_all
+from polytask.grouping.selection.budget import Counts
+from polytask.grouping.selection.maxplus import divide_all, subsets
 from polytask.grouping.selection.result import TOLERANCE
-from polytask.grouping.selection.served import Served
-from polytask.grouping.selection.ties import first_of_optimal
+
+Part = tuple[int, int]  # a served set, and the price of its network
 
 
-@dataclass(frozen=True, eq=False)
-class Exact:
-    """Best choices for every budget; what budgets share is computed once.
+class Divisions:
+    """Best divisions of the tasks among networks; what counts of networks share is computed once.
 
     Args:
-        served: the values of networks.
+        values: for every price the worth of one network to every set, shape [2^n]; -inf where none may serve it.
+        ceiling: no division is worth more.
 
     Example:
-        >>> gains = np.array([[0, 3, 0], [2, 0, 0], [0, 1, 0.0]])  # tasks 0 and 1 help each other, 1 helps 2
-        >>> [(exact.total(2), exact.networks(2)) for exact in [Exact(Served(gains))]]
-        [(6.0, [(0, 1), (1, 2)])]
+        >>> values = np.array([0.0, 1, 1, 1.5])  # two tasks, each worth 1 to a network of its own
+        >>> divisions = Divisions([values], ceiling=2.0)
+        >>> divisions.total((1,)), divisions.total((2,)), divisions.parts((2,))
+        (1.5, 2.0, [(1, 0), (2, 0)])
     """
 
-    served: Served
+    def __init__(self, values: Sequence[np.ndarray], ceiling: float = np.inf) -> None:
+        self.ceiling = ceiling
+        self.kinds = len(values)
+        self._tables = {_one(kind, self.kinds): table for kind, table in enumerate(values)}
+        self._totals: dict[Counts, float] = {}
 
-    @cached_property
-    def _tables(self) -> dict[int, np.ndarray]:
-        return {1: self.served.values(np.arange(1 << self.served.count))}
+    def best(self, counts: Counts) -> np.ndarray:
+        """Shape [2^n]: the largest worth of every set with these networks or fewer."""
+        if counts not in self._tables:
+            first, second = (self.best(part) for part in split(counts))
+            table = divide_all(first, second)
+            if not _nested(counts):
+                np.maximum(table, divide_all(second, first), out=table)
+            self._tables[counts] = table
+        return self._tables[counts]
 
-    @cached_property
-    def _totals(self) -> dict[int, float]:
-        return {}
+    def total(self, counts: Counts) -> float:
+        """The largest worth of all tasks with these networks or fewer; -inf if they cannot serve all."""
+        if counts not in self._totals:
+            self._totals[counts] = self._total(counts)
+        return self._totals[counts]
 
-    def best(self, budget: int) -> np.ndarray:
-        """Shape [2^K]: the largest worth of every set of tasks with at most ``budget`` networks."""
-        if budget not in self._tables:
-            self._tables[budget] = divide_all(self.best(budget - budget // 2), self.best(budget // 2))
-        return self._tables[budget]
+    def _total(self, counts: Counts) -> float:
+        if sum(counts) == 1:
+            return float(self.best(counts)[-1])
+        one_less = _without_one(counts)
+        if sum(counts) > 2 and self.total(one_less) >= self.ceiling:
+            return self.total(one_less)
+        first, second = (self.best(part) for part in split(counts))
+        return float((first + second[::-1]).max())  # the rest of set A is set 2^n - 1 - A
 
-    def total(self, budget: int) -> float:
-        """The largest worth of all tasks with at most ``budget`` networks."""
-        if budget not in self._totals:
-            self._totals[budget] = self._total(budget)
-        return self._totals[budget]
+    def cheapest(self, choices: Iterable[Counts], tolerance: float) -> Counts | None:
+        """The first of the best choices; None if none serves all tasks."""
+        choices = list(choices)
+        totals = [self.total(counts) for counts in choices]
+        top = max(totals, default=-np.inf)
+        if top == -np.inf:
+            return None
+        slack = tolerance * max(1.0, abs(top))
+        return next(counts for counts, total in zip(choices, totals, strict=True) if total >= top - slack)
 
-    def _total(self, budget: int) -> float:
-        if budget == 1:
-            return float(self.best(1)[-1])
-        if budget > 2 and self._saturated(self.total(budget - 1)):
-            return self.total(budget - 1)
-        halves = self.best(budget - budget // 2), self.best(budget // 2)
-        return float((halves[0] + halves[1][::-1]).max())  # the rest of set A is set 2^K - 1 - A
+    def parts(self, counts: Counts) -> list[Part]:
+        """A best division of all tasks."""
+        full = len(next(iter(self._tables.values()))) - 1
+        return sorted(self._parts(counts, full))
 
-    def _saturated(self, total: float) -> bool:
-        """Whether every task has already the best that any network could give it (so more networks are useless)."""
-        return total >= float(self.served.best().sum()) - 1e-3 * self._tolerance(total)
+    def _parts(self, counts: Counts, mask: int) -> list[Part]:
+        if mask == 0:
+            return []
+        if sum(counts) == 1:
+            return [(mask, counts.index(1))]
+        left, right = split(counts)
+        firsts = subsets(mask)
+        first = int(firsts[(self.best(left)[firsts] + self.best(right)[mask ^ firsts]).argmax()])
+        return self._parts(left, first) + self._parts(right, mask ^ first)
 
-    def networks(self, budget: int) -> list[Group]:
-        """The preferred optimal networks: fewest, then fewest tasks in them, then first in task order."""
-        total = self.total(budget)
-        tolerance = self._tolerance(total)
-        fewest = next(count for count in range(1, budget + 1) if self.total(count) >= total - tolerance)
-        # an optimal choice is found by at most 2 * fewest decisions, each of which may give away as much
-        return first_of_optimal(self.served, self.best, fewest, tolerance / (2 * fewest))
 
-    def _tolerance(self, total: float) -> float:
-        return TOLERANCE * max(self.served.count, abs(total))
+def split(counts: Counts) -> tuple[Counts, Counts]:
+    """Two smaller counts with this sum: halves of one price, or the dearest networks and the others.
+
+    Example:
+        >>> split((5,)), split((3, 2))
+        (((3,), (2,)), ((0, 2), (3, 0)))
+    """
+    kinds = [kind for kind, number in enumerate(counts) if number]
+    last = kinds[-1]
+    if len(kinds) > 1:
+        dear = tuple(number if kind == last else 0 for kind, number in enumerate(counts))
+        return dear, tuple(number - part for number, part in zip(counts, dear, strict=True))
+    number = counts[last]
+    half = tuple(number - number // 2 if kind == last else 0 for kind in range(len(counts)))
+    return half, tuple(all_ - part for all_, part in zip(counts, half, strict=True))
+
+
+def _nested(counts: Counts) -> bool:
+    """Whether the first of the two parts is nowhere worse than the second (it has no fewer networks of one price)."""
+    return sum(number > 0 for number in counts) == 1
+
+
+def _without_one(counts: Counts) -> Counts:
+    last = max(kind for kind, number in enumerate(counts) if number)
+    return tuple(number - (kind == last) for kind, number in enumerate(counts))
+
+
+def _one(kind: int, kinds: int) -> Counts:
+    return tuple(int(other == kind) for other in range(kinds))
+
+
+def tolerance_of(total: float, tasks: int) -> float:
+    """Worths closer than this are equal."""
+    return TOLERANCE * max(tasks, abs(total))

@@ -2,53 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from polytask.errors import UserError
 from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.selection.checks import checked
+from polytask.grouping.selection.checks import Cost, Problem, Wishes, checked
 from polytask.grouping.selection.describe import describe
-from polytask.grouping.selection.exact import Exact
+from polytask.grouping.selection.preferred import Exact
 from polytask.grouping.selection.result import TOLERANCE, Selection
 from polytask.grouping.selection.search import networks_of, search_with_bound
-from polytask.grouping.selection.served import Served
 
 MOST_EXACT = 20  # 3^20 / 2 divisions take seconds and 0.5 GB; each task more takes three times that
+MOST_TASKS = 60  # where some are to be together: sets of tasks are bit masks
+MOST_FREE = 2000  # sets of tasks without two that must be apart
+MOST_PASSES = 6  # over all divisions of so many tasks
 
 
 def select_networks(
     affinity: Affinity,
-    networks: int,
+    networks: int | None = None,
     *,
-    single_score: float | None = None,
+    budget: float | None = None,
+    cost: Cost | None = None,
+    single_score: float | Mapping[str, float] | None = None,
     max_size: int | None = None,
+    together: Sequence[Sequence[str]] = (),
+    apart: Sequence[Sequence[str]] = (),
     seconds: float = 10.0,
 ) -> Selection:
     """The best choice of at most ``networks`` networks: proven for up to 20 tasks, searched for more.
 
     A network of several tasks gives each of them the mean affinity of its other tasks onto it. A task may be in several
     networks and is served by the one with its highest score. The mean over the tasks is maximised. Ties (relative
-    1e-9): fewer networks, then fewer tasks in them, then task order.
+    1e-9): fewer networks, then fewer tasks in them, then task order; with a ``cost`` the cheaper choice first.
 
     Args:
-        affinity: matrix of K tasks.
-        networks: largest number of networks, at least 1; more than are of use are not chosen.
-        single_score: score of a task in a network of its own, in the unit of the affinity. None: such a network is
-            chosen only for K = 1, with score 0.
+        affinity: matrix of K > 1 tasks.
+        networks: largest number of networks, 1 to K; more than are of use are not chosen. None: what ``budget`` buys.
+        budget: largest total cost of the networks, instead of their number or beside it.
+        cost: cost of a network by its number of tasks, a function or a table; sizes that a table leaves out, and all
+            without it, cost 1. ``{1: 0.5}``: networks of one task are half as large.
+        single_score: score of a task in a network of its own, in the unit of the affinity; one for all, or one each.
+            None: such a network is chosen only for a task that no other may join, with score 0.
         max_size: largest number of tasks in a network. None: any.
+        together: groups of tasks that one network is to serve.
+        apart: groups of tasks of which no two may be in one network.
         seconds: time for the search where K > 20. It ends earlier if it meets its bound. Its kicks are always the same,
             but how many there is time for depends on the machine, and so may the result.
 
     Returns:
         the networks, who serves whom, and the score. For K <= 20 ``optimal`` is true and ``bound`` equals ``score``;
-        beyond, ``bound`` is a proven upper bound, ``optimal`` tells whether the score meets it, and of the rule for
-        ties only the number of tasks in each network is heeded.
+        beyond, or with very many different costs, ``bound`` is a proven upper bound, ``optimal`` tells whether the
+        score meets it, and of the rule for ties only the number of tasks in each network is heeded.
 
     Raises:
-        UserError: a budget below 1, a score that is not a finite number, no time, a ``max_size`` with which so few
-            networks cannot serve all tasks.
+        UserError: one task, no or more networks than tasks, a score that is not a finite number, no time, wishes that
+            contradict each other or cannot be met.
 
-    Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, section 3.2.
+    Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, section 3.2; costs as in T. Standley et al., ICML 2020,
+    arXiv:1905.07553.
 
     Example:
         >>> affinity = Affinity(("a", "b", "c"), [[0, 2, 0], [3, 0, 1], [0, 0, 0]])
@@ -56,36 +68,55 @@ def select_networks(
         (('a', 'b'), ('b', 'c'))
         >>> select_networks(affinity, 1).score  # (3/2 + 2/2 + 1/2) / 3
         1.0
+        >>> select_networks(affinity, 2, apart=[("b", "c")]).networks
+        (('a', 'b'), ('a', 'c'))
+        >>> select_networks(affinity, budget=1.5, cost={1: 0.5}, single_score=0).networks
+        (('a', 'b'), ('c',))
     """
-    served = checked(affinity, "networks", networks, single_score, max_size, seconds)
-    return next(_curve(affinity.tasks, served, [networks], seconds))
+    wishes = Wishes(single_score, max_size, together, apart, cost)
+    problem = checked(affinity, wishes, networks, budget, seconds)
+    return next(_curve(problem, [(_most(networks, problem), budget)], seconds))
 
 
 def score_curve(
-    affinity: Affinity, max_networks: int, *, single_score: float | None = None, seconds: float = 10.0
+    affinity: Affinity,
+    max_networks: int,
+    *,
+    cost: Cost | None = None,
+    single_score: float | Mapping[str, float] | None = None,
+    max_size: int | None = None,
+    together: Sequence[Sequence[str]] = (),
+    apart: Sequence[Sequence[str]] = (),
+    seconds: float = 10.0,
 ) -> list[Selection]:
     """The choices for the budgets 1, 2, ..., ``max_networks``, for little more than the last alone.
 
-    Args and errors: as for :func:`select_networks`; ``seconds`` is for all budgets together.
+    Args and errors: as for :func:`select_networks`; ``seconds`` is for all budgets together. With a ``cost`` the
+    budgets are total costs. Budgets with which the wishes cannot be met are left out.
 
     Example:
         >>> affinity = Affinity(("a", "b", "c"), [[0, 2, 0], [3, 0, 1], [0, 0, 0]])
         >>> [selection.score for selection in score_curve(affinity, 3)]
         [1.0, 2.0, 2.0]
     """
-    served = checked(affinity, "max_networks", max_networks, single_score, None, seconds)
-    return list(_curve(affinity.tasks, served, range(1, max_networks + 1), seconds / max_networks))
+    wishes = Wishes(single_score, max_size, together, apart, cost)
+    problem = checked(affinity, wishes, max_networks, None if cost is None else max_networks, seconds, "max_networks")
+    budgets = [
+        (number, None) if cost is None else (len(problem.tasks), float(number)) for number in range(1, max_networks + 1)
+    ]
+    return list(_curve(problem, budgets, seconds / max_networks))
 
 
 def choose_budget(curve: Sequence[Selection], share: float = 0.9) -> int:
-    """The knee of a score curve: the smallest budget with ``share`` of the gain of the largest over one network.
+    """The knee of a score curve: the smallest budget with ``share`` of the gain of the largest over the first.
 
     Args:
-        curve: selections for the budgets 1, 2, ...
+        curve: selections for ascending budgets, see :func:`score_curve`.
         share: of the gain, between 0 and 1.
 
     Returns:
-        the budget; 1 if more networks gain nothing (up to ties, relative 1e-9).
+        the place in the curve, from 1 (the budget, unless the first ones cannot be met); 1 if more networks gain
+        nothing (up to ties, relative 1e-9).
 
     Raises:
         UserError: an empty curve, or a share outside 0 to 1.
@@ -107,15 +138,56 @@ def choose_budget(curve: Sequence[Selection], share: float = 0.9) -> int:
     return next(k for k, score in enumerate(scores, 1) if score - scores[0] >= share * gain - tolerance)
 
 
-def _curve(tasks: tuple[str, ...], served: Served, budgets: Iterable[int], seconds: float) -> Iterator[Selection]:
-    """Selections for ascending budgets, none worse than the one before."""
-    if served.count <= MOST_EXACT:
-        exact = Exact(served)
-        for budget in budgets:
-            yield describe(tasks, served, exact.networks(min(budget, served.count)))
-        return
+Budget = tuple[int, float | None]  # number of networks, total cost
+
+
+def _most(networks: int | None, problem: Problem) -> int:
+    return len(problem.tasks) if networks is None else networks
+
+
+def _curve(problem: Problem, budgets: Sequence[Budget], seconds: float) -> Iterator[Selection]:
+    """Selections for ascending budgets, none worse than the one before; those that cannot be met are left out.
+
+    Raises:
+        UserError: none can be met.
+    """
+    served, met = problem.served, False
+    exact = Exact(problem) if _proves(problem, budgets[-1]) else None
     owner = None
-    for budget in budgets:
-        owner, bound = search_with_bound(served, min(budget, served.count), seconds, owner)
-        networks = networks_of(served, owner)
-        yield describe(tasks, served, networks, bound / served.count)
+    for most, total in budgets:
+        if exact is not None:
+            networks = exact.networks(most, total)
+            bound = None
+        else:
+            division, limit = search_with_bound(problem, most, total, seconds, owner)
+            networks = None if division is None else networks_of(division)
+            owner = None if division is None or total is not None else division.owner
+            bound = limit / served.count
+        if networks is not None:
+            met = True
+            yield describe(problem.tasks, served, networks, bound)
+    if not met:
+        raise UserError(_not_met(budgets[-1], exact is not None))
+
+
+def _proves(problem: Problem, budget: Budget) -> bool:
+    """Whether the best choice can be proven in seconds."""
+    served, units = problem.served, len(problem.served.units)
+    if units > MOST_EXACT or served.count > MOST_TASKS:
+        return False
+    if served.apart is not None and len(served.free) > MOST_FREE:
+        return False
+    if len(problem.prices.costs) == 1 or budget[1] is None:
+        return True
+    ways = sum(1 for _ in problem.prices.counts(budget[1], min(budget[0], units), served.count))
+    return ways * 3.0**units <= MOST_PASSES * 3.0**MOST_EXACT
+
+
+def _not_met(budget: Budget, proven: bool) -> str:
+    most, total = budget
+    given = f"networks: {most} networks" if total is None else f"budget: networks that cost at most {total:g} together"
+    said = "cannot" if proven else "were not found that can"
+    return (
+        f"{given} {said} serve all tasks as max_size, together and apart demand; allow more networks, or drop one of "
+        "these wishes"
+    )

@@ -29,7 +29,9 @@ def tasks_of(mask: int) -> Group:
     return tuple(task for task in range(mask.bit_length()) if mask >> task & 1)
 
 
-def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: int, slack: float) -> list[Group]:
+def first_of_optimal(
+    served: Served, best: Callable[[int], np.ndarray], budget: int, slack: float, sizes: np.ndarray | None = None
+) -> list[Group]:
     """The preferred optimal networks, in task order.
 
     Args:
@@ -38,10 +40,11 @@ def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: 
             rounded up.
         budget: number of networks; no smaller number is as good.
         slack: worths closer than this count as equal in one decision.
+        sizes: see :class:`~polytask.grouping.selection.served.Served`.
     """
-    walk = _Walk(served, best, budget - budget // 2, slack)
+    walk = _Walk(served, best, budget - budget // 2, slack, sizes)
     chosen = []
-    frontier = {(1 << served.count) - 1}
+    frontier = {(1 << len(served.units)) - 1}
     for remaining in range(budget, 0, -1):
         # sets still to be served, all after the same networks and with the same number of tasks to come
         rests: dict[int, set[int]] = {}
@@ -57,7 +60,15 @@ def first_of_optimal(served: Served, best: Callable[[int], np.ndarray], budget: 
 class _Walk:
     """All optimal divisions of sets into served sets."""
 
-    def __init__(self, served: Served, best: Callable[[int], np.ndarray], largest: int, slack: float) -> None:
+    def __init__(
+        self,
+        served: Served,
+        best: Callable[[int], np.ndarray],
+        largest: int,
+        slack: float,
+        sizes: np.ndarray | None = None,
+    ) -> None:
+        self.sizes = sizes
         self.served, self.best, self.largest, self.slack = served, best, largest, slack
         self.halves: dict[State, list[tuple[State, State]]] = {}
         self.fewest: dict[State, int] = {}  # number of tasks in the networks
@@ -100,7 +111,7 @@ class _Walk:
 
     def _measure(self, parts: Iterable[int]) -> None:
         masks = np.array([part for part in parts if part not in self.size], np.int64)
-        networks = self.served.networks(self.served.members(masks), self.slack)
+        networks = self.served.networks(self.served.members(masks), self.slack, self.sizes)
         self.size.update(zip(masks.tolist(), networks.sum(axis=1).tolist(), strict=True))
         self.network.update(zip(masks.tolist(), (networks @ (1 << np.arange(self.served.count))).tolist(), strict=True))
 

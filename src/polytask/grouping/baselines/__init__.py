@@ -1,0 +1,1 @@
+"""Ways to group tasks to compare with."""

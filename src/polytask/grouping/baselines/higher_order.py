@@ -1,0 +1,69 @@
+"""Higher-order approximation (HOA): losses of larger networks from those of all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from polytask.grouping.affinity_matrix import Affinity
+from polytask.grouping.baselines.table import Measured
+from polytask.grouping.selection import Selection, select_networks
+
+
+def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any) -> Selection:
+    """The best networks where all pairs and all tasks alone were trained; the loss is minimised.
+
+    The loss of a task in a larger network is predicted as the mean of its losses in the pairs with each other task.
+
+    Args:
+        losses: ``matrix[i][j]`` is the loss of task j of the network for tasks i and j; ``matrix[j][j]`` that of task j
+            alone.
+        networks: largest number of networks.
+        wishes: as for :func:`~polytask.grouping.selection.select_networks`, without ``single_score``.
+
+    Returns:
+        The choice; its scores are negative losses.
+
+    Raises:
+        UserError: As there, and if the loss of a task alone is not known.
+
+    Source: T. Standley et al., "Which Tasks Should Be Learned Together in Multi-task Learning?", ICML 2020,
+    arXiv:1905.07553, section 5.
+
+    Example:
+        >>> losses = Affinity(("a", "b", "c"), [[3, 1, 5], [2, 3, 5], [4, 4, 4]])
+        >>> choice = select_by_pairs(losses, 2)
+        >>> choice.networks, choice.score  # a and b together: 2 and 1; c alone: 4
+        ((('a', 'b'), ('c',)), -2.3333333333333335)
+    """
+    gains = Affinity(losses.tasks, -np.asarray(losses.matrix), losses.meta)
+    alone = dict(zip(losses.tasks, np.diag(gains.matrix).tolist(), strict=True))
+    return select_networks(gains, networks, single_score=alone, **wishes)
+
+
+def predict_by_pairs(table: Sequence[Measured]) -> list[Measured]:
+    """A table of networks in which the scores of three and more tasks are predicted from those of the pairs.
+
+    Args:
+        table: networks, among them all pairs of the tasks of each larger one; what is measured of larger ones is not
+            looked at.
+
+    Example:
+        >>> pairs = [Measured({"a": 1.0, "b": 2.0}), Measured({"a": 3.0, "c": 0.0}), Measured({"b": 4.0, "c": 1.0})]
+        >>> predict_by_pairs([*pairs, Measured({"a": 0.0, "b": 0.0, "c": 0.0})])[3].scores
+        {'a': 2.0, 'b': 3.0, 'c': 0.5}
+    """
+    pairs = {frozenset(entry.scores): entry.scores for entry in table if len(entry.scores) == 2}
+    return [
+        entry
+        if len(entry.scores) < 3
+        else Measured(
+            {task: fmean(pairs[frozenset((task, other))][task] for other in entry.scores if other != task)
+             for task in entry.scores},
+            entry.cost,
+        )
+        for entry in table
+    ]  # fmt: skip
