@@ -19,8 +19,6 @@ STANDLEY = json.loads((DATA / "standley_tables.json").read_text())
 TASKS = tuple("sdnkt")
 SHORT = ("5", "Blk", "Bld", "Brn", "Goa", "Mus", "NoB", "Ros", "Hat")
 CELEBA = dict(zip(SHORT, PUBLISHED["celeba"]["tasks"], strict=True))
-    zip(["5", "Blk", "Bld", "Brn", "Goa", "Mus", "NoB", "Ros", "Hat"], PUBLISHED["celeba"]["tasks"], strict=True)
-)
 
 
 def pairs(data: str) -> Affinity:
