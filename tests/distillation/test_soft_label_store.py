@@ -7,55 +7,61 @@ from pathlib import Path
 import pytest
 import torch
 
-from polytask.distillation import SoftLabelStore, map_labels
+from polytask.distillation import SoftLabelStore, map_labels, soft_label_store
 from polytask.task import KINDS
 
 SHAPES = {"binary": (7,), "regression": (7,), "multiclass": (7, 3)}
 
 
-def fill(store: SoftLabelStore, teachers: list[torch.Tensor]) -> torch.Tensor:
-    """Every teacher gives its rows in parts of three, the last part first."""
-    for teacher in teachers:
-        for start in (6, 3, 0):
-            rows = slice(start, start + 3)
-            store.add(rows, teacher[rows])
-    return store.outputs()
+def side_by_side(kind: str) -> tuple[int, ...]:
+    """Two tasks of a kind."""
+    rows, *rest = SHAPES[kind]
+    return (rows, 2, *rest)
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+def teachers_of(kind: str, count: int) -> list[torch.Tensor]:
+    return [torch.randn(SHAPES[kind], generator=torch.Generator().manual_seed(k)) for k in range(count)]
+
+
+@pytest.mark.parametrize("kind", list(SHAPES))
 @pytest.mark.parametrize("count", [1, 3])
-def test_labels_predict_the_mean_of_the_teachers(kind: str, count: int, tmp_path: Path) -> None:
-    definition = KINDS[kind]
-    teachers = [torch.randn(SHAPES[kind], generator=torch.Generator().manual_seed(k)) for k in range(count)]
-    memory = fill(SoftLabelStore(definition, SHAPES[kind], count), teachers)
-    file = fill(SoftLabelStore(definition, SHAPES[kind], count, tmp_path / "labels.bin"), teachers)
+def test_labels_predict_the_mean_of_the_teachers(kind: str, count: int, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(soft_label_store, "CHUNK", 3)
+    definition, teachers = KINDS[kind], teachers_of(kind, count)
+    memory = SoftLabelStore(definition, side_by_side(kind))
+    file = SoftLabelStore(definition, side_by_side(kind), tmp_path / "folder" / "labels.bin")
+    for store in (memory, file):
+        store.fill(1, teachers)
     mean = torch.stack([definition.predict(teacher) for teacher in teachers]).mean(0)
-    torch.testing.assert_close(definition.predict(memory), mean)
-    assert torch.equal(file, memory)
-    assert torch.equal(map_labels(tmp_path / "labels.bin", SHAPES[kind]), memory)
+    torch.testing.assert_close(definition.predict(memory.values[:, 1]), mean)
+    assert memory.values[:, 0].eq(0).all()
+    assert torch.equal(file.values, memory.values)
+    assert torch.equal(map_labels(tmp_path / "folder" / "labels.bin", side_by_side(kind)), memory.values)
 
 
 def test_one_teacher_is_kept_bit_for_bit() -> None:
-    teacher = torch.randn(7) * 100
-    assert torch.equal(fill(SoftLabelStore(KINDS["binary"], (7,)), [teacher]), teacher)
+    teacher, store = torch.randn(7) * 100, SoftLabelStore(KINDS["binary"], (7, 1))
+    store.fill(0, [teacher])
+    assert torch.equal(store.values[:, 0], teacher)
 
 
-def test_a_file_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "labels.bin"
-    store = SoftLabelStore(KINDS["binary"], (7,), 1, path)
-    store.add(slice(0, 7), torch.ones(7))
-    assert not path.exists()
-    store.outputs()
-    assert [file.name for file in path.parent.iterdir()] == ["labels.bin"]
+def test_a_file_opened_again_holds_its_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.bin"
+    SoftLabelStore(KINDS["binary"], (7, 2), path).fill(0, [torch.ones(7)])
+    again = SoftLabelStore(KINDS["binary"], (7, 2), path)
+    again.fill(1, [torch.full((7,), 2.0)])
+    assert again.values.tolist() == [[1.0, 2.0]] * 7
 
 
 def test_half_precision_is_clipped_and_takes_two_bytes(tmp_path: Path) -> None:
     path = tmp_path / "labels.bin"
-    outputs = fill(SoftLabelStore(KINDS["binary"], (7,), 1, path, half=True), [torch.full((7,), 1e9)])
-    assert outputs.tolist() == [60000.0] * 7 and path.stat().st_size == 14
+    store = SoftLabelStore(KINDS["binary"], (7, 1), path, half=True)
+    store.fill(0, [torch.full((7,), 1e9)])
+    assert store.values[:, 0].tolist() == [60000.0] * 7 and path.stat().st_size == 14
 
 
 def test_half_precision_keeps_sure_teachers() -> None:
     teachers = [torch.full((7,), 9.0)] * 3
-    outputs = fill(SoftLabelStore(KINDS["binary"], (7,), 3, half=True), teachers)
-    torch.testing.assert_close(outputs.float(), teachers[0], rtol=1e-3, atol=1e-2)
+    store = SoftLabelStore(KINDS["binary"], (7, 1), half=True)
+    store.fill(0, teachers)
+    torch.testing.assert_close(store.values[:, 0].float(), teachers[0], rtol=1e-3, atol=1e-2)

@@ -17,7 +17,7 @@ def test_average_follows_its_recursion_and_buffers_are_copied() -> None:
     with torch.no_grad():
         model.weight.fill_(5.0)
         model.running_mean.fill_(3.0)
-    averaged.update(model)
+    averaged.update()
     assert averaged.model.weight.tolist() == [2.0, 2.0]
     assert averaged.model.running_mean.tolist() == [3.0, 3.0]
 

@@ -1,12 +1,14 @@
 """A training that was interrupted anywhere ends bit-equal to one that was not."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
 
 from polytask import AsynchronousConvergence, Callback, fit
 from polytask.balancing import DWA
+from polytask.distillation import SoftLabelStore
 from polytask.training import EventLog, callbacks, snapshots
 from polytask.training.callbacks import AffinityProbe
 from small_training import assert_same_result, make_model, make_rows, small_settings, train
@@ -85,18 +87,28 @@ class Failing:
     def __init__(self, function, call: int, after: bool) -> None:
         self.function, self.left, self.after = function, call, after
 
-    def __call__(self, *arguments):
+    def __get__(self, instance, owner):
+        return partial(self, instance)  # in the place of a method
+
+    def __call__(self, *arguments, **options):
         self.left -= 1
         if self.left == 0 and not self.after:
             raise KeyboardInterrupt
-        value = self.function(*arguments)
+        value = self.function(*arguments, **options)
         if self.left == 0:
             raise KeyboardInterrupt
         return value
 
 
-SWITCH = callbacks.converging
-PLACES = [(SWITCH, "SoftLabelStore"), (SWITCH, "record_teachers"), (snapshots, "save_tree"), (snapshots, "load_tree")]
+SWITCH, TEACHERS = callbacks.converging, callbacks.teachers
+PLACES = [
+    (SWITCH, "SoftLabelStore"),
+    (SoftLabelStore, "fill"),
+    (TEACHERS, "shared_inference"),
+    (TEACHERS, "map_labels"),
+    (snapshots, "save_tree"),
+    (snapshots, "load_tree"),
+]
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -130,6 +142,7 @@ def test_a_finished_training_keeps_its_result_only(tmp_path):
     full(tmp_path)
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.safetensors"))
     assert [path for path in left if not path.startswith("soft_labels/")] == ["result.safetensors"]
+    assert not list((tmp_path / "snapshots").iterdir())
 
 
 def events(path):

@@ -84,6 +84,11 @@ class ConvergenceMonitor:
         self.top = sorted([*self.top, (value, step)], key=lambda entry: (-self._sign * entry[0], entry[1]))[: self.keep]
         return self.converged
 
+    @property
+    def top_steps(self) -> list[int]:
+        """Steps of the best evaluations, the best first."""
+        return [step for _, step in self.top]
+
     def improves(self, value: float) -> bool:
         """``value`` beats the best so far by more than ``min_delta``."""
         if math.isnan(self.best):

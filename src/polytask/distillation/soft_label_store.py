@@ -1,8 +1,9 @@
-"""Where soft labels are kept: by row id, in memory or in a mapped file."""
+"""Where soft labels are kept: by row id, the tasks of one kind side by side, in memory or in a mapped file."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,79 +11,73 @@ from torch import Tensor
 
 from ..task import Kind
 
-#: Rows turned from mean predictions into outputs at a time.
+#: Rows turned from several teachers' outputs into labels at a time.
 CHUNK = 65_536
 #: Largest value of half precision, with room.
 HALF_LIMIT = 6e4
 
 
 class SoftLabelStore:
-    """Mean prediction of one or several teachers for the rows of one task.
+    """Mean predictions of teachers for the rows of tasks of one kind, one column per task.
 
-    Every teacher gives its outputs once for every row, in any order, part by part: memory does not grow with rows
-    when the store is a file. One teacher's outputs are kept as they are.
+    Side by side they are found by one look-up for all tasks; memory does not grow with rows when the store is a file.
 
     Args:
-        kind: The task's kind.
-        shape: ``(n,)``, or ``(n, C)`` for a vector kind.
-        teachers: How many teachers there will be.
-        path: File to map; None keeps the labels in memory.
+        kind: The tasks' kind.
+        shape: ``(n, k)`` for n rows and k tasks, ``(n, k, C)`` for a vector kind.
+        path: File to map, made with zeros if it is not there; None keeps the labels in memory.
         half: Two bytes per number instead of four.
+        device: Where labels in memory are.
+
+    Attributes:
+        values: The labels as outputs, of the shape asked for.
 
     Example:
         >>> from polytask.task import KINDS
-        >>> store = SoftLabelStore(KINDS["regression"], (4,), teachers=2)
-        >>> for teacher in (torch.tensor([1., 2., 3., 4.]), torch.tensor([3., 2., 1., 0.])):
-        ...     for rows in (slice(0, 2), slice(2, 4)):
-        ...         store.add(rows, teacher[rows])
-        >>> store.outputs()
-        tensor([2., 2., 2., 2.])
+        >>> store = SoftLabelStore(KINDS["regression"], (4, 2))
+        >>> store.fill(1, [torch.tensor([1., 2., 3., 4.]), torch.tensor([3., 2., 1., 0.])])
+        >>> store.values
+        tensor([[0., 2.],
+                [0., 2.],
+                [0., 2.],
+                [0., 2.]])
     """
 
     def __init__(
-        self, kind: Kind, shape: tuple[int, ...], teachers: int = 1, path: Path | None = None, half: bool = False
+        self,
+        kind: Kind,
+        shape: tuple[int, ...],
+        path: Path | None = None,
+        half: bool = False,
+        device: torch.device | str | None = None,
     ) -> None:
-        self.kind, self.teachers = kind, teachers
-        self._path = path
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._values = self._zeros(shape, half, "tmp")
-        # Probabilities near 1 have no room in half precision: sums of several teachers are kept in full.
-        self._sums = self._zeros(shape, False, "sums.tmp") if half and teachers > 1 else self._values
+        self.kind = kind
+        self.values = map_labels(path, shape, half) if path else _zeros(shape, half, device)
 
-    def _zeros(self, shape: tuple[int, ...], half: bool, ending: str) -> Tensor:
-        if self._path is None:
-            return torch.zeros(shape, dtype=torch.float16 if half else torch.float32)
-        temporary = self._path.with_name(f".{self._path.name}.{ending}")
-        temporary.unlink(missing_ok=True)
-        return map_labels(temporary, shape, half)
+    def fill(self, column: int, teachers: Sequence[Tensor]) -> None:
+        """The mean prediction of ``teachers`` becomes the label of a task; one teacher's outputs are kept as they are.
 
-    def add(self, rows: Tensor | slice, outputs: Tensor) -> None:
-        """One teacher's ``outputs`` for some rows."""
-        outputs = outputs.float().cpu()
-        if self.teachers > 1:
-            self._sums[rows] += self.kind.predict(outputs) / self.teachers
-        else:
-            self._values[rows] = self._fitting(outputs)
-
-    def outputs(self) -> Tensor:
-        """The labels, once every teacher has given all rows; a file is whole from now on."""
-        if self.teachers > 1:
-            for start in range(0, len(self._values), CHUNK):
-                rows = slice(start, start + CHUNK)
-                self._values[rows] = self._fitting(self.kind.outputs_of(self._sums[rows]))
-        if self._path is not None:
-            self._path.with_name(f".{self._path.name}.tmp").replace(self._path)
-            self._path.with_name(f".{self._path.name}.sums.tmp").unlink(missing_ok=True)
-        return self._values
-
-    def _fitting(self, outputs: Tensor) -> Tensor:
-        if self._values.dtype == torch.float16:
-            outputs = outputs.clamp(-HALF_LIMIT, HALF_LIMIT)
-        return outputs.to(self._values.dtype)
+        Args:
+            column: The task's.
+            teachers: Outputs of every teacher for all rows, ``[n]`` or ``[n, C]``, in memory or mapped.
+        """
+        for start in range(0, len(self.values), CHUNK):
+            rows = slice(start, start + CHUNK)
+            outputs = self.kind.average([teacher[rows].float() for teacher in teachers])
+            if self.values.dtype == torch.float16:
+                outputs = outputs.clamp(-HALF_LIMIT, HALF_LIMIT)
+            self.values[rows, column] = outputs.to(self.values.device, self.values.dtype)
 
 
 def map_labels(path: Path, shape: tuple[int, ...], half: bool = False) -> Tensor:
     """A file as a tensor that is read and written in place; made with zeros if it is not there."""
-    dtype = torch.float16 if half else torch.float32
-    return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=_dtype(half)).view(shape)
+
+
+def _zeros(shape: tuple[int, ...], half: bool, device: torch.device | str | None) -> Tensor:
+    return torch.zeros(shape, dtype=_dtype(half), device=device)
+
+
+def _dtype(half: bool) -> torch.dtype:
+    return torch.float16 if half else torch.float32

@@ -18,11 +18,12 @@ class SoftLabels:
 
     Attributes:
         outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values, by row id; any
-            floating type, on any device.
+            floating type, on any device. With a ``column``: ``[n, k]`` or ``[n, k, C]`` of several tasks side by side.
         temperature: Softens the outputs of class kinds.
         weight: Factor of the distillation loss.
         mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
         unlabelled: Rows without a true label learn from the teacher, too.
+        column: The task's place in ``outputs``.
 
     Source:
         Lu et al., NAACL 2022 Industry Track: the recorded predictions of the best parameters replace the labels.
@@ -33,6 +34,17 @@ class SoftLabels:
     weight: float = 1.0
     mixture: float = 1.0
     unlabelled: bool = False
+    column: int | None = None
+
+    @property
+    def settings(self) -> tuple[float, float, float, bool]:
+        """All but the outputs: tasks of one kind that agree in it can be computed together."""
+        return self.temperature, self.weight, self.mixture, self.unlabelled
+
+    def of(self, ids: Tensor) -> Tensor:
+        """``[B]`` or ``[B, C]`` outputs of some rows."""
+        outputs = take_rows(self.outputs, ids)
+        return outputs if self.column is None else outputs[:, self.column]
 
     def loss(self, kind: Kind, outputs: Tensor, batch: Batch, task: int | None = None) -> Tensor:
         """``[B]`` loss of a student's ``outputs`` on the batch's rows.
@@ -43,14 +55,30 @@ class SoftLabels:
             batch: Its ids find the teacher's outputs.
             task: Column of the true labels; needed for a mixture below 1.
         """
-        teacher = self.outputs[batch.ids.to(self.outputs.device)].to(outputs.device, outputs.dtype)
-        soft = self.weight * kind.soft_loss(outputs, teacher, self.temperature)
+        teacher = self.of(batch.ids).to(outputs.device, outputs.dtype)
         if self.mixture == 1.0 or task is None:
-            return soft
+            return self.distance(kind, outputs, teacher)
         true = kind.loss(outputs, batch.targets[:, task])
-        if self.unlabelled and batch.observed is not None:
-            true = torch.where(batch.observed[:, task], true, soft)
+        return self.mixed(kind, outputs, teacher, true, None if batch.observed is None else batch.observed[:, task])
+
+    def distance(self, kind: Kind, outputs: Tensor, teacher: Tensor) -> Tensor:
+        """Weighted distance of every element of ``outputs`` to the teacher's."""
+        soft = kind.soft_loss(outputs, teacher, self.temperature)
+        return soft if self.weight == 1.0 else self.weight * soft
+
+    def mixed(self, kind: Kind, outputs: Tensor, teacher: Tensor, true: Tensor, observed: Tensor | None) -> Tensor:
+        """The same mixed with the losses on ``true`` labels, which count where ``observed`` (None: everywhere)."""
+        soft = self.distance(kind, outputs, teacher)
+        if self.mixture == 1.0:
+            return soft
+        if self.unlabelled and observed is not None:
+            true = torch.where(observed, true, soft)
         return self.mixture * soft + (1 - self.mixture) * true
+
+
+def take_rows(outputs: Tensor, ids: Tensor) -> Tensor:
+    """Some rows of stored outputs, wherever these are."""
+    return outputs.index_select(0, ids.to(outputs.device))
 
 
 def check_mixture(temperature: float, weight: float, mixture: float) -> list[str]:

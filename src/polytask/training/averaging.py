@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class AveragedModel:
@@ -22,11 +22,14 @@ class AveragedModel:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).requires_grad_(False)
+        # Walking through the modules at every step takes longer than the average itself.
+        self._averages: list[Tensor] = list(self.model.parameters())
+        self._parameters: list[Tensor] = list(model.parameters())
+        self._buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self) -> None:
         """Take in the parameters of a step."""
-        averages = [parameter.data for parameter in self.model.parameters()]
-        torch._foreach_lerp_(averages, [parameter.data for parameter in model.parameters()], 1 - self.decay)
-        for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
+        torch._foreach_lerp_(self._averages, self._parameters, 1 - self.decay)
+        for average, buffer in self._buffers:
             average.copy_(buffer)

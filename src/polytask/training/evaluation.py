@@ -17,6 +17,8 @@ from ..processes import rank, sum_over_processes, world_size
 from ..task import Task
 
 BATCH = 4096
+#: Rows of a part are chosen one by one only where at most this share of them is asked for.
+WORTH_CHOOSING = 0.7
 
 
 @dataclass(frozen=True)
@@ -71,31 +73,61 @@ def task_outputs(
 
 
 def shared_inference(
-    model: MultiTaskModel, rows: Rows | Any, positions: Sequence[int], n: int | None = None
-) -> Iterator[tuple[slice, list[Tensor]]]:
-    """Part by part what :func:`task_outputs` gives; of several processes each infers its share of every part."""
+    model: MultiTaskModel,
+    rows: Rows | Any,
+    positions: Sequence[int],
+    n: int | None = None,
+    wanted: Tensor | None = None,
+) -> Iterator[tuple[slice | Tensor, list[Tensor]]]:
+    """Part by part what :func:`task_outputs` gives; of several processes each infers its share of every part.
+
+    Args:
+        model: The network.
+        rows: See :func:`task_outputs`.
+        positions: Likewise.
+        n: Likewise.
+        wanted: ``[n]`` bool, rows that are asked for; a part that wants few of its rows has these alone.
+
+    Yields:
+        The part's rows, and their outputs by task.
+    """
     inputs = rows.inputs if isinstance(rows, Rows) else rows
     n = count_rows(inputs) if n is None else n
     device = next(model.parameters()).device
     part = BATCH * world_size()
     for start in range(0, n, part):
-        own = slice(start + rank() * BATCH, min(start + (rank() + 1) * BATCH, n))
+        ids = _few(wanted, start, min(start + part, n))
+        count = ids.stop - ids.start if isinstance(ids, slice) else len(ids)
+        if not count:
+            continue
+        share = -(-count // world_size())
+        own = slice(min(rank() * share, count), min((rank() + 1) * share, count))
+        # A process whose share is empty infers one row, for the shape, and takes part with zeros.
+        taken = _within(ids, own if own.start < own.stop else slice(0, 1))
         with eval_mode(model):
-            # A process whose share is empty infers one row, for the shape, and takes part with zeros.
-            taken = slice(own.start, own.stop) if own.start < n else slice(0, 1)
             grouped = model.grouped(map_inputs(inputs, lambda leaf, taken=taken: leaf[taken].to(device)))
             outputs = [_of_task(model, grouped, position).float() for position in positions]
-        whole = slice(start, min(start + part, n))
-        yield whole, [_from_all(output, own, whole) for output in outputs]
+        yield ids, [_from_all(output, own, count) for output in outputs]
 
 
-def _from_all(outputs: Tensor, own: slice, whole: slice) -> Tensor:
+def _few(wanted: Tensor | None, start: int, stop: int) -> slice | Tensor:
+    """The rows of a part to infer: those wanted, or simply all if these are most (a slice costs no copy)."""
+    if wanted is None or wanted[start:stop].sum() > WORTH_CHOOSING * (stop - start):
+        return slice(start, stop)
+    return start + wanted[start:stop].nonzero()[:, 0]
+
+
+def _within(ids: slice | Tensor, own: slice) -> slice | Tensor:
+    return slice(ids.start + own.start, ids.start + own.stop) if isinstance(ids, slice) else ids[own]
+
+
+def _from_all(outputs: Tensor, own: slice, count: int) -> Tensor:
     """Every process's share of a part, put together."""
     if world_size() == 1:
         return outputs
-    together = outputs.new_zeros(whole.stop - whole.start, *outputs.shape[1:])
-    if own.start < whole.stop:
-        together[own.start - whole.start : own.stop - whole.start] = outputs
+    together = outputs.new_zeros(count, *outputs.shape[1:])
+    if own.start < own.stop:
+        together[own] = outputs
     return sum_over_processes(together)
 
 

@@ -249,7 +249,7 @@ class Training:
             self._stepper.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average:
-            self.average.update(self.model)
+            self.average.update()
         if again is not None:
             with again():
                 self.balancer.after_step(lambda: self._forward(batch)[1])

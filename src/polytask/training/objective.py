@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..balancing import TaskLosses
 from ..data import Batch
-from ..distillation.soft_labels import SoftLabels
+from ..distillation.soft_labels import SoftLabels, take_rows
 from ..models import TaskGroup
 from ..processes import sum_over_processes, world_size
 
@@ -31,10 +32,12 @@ class Objective:
         self._in_order = joined == list(range(tasks))
         self._order = torch.tensor(sorted(range(tasks), key=joined.__getitem__))
         self._contiguous = [_as_slice(group.tasks) for group in self.groups]
+        self._soft: list[list[_Alike]] = [[] for _ in self.groups]
 
     def use_soft_labels(self, task: int, labels: SoftLabels) -> None:
         """From now on the task learns from ``labels`` instead of its targets."""
         self.soft[task] = labels
+        self._soft = [_alike(group, self.soft) for group in self.groups]
 
     def __call__(self, outputs: Sequence[Tensor], batch: Batch) -> TaskLosses:
         """Mean losses over the labelled samples of each task.
@@ -77,21 +80,62 @@ class Objective:
 
     def _elements(self, index: int, outputs: Tensor, batch: Batch) -> Tensor:
         """``[B, k]`` losses of one group, float32."""
-        group = self.groups[index]
+        group, columns, soft = self.groups[index], self._contiguous[index], self._soft[index]
         outputs = outputs.float()
-        soft = [task for task in group.tasks if task in self.soft]
-        if not soft:
-            return group.kind.loss(outputs, batch.targets[:, self._contiguous[index]])
-        columns = []
-        for position, task in enumerate(group.tasks):
-            if task in self.soft:
-                columns.append(self.soft[task].loss(group.kind, outputs[:, position], batch, task))
-            else:
-                columns.append(group.kind.loss(outputs[:, position], batch.targets[:, task]))
-        return torch.stack(columns, 1)
+        if len(soft) == 1 and soft[0].whole and soft[0].settings.mixture == 1.0:
+            return soft[0].settings.distance(group.kind, outputs, soft[0].teacher(outputs, batch))
+        elements = true = group.kind.loss(outputs, batch.targets[:, columns])
+        observed = None if batch.observed is None else batch.observed[:, columns]
+        for alike in soft:
+            losses = alike.settings.mixed(group.kind, outputs, alike.teacher(outputs, batch), true, observed)
+            elements = torch.where(alike.mask.to(outputs.device), losses, elements)
+        return elements
 
     def _ordered(self, values: Tensor) -> Tensor:
         return values if self._in_order else values[self._order.to(values.device)]
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Tasks of one group whose soft labels have equal settings, so that their losses are one tensor.
+
+    Attributes:
+        columns: The group's soft labels by column; None for a task that does not belong here.
+        mask: ``[k]`` bool, those that do.
+    """
+
+    columns: tuple[SoftLabels | None, ...]
+    mask: Tensor
+
+    @property
+    def whole(self) -> bool:
+        """All tasks of the group belong here."""
+        return None not in self.columns
+
+    @property
+    def settings(self) -> SoftLabels:
+        """One of them, for what all have in common."""
+        return next(labels for labels in self.columns if labels is not None)
+
+    def teacher(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Outputs of all columns for the rows of a batch; any finite numbers for columns that do not belong here."""
+        stored = self.settings.outputs
+        if all(labels is None or (labels.outputs is stored and labels.column == place)
+               for place, labels in enumerate(self.columns)):  # fmt: skip
+            return take_rows(stored, batch.ids).to(outputs.device, outputs.dtype)
+        empty = torch.zeros_like(outputs[:, 0])
+        parts = [empty if labels is None else labels.of(batch.ids).to(empty) for labels in self.columns]
+        return torch.stack(parts, 1)
+
+
+def _alike(group: TaskGroup, soft: dict[int, SoftLabels]) -> list[_Alike]:
+    """The soft labels of a group, by their settings."""
+    labels = [soft.get(task) for task in group.tasks]
+    found = []
+    for settings in dict.fromkeys(one.settings for one in labels if one is not None):
+        columns = tuple(one if one is not None and one.settings == settings else None for one in labels)
+        found.append(_Alike(columns, torch.tensor([[one is not None for one in columns]])[0]))
+    return found
 
 
 def _as_slice(positions: Sequence[int]) -> slice | list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ..files import load_tree, save_tree
-from ..processes import is_first, wait_for_all
+from ..processes import is_first, rank, wait_for_all
 
 
 class Snapshots:
@@ -40,9 +40,13 @@ class Snapshots:
         for step in [step for step in self._memory if step not in steps]:
             del self._memory[step]
         if self.folder is not None and is_first() and self.folder.exists():
-            for path in self.folder.glob("*.safetensors"):
-                if int(path.stem) not in steps:
-                    path.unlink()
+            for path in self.folder.glob("[0-9]*.*"):
+                if int(path.name.split(".")[0]) not in steps:
+                    path.unlink(missing_ok=True)
+
+    def beside(self, step: int, name: str) -> Path | None:
+        """A file of this process that is dropped with the snapshot of a step; None without a folder."""
+        return None if self.folder is None else self.folder / f"{step}.{name}.{rank()}.bin"
 
     def _path(self, step: int) -> Path:
         assert self.folder is not None

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import math
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from ...distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, check_mixture, map_labels
+from ...distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, check_mixture
 from ...distillation.monitor import TESTS
 from ...errors import UserError, did_you_mean, raise_all
 from ...gain import LEAST_SKILL
 from ...processes import rank
-from ..evaluation import shared_inference
 from .callback import Callback
+from .teachers import TeacherOutputs, label_shape
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...task import Task
     from ..evaluation import Evaluation
     from ..loop import Training
@@ -68,7 +67,9 @@ class Converging(Callback):
     tail: int | None = None
     monitors: dict[str, ConvergenceMonitor] = field(default_factory=dict, init=False, repr=False)
     converged_at: dict[str, int] = field(default_factory=dict, init=False, repr=False)
-    _labels_of: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    _written_at: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    _stores: dict[int, SoftLabelStore] = field(default_factory=dict, init=False, repr=False)
+    _teachers: TeacherOutputs = field(init=False, repr=False)
     _since_settled: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +89,8 @@ class Converging(Callback):
         raise_all([f"convergence: {problem}" for problem in problems])
 
     def start(self, training: Training) -> None:
-        self.converged_at, self._labels_of, self._since_settled = {}, {}, 0
+        self.converged_at, self._written_at, self._stores, self._since_settled = {}, {}, {}, 0
+        self._teachers = TeacherOutputs(training, self.unlabelled)
         self.monitors = {task.name: self._monitor(task, training.trivial[task.name]) for task in training.tasks}
 
     def _monitor(self, task: Task, trivial: float) -> ConvergenceMonitor:
@@ -130,39 +132,79 @@ class Converging(Callback):
     def switch(self, training: Training, names: Sequence[str]) -> None:
         """Record the teachers' predictions for some tasks; from now on the tasks learn from these."""
         positions = {task.name: position for position, task in enumerate(training.tasks)}
-        steps = {positions[name]: [step for _, step in self.monitors[name].top] for name in names}
-        self._labels_of |= dict.fromkeys(names, training.step)
-        stores = {positions[name]: self._store(training, positions[name]) for name in names}
-        for position, outputs in record_teachers(training, steps, stores).items():
-            name, monitor = training.tasks[position].name, self.monitors[training.tasks[position].name]
-            self._use(training, position, outputs)
+        best = {positions[name]: m.top_steps for name, m in self.monitors.items() if name in [*names, *self._undecided]}
+        for number, group in enumerate(training.objective.groups):
+            switched = [position for position in group.tasks if training.tasks[position].name in names]
+            if switched:
+                self._open(training, number, switched)
+            for position in switched:
+                outputs = self._teachers.of(position, best[position], best)
+                self._stores[number].fill(group.tasks.index(position), outputs)
+        for name in names:
             event = "refreshed" if name in self.converged_at else "converged"
             self.converged_at.setdefault(name, training.step)
-            training.balancer.task_switched(position)
+            training.balancer.task_switched(positions[name])
+            monitor = self.monitors[name]
             training.write(event, task=name, peak=monitor.best, best_epoch=training.epoch_of(monitor.best_step))
+        self._use(training)
+        self._teachers.keep_only({positions[name]: self.monitors[name].top_steps for name in self._undecided})
 
-    def _store(self, training: Training, position: int) -> SoftLabelStore:
-        task = training.tasks[position]
-        path = self._file(training.folder, position, task.name) if training.folder is not None else None
-        teachers = len(self.monitors[task.name].top)
-        return SoftLabelStore(task.definition, _shape(training, position), teachers, path, self.half)
+    @property
+    def _undecided(self) -> list[str]:
+        """Tasks that may still need the parameters of their best evaluations."""
+        return [name for name in self.monitors if self.reopen or name not in self.converged_at]
 
-    def _use(self, training: Training, position: int, outputs: Tensor) -> None:
-        labels = SoftLabels(outputs, self.temperature, self.kd_weight, self.mixture, self.unlabelled)
-        training.objective.use_soft_labels(position, labels)
+    def _open(self, training: Training, number: int, switched: Sequence[int]) -> None:
+        """Make the labels of a group of tasks ready for those that switch.
 
-    def _file(self, folder: Path, position: int, name: str) -> Path:
-        # With the step in its name: a run resumed from before a refresh finds the labels of that time.
-        return folder / "soft_labels" / f"{position}.{self._labels_of[name]}.{rank()}.bin"
+        A column in use is not written again, the whole is copied: a run resumed from before a refresh finds the labels
+        of that time.
+        """
+        used = any(training.tasks[position].name in self.converged_at for position in switched)
+        if number in self._stores and not used:
+            return
+        old = self._file(training, number) if used else None
+        self._written_at[number] = training.step
+        new = self._file(training, number)
+        if new is not None:
+            new.unlink(missing_ok=True)  # of an interrupted run
+            if old is not None:
+                shutil.copyfile(old, new)
+        if new is not None or number not in self._stores:
+            self._stores[number] = self._store(training, number)
+
+    def _store(self, training: Training, number: int) -> SoftLabelStore:
+        group = training.objective.groups[number]
+        rows, *rest = label_shape(training, group.tasks[0])
+        shape = (rows, len(group.tasks), *rest)
+        return SoftLabelStore(group.kind, shape, self._file(training, number), self.half, training.fabric.device)
+
+    def _file(self, training: Training, number: int) -> Path | None:
+        folder = training.folder
+        return folder / "soft_labels" / f"{number}.{self._written_at[number]}.{rank()}.bin" if folder else None
+
+    def _use(self, training: Training) -> None:
+        """All converged tasks learn from their column of the stores."""
+        for number, group in enumerate(training.objective.groups):
+            for column, position in enumerate(group.tasks):
+                if training.tasks[position].name in self.converged_at:
+                    labels = SoftLabels(
+                        self._stores[number].values,
+                        self.temperature,
+                        self.kd_weight,
+                        self.mixture,
+                        self.unlabelled,
+                        column,
+                    )
+                    training.objective.use_soft_labels(position, labels)
 
     def resume(self, training: Training) -> None:
-        for position, task in enumerate(training.tasks):
-            if task.name in self.converged_at:
-                assert training.folder is not None
-                file = self._file(training.folder, position, task.name)
-                if not file.exists():
-                    raise UserError(f"{file}: file not found; restore it or start the run again")
-                self._use(training, position, map_labels(file, _shape(training, position), self.half))
+        for number in self._written_at:
+            file = self._file(training, number)
+            if file is None or not file.exists():
+                raise UserError(f"{file}: file not found; restore it or start the run again")
+            self._stores[number] = self._store(training, number)
+        self._use(training)
 
     @property
     def settled(self) -> bool:
@@ -183,14 +225,13 @@ class Converging(Callback):
         return int(len(self.converged_at) >= max(1, len(self.monitors) - 1))
 
     def needed_snapshots(self) -> set[int]:
-        needed = (m for name, m in self.monitors.items() if self.reopen or name not in self.converged_at)
-        return {step for monitor in needed for _, step in monitor.top}
+        return {step for name in self._undecided for step in self.monitors[name].top_steps}
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "monitors": {name: monitor.state_dict() for name, monitor in self.monitors.items()},
             "converged_at": dict(self.converged_at),
-            "labels_of": dict(self._labels_of),
+            "written_at": list(self._written_at.items()),
             "since_settled": self._since_settled,
         }
 
@@ -198,33 +239,5 @@ class Converging(Callback):
         for name, monitor in self.monitors.items():
             monitor.load_state_dict(state["monitors"][name])
         self.converged_at = dict(state["converged_at"])
-        self._labels_of = dict(state["labels_of"])
+        self._written_at = dict(state["written_at"])
         self._since_settled = state["since_settled"]
-
-
-def _shape(training: Training, position: int) -> tuple[int, ...]:
-    """Shape of a task's soft labels."""
-    task, rows = training.tasks[position], len(training.train)
-    return (rows, task.width) if task.definition.vector_output else (rows,)
-
-
-def record_teachers(
-    training: Training, steps: dict[int, list[int]], stores: dict[int, SoftLabelStore]
-) -> dict[int, Tensor]:
-    """Predictions of each task's teachers for all training rows; tasks share the inference of a common teacher.
-
-    Several processes infer a share of the rows each.
-
-    Args:
-        training: The training.
-        steps: Steps of the teachers' snapshots, by the task's position.
-        stores: Where the labels go.
-    """
-    teacher = copy.deepcopy(training.model)
-    for step in sorted({step for chosen in steps.values() for step in chosen}):
-        positions = [position for position, chosen in steps.items() if step in chosen]
-        teacher.load_state_dict(training.snapshots.load(step))
-        for rows, outputs in shared_inference(teacher, training.train, positions):
-            for position, output in zip(positions, outputs, strict=True):
-                stores[position].add(rows, output)
-    return {position: store.outputs() for position, store in stores.items()}
