@@ -87,8 +87,8 @@ class Balancer(nn.Module, ABC):
         return Needs()
 
     def cost(self, shared: Iterable[Tensor]) -> str:
-        """What a step costs beyond that of equal weights, in words."""
-        return "nothing beyond the losses"
+        """What a step costs beyond that of equal weights, in words; empty for nothing worth a word."""
+        return ""
 
     def bind(self, tasks: Sequence[str], user_weights: Mapping[str, float] | None = None) -> None:
         """Say which tasks there are; a loop of your own may leave this to the first :meth:`backward`, if that has all

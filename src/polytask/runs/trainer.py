@@ -68,6 +68,10 @@ class Trainer:
         """
         tasks = [self.data.tasks[position] for position in positions]
         model = network_of(self.config, self.data.schema, tasks, plain=plain)
+        if balancer is not None:
+            balancer.bind([task.name for task in tasks])
+            if cost := balancer.cost(model.shared_parameters()):
+                self.display.say(f"{title}: balancing by {balancer.name} costs {cost}")
         with self.run.phase(folder), self.display.training(title) as progress:
             return fit(
                 model,
