@@ -1,6 +1,6 @@
 """The command line: one small file per command."""
 
-from . import affinity, demo, evaluate, fit, methods, predict, report, select  # noqa: F401 - registers the commands
+from . import affinity, demo, evaluate, export, fit, methods, predict, report, select  # noqa: F401 - registers the commands
 from .app import app
 
 

@@ -1,0 +1,40 @@
+"""``polytask export``: a run as one file that predicts without this library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options as o
+from .app import command
+from .display import Terminal
+from .predict import Run
+
+
+@command(
+    epilog="**Examples**\n\n`polytask export runs/first --format onnx --out model.onnx`\n\n"
+    "`polytask export runs/first --format torch --tasks click,price --out model.pt2`"
+)
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="file to write", show_default=False)],
+    format: Annotated[str, typer.Option(help="onnx, or torch (a program of torch.export)")] = "onnx",
+    tasks: Annotated[str | None, typer.Option(help="only these targets, separated by commas")] = None,
+    data: Annotated[Path | None, typer.Option(help="table to check the file on [default: the run's own]")] = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Write all networks of a run, from columns to predictions, as one ONNX or PyTorch file.
+
+    The file is run and compared with PyTorch before it is kept. It holds a description of its inputs and outputs.
+    """
+    from ..deployment import export_run  # torch.export takes its time to load
+
+    display = Terminal(quiet)
+    o.check_file_to_write(out)
+    written = export_run(run, out, format=format, tasks=o.names(tasks, "--tasks"), data=data)
+    display.result(
+        f"written: {out} ({', '.join(written.tasks)}); it agrees with PyTorch on {written.rows} rows of "
+        f"{written.source}: largest relative difference {written.difference:.1e}"
+    )

@@ -1,0 +1,135 @@
+"""All networks of a run as one module, from the columns of a table to predictions in their own units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from ..data import Schema, SparseRows
+from ..data.columns import coded
+from ..data.features import encode_categories, feature_numbers
+from ..data.text import encode_texts
+from ..runs.bundle import Bundle
+
+
+class DeployedModel(nn.Module):
+    """The stored transformation of numbers, the networks and the way back to units, without the table.
+
+    Args:
+        bundle: The networks of a run.
+        tasks: Names of the tasks to predict; networks that serve none of them are left out.
+
+    Shapes:
+        Takes those of these that the schema has: ``numeric`` ``[n, columns]`` float64 in their own units, NaN where
+        missing; ``categorical`` ``[n, columns]`` int64, 1 + position in the column's list of categories, 0 where
+        missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices`` and ``text_values`` ``[m]``: hashed n-grams.
+        Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order.
+    """
+
+    centers: Tensor
+    scales: Tensor
+    indicators: Tensor
+    offsets: Tensor
+
+    def __init__(self, bundle: Bundle, tasks: Sequence[str]) -> None:
+        super().__init__()
+        schema = bundle.schema
+        self.tasks = tuple(task for task in schema.tasks if task.name in tasks)
+        used = sorted({bundle.serves[task.name] for task in self.tasks})
+        self.networks = nn.ModuleList(bundle.networks[number] for number in used)
+        self._network_of = {task.name: used.index(bundle.serves[task.name]) for task in self.tasks}
+        self.text_width = schema.text_width
+        with_indicator = [number for number, column in enumerate(schema.numeric) if column.indicator]
+        sizes = [column.size for column in schema.categorical]
+        self.register_buffer("centers", torch.tensor([c.center for c in schema.numeric], dtype=torch.float64))
+        self.register_buffer("scales", torch.tensor([c.scale for c in schema.numeric], dtype=torch.float64))
+        self.register_buffer("indicators", torch.tensor(with_indicator, dtype=torch.int64))
+        self.register_buffer("offsets", torch.tensor(np.cumsum([0, *sizes])[:-1], dtype=torch.int64))
+
+    def forward(
+        self,
+        numeric: Tensor | None = None,
+        categorical: Tensor | None = None,
+        text_offsets: Tensor | None = None,
+        text_indices: Tensor | None = None,
+        text_values: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        inputs: dict[str, Any] = {}
+        if numeric is not None:
+            inputs["numeric"] = self._standardised(numeric)
+        if categorical is not None:
+            inputs["categorical"] = categorical + self.offsets
+        if text_offsets is not None and text_indices is not None and text_values is not None:
+            inputs["text"] = SparseRows(text_offsets, text_indices, text_values, self.text_width)
+        outputs = [network(inputs) for network in self.networks]
+        return {task.name: self._prediction(task, outputs[self._network_of[task.name]]) for task in self.tasks}
+
+    def _standardised(self, numeric: Tensor) -> Tensor:
+        limit = torch.finfo(torch.float32).max
+        missing = torch.isnan(numeric)
+        values = torch.where(missing, 0.0, (numeric - self.centers) / self.scales).clamp(-limit, limit)
+        parts = [values.float()]
+        if len(self.indicators):
+            parts.append(missing[:, self.indicators].float())
+        return torch.cat(parts, 1)
+
+    @staticmethod
+    def _prediction(task: Any, outputs: Mapping[str, Tensor]) -> Tensor:
+        predicted = task.definition.predict(outputs[task.name])
+        if task.kind == "regression":
+            return predicted.double() * task.scale + task.center
+        return torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
+
+
+def deployed_inputs(schema: Schema, table: pa.Table, *, where: str = "table") -> dict[str, Tensor]:
+    """What :class:`DeployedModel` takes, for the rows of a table.
+
+    Raises:
+        UserError: If columns are missing, or hold words where numbers were.
+    """
+    schema.encode_inputs(table.slice(0, 0), where=where)  # names all missing columns at once
+    inputs: dict[str, Tensor] = {}
+    if schema.numeric:
+        columns = [feature_numbers(table[c.name], f"{where}: column {c.name!r}") for c in schema.numeric]
+        inputs["numeric"] = torch.from_numpy(np.stack(columns, 1))
+    if schema.categorical:
+        codes = [encode_categories(coded(table[column.name]), column) for column in schema.categorical]
+        inputs["categorical"] = torch.from_numpy(np.stack(codes, 1))
+    if schema.text:
+        texts = encode_texts([coded(table[column.name]) for column in schema.text], schema.text_settings)
+        inputs |= {
+            "text_offsets": texts.offsets.long(),
+            "text_indices": texts.indices.long(),
+            "text_values": texts.values,
+        }
+    return inputs
+
+
+def description(model: DeployedModel, schema: Schema) -> dict[str, Any]:
+    """What somebody needs to know to call the exported file, as JSON-able values."""
+    inputs: dict[str, Any] = {}
+    if schema.numeric:
+        inputs["numeric"] = {"type": "float64, NaN where missing", "columns": [c.name for c in schema.numeric]}
+    if schema.categorical:
+        inputs["categorical"] = {
+            "type": "int64, 1 + position in the list, 0 where missing or not in it",
+            "columns": {column.name: list(column.categories) for column in schema.categorical},
+        }
+    if schema.text:
+        inputs["text"] = {
+            "type": "text_offsets, text_indices, text_values as polytask.deployment.deployed_inputs makes them",
+            "columns": [column.name for column in schema.text],
+            "settings": vars(schema.text_settings),
+        }
+    outputs = {
+        task.name: {"type": "float64 [n]"}
+        if task.kind == "regression"
+        else {"type": "float32 [n, classes], probabilities", "classes": list(task.classes)}
+        for task in model.tasks
+    }
+    return {"made_by": "polytask", "version": 1, "inputs": inputs, "outputs": outputs}
