@@ -207,6 +207,15 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         UserError: If the file is missing or is not a YAML mapping.
     """
+    return tables_from(read_yaml(path), path.parent)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file.
+
+    Raises:
+        UserError: If the file is missing or is not a YAML mapping.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -217,12 +226,17 @@ def read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
+    return values
+
+
+def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """``values`` with relative paths of ``data`` taken from ``folder``, in place."""
     if isinstance(values.get("data"), str):
-        values["data"] = str(path.parent / values["data"])  # an absolute path stays as it is
+        values["data"] = str(folder / values["data"])  # an absolute path stays as it is
     elif isinstance(values.get("data"), list):
         for source in values["data"]:
             if isinstance(source, dict) and isinstance(source.get("table"), str):
-                source["table"] = str(path.parent / source["table"])
+                source["table"] = str(folder / source["table"])
     return values
 
 

@@ -1,6 +1,17 @@
 """The command line: one small file per command."""
 
-from . import affinity, demo, evaluate, export, fit, methods, predict, report, select  # noqa: F401 - registers the commands
+from . import (  # noqa: F401 - registers the commands
+    affinity,
+    compare,
+    demo,
+    evaluate,
+    export,
+    fit,
+    methods,
+    predict,
+    report,
+    select,
+)
 from .app import app
 
 

@@ -1,0 +1,234 @@
+"""From the numbers of all runs to statistics: spreads, delta m, ranks, tests, costs and fronts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..gain import gain
+from .statistics import (
+    bootstrap_interval,
+    cliques,
+    critical_difference,
+    delta_m,
+    mean_ranks,
+    paired_tests,
+    pareto_front,
+)
+
+#: What delta m is relative to, if it is there.
+DELTA_BASELINE = "single_task"
+COSTS = ("seconds", "seconds_per_step", "parameters", "networks", "forwards", "backwards", "peak_memory")
+
+
+def analyse(results: dict[str, Any]) -> dict[str, Any]:
+    """The same results with ``statistics`` for every set-up and ``overall`` for all of them."""
+    config = results["config"]
+    for setup in results["setups"].values():
+        setup["statistics"] = _Analysis(setup, config).statistics()
+    results["overall"] = _ranks(results["setups"], config["level"])
+    return results
+
+
+class _Analysis:
+    """One set-up."""
+
+    def __init__(self, setup: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+        self.tasks, self.methods = setup["tasks"], setup["methods"]
+        self.config = config
+        self.seeds = [str(seed) for seed in config["seeds"]]
+        self.higher = [task["direction"] == "max" for task in self.tasks.values()]
+        #: ``[methods, seeds, tasks]`` on test.
+        self.test = {name: self._matrix(name, "test") for name in self.methods}
+
+    def statistics(self) -> dict[str, Any]:
+        delta = self._delta()
+        costs = {name: self._cost(name) for name in self.methods}
+        return {
+            "tasks": {name: self._spreads(name) for name in self.methods},
+            "kept": {name: _mean(self._matrix(name, "kept").ravel()) for name in self.methods},
+            "skill": {name: self._skill(name) for name in self.methods},
+            "delta_m": delta,
+            "tests": self._tests(),
+            "cost": costs,
+            "front": self._front(costs),
+        }
+
+    def _matrix(self, method: str, key: str) -> np.ndarray:
+        seeds = self.methods[method]["seeds"]
+        rows = [
+            [_number(seeds.get(seed, {}).get("tasks", {}).get(task, {}).get(key)) for task in self.tasks]
+            for seed in self.seeds
+        ]
+        return np.array(rows, dtype=float)
+
+    def _spreads(self, method: str) -> dict[str, Any]:
+        found = {}
+        for position, task in enumerate(self.tasks):
+            values = _known(self.test[method][:, position])
+            found[task] = {"mean": _mean(values), "std": _std(values), "n": len(values)}
+        return found
+
+    def _skills(self, method: str) -> np.ndarray:
+        """``[seeds]`` mean skill of the tasks; NaN where a run failed or a metric is undefined."""
+        trivial = self._matrix(method, "trivial")
+        perfect = np.where(self.higher, 1.0, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            skill = (self.test[method] - trivial) / (perfect - trivial)
+        return np.maximum(skill, -1.0).mean(1)
+
+    def _skill(self, method: str) -> dict[str, Any]:
+        return _interval(self._skills(method), self.config["level"])
+
+    def _delta(self) -> dict[str, Any] | None:
+        """Delta m of every method, seed by seed, over the tasks in which the baseline has learned something."""
+        if DELTA_BASELINE not in self.methods:
+            return None
+        base = self.test[DELTA_BASELINE]
+        trivial = self._matrix(DELTA_BASELINE, "trivial")
+        kept = [position for position, task in enumerate(self.tasks.values())
+                if _is_scale(base[:, position], trivial[:, position], task["direction"])]  # fmt: skip
+        names = list(self.tasks)
+        left_out = [name for position, name in enumerate(names) if position not in kept]
+        found: dict[str, Any] = {
+            "rule": "100 % x mean over tasks of (value - baseline) / |baseline| on test, one metric per task, "
+            "seed by seed",
+            "sign": "higher is better",
+            "baseline": DELTA_BASELINE,
+            "left_out": left_out,
+            "methods": {},
+        }
+        if not kept:
+            return found
+        higher = [self.higher[position] for position in kept]
+        for method in self.methods:
+            if method == DELTA_BASELINE:
+                continue
+            both = np.isfinite(self.test[method][:, kept]).all(1) & np.isfinite(base[:, kept]).all(1)
+            values = np.full(len(self.seeds), np.nan)
+            if both.any():
+                values[both] = delta_m(self.test[method][both][:, kept], base[both][:, kept], higher).value
+            found["methods"][method] = _interval(values, self.config["level"])
+        return found
+
+    def _tests(self) -> dict[str, Any]:
+        """Every method against the reference: per task, and their mean skill; corrected over methods."""
+        reference = self.config["reference"]
+        others = [name for name in self.methods if name != reference]
+        if reference not in self.methods or not others:
+            return {"reference": reference, "tasks": {}, "skill": {}}
+        options = {"test": self.config["test"], "level": self.config["level"]}
+        tasks: dict[str, Any] = {}
+        for position, task in enumerate(self.tasks):
+            sign = 1.0 if self.higher[position] else -1.0
+            values = [sign * self.test[name][:, position] for name in others]
+            tasks[task] = _tested(others, values, sign * self.test[reference][:, position], options)
+        skill = _tested(others, [self._skills(name) for name in others], self._skills(reference), options)
+        return {"reference": reference, "tasks": tasks, "skill": skill}
+
+    def _cost(self, method: str) -> dict[str, Any]:
+        runs = [run["cost"] for run in self.methods[method]["seeds"].values() if "cost" in run]
+        found: dict[str, Any] = {key: _mean(_known([_number(run.get(key)) for run in runs])) for key in COSTS}
+        tuning = sum(trial.get("seconds") or 0.0 for trial in self.methods[method]["trials"])
+        found["tuning_seconds"] = tuning
+        found["total_seconds"] = tuning + sum(run["seconds"] for run in runs)
+        found["trials"] = len(self.methods[method]["trials"])
+        found["failed"] = sum(
+            bool(run["failure"]) for run in [*self.methods[method]["seeds"].values(), *self.methods[method]["trials"]]
+        )
+        return found
+
+    def _front(self, costs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Methods that no other beats in mean skill and in parameters at prediction; trees have no parameters."""
+        names = [name for name in self.methods if self.methods[name]["learner"] == "network"]
+        points = [(_number(costs[name]["parameters"]), -_number(_mean(_known(self._skills(name))))) for name in names]
+        if not points:
+            return []
+        return [name for name, on in zip(names, pareto_front(points), strict=True) if on]
+
+
+def _ranks(setups: Mapping[str, Any], level: float) -> dict[str, Any]:
+    """Mean ranks over the tasks of all set-ups of the methods that all set-ups have, by the means over seeds."""
+    methods = [
+        name for name in next(iter(setups.values()))["methods"] if all(name in s["methods"] for s in setups.values())
+    ]
+    columns = [
+        ([_number(setup["statistics"]["tasks"][name][task]["mean"]) for name in methods], entry["direction"] == "max")
+        for setup in setups.values()
+        for task, entry in setup["tasks"].items()
+    ]
+    ranks = mean_ranks(np.array([values for values, _ in columns]).T, [higher for _, higher in columns])
+    found: dict[str, Any] = {"mean_rank": dict(zip(methods, ranks.tolist(), strict=True)), "tasks": len(columns)}
+    if len(methods) > 1:
+        difference = critical_difference(len(methods), len(columns), level=level)
+        found["critical_difference"] = difference
+        found["cliques"] = [[methods[index] for index in group] for group in cliques(ranks.tolist(), difference)]
+    return found
+
+
+def _tested(
+    names: Sequence[str], values: Sequence[np.ndarray], reference: np.ndarray, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    tested = paired_tests(np.array(values), reference, **options)
+    return {
+        name: {
+            "difference": _json(result.difference),
+            "p": _json(result.p),
+            "p_holm": _json(result.p_holm),
+            "verdict": _verdict(result.difference, result.significant, result.p),
+        }
+        for name, result in zip(names, tested, strict=True)
+    }
+
+
+def _verdict(difference: float, significant: bool, p: float) -> str:
+    """``better``, ``worse``, ``no significant difference``, or ``not tested`` with fewer than two pairs."""
+    if not math.isfinite(p):
+        return "not tested"
+    if not significant:
+        return "no significant difference"
+    return "better" if difference > 0 else "worse"
+
+
+def _is_scale(values: np.ndarray, trivial: np.ndarray, direction: str) -> bool:
+    """Whether a baseline's mean can be what a relative difference is relative to; see :mod:`polytask.gain`."""
+    base, level = _mean(_known(values)), _mean(_known(trivial))
+    found = gain(base, base, direction, level)
+    return found is not None and found.relative is not None
+
+
+def _interval(values: np.ndarray, level: float) -> dict[str, Any]:
+    interval = bootstrap_interval(values, level=1 - level)
+    return {
+        "seeds": [_json(value) for value in values],
+        "mean": _json(interval.mean),
+        "std": _std(_known(values)),
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _json(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _known(values: Iterable[float]) -> np.ndarray:
+    array = np.asarray(list(values), dtype=float)
+    return array[np.isfinite(array)]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = _known(values)
+    return float(known.mean()) if len(known) else None
+
+
+def _std(values: np.ndarray) -> float | None:
+    """Sample standard deviation."""
+    return float(values.std(ddof=1)) if len(values) > 1 else None

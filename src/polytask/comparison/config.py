@@ -1,0 +1,138 @@
+"""What is compared: the file that ``polytask compare`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from ..config import Section, apply_overrides, read_yaml, tables_from
+from ..errors import UserError, did_you_mean, raise_all
+from .space import LEARNING_RATE, WEIGHT_DECAY, Range
+
+#: Names of the methods that are always in; see :mod:`polytask.comparison.methods`.
+BASELINES = ("single_task", "equal", "static", "trees")
+
+
+class Baselines(Section):
+    """What is always in, unless switched off."""
+
+    single_task: bool = Field(True, description="one network for each target")
+    equal: bool = Field(True, description="one network for all, all weights 1")
+    static: bool = Field(True, description="the same with weights found by the search")
+    trees: bool = Field(True, description="gradient-boosted trees, one ensemble for each target")
+
+
+class CompareConfig(Section):
+    """Methods, seeds and set-ups, and the budget that is the same for all.
+
+    A method is a set of keys of ``polytask fit`` on top of ``base``, and may have a ``search`` of its own options.
+    """
+
+    base: dict[str, Any] = Field({}, description="keys of `polytask fit` that all runs share")
+    setups: dict[str, dict[str, Any]] = Field({}, description="name: keys on top of base, such as data and targets")
+    methods: dict[str, dict[str, Any]] = Field({}, description="name: keys on top of base and set-up")
+    seeds: tuple[int, ...] = Field((0, 1, 2, 3, 4), min_length=1, description="a number of seeds, or the seeds")
+    trials: int = Field(8, ge=1, description="settings tried for every method; 1 tries only the given one")
+    search: dict[str, Range] = Field(
+        {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}, description="what is tuned for every network"
+    )
+    baselines: Baselines = Baselines()
+    reference: str = Field("equal", description="the method that all others are tested against")
+    test: Literal["t", "wilcoxon"] = Field("t", description="paired test over seeds")
+    level: float = Field(0.05, gt=0, lt=1, description="error rate over all methods")
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _number_of_seeds(cls, value: Any) -> Any:
+        return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    def problems(self) -> Iterator[str]:
+        """Mistakes of keys against each other."""
+        names = [*self.methods, *(name for name in BASELINES if getattr(self.baselines, name))]
+        for name in self.methods:
+            if name in BASELINES:
+                yield f"methods.{name}: the name of a baseline that is always in; choose another"
+        if self.reference not in names:
+            yield f"reference: {self.reference!r} is not a method; {did_you_mean(self.reference, names)}"
+        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            yield f"seeds: expected different numbers of at least 0, found {list(self.seeds)}"
+        if len(names) < 2:
+            yield f"methods: nothing to compare, found only {', '.join(names) or 'none'}; add one"
+        for where, search in self._searches():
+            for key in search:
+                if self.trials == 1:
+                    yield f"{where}.{key}: has an effect only with trials of at least 2, found trials: 1"
+
+    def _searches(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        if "search" in self.model_fields_set:
+            yield "search", self.search
+        for name, method in self.methods.items():
+            if isinstance(method.get("search"), dict):
+                yield f"methods.{name}.search", method["search"]
+
+    def setup_values(self) -> dict[str, dict[str, Any]]:
+        """Keys of ``fit`` that each set-up gives, with those of ``base``; one set-up if none is named."""
+        if self.setups:
+            return {name: merged(self.base, values) for name, values in self.setups.items()}
+        data = self.base.get("dataset") or self.base.get("data", "data")
+        return {Path(str(data)).name.split(".")[0] if isinstance(data, str) else "data": dict(self.base)}
+
+
+def make_comparison(values: Mapping[str, Any], where: str = "config") -> CompareConfig:
+    """Check ``values`` and fill in the defaults; what runs say is checked by :func:`polytask.comparison.plan.plan`.
+
+    Raises:
+        UserError: All mistakes at once.
+
+    Example:
+        >>> make_comparison({"base": {"data": "a.csv", "targets": ["x"]}, "seeds": 3}).seeds
+        (0, 1, 2)
+    """
+    try:
+        config = CompareConfig(**values)
+    except ValidationError as error:
+        raise UserError(*dict.fromkeys(f"{where}: {_explain(detail)}" for detail in error.errors())) from None
+    raise_all([f"{where}: {problem}" for problem in config.problems()])
+    return config
+
+
+def read_comparison(path: Path, overrides: Sequence[str] = ()) -> tuple[CompareConfig, str]:
+    """A comparison's YAML file and its name for messages; paths of ``data`` are relative to its folder."""
+    values = read_yaml(path)
+    apply_overrides(values, overrides)
+    for section in [values.get("base"), *_mappings(values.get("setups"))]:
+        if isinstance(section, dict):
+            tables_from(section, path.parent)
+    return make_comparison(values, path.name), path.name
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers on top of earlier ones; sections are merged key by key, everything else is replaced.
+
+    Example:
+        >>> merged({"model": {"dropout": 0.1, "hidden": [8]}}, {"model": {"dropout": 0.2}})
+        {'model': {'dropout': 0.2, 'hidden': [8]}}
+    """
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = key != "balance" and isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def _mappings(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else []
+
+
+def _explain(detail: Any) -> str:
+    path = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = Baselines.model_fields if len(detail["loc"]) > 1 else CompareConfig.model_fields
+        return f"unknown key {path!r}; {did_you_mean(str(detail['loc'][-1]), known)}"
+    if detail["type"] == "value_error":
+        return f"{path}: {detail['ctx']['error']}"
+    return f"{path}: {detail['msg'][0].lower() + detail['msg'][1:]}, found {detail['input']!r}"

@@ -1,0 +1,60 @@
+"""What a run's numbers depend on, as one hash: data, configuration, code."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+#: Parts of the package that decide nothing about a run's numbers.
+LEFT_OUT = ("cli", "reporting", "comparison", "demo.py")
+#: Keys that change no numbers; the data's content counts, not its place.
+FREE_KEYS = ("data", "checkpoint_seconds")
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 of the source of this package, as far as runs depend on it, and of the versions of torch and sklearn."""
+    import sklearn
+
+    package = Path(__file__).parent.parent
+    own = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in LEFT_OUT]
+    own += [Path(__file__).with_name(name) for name in ("execute.py", "trees.py")]
+    digest = hashlib.sha256(f"{torch.__version__} {sklearn.__version__}".encode())
+    for path in own:
+        digest.update(f"\n{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_fingerprint(learner: str, config: Mapping[str, Any], options: Mapping[str, Any], part: str, data: str) -> str:
+    """SHA-256 of everything that decides a run's numbers.
+
+    Args:
+        learner: What learns; see :class:`~polytask.comparison.execute.RunSpec`.
+        config: The resolved configuration.
+        options: Options of the learner.
+        part: The part of the split that is read at the end.
+        data: SHA-256 of the data.
+    """
+    decisive = {key: value for key, value in config.items() if key not in FREE_KEYS}
+    if isinstance(config.get("data"), list | tuple):  # which data set has labels for what
+        decisive["sources"] = [list(source["targets"]) for source in config["data"]]
+    content = [learner, decisive, dict(options), part, data, code_version(), encoder_version(config.get("encoder"))]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def encoder_version(encoder: str | Mapping[str, Any] | None) -> str:
+    """SHA-256 of the module of a user's encoder."""
+    name = encoder.get("class") if isinstance(encoder, Mapping) else encoder
+    if not name:
+        return ""
+    found = importlib.util.find_spec(str(name).partition(":")[0])
+    if found is None or not found.origin or not Path(found.origin).is_file():
+        return ""
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()

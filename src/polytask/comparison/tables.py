@@ -1,0 +1,144 @@
+"""The tables of a comparison as CSV and Markdown files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..files import write_bytes
+
+Table = tuple[list[str], list[list[Any]]]
+
+
+def write_tables(results: Mapping[str, Any], folder: Path) -> None:
+    """Write every table twice, ``NAME.csv`` with full numbers and ``NAME.md`` to be read."""
+    for name, (header, rows) in tables(results).items():
+        write_bytes(folder / f"{name}.csv", as_csv(header, rows).encode())
+        write_bytes(folder / f"{name}.md", as_markdown(header, rows).encode())
+
+
+def tables(results: Mapping[str, Any]) -> dict[str, Table]:
+    """``methods``, ``tasks``, ``tests``, ``costs`` and ``runs``, each with a header."""
+    setups = results["setups"]
+    return {
+        "methods": _methods(results),
+        "tasks": _tasks(setups),
+        "tests": _tests(setups),
+        "costs": _costs(setups),
+        "runs": _runs(setups),
+    }
+
+
+def as_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """CSV text; undefined numbers are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; numbers with four significant digits, undefined ones as a dash.
+
+    Example:
+        >>> print(as_markdown(["method", "mean"], [["a|b", 0.123456], ["c", None]]))
+        | method | mean |
+        |---|---:|
+        | a\\|b | 0.1235 |
+        | c | – |
+        <BLANKLINE>
+    """
+    numeric = [any(isinstance(row[column], int | float) for row in rows) for column in range(len(header))]
+    lines = [header, *([_shown(cell) for cell in row] for row in rows)]
+    ruled = ["|".join(["", *("---:" if number else "---" for number in numeric), ""])]
+    written = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([written[0], *ruled, *written[1:], ""])
+
+
+def _shown(cell: Any) -> str:
+    if cell is None:
+        return "\N{EN DASH}"
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 1e4 else f"{cell:.4g}"
+    return str(cell).replace("|", "\\|")
+
+
+def _methods(results: Mapping[str, Any]) -> Table:
+    """One line for each method on each set-up: what a reader looks at first."""
+    header = ["setup", "method", "mean skill", "low", "high", "against the reference", "delta m %", "delta low",
+              "delta high", "mean rank", "share of peaks kept", "parameters", "total seconds"]  # fmt: skip
+    rows = []
+    ranks = results["overall"]["mean_rank"]
+    for setup, found in results["setups"].items():
+        statistics = found["statistics"]
+        deltas = (statistics["delta_m"] or {}).get("methods", {})
+        tests = statistics["tests"]["skill"]
+        for method in found["methods"]:
+            skill, delta, cost = statistics["skill"][method], deltas.get(method, {}), statistics["cost"][method]
+            rows.append([
+                setup, method, skill["mean"], skill["low"], skill["high"], tests.get(method, {}).get("verdict"),
+                delta.get("mean"), delta.get("low"), delta.get("high"), ranks.get(method),
+                statistics["kept"][method], cost["parameters"], cost["total_seconds"],
+            ])  # fmt: skip
+    return header, rows
+
+
+def _tasks(setups: Mapping[str, Any]) -> Table:
+    header = ["setup", "task", "metric", "direction", "method", "mean", "std", "seeds"]
+    rows = [
+        [setup, task, entry["metric"], entry["direction"], method, spread["mean"], spread["std"], spread["n"]]
+        for setup, found in setups.items()
+        for task, entry in found["tasks"].items()
+        for method in found["methods"]
+        for spread in [found["statistics"]["tasks"][method][task]]
+    ]
+    return header, rows
+
+
+def _tests(setups: Mapping[str, Any]) -> Table:
+    header = ["setup", "task", "method", "reference", "difference (plus is better)", "p", "p after Holm", "verdict"]
+    rows = [
+        [setup, task, method, tests["reference"], test["difference"], test["p"], test["p_holm"], test["verdict"]]
+        for setup, found in setups.items()
+        for tests in [found["statistics"]["tests"]]
+        for task, by_method in {**tests["tasks"], "mean skill": tests["skill"]}.items()
+        for method, test in by_method.items()
+    ]
+    return header, rows
+
+
+def _costs(setups: Mapping[str, Any]) -> Table:
+    keys = ("forwards", "backwards", "seconds_per_step", "seconds", "tuning_seconds", "total_seconds", "peak_memory",
+            "parameters", "networks", "trials", "failed")  # fmt: skip
+    header = ["setup", "method", "time per step relative to equal", *(key.replace("_", " ") for key in keys)]
+    rows = []
+    for setup, found in setups.items():
+        costs = found["statistics"]["cost"]
+        equal = costs.get("equal", {}).get("seconds_per_step")
+        for method, cost in costs.items():
+            own = cost["seconds_per_step"]
+            rows.append([setup, method, own / equal if own and equal else None, *(cost[key] for key in keys)])
+    return header, rows
+
+
+def _runs(setups: Mapping[str, Any]) -> Table:
+    header = ["setup", "method", "what", "settings", "folder", "failure"]
+    rows: list[list[Any]] = []
+    for setup, found in setups.items():
+        for method, entry in found["methods"].items():
+            for number, trial in enumerate(entry["trials"], 1):
+                rows.append(
+                    [setup, method, f"trial {number}", _settings(trial["settings"]), trial["run"], trial["failure"]]
+                )
+            for seed, run in entry["seeds"].items():
+                rows.append([setup, method, f"seed {seed}", _settings(entry["chosen"]), run["run"], run["failure"]])
+    return header, rows
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+                     for key, value in settings.items()) or "as given"  # fmt: skip

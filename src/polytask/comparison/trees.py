@@ -1,0 +1,163 @@
+"""Gradient-boosted trees, one ensemble for each target: what one would use for a table without any of this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from ..config import Config
+from ..data import Rows
+from ..runs.prepare import prepare
+from ..runs.results import number
+from ..task import Task
+from ..training.evaluation import task_targets, trivial_levels
+
+#: Hashed text is projected to so many columns.
+TEXT_COLUMNS = 64
+#: Most different values of a column that scikit-learn's trees take as categories.
+MOST_CATEGORIES = 255
+#: Rounds between measurements on validation.
+EVERY = 5
+
+
+def fit_trees(config: Config, options: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """Train on the same split as the networks, stop early on validation, and measure.
+
+    scikit-learn's ``HistGradientBoostingClassifier`` and ``-Regressor``, at most 300 rounds; the best number of rounds
+    is chosen by the task's metric on validation.
+
+    Args:
+        config: The run's configuration: data, split and seed.
+        options: Arguments of the estimators.
+        part: Part of the split that is read at the end.
+
+    Returns:
+        See :func:`polytask.comparison.execute.execute`.
+    """
+    data = prepare(config)
+    features, categorical = _features(data.rows)
+    levels = trivial_levels(data.tasks, data.rows[part])
+    entries, rounds, nodes = {}, 0, 0
+    for position, task in enumerate(data.tasks):
+        measured = {
+            name: _labelled(data.rows[name], features[name], position) for name in ("train", "validation", part)
+        }
+        model = _estimator(task, options, categorical, config.seed)
+        with threadpool_limits(config.threads):
+            model.fit(*(array.numpy() for array in measured["train"]))
+        best, validation = _best_round(task, model, *measured["validation"])
+        test = _value(task, _after(task, model, measured[part][0].numpy(), best), measured[part][1])
+        metric = task.metric_definition
+        entries[task.name] = {
+            "kind": task.kind,
+            "metric": task.metric,
+            "direction": metric.direction,
+            "validation": number(validation),
+            "test": number(test),
+            "kept": None,
+            "trivial": number(levels[task.name]),
+        }
+        rounds += best
+        nodes += sum(len(tree.nodes) for trees in model._predictors[:best] for tree in trees)
+    cost = {"steps": rounds, "seconds_per_step": None, "parameters": nodes, "networks": len(data.tasks),
+            "forwards": None, "backwards": None}  # fmt: skip
+    return {"tasks": entries, "cost": cost}
+
+
+def _features(rows: Mapping[str, Rows]) -> tuple[dict[str, torch.Tensor], list[int]]:
+    """``[n, columns]`` by part, and which columns are categories: what the networks see, text projected."""
+    blocks: dict[str, list[torch.Tensor]] = {part: [] for part in rows}
+    categorical: list[int] = []
+    width = 0
+    keys = list(rows["train"].inputs)
+    for key in keys:
+        if key == "text":
+            projected = _projected({part: found.inputs["text"] for part, found in rows.items()})
+        else:
+            projected = {part: found.inputs[key].double() for part, found in rows.items()}
+        columns = projected["train"].shape[1]
+        if key == "categorical":
+            projected = _small_codes(projected)
+            sizes = projected["train"].max(0).values if len(projected["train"]) else torch.zeros(columns)
+            categorical = [width + column for column in range(columns) if sizes[column] < MOST_CATEGORIES]
+        for part in rows:
+            blocks[part].append(projected[part])
+        width += columns
+    return {part: torch.cat(found, 1) for part, found in blocks.items()}, categorical
+
+
+def _small_codes(codes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Codes counted per column: the networks' ones run through all columns. Unseen ones become missing."""
+    found = {part: torch.full_like(values, torch.nan) for part, values in codes.items()}
+    for column in range(codes["train"].shape[1]):
+        known = codes["train"][:, column].unique()
+        for part, values in codes.items():
+            place = torch.searchsorted(known, values[:, column].contiguous()).clamp_max(len(known) - 1)
+            same = known[place] == values[:, column]
+            found[part][:, column] = torch.where(same, place.double(), torch.nan)
+    return found
+
+
+def _projected(text: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The first singular directions of the training rows' hashed text."""
+    from scipy.sparse import csr_matrix
+    from sklearn.decomposition import TruncatedSVD
+
+    matrices = {
+        part: csr_matrix((t.values.numpy(), t.indices.numpy(), t.offsets.numpy()), shape=(len(t), t.width))
+        for part, t in text.items()
+    }
+    most = min(TEXT_COLUMNS, *(size - 1 for size in matrices["train"].shape))
+    projection = TruncatedSVD(max(1, most), random_state=0).fit(matrices["train"])
+    return {part: torch.from_numpy(projection.transform(matrix)).double() for part, matrix in matrices.items()}
+
+
+def _labelled(rows: Rows, features: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ids, targets = task_targets(rows, position)
+    return features[ids], targets
+
+
+def _estimator(task: Task, options: Mapping[str, Any], categorical: list[int], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingRegressor if task.kind == "regression" else HistGradientBoostingClassifier
+    arguments: dict[str, Any] = {"max_iter": 300 if len(task.classes) <= 2 else 100, **options}
+    return kind(categorical_features=categorical or None, random_state=seed, early_stopping=False, **arguments)
+
+
+def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[int, float]:
+    """The number of rounds that is best on validation, and the metric there."""
+    best, found = model.n_iter_, float("nan")
+    sign = 1 if task.metric_definition.higher_is_better else -1
+    for rounds, raw in enumerate(_staged(task, model, inputs.numpy()), 1):
+        if rounds % EVERY and rounds != model.n_iter_:
+            continue
+        value = _value(task, raw, targets)
+        if not np.isfinite(found) or sign * value > sign * found:
+            best, found = rounds, value
+    return best, found
+
+
+def _after(task: Task, model: Any, inputs: np.ndarray, rounds: int) -> np.ndarray:
+    return next(raw for done, raw in enumerate(_staged(task, model, inputs), 1) if done == rounds)
+
+
+def _staged(task: Task, model: Any, inputs: np.ndarray) -> Iterator[np.ndarray]:
+    """Predictions after every round; a class that no training row has gets the probability 0."""
+    if task.kind == "regression":
+        yield from model.staged_predict(inputs)
+        return
+    for known in model.staged_predict_proba(inputs):
+        all_classes = np.zeros((len(inputs), len(task.classes)))
+        all_classes[:, model.classes_.astype(int)] = known
+        yield all_classes[:, 1] if task.kind == "binary" else all_classes
+
+
+def _value(task: Task, raw: np.ndarray, targets: torch.Tensor) -> float:
+    predictions = torch.from_numpy(np.asarray(raw, dtype=np.float32))
+    metric = task.metric_definition
+    return metric(predictions, targets) * task.scale**metric.unit_power
