@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from polytask.grouping.affinity_matrix import Affinity
+from polytask.grouping.baselines.context import Context
 from polytask.grouping.baselines.table import Measured
 from polytask.grouping.selection import Selection, select_networks
 
@@ -42,6 +44,19 @@ def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any
     gains = Affinity(losses.tasks, -np.asarray(losses.matrix), losses.meta)
     alone = dict(zip(losses.tasks, np.diag(gains.matrix).tolist(), strict=True))
     return select_networks(gains, networks, single_score=alone, **wishes)
+
+
+def higher_order(context: Context) -> list[Selection]:
+    """Trains every pair and every task alone, and chooses by what they predict; its scores are those of validation."""
+    tasks = context.tasks
+    losses = np.zeros((len(tasks), len(tasks)))
+    for j, task in enumerate(tasks):
+        losses[j, j] = -context.trained((task,)).scores[task]
+    for (i, one), (j, other) in combinations(enumerate(tasks), 2):
+        scores = context.trained((one, other)).scores
+        losses[i, j], losses[j, i] = -scores[other], -scores[one]
+    pairs = Affinity(tasks, losses, {"method": "hoa"})
+    return [select_by_pairs(pairs, budget, **context.wishes) for budget in context.budgets]
 
 
 def predict_by_pairs(table: Sequence[Measured]) -> list[Measured]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -78,7 +78,8 @@ def select_from_table(
             f"and budget={budget}; allow more, or train more networks"
         )
     places = [int(source[price, mask]) for mask, price in divisions.parts(counts)]
-    return _selection(tasks, [table[place] for place in places], places)
+    selection, used = serving(tasks, [table[place] for place in places])
+    return replace(selection, optimal=True), [places[k] for k in used]
 
 
 def _problems(tasks: Sequence[str], table: Sequence[Measured]) -> list[str]:
@@ -101,15 +102,22 @@ def _worths(tasks: Sequence[str], scores: Mapping[str, float]) -> list[tuple[int
     return [(sum(bit for bit, _ in part), sum(score for _, score in part)) for part in chosen]
 
 
-def _selection(tasks: Sequence[str], chosen: list[Measured], places: list[int]) -> tuple[Selection, list[int]]:
+def serving(tasks: Sequence[str], measured: Sequence[Measured]) -> tuple[Selection, list[int]]:
+    """Trained networks, each task served by the one that is best for it; those that serve nobody are dropped.
+
+    Returns:
+        the selection, not known to be the best, and the places in ``measured`` of its networks.
+
+    Example:
+        >>> serving(("a", "b"), [Measured({"a": 0.5, "b": 0.1}), Measured({"b": 0.4})])[0].serves
+        {'a': 0, 'b': 1}
+    """
     order = sorted(
-        range(len(chosen)), key=lambda k: [place for place, task in enumerate(tasks) if task in chosen[k].scores]
+        range(len(measured)), key=lambda k: [place for place, task in enumerate(tasks) if task in measured[k].scores]
     )
-    chosen, places = [chosen[k] for k in order], [places[k] for k in order]
-    serves = {task: max(range(len(chosen)), key=lambda k: (chosen[k].scores.get(task, -np.inf), -k)) for task in tasks}
-    scores = {task: float(chosen[k].scores[task]) for task, k in serves.items()}
-    used = sorted(set(serves.values()))
+    best = {task: max(order, key=lambda k: measured[k].scores.get(task, -np.inf)) for task in tasks}
+    used = [k for k in order if k in best.values()]
+    scores = {task: float(measured[k].scores[task]) for task, k in best.items()}
     score = float(np.mean(list(scores.values())))
-    networks = tuple(tuple(task for task in tasks if task in chosen[k].scores) for k in used)
-    selection = Selection(networks, {t: used.index(k) for t, k in serves.items()}, score, score, True, scores)
-    return selection, [places[k] for k in used]
+    networks = tuple(tuple(task for task in tasks if task in measured[k].scores) for k in used)
+    return Selection(networks, {t: used.index(k) for t, k in best.items()}, score, score, False, scores), used

@@ -1,0 +1,16 @@
+"""One network for all tasks."""
+
+from __future__ import annotations
+
+from polytask.grouping.baselines.context import Context, plain_selection
+from polytask.grouping.selection import Selection
+
+
+def all_in_one(context: Context) -> list[Selection]:
+    """One network for all, whatever the budget.
+
+    Example:
+        >>> [selection.networks for selection in all_in_one(Context(("a", "b"), [1, 2]))]
+        [(('a', 'b'),)]
+    """
+    return [plain_selection(context.tasks, [context.tasks])]

@@ -1,0 +1,56 @@
+"""The ways to group tasks, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from polytask.grouping.baselines.all_in_one import all_in_one
+from polytask.grouping.baselines.by_affinity import by_affinity
+from polytask.grouping.baselines.context import Context
+from polytask.grouping.baselines.exhaustive import exhaustive
+from polytask.grouping.baselines.given import given
+from polytask.grouping.baselines.higher_order import higher_order
+from polytask.grouping.baselines.one_per_task import one_per_task
+from polytask.grouping.baselines.random_groups import random_groups
+from polytask.grouping.selection import Selection
+
+Need = Literal["affinity", "train", "groups"]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A way to group tasks.
+
+    Attributes:
+        name: how the user calls it.
+        about: one line.
+        needs: the fields of the context that it cannot do without.
+        propose: one selection for every budget of a context (for some methods the budget has no effect: one in all).
+        heeds: the wishes that it keeps to.
+    """
+
+    name: str
+    about: str
+    needs: tuple[Need, ...]
+    propose: Callable[[Context], list[Selection]]
+    heeds: tuple[str, ...] = ()
+
+
+WISHES = ("max_size", "together", "apart")
+
+GROUPINGS = {
+    grouping.name: grouping
+    for grouping in (
+        Grouping(
+            "tag", "affinity: the effect of an update on one task on the others", ("affinity",), by_affinity, WISHES
+        ),
+        Grouping("hoa", "trains all pairs and predicts larger networks from them", ("train",), higher_order, WISHES),
+        Grouping("exhaustive", "trains all networks, for at most 8 tasks", ("train",), exhaustive, ("max_size",)),
+        Grouping("random", "random networks", (), random_groups, ("max_size",)),
+        Grouping("given", "the groups that you give", ("groups",), given),
+        Grouping("all_in_one", "one network for all", (), all_in_one),
+        Grouping("one_per_task", "a network for each task", (), one_per_task),
+    )
+}

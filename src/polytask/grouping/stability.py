@@ -1,0 +1,161 @@
+"""How stable a choice of networks is: the choice made again from resampled windows of the training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from .affinity_matrix import Affinity
+from .selection import Selection
+from .selection.checks import Problem, Wishes, checked
+from .selection.describe import describe
+from .selection.preferred import Exact
+from .selection.search import networks_of, search_with_bound
+
+MOST_EXACT = 12  # tasks up to which every resample is solved exactly
+ENOUGH = 0.05  # share of the gain over one network for all that may be at stake
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """What bootstrap resamples of the windows say about affinities and networks.
+
+    Attributes:
+        tasks: names of the K tasks.
+        resamples: number of resamples.
+        low: ``[K, K]`` lower end of the 95 % interval of each affinity (2.5th percentile).
+        high: ``[K, K]`` upper end.
+        together: ``[K, K]`` share of resamples in which one network holds both tasks.
+        networks: for every chosen network the mean, over resamples, of its largest overlap with a network of the
+            resample (tasks in both, over tasks in either): 1 is always the same. C. Hennig, Computational Statistics &
+            Data Analysis 52(1), 2007.
+        regret: what the choice gives away on average: best score of a resample less the score there of the chosen
+            networks, as a share of the gain of the best over one network for all. 0: nothing.
+        enough: whether the affinity has been measured well enough to choose (``regret`` at most 0.05).
+    """
+
+    tasks: tuple[str, ...]
+    resamples: int
+    low: np.ndarray
+    high: np.ndarray
+    together: np.ndarray
+    networks: tuple[float, ...]
+    regret: float
+    enough: bool
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The content of ``stability`` in ``selection.json``."""
+        return {
+            "resamples": self.resamples,
+            "together": self.together.round(4).tolist(),
+            "networks": [round(value, 4) for value in self.networks],
+            "regret": round(self.regret, 4),
+            "enough": self.enough,
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+        }
+
+
+def selection_stability(
+    affinity: Affinity,
+    selection: Selection,
+    networks: int | None = None,
+    *,
+    budget: float | None = None,
+    resamples: int = 100,
+    seed: int = 0,
+    seconds: float = 10.0,
+    **wishes: Any,
+) -> Stability | None:
+    """Choose again from ``resamples`` bootstrap draws of the windows of an affinity.
+
+    Neighbouring windows differ by the course of training as well as by chance; both count here as uncertainty.
+
+    Args:
+        affinity: a measured affinity with its windows.
+        selection: what was chosen from it.
+        networks: as for :func:`select_networks`.
+        budget: likewise.
+        resamples: number of draws.
+        seed: of the draws.
+        seconds: for all draws where there are more than 12 tasks (the choice is searched for, not proven).
+        wishes: as for :func:`select_networks`.
+
+    Returns:
+        None if there are fewer than two windows.
+
+    Raises:
+        UserError: no resamples, or wishes as for :func:`select_networks`.
+
+    Example (Three tasks; in one of two windows the second pair is better):
+        >>> from polytask.grouping.windows import Windows
+        >>> means = np.array([[[0, 2, 0], [2, 0, 1], [0, 1, 0]], [[0, 1, 0], [1, 0, 2], [0, 2, 0]]], float)
+        >>> windows = Windows(np.array([[0, 9], [9, 18]]), means, np.ones((2, 3, 3), int))
+        >>> affinity = Affinity(("a", "b", "c"), windows.mean(), {"windows": windows.to_json_dict()})
+        >>> from polytask.grouping import select_networks
+        >>> stability = selection_stability(affinity, select_networks(affinity, 2), 2)
+        >>> float(stability.together[0, 1]), stability.networks, stability.enough
+        (1.0, (1.0, 1.0), True)
+    """
+    if not isinstance(resamples, int) or resamples < 1:
+        raise UserError(f"resamples: expected a whole number of at least 1, found {resamples!r}")
+    problem = checked(affinity, Wishes(**wishes), networks, budget, seconds)
+    windows = affinity.windows
+    if windows is None or len(windows) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(windows), np.full(len(windows), 1 / len(windows)), size=resamples)
+    matrices = np.stack([windows.mean(draw) for draw in draws])
+    most = len(affinity.tasks) if networks is None else networks
+    chosen = [tuple(affinity.tasks.index(task) for task in network) for network in selection.networks]
+    together = np.zeros(problem.served.gains.shape)
+    overlaps, at_stake, gains = np.zeros(len(chosen)), 0.0, 0.0
+    for matrix in matrices:
+        again = _with_gains(problem, matrix)
+        found = _choose(again, most, budget, seconds / resamples)
+        together += _pairs(found, len(affinity.tasks))
+        overlaps += [max(_overlap(network, other) for other in found) for network in chosen]
+        best = describe(affinity.tasks, again.served, found).score
+        at_stake += max(0.0, best - describe(affinity.tasks, again.served, chosen).score)
+        gains += best - describe(affinity.tasks, again.served, [tuple(range(len(affinity.tasks)))]).score
+    regret = at_stake / gains if gains > 0 else 0.0
+    low, high = np.percentile(matrices, [2.5, 97.5], axis=0)
+    return Stability(
+        affinity.tasks,
+        resamples,
+        low,
+        high,
+        together / resamples,
+        tuple((overlaps / resamples).tolist()),
+        float(regret),
+        bool(regret <= ENOUGH),
+    )
+
+
+def _with_gains(problem: Problem, matrix: np.ndarray) -> Problem:
+    gains = matrix.T.copy()
+    np.fill_diagonal(gains, 0.0)
+    return replace(problem, served=replace(problem.served, gains=gains))
+
+
+def _choose(problem: Problem, most: int, budget: float | None, seconds: float) -> list[tuple[int, ...]]:
+    if problem.served.count <= MOST_EXACT and len(problem.prices.costs) <= 2:
+        found = Exact(problem).networks(most, budget)
+    else:
+        division, _ = search_with_bound(problem, most, budget, seconds)
+        found = None if division is None else networks_of(division)
+    assert found is not None  # whether the wishes can be met does not depend on the affinities
+    return found
+
+
+def _pairs(networks: Sequence[Sequence[int]], count: int) -> np.ndarray:
+    held = np.array([[task in network for task in range(count)] for network in networks], float)
+    return (held.T @ held > 0).astype(float)
+
+
+def _overlap(one: Sequence[int], other: Sequence[int]) -> float:
+    return len(set(one) & set(other)) / len(set(one) | set(other))
