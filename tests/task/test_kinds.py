@@ -17,7 +17,7 @@ def gradient(value: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad(value.sum(), leaf)[0]
 
 
-@pytest.fixture(params=sorted(KINDS))
+@pytest.fixture(params=sorted(SHAPES))
 def kind(request):
     return KINDS[request.param]
 

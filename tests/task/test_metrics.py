@@ -8,9 +8,10 @@ import torch
 from scipy import stats
 from sklearn import metrics as reference
 
-from polytask.task import METRICS
+from polytask.task import METRICS, Task
 
 RANDOM = np.random.default_rng(0)
+NAN = math.nan
 YES, NO_OR_YES = RANDOM.random(80), RANDOM.integers(0, 2, 80)
 SHARES, CLASS = RANDOM.dirichlet(np.ones(4), 80), RANDOM.integers(0, 4, 80)
 VALUES, TRUTH = RANDOM.normal(size=80).round(1), RANDOM.normal(size=80).round(1)
@@ -38,7 +39,7 @@ REGRESSION = {
 }
 DATA = {"binary": (YES, NO_OR_YES), "multiclass": (SHARES, CLASS), "regression": (VALUES, TRUTH)}
 EXPECTED = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}
-CASES = [(name, kind) for name, metric in METRICS.items() for kind in metric.kinds]
+CASES = [(name, kind) for name, metric in METRICS.items() for kind in metric.kinds if kind in DATA]
 
 
 def tensors(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,3 +107,45 @@ def test_skill_is_zero_where_nothing_can_be_gained():
 def test_skill_counts_down_for_a_metric_to_minimise():
     assert METRICS["rmse"].skill(0.5, trivial=2.0) == 0.75
     assert METRICS["rmse"].skill(3.0, trivial=2.0) < 0
+
+
+MISSING = torch.tensor(NO_OR_YES.reshape(20, 4), dtype=torch.float32)
+MISSING[:5, 1] = NAN
+MISSING[:, 3] = 1.0  # one answer only: no curve
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [("mean_roc_auc", reference.roc_auc_score), ("mean_f1", lambda y, p: reference.f1_score(y, p > 0.5))],
+)
+def test_metrics_of_several_labels_are_means_over_those_with_both_answers(name, score):
+    p = torch.tensor(YES.reshape(20, 4), dtype=torch.float32)
+    known = [~torch.isnan(MISSING[:, column]) for column in range(3)]
+    expected = np.mean([score(MISSING[rows, k].numpy(), p[rows, k].numpy()) for k, rows in enumerate(known)])
+    assert METRICS[name](p, MISSING) == pytest.approx(expected, abs=1e-5)
+
+
+def test_ndcg_is_the_mean_over_lists_with_something_relevant():
+    scores = torch.tensor([[0.3, 0.9, 0.1], [0.2, 0.1, 7.0], [1.0, 2.0, 3.0]])
+    relevance = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, NAN], [0.0, 0.0, 0.0]])
+    one = reference.ndcg_score([[2, 0, 1]], [[0.3, 0.9, 0.1]])
+    other = reference.ndcg_score([[0, 1]], [[0.2, 0.1]])
+    assert METRICS["ndcg"](scores, relevance) == pytest.approx((one + other) / 2, abs=1e-5)
+    trivial = METRICS["ndcg"].trivial(relevance)
+    assert trivial == pytest.approx(METRICS["ndcg"](torch.ones(3, 3), relevance)) and 0 < trivial < 1
+
+
+def test_metrics_of_tags_leave_padding_out():
+    task = Task("slots", kind="tags", classes=("O", "B-city", "I-city", "B-day"))
+    true = torch.tensor([[1.0, 2.0, 0.0, 3.0], [1.0, 0.0, NAN, NAN]])
+    found = torch.tensor([[1, 2, 0, 3], [0, 0, 1, 1]])
+    p = torch.nn.functional.one_hot(found, 4).float()
+    assert task.metric_definition(p, true) == pytest.approx(2 * 2 / (3 + 2))
+    assert METRICS["token_accuracy"](p, true) == pytest.approx(5 / 6)
+
+
+def test_metrics_without_anything_to_measure_are_undefined():
+    nothing = torch.full((3, 2), NAN)
+    for name in ("mean_roc_auc", "mean_f1", "ndcg"):
+        assert math.isnan(METRICS[name](torch.rand(3, 2), nothing))
+    assert math.isnan(Task("slots", kind="tags", classes=("O", "B-x")).metric_definition(torch.rand(3, 2, 2), nothing))

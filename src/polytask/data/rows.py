@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -53,12 +53,15 @@ class Batch:
         targets: ``[B, K]`` float, class indices or standardised numbers, 0 where not observed.
         observed: ``[B, K]`` bool, or None if every label of the source is observed.
         ids: ``[B]`` int64, the rows' positions in their source, under which soft labels are found.
+        wide: ``[B, L]`` targets with NaN of the tasks that have several per row, by their positions; their column of
+            ``targets`` is 0, that of ``observed`` says whether there is any.
     """
 
     inputs: Inputs
     targets: Tensor
     observed: Tensor | None
     ids: Tensor
+    wide: Mapping[int, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,6 +79,7 @@ class Rows:
     targets: Tensor
     observed: Tensor | None
     source: Tensor | None = None
+    wide: Mapping[int, Tensor] = field(default_factory=dict)
 
     @classmethod
     def from_labels(cls, inputs: Inputs, labels: Mapping[str, Tensor], tasks: Sequence[Task]) -> Rows:
@@ -84,7 +88,8 @@ class Rows:
         Args:
             inputs: What the encoder takes; the first dimension of every tensor is the row.
             labels: ``{task: [n]}``: class indices, or numbers in their own units. NaN means
-                "no label", so does -100 for classes, and a task that is left out.
+                "no label", so does -100 for classes, and a task that is left out. Tasks with several targets per row
+                have ``[n, L]`` of them, padded with NaN (-100 for tags).
             tasks: The tasks, in the order of the columns.
 
         Raises:
@@ -98,8 +103,18 @@ class Rows:
         n = count_rows(inputs)
         unknown = sorted(set(labels) - {task.name for task in tasks})
         raise_all([f"labels: {name!r} is not one of the tasks" for name in unknown])
-        columns = [_label_column(task, labels.get(task.name), n) for task in tasks]
-        return cls.from_matrix(inputs, torch.stack(columns, 1))
+        wide = {
+            position: _wide_labels(task, labels[task.name], n)
+            for position, task in enumerate(tasks)
+            if task.definition.wide and task.name in labels
+        }
+        columns = [
+            torch.where(torch.isnan(wide[position]).all(1), torch.nan, 0.0)
+            if position in wide
+            else _label_column(task, labels.get(task.name), n)
+            for position, task in enumerate(tasks)
+        ]
+        return replace(cls.from_matrix(inputs, torch.stack(columns, 1)), wide=wide)
 
     @classmethod
     def from_matrix(cls, inputs: Inputs, targets: Tensor) -> Rows:
@@ -116,6 +131,7 @@ class Rows:
             _take(self.targets, ids),
             None if self.observed is None else _take(self.observed, ids),
             ids,
+            {position: _take(targets, ids) for position, targets in self.wide.items()},
         )
 
     def subset(self, ids: Tensor) -> Rows:
@@ -124,7 +140,8 @@ class Rows:
         observed = batch.observed
         if observed is not None and bool(observed.all()):
             observed = None
-        return Rows(batch.inputs, batch.targets, observed, None if self.source is None else self.source[ids])
+        source = None if self.source is None else self.source[ids]
+        return Rows(batch.inputs, batch.targets, observed, source, batch.wide)
 
     def label_counts(self) -> Tensor:
         """``[K]`` number of observed labels per task."""
@@ -138,12 +155,26 @@ class Rows:
         observed = None if self.observed is None else self.observed[:, take]
         if observed is not None and bool(observed.all()):
             observed = None
-        return Rows(self.inputs, self.targets[:, take], observed, self.source)
+        wide = {new: self.wide[old] for new, old in enumerate(columns) if old in self.wide}
+        return Rows(self.inputs, self.targets[:, take], observed, self.source, wide)
 
     def to(self, device: torch.device | str) -> Rows:
         observed = None if self.observed is None else self.observed.to(device)
         inputs = map_inputs(self.inputs, lambda leaf: leaf.to(device))
-        return Rows(inputs, self.targets.to(device), observed, self.source)
+        wide = {position: targets.to(device) for position, targets in self.wide.items()}
+        return Rows(inputs, self.targets.to(device), observed, self.source, wide)
+
+
+def _wide_labels(task: Task, label: Tensor, n: int) -> Tensor:
+    """``[n, L]`` float32 targets of a task with several per row."""
+    label = torch.as_tensor(label)
+    length = f"{len(task.classes)}" if task.kind == "multilabel" else "L"
+    if label.ndim != 2 or len(label) != n or (task.kind == "multilabel" and label.shape[1] != len(task.classes)):
+        raise UserError(f"labels of task {task.name!r}: expected shape [{n}, {length}], found {list(label.shape)}")
+    if task.definition.vector_output or task.kind == "multilabel":
+        classes = replace(task, kind="multiclass", metric="") if task.kind == "tags" else Task(task.name)
+        return _label_column(classes, label.flatten(), label.numel()).view(label.shape)
+    return _label_column(Task(task.name, kind="regression"), label.flatten(), label.numel()).view(label.shape)
 
 
 def _label_column(task: Task, label: Tensor | None, n: int) -> Tensor:

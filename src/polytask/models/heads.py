@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..errors import UserError
 from ..task import Kind, Task
 from .task_encoder import TaskPart
 
@@ -39,24 +40,33 @@ class TaskGroup:
         return slice(start, start + self.width)
 
     def split(self, wide: Tensor) -> Tensor:
-        """The group's outputs from the wide head's ``[B, W]``: ``[B, k]``, or ``[B, k, C]`` for vector kinds."""
-        part = wide[:, self.rows]
-        return part.unflatten(1, (len(self.tasks), self.width)) if self.kind.vector_output else part
+        """The group's outputs from the wide head's ``[B, W]``: ``[B, k]``, or ``[B, k, C]`` for vector kinds.
+
+        From ``[B, 1 + L, W]``, of features by item: the first stands for the whole row, as a [CLS] token does; kinds
+        that read items have ``[B, 1, L]`` or ``[B, 1, L, C]`` of the others.
+        """
+        if self.kind.items:
+            part = wide[:, 1:, self.rows]
+            return (part if self.kind.vector_output else part[..., 0])[:, None]
+        part = (wide[:, 0] if wide.ndim == 3 else wide)[:, self.rows]
+        several = self.kind.vector_output or self.kind.wide
+        return part.unflatten(1, (len(self.tasks), self.width)) if several else part
 
 
 def group_tasks(tasks: Sequence[Task]) -> tuple[TaskGroup, ...]:
-    """Group ``tasks`` by kind and width, in order of first appearance.
+    """Group ``tasks`` by kind and width, in order of first appearance; one with several targets per row is a group.
 
     Example:
         >>> groups = group_tasks([Task("a"), Task("y", kind="regression"), Task("b")])
         >>> [(group.kind.name, group.tasks, group.start) for group in groups]
         [('binary', (0, 2), 0), ('regression', (1,), 2)]
     """
-    members: dict[tuple[str, int], list[int]] = {}
+    members: dict[tuple[str, int, int], list[int]] = {}
     for position, task in enumerate(tasks):
-        members.setdefault((task.kind, task.width), []).append(position)
+        alone = position if task.definition.wide else -1
+        members.setdefault((task.kind, task.width, alone), []).append(position)
     groups, start = [], 0
-    for (_, width), positions in members.items():
+    for (_, width, _), positions in members.items():
         groups.append(TaskGroup(tasks[positions[0]].definition, width, tuple(positions), start))
         start += width * len(positions)
     return tuple(groups)
@@ -85,6 +95,10 @@ class LinearHeads(nn.Module):
         if self.own:
             return [self._from_own(group, features[:, list(group.tasks)]) for group in self.groups]
         wide = self.wide(features)
+        if wide.ndim != 3 and any(group.kind.items for group in self.groups):
+            raise UserError(
+                f"encoder: tasks with a target per item need features [B, 1 + L, D], found {list(features.shape)}"
+            )
         return [group.split(wide) for group in self.groups]
 
     def _from_own(self, group: TaskGroup, features: Tensor) -> Tensor:
@@ -92,7 +106,7 @@ class LinearHeads(nn.Module):
         size = (len(group.tasks), group.width)
         weight, bias = self.wide.weight[group.rows].unflatten(0, size), self.wide.bias[group.rows].unflatten(0, size)
         outputs = torch.einsum("bkd,kwd->bkw", features, weight) + bias
-        return outputs if group.kind.vector_output else outputs[..., 0]
+        return outputs if group.kind.vector_output or group.kind.wide else outputs[..., 0]
 
     def task_rows(self, task: int) -> slice:
         """The rows of the wide layer that belong to a task."""

@@ -19,7 +19,8 @@ class MultiTaskModel(nn.Module):
     """An encoder that the tasks share, and a linear head per task.
 
     Args:
-        encoder: Any module from inputs to ``[B, D]``.
+        encoder: Any module from inputs to ``[B, D]``; for tasks with a target per item (token, document)
+            to ``[B, 1 + L, D]``, of which the first stands for the whole row.
         tasks: The tasks, in the order of the targets.
         sharing: How the tasks share. ``hard``: all heads read from the encoder. With the others every task has features
             of its own: ``mmoe``, ``cgc`` and ``ple`` mix experts by a gate per task, ``cross_stitch`` mixes a copy of
@@ -65,6 +66,10 @@ class MultiTaskModel(nn.Module):
             for name in dict.fromkeys(names)
             if names.count(name) > 1
         ]
+        if sharing != "hard" and any(task.definition.items for task in tasks):
+            problems.append(
+                f"sharing {sharing!r} gives no features by item, which {tasks[0].kind} tasks need; use 'hard'"
+            )
         raise_all(problems + sharing_problems(sharing, options))
         self.tasks = tuple(tasks)
         self.sharing = sharing

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .spans import span_f1
+
 CLASS_KINDS = ("binary", "multiclass")
 
 
@@ -23,14 +25,16 @@ class Metric:
         value: ``value(predictions, targets)``: predictions as :meth:`Kind.predict` gives them, observed rows only.
         trivial: Value that a constant prediction reaches on these targets, the floor of a normalised score.
         unit_power: 1 if the value is in the units of a regression target, else 0.
+        by_name: ``value`` also takes ``classes``, the names of the task's classes.
     """
 
     name: str
     higher_is_better: bool
     kinds: tuple[str, ...]
-    value: Callable[[Tensor, Tensor], Tensor]
+    value: Callable[..., Tensor]
     trivial: Callable[[Tensor], float]
     unit_power: int = 0
+    by_name: bool = False
 
     @property
     def direction(self) -> str:
@@ -50,8 +54,9 @@ class Metric:
         """The metric, NaN where it is not defined (no row, one class only, constant targets).
 
         Args:
-            predictions: ``[n]`` probabilities or values, or ``[n, C]`` probabilities.
-            targets: ``[n]`` classes as indices, or values.
+            predictions: ``[n]`` probabilities or values, or ``[n, C]`` probabilities; with ``[n, L]`` before for kinds
+                with several targets per row.
+            targets: ``[n]`` classes as indices, or values; or ``[n, L]`` of them, NaN where there is none.
         """
         if len(targets) == 0 or (self.name in _NEEDS_VARIATION and bool((targets == targets[0]).all())):
             return float("nan")
@@ -93,6 +98,10 @@ def _accuracy(p: Tensor, y: Tensor) -> Tensor:
 def _macro_f1(p: Tensor, y: Tensor) -> Tensor:
     score = _torchmetrics().classification.multiclass_f1_score
     return score(_labels(p), y.long(), num_classes=_classes(p), average="macro")
+
+
+def _binary_f1(p: Tensor, y: Tensor) -> Tensor:
+    return _torchmetrics().classification.binary_f1_score(p, y.long())
 
 
 def _matthews(p: Tensor, y: Tensor) -> Tensor:
@@ -139,6 +148,44 @@ def _constant(value: float) -> Callable[[Tensor], float]:
     return lambda targets: value
 
 
+def _of_labels(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Mean of a binary metric over the labels for which both answers occur."""
+
+    def value(p: Tensor, y: Tensor) -> Tensor:
+        values = []
+        for column in range(y.shape[1]):
+            known = ~torch.isnan(y[:, column])
+            answers = y[known, column]
+            if bool((answers > 0.5).any()) and bool((answers < 0.5).any()):
+                values.append(metric(p[known, column], answers))
+        return torch.stack(values).mean() if values else torch.tensor(float("nan"))
+
+    return value
+
+
+def _ndcg(p: Tensor, y: Tensor) -> Tensor:
+    """Mean over the lists with something relevant."""
+    score = _torchmetrics().retrieval.retrieval_normalized_dcg
+    known = ~torch.isnan(y)
+    lists = [(p[i, known[i]], y[i, known[i]]) for i in range(len(y)) if bool((y[i, known[i]] > 0).any())]
+    values = [score(scores, relevance.long()) for scores, relevance in lists]
+    return torch.stack(values).mean() if values else torch.tensor(float("nan"))
+
+
+def _token_accuracy(p: Tensor, y: Tensor) -> Tensor:
+    known = ~torch.isnan(y)
+    return _accuracy(p[known], y[known])
+
+
+def _span_f1(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> Tensor:
+    known = ~torch.isnan(y)
+    found, true = p.argmax(-1), torch.nan_to_num(y).long()
+    return torch.tensor(span_f1(
+        [[classes[tag] for tag in true[i, known[i]].tolist()] for i in range(len(y))],
+        [[classes[tag] for tag in found[i, known[i]].tolist()] for i in range(len(y))],
+    ))  # fmt: skip
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -152,6 +199,11 @@ METRICS: dict[str, Metric] = {
         Metric("spearman", True, ("regression",), _spearman, _constant(0.0)),
         Metric("pearson", True, ("regression",), _pearson, _constant(0.0)),
         Metric("rmse", False, ("regression",), _rmse, lambda y: float(y.double().std(unbiased=False)), 1),
+        Metric("mean_roc_auc", True, ("multilabel",), _of_labels(_roc_auc), _constant(0.5)),
+        Metric("mean_f1", True, ("multilabel",), _of_labels(_binary_f1), _constant(0.0)),
+        Metric("ndcg", True, ("ranking", "pairwise_ranking"), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y))),
+        Metric("span_f1", True, ("tags",), _span_f1, _constant(0.0), by_name=True),
+        Metric("token_accuracy", True, ("tags",), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)])),
         Metric("mae", False, ("regression",), _mae, lambda y: float((y - y.median()).abs().mean()), 1),
     )
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..errors import UserError, did_you_mean
@@ -16,9 +17,11 @@ class Task:
 
     Args:
         name: Name of the task; the key of its losses, metrics and predictions.
-        kind: ``binary``, ``multiclass`` or ``regression``.
-        classes: Class labels in the order of their indices. Needed for ``multiclass``; for ``binary``
-            two labels, negative first (default ``("0", "1")``); none for ``regression``.
+        kind: ``binary``, ``multiclass`` or ``regression``; with several targets per row ``multilabel``, ``tags`` (a
+            class per token), ``ranking`` (relevances of a list of documents) or ``pairwise_ranking``.
+        classes: Class labels in the order of their indices. Needed for ``multiclass`` and ``tags``, and as the names of
+            the labels for ``multilabel``; for ``binary`` two labels, negative first (default ``("0", "1")``); none for
+            ``regression`` and rankings.
         weight: The user's weight, at least 0. It multiplies the weight that a balancer finds.
         metric: Name of the validation metric; the kind's default (``roc_auc``, ``accuracy``, ``r2``) if empty.
         center: Regression targets are trained as ``(y - center) / scale``.
@@ -56,11 +59,12 @@ class Task:
 
     def _problems(self) -> Any:
         where = f"task {self.name!r}"
-        expected = {"binary": 2, "regression": 0}.get(self.kind)
+        expected = {"binary": 2, "regression": 0, "ranking": 0, "pairwise_ranking": 0}.get(self.kind)
         if expected is not None and len(self.classes) != expected:
             yield f"{where}: a {self.kind} task has {expected} classes, found {len(self.classes)}"
-        if self.kind == "multiclass" and len(self.classes) < 2:
-            yield f"{where}: a multiclass task needs `classes`, at least 2, found {len(self.classes)}"
+        least = {"multiclass": 2, "tags": 2, "multilabel": 1}.get(self.kind, 0)
+        if len(self.classes) < least:
+            yield f"{where}: a {self.kind} task needs `classes`, at least {least}, found {len(self.classes)}"
         if len(set(self.classes)) != len(self.classes):
             yield f"{where}: class labels repeat: {', '.join(self.classes)}"
         if not self.weight >= 0 or self.weight == float("inf"):
@@ -81,9 +85,10 @@ class Task:
     @property
     def metric_definition(self) -> Metric:
         """How this task is measured, and which direction is better."""
-        return METRICS[self.metric]
+        metric = METRICS[self.metric]
+        return replace(metric, value=partial(metric.value, classes=self.classes)) if metric.by_name else metric
 
     @property
     def width(self) -> int:
         """Number of outputs of this task's head."""
-        return len(self.classes) if self.definition.vector_output else 1
+        return len(self.classes) if self.definition.vector_output or self.kind == "multilabel" else 1

@@ -146,10 +146,11 @@ def task_metric(task: Task, outputs: Tensor, targets: Tensor) -> float:
 
 def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
     """Ids of the rows with a label for a task, and their targets."""
+    targets = rows.wide.get(position, rows.targets[:, position])
     if rows.observed is None:
-        return torch.arange(len(rows), device=rows.targets.device), rows.targets[:, position]
+        return torch.arange(len(rows), device=targets.device), targets
     ids = rows.observed[:, position].nonzero()[:, 0]
-    return ids, rows.targets[ids, position]
+    return ids, targets[ids]
 
 
 def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from ..data import Batch
 from ..distillation.soft_labels import SoftLabels, take_rows
 from ..models import TaskGroup
 from ..processes import sum_over_processes, world_size
+from ..task.kinds import WideKind
 
 
 class Objective:
@@ -47,19 +49,22 @@ class Objective:
             batch: Targets ``[B, K]``; entries that are not observed are masked before any arithmetic.
         """
         observed = self._observed(batch)
-        if observed is None and world_size() == 1:
+        if observed is None and world_size() == 1 and not batch.wide:
             sums = torch.cat([self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)])
             values = self._ordered(sums)
             counts = values.new_full((len(values),), len(batch))
             return TaskLosses(values, values.detach(), counts, complete=True)
         if observed is None:
             observed = torch.ones_like(batch.targets, dtype=torch.bool)
-        parts = [
-            torch.where(observed[:, columns], self._elements(i, o, batch), 0.0).sum(0)
-            for i, (o, columns) in enumerate(zip(outputs, self._contiguous, strict=True))
-        ]
+        labels, parts = observed.sum(0), []
+        for index, (group, output, columns) in enumerate(zip(self.groups, outputs, self._contiguous, strict=True)):
+            if group.kind.wide:
+                losses, labels[group.tasks[0]] = self._wide(index, output[:, 0], batch, observed)
+                parts.append(losses[None])
+            else:
+                parts.append(torch.where(observed[:, columns], self._elements(index, output, batch), 0.0).sum(0))
         sums = self._ordered(torch.cat(parts))
-        local = torch.stack([sums.detach(), observed.sum(0)])
+        local = torch.stack([sums.detach(), labels])
         total, counts = sum_over_processes(local)
         factor = 1 / counts.clamp_min(1)
         # Gradients are averaged over processes: the factor makes that the mean over all samples of all processes.
@@ -90,6 +95,24 @@ class Objective:
             losses = alike.settings.mixed(group.kind, outputs, alike.teacher(outputs, batch), true, observed)
             elements = torch.where(alike.mask.to(outputs.device), losses, elements)
         return elements
+
+    def _wide(self, index: int, outputs: Tensor, batch: Batch, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum of the losses of a task with several targets per row, and how many these are."""
+        group, position, outputs = self.groups[index], self.groups[index].tasks[0], outputs.float()
+        kind, labels = cast(WideKind, group.kind), self.soft.get(position)
+        targets = batch.wide[position]
+        if labels is not None and labels.unlabelled:  # a row without any target learns from the teacher everywhere
+            targets = torch.where(torch.isnan(targets).all(1, keepdim=True), 0.0, targets)
+        targets = torch.where(observed[:, position, None], targets, torch.nan)
+        if labels is None:
+            return kind.loss(outputs, targets).sum(), kind.counts(targets).sum()
+        missing = torch.isnan(targets)
+        teacher = labels.of(batch.ids).to(outputs.device, outputs.dtype)
+        teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
+        true = kind.loss(outputs, torch.where(missing, torch.nan, batch.wide[position]))
+        known = None if batch.observed is None else batch.observed[:, position].view(-1, *[1] * (true.ndim - 1))
+        counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
+        return labels.mixed(kind, outputs, teacher, true, known).sum(), counts.sum()
 
     def _ordered(self, values: Tensor) -> Tensor:
         return values if self._in_order else values[self._order.to(values.device)]

@@ -19,6 +19,10 @@ class Kind(ABC):
 
     name: ClassVar[str]
     vector_output: ClassVar[bool] = False
+    #: A row's target is not one number but ``[L]`` of them, NaN where there is none; see :class:`WideKind`.
+    wide: ClassVar[bool] = False
+    #: The head reads a representation per item of a row (a token, a document), ``[B, 1 + L, D]``.
+    items: ClassVar[bool] = False
     default_metric: ClassVar[str]
 
     @abstractmethod
@@ -42,3 +46,21 @@ class Kind(ABC):
     @abstractmethod
     def predict(self, outputs: Tensor) -> Tensor:
         """Probabilities (class kinds) or values in the units of training (regression)."""
+
+
+class WideKind(Kind):
+    """A kind whose targets are ``[..., L]``: several labels, tokens or documents per row.
+
+    NaN marks a place without a target, in targets and in a teacher's outputs alike; its loss is 0.
+    """
+
+    wide = True
+
+    def counts(self, targets: Tensor) -> Tensor:
+        """Number of losses in each row, ``[...]``; the mean loss is over these."""
+        return (~torch.isnan(targets)).sum(-1)
+
+
+def without_nan(values: Tensor) -> Tensor:
+    """0 instead of NaN: masking after arithmetic alone would still give NaN gradients."""
+    return torch.nan_to_num(values, nan=0.0)

@@ -84,5 +84,6 @@ class TeacherOutputs:
 
 def label_shape(training: Training, position: int) -> tuple[int, ...]:
     """Shape of one task's soft labels."""
-    task, rows = training.tasks[position], len(training.train)
-    return (rows, task.width) if task.definition.vector_output else (rows,)
+    task, rows = training.tasks[position], training.train
+    length = rows.wide[position].shape[1:] if position in rows.wide else ()
+    return (len(rows), *length, task.width) if task.definition.vector_output else (len(rows), *length)

@@ -1,0 +1,41 @@
+"""Spans in IOB tags: whole phrases that are found or missed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+    """Spans as ``(type, first, last)`` of one sentence's tags ``B-type``, ``I-type``, ``O``.
+
+    As the evaluation of CoNLL-2000 has it: an I- after another type or after O begins a span, too.
+
+    Example:
+        >>> sorted(spans(["B-city", "I-city", "O", "I-day", "B-day"]))
+        [('city', 0, 1), ('day', 3, 3), ('day', 4, 4)]
+    """
+    found: set[tuple[str, int, int]] = set()
+    before, start = "", 0
+    for place, tag in enumerate([*tags, "O"]):
+        prefix, _, type_ = tag.partition("-")
+        goes_on = prefix == "I" and type_ == before
+        if before and not goes_on:
+            found.add((before, start, place - 1))
+        if not goes_on:
+            before, start = ("" if prefix == "O" else type_ or prefix), place
+    return found
+
+
+def span_f1(true: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> float:
+    """F1 over the spans of all sentences; a span counts if its type and both its ends are right. NaN without spans.
+
+    Example:
+        >>> span_f1([["B-a", "I-a", "O"], ["B-b"]], [["B-a", "I-a", "O"], ["O"]])
+        0.6666666666666666
+    """
+    right = all_true = all_predicted = 0
+    for one, other in zip(true, predicted, strict=True):
+        wanted, found = spans(one), spans(other)
+        right, all_true, all_predicted = right + len(wanted & found), all_true + len(wanted), all_predicted + len(found)
+    total = all_true + all_predicted
+    return 2 * right / total if total else float("nan")
