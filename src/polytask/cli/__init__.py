@@ -4,6 +4,7 @@ from . import (  # noqa: F401 - registers the commands
     affinity,
     compare,
     demo,
+    doctor,
     evaluate,
     export,
     fit,

@@ -13,12 +13,14 @@ from .numbers import number
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation on the validation split."""
+    """One evaluation on the validation split, with the mean training losses since the one before and the weights."""
 
     step: float
     epoch: float
     values: dict[str, float | None]
     score: float | None = None
+    losses: dict[str, float | None] = field(default_factory=dict)
+    weights: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Training:
     converged: dict[str, Convergence] = field(default_factory=dict)
     returned_epoch: float | None = None
     ended: bool = False
+    steps: float | None = None
 
     def curve(self, task: str) -> list[tuple[float, float]]:
         """``(epoch, value)`` of every evaluation where the metric is defined."""
@@ -52,10 +55,11 @@ class Training:
         match event.get("event"):
             case "training_start":
                 self.tasks = [str(task) for task in event.get("tasks") or self.tasks]
+                self.steps = number((event.get("settings") or {}).get("steps"))
             case "evaluation":
                 self._rewind(step)
-                values = {str(task): number(value) for task, value in (event.get("validation") or {}).items()}
-                self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score"))))
+                values, losses, weights = (_numbers(event.get(key)) for key in ("validation", "losses", "weights"))
+                self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score")), losses, weights))
             case "converged":
                 self.converged[str(event.get("task"))] = Convergence(step, epoch, number(event.get("peak")))
             case "training_end":
@@ -69,10 +73,11 @@ class Training:
 
 @dataclass(frozen=True)
 class Log:
-    """All trainings of a run by name, and the time of its first event (unix seconds)."""
+    """All trainings of a run by name, the time of its first event (unix seconds), and what was odd about the data."""
 
     trainings: dict[str, Training] = field(default_factory=dict)
     started: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_log(path: Path) -> Log:
@@ -85,11 +90,18 @@ def read_log(path: Path) -> Log:
         return Log()
     trainings: dict[str, Training] = {}
     started = None
+    warnings: tuple[str, ...] = ()
     for event in _events(path):
         started = started or number(event.get("time"))
+        if event.get("event") == "start":
+            warnings = tuple(str(warning) for warning in event.get("warnings") or ())
         if name := event.get("training"):
             trainings.setdefault(str(name), Training(str(name))).take(event)
-    return Log(trainings, started)
+    return Log(trainings, started, warnings)
+
+
+def _numbers(values: Any) -> dict[str, float | None]:
+    return {str(task): number(value) for task, value in (values or {}).items()}
 
 
 def _events(path: Path) -> list[dict[str, Any]]:

@@ -66,7 +66,8 @@ class RunFolder:
             write_bytes(run.config, config.beside(path).to_yaml().encode())
             data.save(run.schema, run.split)
             run.log.rewind(0)
-            run.log.write("start", rows={part: len(rows) for part, rows in data.rows.items()}, data=config.data_name)
+            rows = {part: len(part_rows) for part, part_rows in data.rows.items()}
+            run.log.write("start", rows=rows, data=config.data_name, warnings=list(data.warnings))
             write_json(run.state, state | {"log": run.log.position()})
         except BaseException:
             for file in (run.state, run.config, run.schema, run.split, path / "metrics.jsonl"):

@@ -1,0 +1,29 @@
+"""``polytask doctor``: what an expert would say about a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from ..diagnosis import diagnose
+from . import options as o
+from .app import command
+from .predict import Run
+
+
+@command(epilog="**Example**\n\n`polytask doctor runs/first`")
+def doctor(run: Run, as_json: o.Json = False) -> None:
+    """Read a run and name what is wrong with it: each finding with its evidence and the setting to try.
+
+    Starved, dominated or conflicting targets, leaks, drift, noisy validation, convergence that came too early, too few
+    steps, a learning rate that is off.
+    """
+    findings = diagnose(run)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1))
+        return
+    for number, finding in enumerate(findings, 1):
+        about = f" ({', '.join(finding.tasks[:8])}{', ...' if len(finding.tasks) > 8 else ''})" if finding.tasks else ""
+        print(f"{number}. {finding.kind}{about}\n   seen: {finding.evidence}\n   try:  {finding.advice}")
+    if not findings:
+        print("nothing to report: no check found anything")

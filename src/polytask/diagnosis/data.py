@@ -1,0 +1,67 @@
+"""What is odd about the data: leaks, and parts of the split that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..reporting.numbers import number
+from ..reporting.outcome import rows
+from ..reporting.run import Run
+from .finding import Finding
+
+#: A test metric that loses more than this share of what validation shows above trivial.
+DRIFT = 0.25
+#: Nothing real is predicted that well.
+PERFECT = 0.9995
+
+
+def leak(run: Run) -> Iterator[Finding]:
+    """Features that give a target away, and targets that are predicted too well."""
+    advice = "leave such columns out (--ignore COLUMN) unless you will have them when you predict"
+    for warning in filter(_names_a_feature, run.log.warnings):
+        yield Finding("leak", _tasks_in(warning, run), warning, advice)
+    perfect = [row for row in rows(run) if row.direction == "max" and (row.ours.test or 0.0) >= PERFECT]
+    if perfect:
+        seen = ", ".join(f"{row.task} ({row.metric} {row.ours.test:.4f})" for row in perfect)
+        yield Finding("leak", tuple(row.task for row in perfect), f"predicted almost perfectly: {seen}", advice)
+
+
+def weak_split(run: Run) -> Iterator[Finding]:
+    """Parts of the split with too little in them to choose or to measure."""
+    for warning in run.log.warnings:
+        if not _names_a_feature(warning):
+            yield Finding("weak split", _tasks_in(warning, run), warning, "more rows, or other shares in --split")
+
+
+def _names_a_feature(warning: str) -> bool:
+    return warning.startswith("feature ")
+
+
+def _tasks_in(warning: str, run: Run) -> tuple[str, ...]:
+    return tuple(task for task in run.tasks if f"'{task}'" in warning)
+
+
+def drift(run: Run) -> Iterator[Finding]:
+    """Tasks that are much worse on the test rows than on the validation rows."""
+    trivial = (run.results.get("totals") or {}).get("trivial") or {}
+    found = []
+    for row in rows(run):
+        level, validation, test = number(trivial.get(row.task)), row.ours.validation, row.ours.test
+        if level is None or validation is None or test is None:
+            continue
+        learned, lost = validation - level, validation - test
+        if row.direction == "min":
+            learned, lost = -learned, -lost
+        if learned > 0 and lost > DRIFT * learned:
+            found.append(row)
+    if 2 * len(found) >= len(run.tasks) > 0 and found:
+        seen = "; ".join(
+            f"{r.task} {r.ours.validation:.3g} on validation, {r.ours.test:.3g} on test" for r in found[:5]
+        )
+        yield Finding(
+            "drift",
+            tuple(row.task for row in found),
+            seen,
+            "the parts differ: if rows have an order in time, let validation be the last rows before the test "
+            "(--split COLUMN); if rows of one thing are in several parts, split by that thing",
+        )

@@ -1,0 +1,41 @@
+"""All checks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import UserError
+from ..reporting.run import Run, read_run
+from .data import drift, leak, weak_split
+from .finding import Finding
+from .learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
+from .sharing import conflict, converged_early, dominated, starved
+
+#: In the order in which an expert would speak: what spoils everything comes first.
+CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
+    leak,
+    weak_split,
+    drift,
+    nothing_learned,
+    learning_rate,
+    too_few_steps,
+    overfitting,
+    noisy_validation,
+    starved,
+    dominated,
+    conflict,
+    converged_early,
+)
+
+
+def diagnose(folder: Path) -> list[Finding]:
+    """What an expert would say about a finished run; empty if there is nothing to say.
+
+    Raises:
+        UserError: If ``folder`` is not a run, is damaged or not finished.
+    """
+    run = read_run(folder)
+    if not run.finished:
+        raise UserError(f"{folder}: this run is not finished; continue it with `polytask fit ... --resume`")
+    return [finding for check in CHECKS for finding in check(run)]

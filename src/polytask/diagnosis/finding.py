@@ -1,0 +1,23 @@
+"""One thing to know about a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something an expert would point at.
+
+    Attributes:
+        kind: Its name: ``starved``, ``dominated``, ``conflict``, ``leak``, ``weak split``, ``drift``, ``noisy validation``,
+            ``too few steps``, ``learning rate``, ``overfitting``, ``converged early`` or ``nothing learned``.
+        tasks: Tasks it is about.
+        evidence: What was seen, with numbers.
+        advice: What to try.
+    """
+
+    kind: str
+    tasks: tuple[str, ...]
+    evidence: str
+    advice: str

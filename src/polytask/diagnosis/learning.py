@@ -1,0 +1,114 @@
+"""What the validation curves say about steps, learning rate, noise and overfitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..gain import LEAST_SKILL
+from ..reporting.run import Run
+from .finding import Finding
+from .task_curve import TaskCurve, task_curves
+
+#: An evaluation's noise above this share of all that was learned makes the choice of a peak a matter of luck.
+MUCH_NOISE = 0.05
+#: A fall from the peak counts beyond so many standard deviations of the noise.
+CLEARLY = 3.0
+
+
+def nothing_learned(run: Run) -> Iterator[Finding]:
+    """Tasks that never left the level of a constant prediction."""
+
+    def flat(curve: TaskCurve) -> bool:
+        return curve.learned <= LEAST_SKILL * max(abs(curve.trivial), 1.0)
+
+    yield from _about(
+        run,
+        "nothing learned",
+        flat,
+        lambda curve: f"{curve.task} at best {curve.learned:+.3g} over a constant prediction",
+        "check the columns: is there anything in them about this target? If so, give it more weight (--weight "
+        "TARGET=3) or more steps; otherwise leave it out",
+    )
+
+
+def too_few_steps(run: Run) -> Iterator[Finding]:
+    """Tasks that were still improving when the budget ended."""
+
+    def rising(curve: TaskCurve) -> bool:
+        third = len(curve.values) // 3
+        rise = curve.values[-third:].mean() - curve.values[-2 * third : -third].mean()
+        late = curve.peak >= 0.9 * (len(curve.values) - 1)
+        return curve.whole_budget and curve.share > 0.9 and late and rise > CLEARLY * curve.noise
+
+    yield from _about(
+        run,
+        "too few steps",
+        rising,
+        lambda curve: f"{curve.task} was best at evaluation {curve.peak + 1} of {len(curve.values)}",
+        "double --steps",
+    )
+
+
+def learning_rate(run: Run) -> Iterator[Finding]:
+    """Tasks that are best almost at once and then fall."""
+
+    def falls(curve: TaskCurve) -> bool:
+        early = curve.peak <= len(curve.values) // 10
+        return early and curve.values[curve.peak] - curve.values[-1] > max(CLEARLY * curve.noise, 0.02 * curve.learned)
+
+    curves = list(task_curves(run))
+    found = [curve for curve in curves if falls(curve)]
+    if found and 2 * len(found) >= len(curves):
+        peaks = ", ".join(f"{curve.task} at evaluation {curve.peak + 1} of {len(curve.values)}" for curve in found[:5])
+        yield Finding(
+            "learning rate",
+            tuple(curve.task for curve in found),
+            f"best almost at once, then falling: {peaks}",
+            "a third of --learning-rate, and --set model.dropout=0.3",
+        )
+
+
+def noisy_validation(run: Run) -> Iterator[Finding]:
+    """Tasks whose validation metric jumps so much that its peak is partly luck."""
+    yield from _about(
+        run,
+        "noisy validation",
+        lambda curve: curve.learned > 0 and curve.noise > MUCH_NOISE * curve.learned,
+        lambda curve: f"{curve.task} +-{curve.noise:.2g} between evaluations, {curve.learned:.2g} learned in all",
+        "more validation rows (--split 0.6,0.25,0.15), a larger convergence.patience, more convergence.teachers",
+    )
+
+
+def overfitting(run: Run) -> Iterator[Finding]:
+    """Tasks whose training loss goes on falling while validation falls."""
+
+    def overfits(curve: TaskCurve) -> bool:
+        fall = curve.values[curve.peak] - curve.values[-3:].mean()
+        loss = curve.losses[curve.peak] - curve.losses[-1]
+        learns_on = bool(np.isfinite(loss)) and loss > 0.1 * abs(curve.losses[curve.peak])
+        return learns_on and fall > max(CLEARLY * curve.noise, 0.02 * curve.learned)
+
+    yield from _about(
+        run,
+        "overfitting",
+        overfits,
+        lambda curve: (
+            f"{curve.task} fell by {curve.values[curve.peak] - curve.values[-1]:.2g} after its peak while its training "
+            f"loss went from {curve.losses[curve.peak]:.3g} to {curve.losses[-1]:.3g}"
+        ),
+        "--set model.dropout=0.3, --set weight_decay=0.01 with optimizer=adamw, a smaller model.hidden; "
+        "--converge joint keeps the peaks",
+    )
+
+
+def _about(
+    run: Run, kind: str, applies: Callable[[TaskCurve], bool], says: Callable[[TaskCurve], str], advice: str
+) -> Iterator[Finding]:
+    """One finding for all tasks to which it applies."""
+    found = [curve for curve in task_curves(run) if applies(curve)]
+    if found:
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        evidence = "; ".join(says(curve) for curve in found[:5]) + more
+        yield Finding(kind, tuple(curve.task for curve in found), evidence, advice)

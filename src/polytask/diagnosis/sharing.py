@@ -1,0 +1,115 @@
+"""What the tasks do to each other: starved, dominated, in conflict, converged before the others helped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..gain import gain
+from ..reporting.numbers import number
+from ..reporting.outcome import rows
+from ..reporting.run import Run
+from .finding import Finding
+
+#: A task worse than its single-task model by more than this share is starved.
+STARVED = 0.02
+
+
+def starved(run: Run) -> Iterator[Finding]:
+    """Tasks that are clearly worse than alone, on validation."""
+    trivial = (run.results.get("totals") or {}).get("trivial") or {}
+    found = []
+    for row in rows(run):
+        if alone := row.others.get("single_task"):
+            change = gain(row.ours.validation, alone.validation, row.direction, number(trivial.get(row.task)))
+            if change and change.relative is not None and change.relative < -STARVED:
+                found.append((row, alone, change))
+    if found:
+        seen = (f"{r.task} {r.ours.validation:.4g} against {a.validation:.4g} alone" for r, a, _ in found[:5])
+        yield Finding(
+            "starved",
+            tuple(row.task for row, _, _ in found),
+            "; ".join(seen),
+            "--networks auto, more weight (--weight TARGET=2), or --balance with a method that looks at gradients "
+            "(`polytask methods`)",
+        )
+
+
+def dominated(run: Run) -> Iterator[Finding]:
+    """Networks in which one loss is most of the sum."""
+    for name, training in run.log.trainings.items():
+        if len(training.tasks) < 3 or not training.evaluations or not name.startswith(("network_", "all_in_one_n")):
+            continue
+        shares = np.array([
+            [(point.losses.get(task) or 0.0) * (point.weights.get(task) or 0.0) for task in training.tasks]
+            for point in training.evaluations[: max(1, len(training.evaluations) // 2)]
+        ]).mean(0)  # fmt: skip
+        if shares.sum() <= 0:
+            continue
+        loudest = int(shares.argmax())
+        share = float(shares[loudest] / shares.sum())
+        if share > max(0.5, 2 / len(training.tasks)):
+            yield Finding(
+                "dominated",
+                (training.tasks[loudest],),
+                f"in {name} the loss of {training.tasks[loudest]} is {share:.0%} of the weighted sum of "
+                f"{len(training.tasks)}",
+                "--balance scale_invariant, uw or db_mtl, or a smaller --weight for it",
+            )
+
+
+def conflict(run: Run) -> Iterator[Finding]:
+    """Pairs in one network of which each makes the other worse."""
+    if run.affinity is None:
+        return
+    tasks = run.affinity.tasks
+    values = np.array([[np.nan if v is None else v for v in row] for row in run.affinity.values], float)
+    np.fill_diagonal(values, np.nan)
+    size = np.nanmedian(np.abs(values)) if np.isfinite(values).any() else np.nan
+    served = {task: result.get("network") for task, result in run.results.get("tasks", {}).items()}
+    pairs = [
+        (tasks[i], tasks[j], values[i, j], values[j, i])
+        for i in range(len(tasks))
+        for j in range(i)
+        if max(values[i, j], values[j, i]) < -0.5 * size and served.get(tasks[i]) == served.get(tasks[j])
+    ]
+    if pairs:
+        worst = sorted(pairs, key=lambda pair: pair[2] + pair[3])
+        seen = "; ".join(f"{a} and {b} ({ab:+.2g}, {ba:+.2g})" for a, b, ab, ba in worst[:3])
+        yield Finding(
+            "conflict",
+            tuple(dict.fromkeys(name for pair in worst for name in pair[:2])),
+            f"an update on one raises the loss of the other in {len(pairs)} pairs of one network: {seen} "
+            f"(typical size {size:.2g})",
+            "--networks auto or more networks, or --balance pcgrad, upgrad or cagrad",
+        )
+
+
+def converged_early(run: Run) -> Iterator[Finding]:
+    """Tasks that a plain training of this run brought clearly beyond the peak at which they were frozen."""
+    found = []
+    for row in rows(run):
+        if row.converged_epoch is None:
+            continue
+        for name, training in run.log.trainings.items():
+            if not (name == "all_in_one" or name.startswith("single_task")) or row.task not in training.tasks:
+                continue
+            sign = -1 if row.direction == "min" else 1
+            later = [value for epoch, value in training.curve(row.task) if epoch > row.converged_epoch]
+            best = max(later, key=lambda value: sign * value, default=None)
+            change = gain(best, row.peak, row.direction)
+            if change and change.relative is not None and change.relative > STARVED:
+                found.append((row, name, best))
+                break
+    if found:
+        seen = (
+            f"{r.task} froze at {r.peak:.4g} in epoch {r.converged_epoch:g}, {n} reached {b:.4g} later"
+            for r, n, b in found[:5]
+        )
+        yield Finding(
+            "converged early",
+            tuple(row.task for row, _, _ in found),
+            "; ".join(seen),
+            "a larger convergence.patience or convergence.min_evaluations, or convergence.reopen=true",
+        )

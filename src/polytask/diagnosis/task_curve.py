@@ -1,0 +1,76 @@
+"""A validation curve, its noise and its peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..reporting.numbers import number
+from ..reporting.run import Run
+
+#: Evaluations below which a curve says nothing.
+LEAST_POINTS = 8
+
+
+@dataclass(frozen=True)
+class TaskCurve:
+    """The validation metric of a task over one training, up to its convergence, turned so that higher is better.
+
+    Attributes:
+        task: Its name.
+        values: ``[n]``.
+        losses: ``[n]`` training losses.
+        trivial: Level of a constant prediction, turned as the values; NaN if unknown.
+        whole_budget: Whether the training used all its steps.
+        share: Part of the budget in which the task learned from its own labels.
+    """
+
+    task: str
+    values: np.ndarray
+    losses: np.ndarray
+    trivial: float
+    whole_budget: bool
+    share: float
+
+    @property
+    def peak(self) -> int:
+        """Position of the best value."""
+        return int(np.argmax(self.values))
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of one evaluation, from the changes between neighbours in the second half."""
+        changes = np.diff(self.values[len(self.values) // 2 :])
+        return float(1.4826 * np.median(np.abs(changes - np.median(changes))) / np.sqrt(2))
+
+    @property
+    def learned(self) -> float:
+        """Height of the peak over a constant prediction, or over the first value where that is unknown."""
+        floor = self.values[0] if np.isnan(self.trivial) else self.trivial
+        return float(self.values[self.peak] - floor)
+
+
+def task_curves(run: Run) -> Iterator[TaskCurve]:
+    """The curve of every task in the network that serves it, if there is enough of it."""
+    trivial = (run.results.get("totals") or {}).get("trivial") or {}
+    for task, result in run.results.get("tasks", {}).items():
+        training = run.training_of(task)
+        if training is None:
+            continue
+        sign = -1.0 if result.get("direction") == "min" else 1.0
+        converged = training.converged.get(task)
+        points = [point for point in training.evaluations if converged is None or point.step <= converged.step]
+        known = [point for point in points if point.values.get(task) is not None]
+        if len(known) < LEAST_POINTS:
+            continue
+        level = number(trivial.get(task))
+        yield TaskCurve(
+            task,
+            sign * np.array([point.values[task] for point in known], float),
+            np.array([point.losses.get(task) for point in known], float),
+            float("nan") if level is None else sign * level,
+            bool(training.steps) and training.evaluations[-1].step >= (training.steps or 0),
+            known[-1].step / (training.steps or known[-1].step),
+        )

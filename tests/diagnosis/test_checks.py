@@ -1,0 +1,147 @@
+"""Every check finds what is planted, and says nothing about a run in which all is well."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polytask.diagnosis.data import drift, leak, weak_split
+from polytask.diagnosis.diagnose import CHECKS
+from polytask.diagnosis.learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
+from polytask.diagnosis.sharing import conflict, converged_early, dominated, starved
+from polytask.reporting.events import Convergence, Evaluation, Log, Training
+from polytask.reporting.run import Affinity, Run
+
+TASKS = ("a", "b", "c")
+NOISE = np.random.default_rng(0).normal(size=(40, 3))
+
+
+def well(evaluations=40):
+    """Rises, then stays: with a little noise."""
+    return 0.9 - 0.4 * 0.7 ** np.arange(evaluations)
+
+
+def training(name="network_0", values=None, losses=None, weights=1.0, noise=0.001, converged=None):
+    values = {**dict.fromkeys(TASKS), **(values or {})}
+    losses = {**dict.fromkeys(TASKS), **(losses or {})}
+    points = []
+    for k in range(40):
+        points.append(
+            Evaluation(
+                10.0 * (k + 1),
+                float(k),
+                {t: float((well() if values[t] is None else values[t])[k]) + noise * NOISE[k, i]
+                 for i, t in enumerate(TASKS)},
+                None,
+                {t: float((0.5 - 0.002 * np.arange(40) if losses[t] is None else losses[t])[k]) for t in TASKS},
+                dict.fromkeys(TASKS, weights),
+            )
+        )  # fmt: skip
+    return Training(name, list(TASKS), points, converged or {}, steps=400.0)
+
+
+def make_run(*trainings, results=None, alone=None, **parts):
+    tasks = {
+        task: {
+            "kind": "binary", "metric": "roc_auc", "direction": "max", "validation": 0.9, "test": 0.89, "network": 0,
+            "converged_epoch": None, "peak": 0.9, "kept": 1.0, **(results or {}).get(task, {}),
+        }
+        for task in TASKS
+    }  # fmt: skip
+    baselines = {"single_task": {t: {"validation": (alone or {}).get(t, 0.89), "test": 0.88} for t in TASKS}}
+    whole = {"tasks": tasks, "baselines": baselines, "totals": {"trivial": dict.fromkeys(TASKS, 0.5)}}
+    log = Log({t.name: t for t in trainings or (training(),)}, 0.0, parts.pop("warnings", ()))
+    return Run(Path("run"), {"targets": list(TASKS)}, whole, log=log, **parts)
+
+
+def found(check, run):
+    findings = list(check(run))
+    assert all(finding.evidence and finding.advice for finding in findings)
+    return {task for finding in findings for task in finding.tasks}
+
+
+def test_nothing_is_said_about_a_good_run():
+    assert [finding for check in CHECKS for finding in check(make_run())] == []
+
+
+def test_nothing_learned():
+    assert found(nothing_learned, make_run(training(values={"b": np.full(40, 0.503)}))) == {"b"}
+
+
+def test_too_few_steps():
+    rising = np.linspace(0.5, 0.8, 40)
+    assert found(too_few_steps, make_run(training(values={"a": rising}))) == {"a"}
+    stopped_early = replace(training(values={"a": rising}), steps=4000.0)
+    assert not found(too_few_steps, make_run(stopped_early))
+
+
+def test_learning_rate():
+    falling = np.concatenate([[0.7, 0.8], np.linspace(0.79, 0.6, 38)])
+    assert found(learning_rate, make_run(training(values={"a": falling, "c": falling}))) == {"a", "c"}
+    assert not found(learning_rate, make_run(training(values={"a": falling})))  # one of three: not the rate
+
+
+def test_noisy_validation():
+    assert found(noisy_validation, make_run(training(noise=0.05))) == set(TASKS)
+    assert not found(noisy_validation, make_run(training(noise=0.005)))
+
+
+def test_overfitting():
+    falling = np.concatenate([np.linspace(0.6, 0.8, 15), np.linspace(0.8, 0.7, 25)])
+    losses = np.linspace(0.6, 0.1, 40)
+    assert found(overfitting, make_run(training(values={"b": falling}, losses={"b": losses}))) == {"b"}
+    assert not found(overfitting, make_run(training(values={"b": falling}, losses={"b": np.full(40, 0.5)})))
+
+
+def test_what_happens_after_a_switch_is_not_the_tasks_own_learning():
+    falling = np.concatenate([np.linspace(0.6, 0.8, 15), np.linspace(0.8, 0.7, 25)])
+    switched = training(values={"b": falling}, losses={"b": np.linspace(0.6, 0.1, 40)})
+    switched.converged["b"] = Convergence(160.0, 15.0, 0.8)
+    assert not found(overfitting, make_run(switched))
+
+
+def test_starved():
+    assert found(starved, make_run(alone={"c": 0.95})) == {"c"}
+
+
+def test_dominated():
+    assert found(dominated, make_run(training(losses={"a": np.full(40, 30.0)}))) == {"a"}
+
+
+def test_conflict():
+    values = [[None, -0.2, 0.1], [-0.3, None, 0.1], [0.1, 0.1, None]]
+    run = make_run(affinity=Affinity(list(TASKS), values))
+    assert found(conflict, run) == {"a", "b"}
+    one_way = [[None, 0.2, 0.1], [-0.3, None, 0.1], [0.1, 0.1, None]]
+    assert not found(conflict, make_run(affinity=Affinity(list(TASKS), one_way)))
+    apart = make_run(results={"b": {"network": 1}}, affinity=Affinity(list(TASKS), values))
+    assert not found(conflict, apart)
+
+
+def test_converged_early():
+    frozen = {"a": {"converged_epoch": 10.0, "peak": 0.8}}
+    assert found(converged_early, make_run(training(), training("all_in_one"), results=frozen)) == {"a"}
+    late = {"a": {"converged_epoch": 39.0, "peak": 0.8}}
+    assert not found(converged_early, make_run(training(), training("all_in_one"), results=late))
+
+
+def test_leak():
+    assert found(leak, make_run(results={"b": {"test": 0.9999}})) == {"b"}
+    assert found(leak, make_run(warnings=("feature 'x' is a recoding of target 'c'",))) == {"c"}
+
+
+def test_weak_split():
+    run = make_run(warnings=("t.csv: target 'b' has 3 positive labels in validation", "feature 'x' orders target 'c'"))
+    assert found(weak_split, run) == {"b"}
+
+
+def test_drift():
+    worse = {task: {"test": 0.7} for task in TASKS}
+    assert found(drift, make_run(results=worse)) == set(TASKS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_no_check_fails_on_a_run_with_little_in_it(check):
+    bare = Run(Path("run"), {}, {"tasks": {"a": {"validation": None, "test": None}}})
+    assert list(check(bare)) == []
