@@ -10,8 +10,7 @@ class Finding:
     """Something an expert would point at.
 
     Attributes:
-        kind: Its name: ``starved``, ``dominated``, ``conflict``, ``leak``, ``weak split``, ``drift``, ``noisy validation``,
-            ``too few steps``, ``learning rate``, ``overfitting``, ``converged early`` or ``nothing learned``.
+        kind: Its name, such as ``starved``, ``dominated``, ``conflict``, ``leak``, ``drift`` or ``learning rate``.
         tasks: Tasks it is about.
         evidence: What was seen, with numbers.
         advice: What to try.
