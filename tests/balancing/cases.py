@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from polytask.balancing import BALANCERS, Balancer
 
 #: Options without which a method cannot be made.
-REQUIRED: dict[str, dict[str, Any]] = {"static": {"values": {"a": 2.0, "c": 0.5}}}
+REQUIRED: dict[str, dict[str, Any]] = {"static": {"values": {"a": 2.0, "c": 0.5}}, "pcd": {"primary": "a"}}
 TASKS = ["a", "b", "c"]
 #: Jacobians with worked results: three tasks, and two.
 J = torch.tensor([[3.0, 0, 1], [-2, 1, 0], [0, -1, 2]])
@@ -19,6 +19,11 @@ J2 = torch.tensor([[-4.0, 1, 1], [6, 1, 1]])
 
 def make(name: str, **options: Any) -> Balancer:
     return BALANCERS[name](**(REQUIRED.get(name, {}) | options))
+
+
+def make_for_any(name: str) -> Balancer:
+    """With options that name no task."""
+    return BALANCERS[name](**({"values": {}} if name == "static" else {}))
 
 
 def aggregate(balancer: Balancer, rows: Tensor, times: int = 1) -> tuple[Tensor, Tensor]:

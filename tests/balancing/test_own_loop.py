@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 import polytask as pt
 from balancing.cases import Net, batch, gradients, make
-from balancing.own_loop import CHECKS, GAPS, GRADIENT_METHODS, REFUSED, table
+from balancing.own_loop import CHECKS, GAPS, GRADIENT_METHODS, REFUSED, compiled, table
 from polytask.balancing import BALANCERS, repeatable
 
 
@@ -20,6 +21,13 @@ def test_works_together(check: str, name: str, request: pytest.FixtureRequest) -
     if (check, name) in GAPS:
         request.applymarker(pytest.mark.xfail(reason=GAPS[check, name], strict=True))
     CHECKS[check](name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+@pytest.mark.parametrize("name", ["uw", "gradnorm", "upgrad"])
+def test_compiled_by_inductor(name: str) -> None:
+    compiled(name, "inductor")
 
 
 def test_table_is_up_to_date() -> None:
@@ -35,7 +43,7 @@ def test_what_cannot_work_is_refused_at_once(case: str) -> None:
         BALANCERS[name](**{key: int(value) if value.isdigit() else value})
 
 
-@pytest.mark.parametrize("name", [n for n in GRADIENT_METHODS if n not in ("db_mtl", "graddrop")])
+@pytest.mark.parametrize("name", [n for n in GRADIENT_METHODS if n not in ("db_mtl", "graddrop", "excess_mtl")])
 def test_representation_under_a_gradient_scaler(name: str) -> None:
     found = []
     for scale in (1.0, 2.0**16):

@@ -97,8 +97,8 @@ def test_gradnorm(
 
 def test_gradnorm_without_alpha_equalises_the_norms() -> None:
     norms = tensor([2.0, 1.0, 0.5])
-    balancer = b.GradNorm(0.0, optimiser="sgd", lr=0.002)
-    for _ in range(3000):
+    balancer = b.GradNorm(0.0, optimiser="sgd", lr=0.005)
+    for _ in range(400):
         shared = torch.zeros(3, 1, requires_grad=True)
         balancer.backward({t: LOSSES[i] + norms[i] * shared[i, 0] for i, t in enumerate("abc")}, shared=[shared])
     scaled = balancer.found * norms
@@ -113,9 +113,9 @@ def test_gradnorm_takes_the_log_of_the_number_of_classes() -> None:
 
 
 def test_uncertainty() -> None:
-    uw = b.UncertaintyWeighting(lr=0.01)
+    uw = b.UncertaintyWeighting(lr=0.02)
     close(weights_of(uw), 0.5, 0.5, 0.5)
-    for _ in range(4000):
+    for _ in range(800):
         weights = weights_of(uw)
     close(uw.log_variance, *LOSSES.log().tolist(), atol=1e-3)  # the optimum, where the weight is 1 / (2 L)
     close(weights, *(1 / (2 * LOSSES)).tolist(), atol=1e-3)

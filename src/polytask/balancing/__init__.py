@@ -5,11 +5,14 @@ from .gradient_balancer import GradientBalancer
 from .methods.aligned_mtl import AlignedMTL
 from .methods.cagrad import CAGrad
 from .methods.config import ConFIG
+from .methods.cosmos import COSMOS
+from .methods.cr_mogm import CRMOGM
 from .methods.db_mtl import DBMTL, db_mtl_scales
 from .methods.dtp import DTP, dtp_weights
 from .methods.dual_proj import DualProj
 from .methods.dwa import DWA, dwa_weights
 from .methods.equal import Equal
+from .methods.excess_mtl import ExcessMTL, excess_risks
 from .methods.fairgrad import FairGrad
 from .methods.famo import FAMO, famo_gradient, famo_weights
 from .methods.gls import GLS, gls_weights
@@ -21,6 +24,8 @@ from .methods.imtl_g import IMTLG
 from .methods.imtl_l import IMTLL
 from .methods.mgda import MGDA
 from .methods.nash_mtl import NashMTL
+from .methods.pbi import PBI
+from .methods.pcd import PCD
 from .methods.pcgrad import PCGrad
 from .methods.rlw import RLW, rlw_weights
 from .methods.scale_invariant import ScaleInvariant, scale_invariant_weights
@@ -33,8 +38,9 @@ from .second_forward import repeatable
 from .task_losses import TaskLosses
 
 _METHODS: tuple[type[Balancer], ...] = (
-    Static, Equal, DWA, DTP, GradNorm, UncertaintyWeighting, IMTLL, ScaleInvariant, GLS, STCH, RLW, FAMO, DBMTL,
-    UPGrad, DualProj, PCGrad, GradVac, CAGrad, MGDA, IMTLG, IMTL, AlignedMTL, NashMTL, FairGrad, ConFIG, GradDrop,
+    Static, Equal, DWA, DTP, GradNorm, UncertaintyWeighting, IMTLL, ScaleInvariant, GLS, STCH, COSMOS, PBI,
+    RLW, FAMO, DBMTL, UPGrad, DualProj, PCGrad, GradVac, CAGrad, MGDA, IMTLG, IMTL, AlignedMTL, NashMTL, FairGrad,
+    ConFIG, GradDrop, PCD, ExcessMTL, CRMOGM,
 )  # fmt: skip
 
 #: Methods by the name they have on the command line.
@@ -42,6 +48,8 @@ BALANCERS: dict[str, type[Balancer]] = {method.name: method for method in _METHO
 
 __all__ = [
     "BALANCERS",
+    "COSMOS",
+    "CRMOGM",
     "DBMTL",
     "DTP",
     "DWA",
@@ -51,6 +59,8 @@ __all__ = [
     "IMTLG",
     "IMTLL",
     "MGDA",
+    "PBI",
+    "PCD",
     "RLW",
     "STCH",
     "AlignedMTL",
@@ -59,6 +69,7 @@ __all__ = [
     "ConFIG",
     "DualProj",
     "Equal",
+    "ExcessMTL",
     "FairGrad",
     "GradDrop",
     "GradNorm",
@@ -75,6 +86,7 @@ __all__ = [
     "db_mtl_scales",
     "dtp_weights",
     "dwa_weights",
+    "excess_risks",
     "famo_gradient",
     "famo_weights",
     "gls_weights",

@@ -84,6 +84,21 @@ BIBTEX: dict[str, tuple[str, ...]] = {
             "arXiv:2402.19078",
         ),
     ),
+    "cosmos": (
+        _entry(
+            "inproceedings", "ruchte2021", "Ruchte, Michael and Grabocka, Josif",
+            "Scalable Pareto Front Approximation for Deep Multi-Objective Learning", "ICDM", 2021, "arXiv:2103.13392",
+        ),
+        _JD,
+    ),
+    "pbi": (
+        _entry(
+            "article", "zhang2007", "Zhang, Qingfu and Li, Hui",
+            "MOEA/D: A Multiobjective Evolutionary Algorithm Based on Decomposition",
+            "IEEE Transactions on Evolutionary Computation", 2007, "11(6):712-731, doi:10.1109/TEVC.2007.892759",
+        ),
+        _JD,
+    ),
     "rlw": (
         _entry(
             "article", "lin2022", "Lin, Baijiong and Ye, Feiyang and Zhang, Yu and Tsang, Ivor W.",
@@ -167,6 +182,27 @@ BIBTEX: dict[str, tuple[str, ...]] = {
             "inproceedings", "liu2025", "Liu, Qiang and Chu, Mengyu and Thuerey, Nils",
             "ConFIG: Towards Conflict-free Training of Physics Informed Neural Networks", "ICLR", 2025,
             "arXiv:2408.11104",
+        ),
+        _JD,
+    ),
+    "pcd": (
+        _entry(
+            "article", "pcd2026", "others",
+            "Not All Objectives Are Born Equal: Priority-Constrained Descent for Hierarchical Multi-Objective "
+            "Optimization", "Transactions on Machine Learning Research", 2026, "arXiv:2606.29521",
+        ),
+        _JD,
+    ),
+    "excess_mtl": (
+        _entry(
+            "inproceedings", "he2024", "He, Yifei and others",
+            "Robust Multi-Task Learning with Excess Risks", "ICML", 2024, "PMLR 235",
+        ),
+    ),
+    "cr_mogm": (
+        _entry(
+            "inproceedings", "zhou2022", "Zhou, Shiji and others",
+            "On the Convergence of Stochastic Multi-Objective Gradient Manipulation and Beyond", "NeurIPS", 2022, "",
         ),
         _JD,
     ),

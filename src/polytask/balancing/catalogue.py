@@ -48,6 +48,27 @@ _CHOICE = """## How to choose
 """
 
 
+_REFUSED = """# What is not wrapped, and why
+
+torchjd 0.18 has more than the methods here:
+
+| of torchjd | why not |
+|---|---|
+| `Krum`, `TrimmedMean` | made for federated learning with participants that lie; see below |
+| `MoDoWeighting`, `SDMGradWeighting` | need gradients of two or three independent batches per step; see below |
+| `Mean`, `Sum`, `Constant`, `Random` | are `equal` at another learning rate, `equal`, `static` and `rlw` |
+| scalarisations `DWA`, `FAMO`, `GeometricMean`, `IMTLL`, `STCH`, `UW` | are here, for absent tasks and resuming, too |
+
+- Krum and the trimmed mean drop the gradients, or coordinates, that differ most from the others. In multi-task learning
+  these are the tasks that need attention.
+- MoDo and SDMGrad: a balancer is given the mean losses of one batch. Independent halves of it would need losses of
+  their own and halve the batch of everything else.
+
+Left out of methods that are here: the focal loss that the paper of `dtp` uses within each task works on single
+examples, and a balancer sees mean losses. It would be a loss of the task, not a way of weighing tasks.
+"""
+
+
 def sections(name: str) -> dict[str, str]:
     """The docstring of a method, by its headings; what comes before the first is under ``""``."""
     found: dict[str, list[str]] = {"": []}
@@ -126,7 +147,7 @@ def overview() -> str:
     table = ["## All methods", "", "| method | what it does | looks at |", "|---|---|---|", *rows, ""]
     more = [
         "What works together: [compatibility](compatibility.md). Seen at work: [GradNorm's synthetic",
-        "problem](gradnorm_toy.md), [two tables](comparison.md).",
+        "problem](gradnorm_toy.md), [two tables](comparison.md). And [what is not wrapped, and why](not_wrapped.md).",
         "",
     ]
     return "\n".join(head + table + more)
@@ -134,7 +155,7 @@ def overview() -> str:
 
 def pages() -> dict[str, str]:
     """All pages by file name."""
-    return {"README.md": overview()} | {f"{name}.md": page(name) for name in BALANCERS}
+    return {"README.md": overview(), "not_wrapped.md": _REFUSED} | {f"{name}.md": page(name) for name in BALANCERS}
 
 
 if __name__ == "__main__":

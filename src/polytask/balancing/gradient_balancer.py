@@ -79,6 +79,7 @@ class GradientBalancer(Balancer):
         self.every = every
         self.head_weighting = head_weighting
         self._engine: list[Any] = []
+        self._means = torch.zeros(0)  # [K] losses of the step in progress, for methods that look at them, too
         self.found: Tensor
         self.register_buffer("found", torch.ones(0))
 
@@ -103,8 +104,13 @@ class GradientBalancer(Balancer):
         self.found = torch.ones(tasks)
 
     def attach(self, encoder: nn.Module) -> None:
-        """Hook the shared modules for ``gradients="gramian"``; call once, before the first forward pass."""
+        """Hook the shared modules for ``gradients="gramian"``; call once, before the first forward pass.
+
+        Raises:
+            UserError: If there are several processes.
+        """
         if self.gradients == "gramian" and not self._engine:
+            self._refuse_several_processes()
             from .extras import torchjd_aggregation
 
             torchjd_aggregation(self.name)
@@ -188,6 +194,7 @@ class GradientBalancer(Balancer):
             rows: The gradients; None for Gramians only.
             factor: ``[n]`` by which the gradients are multiplied beforehand.
         """
+        self._means = step.losses.means
         inner = self._gramian(step, rows)
         if factor is not None:
             inner = inner * factor * factor[:, None]
@@ -209,12 +216,16 @@ class GradientBalancer(Balancer):
             return sum_over_processes(inner) / world_size() ** 2 if self.gradients == "representation" else inner
         if not self._engine:
             raise UserError(f"balancer {self.name!r}: call attach(encoder) once, before the first forward pass")
+        self._refuse_several_processes()
+        return self._engine[0].compute_gramian(step.values).detach()
+
+    def _refuse_several_processes(self) -> None:
         if world_size() > 1:
             raise UserError(
-                f"balancer {self.name!r}: gradients='gramian' works in one process only, since the Gramian of averaged "
-                "gradients is not an average of Gramians; use 'exact' or 'representation'"
+                f"balancer {self.name!r}: gradients='gramian' works in one process only: the Gramian of averaged "
+                "gradients has products of one process's gradients with another's, which takes the gradients "
+                "themselves; use 'exact' or 'representation'"
             )
-        return self._engine[0].compute_gramian(step.values).detach()
 
     def _finish(
         self,

@@ -54,9 +54,13 @@ class DTP(Balancer):
     When to choose it:
         When the metric, not the loss, says which task needs work, and all tasks have one between 0 and 1.
 
+    Deviations:
+        The paper also uses a focal loss on the examples within each task. A balancer sees mean losses, so it is not
+        part of this method.
+
     Reference:
         M. Guo, A. Haque, D.-A. Huang, S. Yeung, L. Fei-Fei, "Dynamic Task Prioritization for Multitask Learning", ECCV
-        2018, doi:10.1007/978-3-030-01270-0_17. The paper's focal loss within each task is not included.
+        2018, doi:10.1007/978-3-030-01270-0_17.
     """
 
     name = "dtp"

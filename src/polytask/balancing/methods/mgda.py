@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..aggregator import Aggregator
+
+NORMALISE = ("none", "norm", "loss", "both")
 
 
 class MGDA(Aggregator):
@@ -15,7 +18,8 @@ class MGDA(Aggregator):
     ``update = J^T w``, ``w = argmin over the simplex of |J^T w|``; weights sum to 1.
 
     Args:
-        normalise: ``none``; or divide the gradients first by their ``norm``.
+        normalise: ``none``; or divide the gradients first by their ``norm``, by the ``loss`` of the task, or by
+            ``both`` multiplied.
         epsilon: Stop of the Frank-Wolfe iterations; torchjd's default.
         max_iters: Most iterations; torchjd's default.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
@@ -30,7 +34,9 @@ class MGDA(Aggregator):
         Few tasks of equal importance. Favours the task with the smallest gradient; a task near its optimum stops all.
 
     Deviations:
-        Sener and Koltun's public two-task solver clips weights to [.001, .999]; not done here.
+        Sener and Koltun's public two-task solver clips weights to [.001, .999]; not done here. With ``normalise`` their
+        code weighs the gradients as they were with weights found for the normalised ones; here the normalised ones are
+        combined.
 
     Reference:
         J.-A. Desideri, "Multiple-gradient descent algorithm (MGDA) for multiobjective optimization", C. R. Math. 2012;
@@ -51,18 +57,20 @@ class MGDA(Aggregator):
         head_weighting: bool = False,
     ) -> None:
         super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
-        self._check(normalise=(normalise, ("none", "norm")))
+        self._check(normalise=(normalise, NORMALISE))
         self.normalise, self.epsilon, self.max_iters = normalise, epsilon, max_iters
 
     @property
     def degree(self) -> float:
-        return 1.0 if self.normalise == "none" else 0.0
+        return 0.0 if self.normalise in ("norm", "both") else 1.0
 
     def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
-        if self.normalise == "none":
-            return self._weighting(gramian)
-        norms = gramian.diagonal().sqrt()
-        return self._weighting(gramian / norms / norms[:, None]) / norms
+        size = torch.ones_like(gramian[0])
+        if self.normalise in ("norm", "both"):
+            size = gramian.diagonal().sqrt()
+        if self.normalise in ("loss", "both"):
+            size = size * self._means[present].to(size).clamp_min(1e-8)
+        return self._weighting(gramian / size / size[:, None]) / size
 
     def _make(self, torchjd: Any) -> Any:
         return torchjd.MGDAWeighting(epsilon=self.epsilon, max_iters=self.max_iters)

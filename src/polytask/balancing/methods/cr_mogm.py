@@ -1,0 +1,90 @@
+"""CR-MOGM: the weights of another method, smoothed over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import UserError, did_you_mean
+from ..gradient_balancer import GradientBalancer
+
+
+class CRMOGM(GradientBalancer):
+    """Correlation-reduced gradient manipulation: the weights that another method finds, as a running mean.
+
+    ``w <- alpha w + (1 - alpha) found``. Weights found from a batch depend on the very gradients that they multiply,
+    which biases the update; the running mean hardly depends on this batch.
+
+    Args:
+        method: Name of the method that finds the weights, one that looks at gradients and does nothing else with them.
+        alpha: Decay of the running mean, 0 to 1; 0.9 as in torchjd.
+        options: Options of that method.
+        gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
+        every: Steps between new weights.
+        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+
+    Cost:
+        That of the other method.
+
+    When to choose it:
+        Small batches, whose gradients are noisy, with any of those methods.
+
+    Deviations:
+        The mean is kept per task: an absent task keeps its weight.
+
+    Reference:
+        S. Zhou et al., "On the Convergence of Stochastic Multi-Objective Gradient Manipulation and Beyond", NeurIPS
+        2022, Algorithm 1. The rule is that of torchjd's CRMOGMWeighting.
+    """
+
+    name = "cr_mogm"
+
+    def __init__(
+        self,
+        method: str = "mgda",
+        *,
+        alpha: float = 0.9,
+        options: Mapping[str, Any] | None = None,
+        gradients: str = "exact",
+        every: int = 1,
+        head_weighting: bool = False,
+    ) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        self._check_range(alpha=(alpha, 0, 1 - 1e-9))
+        self.alpha = alpha
+        self.method = _make(method, dict(options or {}))
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(0))
+
+    def _start(self, tasks: int) -> None:
+        super()._start(tasks)
+        self.method.bind(self.tasks)
+        self.mean = torch.full((tasks,), torch.nan)
+
+    def find(self, gramian: Tensor, present: Tensor) -> Tensor:
+        self.method.steps, self.method._means = self.steps, self._means
+        found = self.method.find(gramian, present).to(self.mean)
+        old = self.mean[present]
+        new = torch.where(old.isnan(), found, self.alpha * old + (1 - self.alpha) * found)
+        self.mean = self.mean.index_copy(0, present, new)
+        return new.to(gramian)
+
+    def task_switched(self, task: int) -> None:
+        self.mean[task] = torch.nan
+        self.method.task_switched(task)
+
+
+def _make(name: str, options: dict[str, Any]) -> GradientBalancer:
+    from .. import BALANCERS
+
+    plain = {
+        key: method
+        for key, method in BALANCERS.items()
+        if issubclass(method, GradientBalancer) and method._update is GradientBalancer._update and method is not CRMOGM
+    }
+    if name not in plain:
+        raise UserError(f"balancer 'cr_mogm': method={name!r} is not one of them; {did_you_mean(name, plain)}")
+    return plain[name](**options)
