@@ -84,7 +84,15 @@ def test_the_sections_fit_the_classes_they_configure():
     default = AsynchronousConvergence()
     for name in ConvergenceConfig.model_fields:
         assert getattr(convergence, name) == getattr(default, name)
-    assert AffinityProbe(**make_config(LEAST).affinity.model_dump()).every == AffinityProbe().every
+    assert AffinityProbe(**make_config(LEAST).affinity.options()).settings() == AffinityProbe().settings()
+
+
+def test_keys_of_affinity_that_do_nothing_with_its_estimator_are_refused():
+    make_config({**LEAST, "affinity": {"estimator": "lookahead", "lookahead": "optimizer", "every": 5}})
+    with pytest.raises(UserError, match="'lookahead' has no effect with estimator gramian"):
+        make_config({**LEAST, "affinity": {"estimator": "gramian", "lookahead": "optimizer"}})
+    with pytest.raises(UserError, match="estimator 'tag' is not known"):
+        make_config({**LEAST, "affinity": {"estimator": "tag"}})
 
 
 def test_a_relative_table_is_beside_its_configuration(tmp_path):

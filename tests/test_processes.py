@@ -59,9 +59,17 @@ def test_the_example_has_batches_in_which_one_process_lacks_a_task():
     assert (halves[0] ^ halves[1]).any()
 
 
-@pytest.mark.parametrize(("name", "batch"), [("plain", 4), ("one row", 1)])
-def test_two_processes_train_the_model_of_one(found, name, batch):
-    alone = two_processes.plain(batch)
+ALONE = {
+    "plain": {},
+    "one row": {"batch": 1},
+    "gramian": {"estimator": "gramian"},
+    "factored": {"estimator": "factored", "refresh": 1},
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_two_processes_train_the_model_of_one(found, name):
+    alone = two_processes.plain(**ALONE[name])
     for one in found:
         torch.testing.assert_close(one[name]["weights"], alone["weights"], atol=1e-6, rtol=1e-6)
         for two_losses, losses in zip(one[name]["losses"], alone["losses"], strict=True):
@@ -70,7 +78,8 @@ def test_two_processes_train_the_model_of_one(found, name, batch):
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "one row", "early", "memory", "files", "again", "interrupted", "other model"]
+    "name",
+    ["plain", "one row", "gramian", "factored", "early", "memory", "files", "again", "interrupted", "other model"],
 )
 def test_both_processes_end_with_the_same(found, name):
     assert differences(found[0][name], found[1][name]) == []

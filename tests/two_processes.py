@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import distributed
 
-from polytask import AsynchronousConvergence, Callback, fit
+from polytask import AsynchronousConvergence, Callback, MultiTaskModel, fit
 from polytask.balancing import DWA
 from polytask.processes import average_gradients, rank, sum_over_processes, world_size
 from polytask.training import EventLog, TrainingResult
 from polytask.training.callbacks import AffinityProbe
-from small_training import make_model, make_rows, small_settings, tree_of
+from small_training import INPUTS, TASKS, make_model, make_rows, small_settings, tree_of
 
 #: On the order of these rows no batch of four rows leaves both processes with labels of every task.
 ROWS, VALIDATION = make_rows(missing=0.5), make_rows(60, seed=1)
@@ -46,20 +46,26 @@ class Interrupt(Callback):
             raise KeyboardInterrupt
 
 
-def plain(batch: int = 4) -> dict[str, Any]:
+def linear_model() -> MultiTaskModel:
+    """Without a nonlinearity Jacobians are the same for all samples, whichever rows a process has."""
+    torch.manual_seed(5)
+    return MultiTaskModel(torch.nn.Sequential(torch.nn.Linear(INPUTS, 8), torch.nn.Linear(8, 6)), TASKS)
+
+
+def plain(batch: int = 4, **probe: Any) -> dict[str, Any]:
     """A training whose result depends on every row and on global weights, with labels missing."""
     last = Last()
     settings = small_settings(optimizer="sgd", batch_size=batch, steps=24, weight_decay=0.01, gradient_clip=1.0)
     result = fit(
-        make_model(),
+        linear_model() if probe else make_model(),
         train=ROWS,
         validation=VALIDATION,
         balancer=DWA(),
-        callbacks=[last, AffinityProbe(every=5)],
+        callbacks=[last, AffinityProbe(every=5, **(probe or {"estimator": "lookahead", "lookahead": "momentum"}))],
         settings=settings,
     )
     losses = [evaluation.losses for evaluation in result.history]
-    return {"weights": last.weights, "losses": losses, "affinity": result.callbacks["affinity"]}
+    return {"weights": last.weights, "losses": losses, "affinity": result.callbacks["affinity"]["statistics"]}
 
 
 def converging(folder: Path | None = None, interrupt: int | None = None) -> TrainingResult:
@@ -131,6 +137,8 @@ def run(number: int, folder: str, number_of_processes: int = 2) -> None:
         "gradients": gradients(),
         "plain": plain(),
         "one row": plain(batch=1),
+        "gramian": plain(estimator="gramian"),
+        "factored": plain(estimator="factored", refresh=1),
         "early": tree_of(early_stopping()),
         "memory": tree_of(converging()),
         "files": tree_of(converging(path / "whole")),

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .balancing import BALANCERS
 from .errors import UserError, did_you_mean
+from .grouping.affinity import AUTO, ESTIMATORS
 from .models import SHARING, sharing_problems
 from .task_order import ORDERS
-from .training import TrainingSettings
+from .training import AffinityProbe, TrainingSettings
 
 
 class Section(BaseModel):
@@ -41,7 +42,22 @@ class SourceConfig(Section):
 class AffinityConfig(Section):
     """How affinity is measured; see :class:`polytask.training.AffinityProbe`."""
 
-    every: int = Field(10, ge=1, description="steps between probes")
+    estimator: str = Field(AUTO, description=f"{AUTO}, {', '.join(ESTIMATORS)}")
+    every: int | None = Field(None, ge=1, description="steps between probes; null: the estimator's own")
+    start: int = Field(0, ge=0, description="first step that may be probed")
+    stop: int | None = Field(None, ge=1, description="step from which on none is")
+    time: Literal["mean", "trapezoid", "winsorised"] = Field("mean", description="how the course becomes one number")
+    divide_by_lr: bool = Field(False, description="divide by the learning rate, as the published matrices are")
+    lookahead: Literal["sgd", "momentum", "optimizer"] | None = Field(
+        None, description="step taken by estimator lookahead; null: sgd"
+    )
+    null: bool | None = Field(None, description="estimator lookahead: subtract what a step with zero gradient does")
+    rows: int | None = Field(None, ge=1, description="estimator factored: samples whose Jacobians are taken")
+    refresh: int | None = Field(None, ge=1, description="estimator factored: steps between their samplings")
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of :class:`polytask.AffinityProbe`: what is not left to its default."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
 class ConvergenceConfig(Section):
@@ -152,10 +168,11 @@ class Config(Section):
             problems.append(f"sequential: has an effect only with converge: sequential, found {self.converge!r}")
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
-        try:
-            self.training()
-        except UserError as error:
-            problems += error.problems
+        for check in (self.training, lambda: AffinityProbe(**self.affinity.options())):
+            try:
+                check()
+            except UserError as error:
+                problems += error.problems
         if problems:
             raise UserError(*problems)
         return self

@@ -49,7 +49,7 @@ def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Networ
         stored = read_json(run.selection)
         return _networks(trainer, Selection.from_json_dict(stored.get("planned", stored), str(run.selection)))
     names = [task.name for task in trainer.data.tasks]
-    affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], names, config.affinity.every)
+    affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], names)
     affinity.save(run.affinity)
     selection, curve = choose(affinity, config.networks)
     write_json(run.selection, selection.to_json_dict() | {"curve": curve})

@@ -31,7 +31,7 @@ def measure_table(config: Config, display: Display) -> Affinity:
             network,
             train=data.rows["train"],
             validation=data.rows["validation"],
-            every=config.affinity.every,
+            **config.affinity.options(),
             balancer=make_balancer(config.balance),
             settings=config.training(),
             seed=config.seed,

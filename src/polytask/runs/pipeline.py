@@ -80,7 +80,7 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     joint = None
     grouping = config.networks not in (1, "single_task") and len(everyone) > 1
     if config.baselines or grouping:
-        probes = [AffinityProbe(config.affinity.every)] if grouping else []
+        probes = [AffinityProbe(**config.affinity.options())] if grouping else []
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
     networks = plan_networks(trainer, joint)
     singles = []

@@ -7,6 +7,7 @@
         callback.before_step(batch)                            probes (affinity)
         features, common = model.represent(batch.inputs)       what the heads read; where the shared part ends
         losses  = objective(model.heads(features))             per task: true labels, or soft labels once converged
+        callback.after_forward(common, losses)                 probes that use the training's own forward pass
         weights = balancer.backward(losses, shared, common)    fills .grad of every parameter
         average_gradients                                      several processes only
         clip, optimizer.step, zero_grad                        what absent tasks own is left alone
@@ -238,6 +239,8 @@ class Training:
         needs = self.balancer.needs
         again = repeatable(self.model) if needs.second_forward else None
         common, losses = self._forward(batch)
+        for callback in self.callbacks:
+            callback.after_forward(self, batch, common, losses)
         shared = None if needs.gradients == "none" else self.model.shared_parameters()
         self.weights = self.balancer.backward(losses, shared=shared, features=common, backward=self.fabric.backward)
         average_gradients(self.model.parameters())

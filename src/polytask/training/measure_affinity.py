@@ -11,6 +11,7 @@ from torch import Tensor
 from ..balancing import Balancer
 from ..data import Rows
 from ..grouping import Affinity
+from ..grouping.affinity import AUTO
 from ..models import MultiTaskModel
 from ..task import Task
 from .callbacks import AffinityProbe, affinity_from_state
@@ -25,11 +26,13 @@ def measure_affinity(
     *,
     train: Rows | tuple[Any, Mapping[str, Tensor]],
     validation: Rows | tuple[Any, Mapping[str, Tensor]] | None = None,
-    every: int = 10,
+    every: int | None = None,
+    estimator: str = AUTO,
     balancer: Balancer | None = None,
     settings: TrainingSettings | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Affinity:
     """Train a copy of ``model`` for all tasks and measure on the way how an update on each changes the others' losses.
 
@@ -38,11 +41,13 @@ def measure_affinity(
         tasks: Its tasks, if you want to say them again.
         train: As for :func:`polytask.fit`.
         validation: Where early stopping looks; the training rows by default.
-        every: Steps between probes, see :class:`~polytask.training.AffinityProbe`.
+        every: Steps between probes; the estimator's own number by default.
+        estimator: How affinity is measured, see :class:`~polytask.training.AffinityProbe`.
         balancer: How the losses are balanced meanwhile.
         settings: As for :func:`polytask.fit`.
         seed: Likewise.
         progress: Likewise.
+        options: Further options of :class:`~polytask.training.AffinityProbe`.
 
     Returns:
         ``affinity.matrix[i, j]``: effect of an update on task i on the loss of task j; positive helps.
@@ -63,9 +68,9 @@ def measure_affinity(
         train=train,
         validation=train if validation is None else validation,
         balancer=balancer,
-        callbacks=[AffinityProbe(every)],
+        callbacks=[AffinityProbe(every, estimator=estimator, **options)],
         settings=settings,
         seed=seed,
         progress=progress,
     )
-    return affinity_from_state(result.callbacks[AffinityProbe.name], [task.name for task in model.tasks], every)
+    return affinity_from_state(result.callbacks[AffinityProbe.name], [task.name for task in model.tasks])

@@ -1,20 +1,32 @@
 """Measuring affinity while training goes on as if nothing happened."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from polytask import Callback, UserError
-from polytask.grouping.affinity import affinity_of_losses, lookahead_losses
+from polytask import Callback, MultiTaskModel, Task, UserError
+from polytask.balancing import TaskLosses
+from polytask.grouping.affinity import affinity_of_losses, lookahead_losses, virtual_step
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
 from small_training import TASKS, assert_same_result, make_model, make_rows, train
 
 NAMES = [task.name for task in TASKS]
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.4])
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_a_training_with_probes_is_bit_equal_to_one_without(missing, optimizer):
+PROBES = {
+    "exact": {"estimator": "lookahead", "every": 3},
+    "own step": {"estimator": "lookahead", "lookahead": "optimizer", "null": True, "every": 3},
+    "gramian": {"estimator": "gramian", "every": 3},
+    "representation": {"estimator": "representation", "every": 3},
+    "factored": {"estimator": "factored", "rows": 4, "refresh": 3},
+}
+
+
+@pytest.mark.parametrize(("missing", "optimizer"), [(0.0, "sgd"), (0.4, "adam")])
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_training_with_probes_is_bit_equal_to_one_without(missing, optimizer, probe):
     results = [
         train(
             callback,
@@ -22,14 +34,100 @@ def test_a_training_with_probes_is_bit_equal_to_one_without(missing, optimizer):
             model=make_model(dropout=0.4, norm=True),
             settings={"optimizer": optimizer, "weight_decay": 0.01},
         )
-        for callback in (Callback(), AffinityProbe(every=3))
+        for callback in (Callback(), AffinityProbe(**PROBES[probe]))
     ]
     assert_same_result(*results, callbacks=False)
+    assert results[1].callbacks["affinity"]["statistics"]["samples"] > 10
 
 
-def test_probes_come_at_every_nth_step_from_the_first():
-    result = train(AffinityProbe(every=7))
-    assert result.callbacks["affinity"]["samples"] == 6  # steps 0, 7, ..., 35
+class Interrupt(Callback):
+    """Stops the training before a step."""
+
+    name = "interrupt"
+
+    def __init__(self, step=None):
+        self.step = step
+
+    def before_step(self, training, batch):
+        if training.step == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("probe", ["own step", "factored"])
+def test_a_measurement_that_was_interrupted_goes_on_as_if_it_had_not(probe, tmp_path):
+    def run(step=None, folder=None):
+        return train(
+            AffinityProbe(**PROBES[probe]), Interrupt(step), folder=folder, settings={"checkpoint_seconds": 0.0}
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        run(17, tmp_path)
+    assert_same_result(run(), run(folder=tmp_path))
+
+
+def samples(**options):
+    affinity = affinity_from_state(train(AffinityProbe(**options)).callbacks["affinity"], NAMES)
+    return affinity, affinity.windows.steps[:, 0].tolist()
+
+
+def test_probes_come_at_every_nth_step_from_start_to_stop():
+    assert samples(estimator="lookahead", every=7)[1] == [0, 7, 14, 21, 28, 35]
+    assert samples(estimator="gramian", every=7, start=3, stop=24)[1] == [3, 10, 17]
+    automatic = samples()[0].meta
+    assert (automatic["estimator"], automatic["samples"]) == ("factored", 40)
+
+
+def test_dividing_by_the_learning_rate():
+    plain, divided = (samples(estimator="gramian", every=5, divide_by_lr=x)[0].matrix for x in (False, True))
+    np.testing.assert_allclose(divided, plain / 0.02, rtol=1e-5)
+
+
+def test_the_null_step_shifts_columns_and_is_reported():
+    options = {"estimator": "lookahead", "lookahead": "optimizer", "every": 5}
+    plain, corrected = (samples(**options, null=x)[0] for x in (False, True))
+    np.testing.assert_allclose(plain.matrix, corrected.matrix + np.array(corrected.meta["null"]), atol=1e-6)
+
+
+def test_the_gramian_is_the_lookahead_for_small_steps():
+    options = {"settings": {"optimizer": "sgd", "learning_rate": 1e-3}, "model": make_model()}
+    exact, first_order = (
+        affinity_from_state(
+            train(AffinityProbe(every=1, estimator=name), **copy.deepcopy(options)).callbacks["affinity"], NAMES
+        ).matrix
+        for name in ("lookahead", "gramian")
+    )
+    np.testing.assert_allclose(first_order, exact, rtol=0.02, atol=2e-6)
+
+
+def linear_model():
+    torch.manual_seed(5)
+    return MultiTaskModel(torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Linear(8, 6)), TASKS)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_factored_is_the_gramian_where_jacobians_do_not_differ_between_samples(missing):
+    rows = make_rows(missing=missing)
+    matrices = [
+        affinity_from_state(train(probe, model=linear_model(), train=rows).callbacks["affinity"], NAMES).matrix
+        for probe in (AffinityProbe(1, estimator="gramian"), AffinityProbe(1, estimator="factored", refresh=1))
+    ]
+    np.testing.assert_allclose(matrices[1], matrices[0], rtol=1e-4, atol=1e-7)
+
+
+def test_estimators_that_do_not_fit_are_refused_and_auto_takes_another():
+    tasks = [Task("a"), Task("b")]
+
+    def model():
+        torch.manual_seed(0)
+        image = torch.nn.Unflatten(1, (1, 5))
+        layers = [image, torch.nn.Conv1d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(12, 2)]
+        return MultiTaskModel(torch.nn.Sequential(*layers), tasks)
+
+    with pytest.raises(UserError, match=r"factored does not fit.* hold \d+% of the encoder's parameters"):
+        train(AffinityProbe(estimator="factored"), model=model())
+    result = train(AffinityProbe(), model=model())
+    assert result.callbacks["affinity"]["settings"]["estimator"] == "gramian"
+    assert result.callbacks["affinity"]["settings"]["every"] == 16
 
 
 class ByHand(Callback):
@@ -43,20 +141,22 @@ class ByHand(Callback):
 
         def losses():
             outputs = training.model(batch.inputs)
-            values = [
-                task.definition.loss(outputs[task.name], batch.targets[:, position]).mean()
+            values = {
+                task.name: task.definition.loss(outputs[task.name], batch.targets[:, position]).mean()
                 for position, task in enumerate(TASKS)
-            ]
-            return torch.stack(values), torch.stack(values).detach()
+            }
+            return TaskLosses.from_mapping(values, NAMES)
 
         shared = list(training.model.encoder.parameters())
-        self.matrix = affinity_of_losses(*lookahead_losses(training.model, losses, shared, 0.02))
+        step = virtual_step("sgd", training.optimizer, shared)
+        before, after = lookahead_losses(training.model, losses, shared, step)
+        self.matrix = affinity_of_losses(before.means, after)
 
 
 def test_the_matrix_is_that_of_the_losses_of_a_step():
     hand = ByHand()
-    result = train(hand, AffinityProbe(every=100))
-    affinity = affinity_from_state(result.callbacks["affinity"], NAMES, every=100)
+    result = train(hand, AffinityProbe(every=100, estimator="lookahead"))
+    affinity = affinity_from_state(result.callbacks["affinity"], NAMES)
     np.testing.assert_allclose(affinity.matrix, hand.matrix.numpy(), atol=1e-6)
     assert affinity.tasks == tuple(NAMES)
     assert affinity.meta["samples"] == 1
@@ -68,10 +168,23 @@ def test_pairs_are_counted_where_both_tasks_have_labels():
     rows = make_rows(missing=0.2)
     rows.observed[:, 0] &= torch.arange(96) < 2
     result = train(AffinityProbe(every=1), train=rows)
-    counts = np.array(affinity_from_state(result.callbacks["affinity"], NAMES, every=1).meta["counts"])
+    counts = np.array(affinity_from_state(result.callbacks["affinity"], NAMES).meta["counts"])
     assert 0 < counts[0, 1] == counts[1, 0] == counts[0, 0] < counts[1, 1] == 40
 
 
-def test_probing_never_is_refused():
-    with pytest.raises(UserError, match="every must be at least 1"):
-        AffinityProbe(every=0)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0}, "every must be at least 1"),
+        ({"start": 5, "stop": 5}, "0 <= start < stop"),
+        ({"time": "median"}, "'median' is not known"),
+        ({"estimator": "tag"}, "'tag' is not known"),
+        ({"estimator": "gramian", "lookahead": "sgd"}, "'lookahead' has no effect with estimator gramian"),
+        ({"lookahead": "sgd"}, "has no effect with estimator auto; it belongs to lookahead"),
+        ({"estimator": "factored", "rows": 0}, "rows and refresh must be at least 1"),
+        ({"estimator": "lookahead", "lookahead": "adam"}, "'adam' is not known"),
+    ],
+)
+def test_unusable_options_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        AffinityProbe(**options)

@@ -1,6 +1,26 @@
 """How much an update on one task helps the others."""
 
-from .lookahead import affinity_of_losses, lookahead_losses, untouched
+from .estimators import AUTO, ESTIMATORS, Estimator, Moment, Sample, make_estimators
+from .lookahead import affinity_of_gramian, affinity_of_losses, lookahead_losses, untouched
+from .over_time import TIMES, over_time
 from .statistics import AffinityStatistics
+from .virtual_step import LOOKAHEADS, shared_learning_rate, virtual_step
 
-__all__ = ["AffinityStatistics", "affinity_of_losses", "lookahead_losses", "untouched"]
+__all__ = [
+    "AUTO",
+    "ESTIMATORS",
+    "LOOKAHEADS",
+    "TIMES",
+    "AffinityStatistics",
+    "Estimator",
+    "Moment",
+    "Sample",
+    "affinity_of_gramian",
+    "affinity_of_losses",
+    "lookahead_losses",
+    "make_estimators",
+    "over_time",
+    "shared_learning_rate",
+    "untouched",
+    "virtual_step",
+]

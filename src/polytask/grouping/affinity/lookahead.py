@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ...balancing import TaskLosses
 from ...files import rng_state, set_rng_state
 from ...processes import sum_over_processes, world_size
+from .virtual_step import VirtualStep
 
 
 def affinity_of_losses(before: Tensor, after: Tensor, eps: float = 1e-12) -> Tensor:
@@ -17,11 +19,11 @@ def affinity_of_losses(before: Tensor, after: Tensor, eps: float = 1e-12) -> Ten
 
     Args:
         before: ``[K]`` losses at the present parameters.
-        after: ``[K, K]`` losses (columns) after a step of the shared parameters on one task (rows).
+        after: ``[n, K]`` losses (columns) after n steps of the shared parameters, each on one task (rows).
         eps: A loss below this gives NaN: the ratio would explode.
 
     Returns:
-        ``[K, K]``; positive where the step on task i helped task j.
+        ``[n, K]``; positive where step i helped task j.
 
     Source:
         Fifty et al., NeurIPS 2021, arXiv:2109.04617, Eq. 1.
@@ -32,6 +34,23 @@ def affinity_of_losses(before: Tensor, after: Tensor, eps: float = 1e-12) -> Ten
                 [0.0000, 0.5000]])
     """
     return torch.where(before > eps, 1 - after / before, torch.nan)
+
+
+def affinity_of_gramian(gramian: Tensor, losses: Tensor, learning_rate: float, eps: float = 1e-12) -> Tensor:
+    """First-order form of :func:`affinity_of_losses` for plain gradient descent: ``lr * G[i, j] / L[j]``.
+
+    Args:
+        gramian: ``[K, K]`` inner products of the tasks' gradients.
+        losses: ``[K]``.
+        learning_rate: Step size.
+        eps: A loss below this gives NaN.
+
+    Example:
+        >>> affinity_of_gramian(torch.tensor([[2., 1.], [1., 4.]]), torch.tensor([1., 2.]), 0.1)
+        tensor([[0.2000, 0.0500],
+                [0.1000, 0.2000]])
+    """
+    return torch.where(losses > eps, learning_rate * gramian / losses, torch.nan)
 
 
 @contextmanager
@@ -51,53 +70,65 @@ def untouched(model: nn.Module) -> Iterator[Tensor]:
 
 def lookahead_losses(
     model: nn.Module,
-    losses: Callable[[], tuple[Tensor, Tensor]],
+    forward: Callable[[], TaskLosses],
     shared: Sequence[Tensor],
-    learning_rate: float,
-    weight_decay: float = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """Losses before and after a gradient step of the shared parameters on each task alone.
+    step: VirtualStep,
+    *,
+    null: bool = False,
+) -> tuple[TaskLosses, Tensor]:
+    """Losses before and after a step of the shared parameters on each task alone.
 
-    For every task i: ``theta_i = theta - learning_rate * (grad L_i + weight_decay * theta)``, heads fixed, then the
-    losses of all tasks on the same batch. All forward passes use the same dropout masks and batch statistics;
-    parameters, buffers and the random state are put back.
+    For every task present: its gradient (the mean over all processes) for the shared parameters, the virtual step,
+    then the losses of all tasks on the same batch; heads are fixed. All forward passes use the same dropout masks and
+    batch statistics; parameters, buffers and the random state are put back.
 
     Args:
         model: The network in the mode of the training forward.
-        losses: Runs the forward pass; ``[K]`` differentiable losses and the same as means over all processes.
+        forward: A forward pass at the parameters of the moment.
         shared: The parameters that move.
-        learning_rate: Step size.
-        weight_decay: See above.
+        step: See :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
+        null: Also take the step with a zero gradient, as the last row: what momentum and decay do by themselves.
 
     Returns:
-        ``before [K]`` and ``after [K, K]``, row i after the step on task i.
+        ``before``, and ``after [K (+ 1), K]``: row i after the step on task i, NaN for an absent one.
 
     Example (A quadratic; the step on task 0 halves its distance):
+        >>> from torch.optim import SGD
+        >>> from polytask.grouping.affinity.virtual_step import virtual_step
         >>> theta = nn.Parameter(torch.tensor([1.0]))
-        >>> model = nn.ParameterList([theta])
-        >>> def losses():
-        ...     values = torch.stack([(theta[0] - 0) ** 2, (theta[0] - 3) ** 2])
-        ...     return values, values.detach()
-        >>> before, after = lookahead_losses(model, losses, [theta], learning_rate=0.25)
-        >>> before, after
+        >>> def forward():
+        ...     return TaskLosses.from_mapping({"a": theta[0] ** 2, "b": (theta[0] - 3) ** 2}, ["a", "b"])
+        >>> step = virtual_step("sgd", SGD([theta], lr=0.25), [theta])
+        >>> before, after = lookahead_losses(nn.ParameterList([theta]), forward, [theta], step)
+        >>> before.means, after
         (tensor([1., 4.]), tensor([[0.2500, 6.2500],
                 [4.0000, 1.0000]]))
     """
     with untouched(model) as state:
-        values, before = losses()
-        last = len(values) - 1
-        gradients = [
-            torch.autograd.grad(value, shared, retain_graph=task < last, allow_unused=True)
-            for task, value in enumerate(values)
+        before = forward()
+        present = before.present.tolist()
+        rows: list[Sequence[Tensor | None] | None] = [
+            torch.autograd.grad(value, shared, retain_graph=True, allow_unused=True) if there else None
+            for value, there in zip(before.values, present, strict=True)
         ]
+        if null:
+            rows.append([torch.zeros_like(parameter) for parameter in shared])
         start = [parameter.detach().clone() for parameter in shared]
-        after = []
-        for gradient in gradients:
-            with torch.no_grad():
-                for parameter, origin, part in zip(shared, start, gradient, strict=True):
-                    if part is not None:
-                        step = sum_over_processes(part) / world_size() + weight_decay * origin
-                        parameter.copy_(origin - learning_rate * step)
+        after = torch.full((len(rows), len(present)), torch.nan, dtype=before.means.dtype, device=before.means.device)
+        with torch.no_grad():
+            for row, gradient in enumerate(rows):
+                if gradient is None:
+                    continue
+                for parameter, moved in zip(shared, step(_mean_over_processes(gradient)), strict=True):
+                    parameter.copy_(moved)
                 set_rng_state(state)
-                after.append(losses()[1])
-        return before, torch.stack(after)
+                after[row] = forward().means
+                for parameter, origin in zip(shared, start, strict=True):
+                    parameter.copy_(origin)
+        return before, after
+
+
+def _mean_over_processes(gradient: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    if world_size() == 1:
+        return gradient
+    return [None if part is None else sum_over_processes(part) / world_size() for part in gradient]

@@ -53,6 +53,11 @@ class AffinityStatistics:
         self.samples += 1
 
     @property
+    def tasks(self) -> int:
+        """K."""
+        return self.squares.shape[0]
+
+    @property
     def mean(self) -> np.ndarray:
         """``[K, K]`` mean affinity; 0 for a pair that was never seen together (no evidence either way)."""
         count, total = self.counted.sum(0), self.sums.sum(0)

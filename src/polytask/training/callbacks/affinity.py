@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ...errors import UserError
-from ...grouping.affinity import AffinityStatistics, affinity_of_losses, lookahead_losses
+from ...balancing import TaskLosses
+from ...errors import UserError, did_you_mean, raise_all
+from ...grouping.affinity import (
+    AUTO,
+    TIMES,
+    AffinityStatistics,
+    Moment,
+    Sample,
+    make_estimators,
+    over_time,
+    shared_learning_rate,
+)
 from ...grouping.affinity_matrix import Affinity
 from .callback import Callback
 
@@ -18,67 +29,158 @@ if TYPE_CHECKING:
 
 
 class AffinityProbe(Callback):
-    """TAG: at every ``every``-th step, what would a step on each task alone do to the losses of all?
+    """TAG: what would a step on each task alone do to the losses of all?
 
-    A probe costs K backward passes through the shared part and K + 1 forward passes, and leaves parameters, buffers,
-    optimiser and random state bit-identical. It runs in float32 whatever the precision of training: values are small.
+    A probe leaves parameters, buffers, optimiser and random state bit-identical.
 
     Args:
-        every: Steps between probes.
+        estimator: One of :data:`polytask.grouping.affinity.ESTIMATORS`; ``auto``: the first of ``factored`` and
+            ``gramian`` that fits the model.
+        every: Steps between probes. Default: the estimator's own.
+        start: First step that may be probed.
+        stop: Step from which on none is; None for never.
+        time: How the course becomes one number: ``mean``, ``trapezoid`` or ``winsorised``, see
+            :func:`~polytask.grouping.affinity.over_time`.
+        divide_by_lr: Divide every sample by the learning rate of its step, as the published matrices are.
+        options: Of the estimator, such as ``lookahead="optimizer"``.
+
+    Raises:
+        UserError: All unusable values at once.
 
     Source:
         C. Fifty et al., "Efficiently Identifying Task Groupings for Multi-Task Learning", NeurIPS 2021,
-        arXiv:2109.04617, Eq. 1; lookahead by plain gradient descent with the training's learning rate.
+        arXiv:2109.04617.
     """
 
     name = "affinity"
 
-    def __init__(self, every: int = 10) -> None:
-        if every < 1:
-            raise UserError(f"affinity: every must be at least 1, found {every}")
-        self.every = every
+    def __init__(
+        self,
+        every: int | None = None,
+        *,
+        estimator: str = AUTO,
+        start: int = 0,
+        stop: int | None = None,
+        time: str = "mean",
+        divide_by_lr: bool = False,
+        **options: Any,
+    ) -> None:
+        problems = []
+        if every is not None and every < 1:
+            problems.append(f"affinity: every must be at least 1, found {every}")
+        if start < 0 or (stop is not None and stop <= start):
+            problems.append(f"affinity: expected 0 <= start < stop, found start={start} and stop={stop}")
+        if time not in TIMES:
+            problems.append(f"affinity: time {time!r} is not known; {did_you_mean(time, TIMES)}")
+        raise_all(problems)
+        self._candidates = make_estimators(estimator, options)
+        self.every, self.first, self.end = every, start, stop
+        self.time, self.divide_by_lr = time, divide_by_lr
+        self.estimator = self._candidates[0]
+        self.chosen = False
         self.statistics = AffinityStatistics(0)
+        self.null = torch.zeros(2, 0, dtype=torch.float64)  # sums and counts
 
     def start(self, training: Training) -> None:
         self.statistics = AffinityStatistics(len(training.tasks))
+        self.null = torch.zeros(2, len(training.tasks), dtype=torch.float64)
 
     def before_step(self, training: Training, batch: Batch) -> None:
-        if training.step % self.every:
+        if self._due(training.step, len(training.tasks)):
+            moment = self._moment(training, batch)
+            if not self.chosen:
+                self._choose(moment)
+                if not self._due(training.step, len(training.tasks)):
+                    return
+            self._add(training, self.estimator.before_forward(moment))
+
+    def after_forward(
+        self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
+    ) -> None:
+        if self.chosen and self._due(training.step, len(training.tasks)):
+            self._add(training, self.estimator.after_forward(self._moment(training, batch), common, losses))
+
+    def _due(self, step: int, tasks: int) -> bool:
+        every = self.every or self.estimator.every(tasks)
+        since = step - self.first
+        return since >= 0 and since % every == 0 and (self.end is None or step < self.end)
+
+    def _choose(self, moment: Moment) -> None:
+        """The first candidate that fits the model."""
+        reasons = []
+        for candidate in self._candidates:
+            reason = candidate.misfit(moment)
+            if reason is None:
+                self.estimator, self.chosen = candidate, True
+                return
+            reasons.append(f"affinity: estimator {candidate.name} does not fit: {reason}; choose another or auto")
+        raise UserError(*reasons)
+
+    @staticmethod
+    def _moment(training: Training, batch: Batch) -> Moment:
+        def forward() -> TaskLosses:
+            return training.objective(training.model.grouped(batch.inputs), batch)
+
+        return Moment(training.model, training.optimizer, batch.inputs, forward, training.step)
+
+    def _add(self, training: Training, sample: Sample | None) -> None:
+        if sample is None:
             return
-        group = training.optimizer.param_groups[0]
-        present = None
+        rate = shared_learning_rate(training.optimizer, training.model.shared_parameters()) if self.divide_by_lr else 1
+        self.statistics.add(sample.affinity / rate, sample.present, training.step)
+        if sample.null is not None:
+            seen = (sample.present & torch.isfinite(sample.null)).cpu()
+            null = torch.where(seen, sample.null.detach().double().cpu() / rate, 0.0)
+            self.null += torch.stack([null, seen.double()])
 
-        def losses() -> tuple[Tensor, Tensor]:
-            nonlocal present
-            result = training.objective(training.model.grouped(batch.inputs), batch)
-            present = result.present
-            return result.values, result.means
-
-        before, after = lookahead_losses(
-            training.model, losses, training.model.shared_parameters(), group["lr"], group["weight_decay"]
-        )
-        assert present is not None
-        self.statistics.add(affinity_of_losses(before, after), present, training.step)
+    def settings(self) -> dict[str, Any]:
+        """What was measured, and how, for ``affinity.json``."""
+        return {
+            "estimator": self.estimator.name,
+            **self.estimator.settings(),
+            "every": self.every or self.estimator.every(self.statistics.tasks),
+            "start": self.first,
+            "stop": self.end,
+            "time": self.time,
+            "divide_by_lr": self.divide_by_lr,
+        }
 
     def state_dict(self) -> dict[str, Any]:
-        return self.statistics.state_dict()
+        return {
+            "statistics": self.statistics.state_dict(),
+            "null": self.null,
+            "settings": self.settings(),
+            "chosen": self.chosen,
+            "estimator": self.estimator.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.statistics.load_state_dict(state)
+        self.statistics.load_state_dict(state["statistics"])
+        self.null, self.chosen = state["null"], state["chosen"]
+        self.estimator = next(c for c in self._candidates if c.name == state["settings"]["estimator"])
+        self.estimator.load_state_dict(state["estimator"])
 
 
-def affinity_from_state(state: dict[str, Any], tasks: list[str], every: int) -> Affinity:
+def affinity_from_state(state: dict[str, Any], tasks: list[str]) -> Affinity:
     """The matrix that a finished training's :class:`AffinityProbe` has gathered."""
     statistics = AffinityStatistics(len(tasks))
-    statistics.load_state_dict(state)
-    error = statistics.standard_error
+    statistics.load_state_dict(state["statistics"])
+    windows = statistics.windows
     meta = {
         "method": "tag",
-        "lookahead": "sgd",
-        "every": every,
+        **state["settings"],
         "samples": statistics.samples,
         "counts": statistics.counts.tolist(),
-        "standard_error": [[None if np.isnan(x) else x for x in row] for row in error.tolist()],
-        "windows": statistics.windows.to_json_dict(),
+        "standard_error": _with_nulls(statistics.standard_error),
+        "windows": windows.to_json_dict(),
     }
-    return Affinity(tuple(tasks), statistics.mean, meta)
+    null, counts = state["null"]
+    if counts.any():
+        meta["null"] = (null / counts.clamp_min(1)).tolist()
+    how = state["settings"]["time"]
+    matrix = statistics.mean if how == "mean" else over_time(windows, how)
+    return Affinity(tuple(tasks), matrix, meta)
+
+
+def _with_nulls(matrix: np.ndarray) -> list[list[float | None]]:
+    return [[None if np.isnan(x) else x for x in row] for row in matrix.tolist()]

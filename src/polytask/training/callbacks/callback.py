@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...balancing import TaskLosses
     from ...data import Batch
     from ..evaluation import Evaluation
     from ..loop import Training
@@ -27,6 +30,15 @@ class Callback:
 
     def before_step(self, training: Training, batch: Batch) -> None:
         """Before the forward pass of every step."""
+
+    def after_forward(
+        self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
+    ) -> None:
+        """After the forward pass of every step.
+
+        ``common`` (where the shared part ends; None if it ends nowhere) and ``losses`` hold the graph, which must stay
+        usable.
+        """
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         """After the validation metrics are known and before the checkpoint to return is chosen."""

@@ -1,0 +1,150 @@
+"""Affinity from what every training step computes anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ....balancing import TaskLosses
+from ....balancing.gradients import representation_rows
+from ....data.rows import map_inputs
+from ....errors import UserError
+from ....models import LinearHeads
+from ....processes import sum_over_processes, world_size
+from ..factored_gramian import JacobianProducts, chosen_rows, factored_gramian, jacobian_products
+from ..layers import Call, followed_share, watched
+from ..lookahead import affinity_of_gramian
+from ..virtual_step import shared_learning_rate
+from .estimator import Estimator, Moment, Sample
+
+#: Layers that the estimate follows must hold this share of the encoder's parameters.
+LEAST_SHARE = 0.8
+#: Most outputs of all tasks together: the cost grows with them.
+MOST_OUTPUTS = 512
+
+
+class Factored(Estimator):
+    """The Gramian of all layers in every step, from sums over the batch and the Jacobians of a few samples.
+
+    See :mod:`polytask.grouping.affinity.factored_gramian`. It sees all steps, so the noise between batches, which is
+    most of the error of a rarely sampled exact affinity, averages out. For encoders of linear layers and sums of
+    embeddings on one vector per sample, followed by heads in one linear layer.
+
+    Args:
+        rows: Samples whose Jacobians are taken; those that matter most are preferred.
+        refresh: Steps between such samplings. Default: 10, and no fewer than the outputs of all tasks.
+    """
+
+    name = "factored"
+
+    def __init__(self, rows: int = 16, refresh: int | None = None) -> None:
+        if rows < 1 or (refresh is not None and refresh < 1):
+            raise UserError(f"affinity: rows and refresh must be at least 1, found rows={rows}, refresh={refresh}")
+        self.rows, self.refresh = rows, refresh
+        self._products: list[JacobianProducts] = []
+        self._refreshed: int | None = None
+        self._watch = ExitStack()
+        self._calls: list[Call] = []
+        self._wide: list[Tensor] = []
+
+    def every(self, tasks: int) -> int:
+        return 1
+
+    def misfit(self, moment: Moment) -> str | None:
+        heads = getattr(moment.model, "heads", None)
+        if not isinstance(heads, LinearHeads) or heads.own:
+            return "the tasks' heads are not one linear layer on a common representation"
+        if heads.wide.out_features > MOST_OUTPUTS:
+            return f"the tasks have {heads.wide.out_features} outputs together, more than {MOST_OUTPUTS}"
+        encoder = moment.model.encoder
+        with torch.no_grad(), _evaluating(encoder), watched(encoder) as calls:
+            moment.model.features(_first_rows(moment.inputs, 1))
+        share = followed_share(calls, encoder)
+        if share < LEAST_SHARE:
+            return (
+                f"it follows linear layers and sums of embeddings on one vector per sample, which hold {share:.0%} of "
+                f"the encoder's parameters; at least {LEAST_SHARE:.0%} are needed"
+            )
+        return None
+
+    def before_forward(self, moment: Moment) -> None:
+        self._watch.close()  # a step that ended in an error may have left it open
+        self._calls = self._watch.enter_context(watched(moment.model.encoder))
+        self._wide = []
+        hook = moment.model.heads.wide.register_forward_hook(lambda layer, inputs, output: self._wide.append(output))
+        self._watch.callback(hook.remove)
+
+    def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
+        self._watch.close()
+        calls, (wide,) = self._calls, self._wide
+        self._calls, self._wide = [], []
+        # One column per output: a task's loss depends on its own outputs only.
+        (errors,) = torch.autograd.grad(losses.values.sum(), wide, retain_graph=True)
+        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters())
+        with torch.no_grad():
+            errors = errors.float() / world_size()
+            lengths = [call.squared_lengths() for call in calls]
+            if self._due(moment.step, wide.shape[1]):
+                self._products = _sampled_products(moment, errors, lengths, self.rows)
+                self._refreshed = moment.step
+            sums = [sum_over_processes(call.sums(errors)) for call in calls]
+            squares = [sum_over_processes((errors * length[:, None]).T @ errors) for length in lengths]
+            owner = _owners(moment.model.heads, errors)
+            products = owner.T @ factored_gramian(self._products, sums, squares) @ owner
+            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
+
+    def _due(self, step: int, outputs: int) -> bool:
+        wait = max(10, outputs) if self.refresh is None else self.refresh
+        return self._refreshed is None or step - self._refreshed >= wait
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "refreshed": self._refreshed,
+            "products": [{"same": product.same, "different": product.different} for product in self._products],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._refreshed = state["refreshed"]
+        self._products = [JacobianProducts(**product) for product in state["products"]]
+
+
+def _sampled_products(moment: Moment, errors: Tensor, lengths: list[Tensor], number: int) -> list[JacobianProducts]:
+    """Jacobians of some rows of the batch, in evaluation mode: without dropout, and samples do not see each other."""
+    scale = errors.square().sum(0).clamp_min(torch.finfo(errors.dtype).tiny)
+    rows, probability = chosen_rows((errors.square() / scale).sum(1).sqrt(), min(number, len(errors)))
+    weights = (errors[rows].abs() / probability[:, None]).T
+    encoder = moment.model.encoder
+    with torch.enable_grad(), _evaluating(encoder), watched(encoder) as calls:
+        features = moment.model.features(map_inputs(moment.inputs, lambda leaf: leaf[rows]))
+        outputs = moment.model.heads.wide(features).float().sum(0)
+        jacobians = representation_rows(outputs, [call.output for call in calls])
+    return [jacobian_products(jacobian, weights) for jacobian in jacobians]
+
+
+def _owners(heads: LinearHeads, like: Tensor) -> Tensor:
+    """``[W, K]``, 1 where the output belongs to the task."""
+    tasks = sorted(task for group in heads.groups for task in group.tasks)
+    owner = like.new_zeros(heads.wide.out_features, len(tasks))
+    for task in tasks:
+        owner[heads.task_rows(task), task] = 1
+    return owner
+
+
+def _first_rows(inputs: Any, number: int) -> Any:
+    return map_inputs(inputs, lambda leaf: leaf[:number])
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode for every part, and afterwards back to the mode of each."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode

@@ -1,0 +1,129 @@
+"""Layers whose gradient is a sum of outer products, seen while a batch goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class DenseCall:
+    """A batch in a linear layer: sample b's gradient is (gradient at its output) x (its input).
+
+    Attributes:
+        layer: The layer.
+        inputs: ``[B, n]``, without graph.
+        output: ``[B, d]``.
+    """
+
+    layer: nn.Module
+    inputs: Tensor
+    output: Tensor
+
+    def sums(self, weights: Tensor) -> Tensor:
+        """``[W, n (+ 1)]``: ``sum_b weights[b, w] inputs[b]``; the constant input of a bias comes last."""
+        total = weights.T @ self.inputs.float()
+        return torch.cat([total, weights.sum(0)[:, None]], 1) if self._biased else total
+
+    def squared_lengths(self) -> Tensor:
+        """``[B]`` squared length of every sample's input, the bias's constant included."""
+        return torch.linalg.vector_norm(self.inputs, dim=1, dtype=torch.float32) ** 2 + self._biased
+
+    @property
+    def _biased(self) -> bool:
+        return getattr(self.layer, "bias", None) is not None
+
+
+@dataclass(frozen=True)
+class BagCall:
+    """A batch in a sum of embeddings, which is a linear layer with sparse inputs.
+
+    Attributes:
+        layer: The layer.
+        columns: ``[nnz]`` rows of the table that are used.
+        samples: ``[nnz]`` which sample uses each.
+        values: ``[nnz]`` with which factor.
+        output: ``[B, d]``.
+    """
+
+    layer: nn.EmbeddingBag
+    columns: Tensor
+    samples: Tensor
+    values: Tensor
+    output: Tensor
+
+    def sums(self, weights: Tensor) -> Tensor:
+        """As for :class:`DenseCall`, ``[W, rows of the table]``."""
+        total = weights.new_zeros(self.layer.num_embeddings, weights.shape[1])
+        return total.index_add_(0, self.columns, weights[self.samples] * self.values[:, None]).T
+
+    def squared_lengths(self) -> Tensor:
+        """As for :class:`DenseCall`; the columns of a sample differ from each other."""
+        return self.values.new_zeros(len(self.output)).index_add_(0, self.samples, self.values**2)
+
+
+Call = DenseCall | BagCall
+
+
+@contextmanager
+def watched(module: nn.Module) -> Iterator[list[Call]]:
+    """Collect the calls of all layers of ``module`` that have trained weights and take one vector per sample.
+
+    Example:
+        >>> encoder = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        >>> with watched(encoder) as calls:
+        ...     _ = encoder(torch.ones(5, 4))
+        >>> [call.sums(torch.ones(5, 1)).shape for call in calls]
+        [torch.Size([1, 5]), torch.Size([1, 4])]
+    """
+    calls: list[Call] = []
+
+    def linear(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        if inputs[0].dim() == 2:
+            calls.append(DenseCall(layer, inputs[0].detach(), output))
+
+    def bag(layer: nn.EmbeddingBag, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
+        call = _bag_call(layer, *inputs, **named, output=output)
+        if call is not None:
+            calls.append(call)
+
+    handles = []
+    for part in module.modules():
+        trained = isinstance(part, nn.Linear | nn.EmbeddingBag) and part.weight.requires_grad
+        if trained and isinstance(part, nn.Linear):
+            handles.append(part.register_forward_hook(linear))
+        elif trained and isinstance(part, nn.EmbeddingBag) and part.mode == "sum":
+            handles.append(part.register_forward_hook(bag, with_kwargs=True))
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _bag_call(
+    layer: nn.EmbeddingBag,
+    input: Tensor,
+    offsets: Tensor | None = None,
+    per_sample_weights: Tensor | None = None,
+    *,
+    output: Tensor,
+) -> BagCall | None:
+    if input.dim() != 1 or offsets is None or layer.include_last_offset:
+        return None
+    ends = torch.cat([offsets[1:], offsets.new_tensor([len(input)])])
+    samples = torch.arange(len(offsets), device=input.device).repeat_interleave(ends - offsets)
+    values = output.new_ones(len(input)) if per_sample_weights is None else per_sample_weights
+    return BagCall(layer, input, samples, values.detach().float(), output)
+
+
+def followed_share(calls: list[Call], module: nn.Module) -> float:
+    """Share of the module's trained numbers that belong to the layers of ``calls``."""
+    layers = {id(call.layer): call.layer for call in calls}.values()
+    followed = sum(p.numel() for layer in layers for p in layer.parameters() if p.requires_grad)
+    return followed / max(1, sum(p.numel() for p in module.parameters() if p.requires_grad))
