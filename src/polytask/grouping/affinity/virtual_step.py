@@ -33,6 +33,7 @@ def virtual_step(lookahead: str, optimizer: Optimizer, shared: Sequence[Tensor])
         UserError: An unknown lookahead, or one that does not fit the optimiser.
 
     Example (Adam's first step has the length of the learning rate):
+        >>> import torch
         >>> weight = nn.Parameter(torch.tensor([1.0, 2.0]))
         >>> step = virtual_step("optimizer", Adam([weight], lr=0.1), [weight])
         >>> step([torch.tensor([7.0, -0.5])])
