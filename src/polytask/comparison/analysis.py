@@ -54,7 +54,10 @@ class _Analysis:
             "delta_m": delta,
             "tests": self._tests(),
             "cost": costs,
-            "front": self._front(costs),
+            "fronts": {
+                "parameters": self._front("parameters", costs, "network"),
+                "total_seconds": self._front("total_seconds", costs, None),
+            },
         }
 
     def _matrix(self, method: str, key: str) -> np.ndarray:
@@ -141,13 +144,12 @@ class _Analysis:
         )
         return found
 
-    def _front(self, costs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Methods that no other beats in mean skill and in parameters at prediction; trees have no parameters."""
-        names = [name for name in self.methods if self.methods[name]["learner"] == "network"]
-        points = [(_number(costs[name]["parameters"]), -_number(_mean(_known(self._skills(name))))) for name in names]
-        if not points:
-            return []
-        return [name for name, on in zip(names, pareto_front(points), strict=True) if on]
+    def _front(self, cost: str, costs: Mapping[str, Mapping[str, Any]], learner: str | None) -> dict[str, Any]:
+        """Methods that no other beats in both mean skill and a cost; trees have no parameters to compare."""
+        names = [name for name in self.methods if learner in (None, self.methods[name]["learner"])]
+        points = [(_number(costs[name][cost]), -_number(_mean(self._skills(name)))) for name in names]
+        front: Sequence[bool] = pareto_front(points).tolist() if points else []
+        return {"compared": names, "methods": [name for name, on in zip(names, front, strict=True) if on]}
 
 
 def _ranks(setups: Mapping[str, Any], level: float) -> dict[str, Any]:

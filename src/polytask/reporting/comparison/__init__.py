@@ -1,10 +1,5 @@
 """The page and the figures of a comparison."""
 
-from __future__ import annotations
+from .page import comparison_results, figures, write_comparison
 
-from pathlib import Path
-from typing import Any
-
-
-def write_comparison(folder: Path, results: dict[str, Any]) -> None:
-    """Write ``report.html`` and ``figures/``."""
+__all__ = ["comparison_results", "figures", "write_comparison"]

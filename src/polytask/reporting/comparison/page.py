@@ -1,0 +1,171 @@
+"""From the results of a comparison to its page and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ...errors import UserError
+from ...files import read_json, write_bytes
+from .. import numbers
+from .figures import standalone, to_png
+from .intervals import Line, intervals
+from .ranks import rank_diagram
+from .scatter import Point, scatter
+from .summary import VERDICTS, summary
+
+_HERE = Path(__file__).parent
+
+
+def write_comparison(folder: Path, results: Mapping[str, Any]) -> Path:
+    """Write ``report.html``, which needs nothing else, and every figure as a file in ``figures/``.
+
+    SVG always; PNG as well where the extra ``figures`` is installed.
+
+    Args:
+        folder: The folder of the comparison.
+        results: What ``results.json`` holds.
+
+    Returns:
+        The path of the page.
+    """
+    drawn = figures(results)
+    page = folder / "report.html"
+    write_bytes(page, render(results, drawn).encode())
+    css = _css()
+    for name, drawing in drawn.items():
+        svg = standalone(drawing, css)
+        write_bytes(folder / "figures" / f"{name}.svg", svg.encode())
+        png = to_png(svg)
+        if png is not None:
+            write_bytes(folder / "figures" / f"{name}.png", png)
+    return page
+
+
+def comparison_results(folder: Path) -> dict[str, Any] | None:
+    """What ``results.json`` of a comparison holds; None if the folder is none.
+
+    Raises:
+        UserError: If it is damaged, or the comparison is not finished.
+    """
+    if not (folder / "results.json").exists():
+        if (folder / "runs").is_dir():
+            raise UserError(f"{folder}: this comparison is not finished; continue it with `polytask compare`")
+        return None
+    content = read_json(folder / "results.json")
+    return content if isinstance(content, dict) and {"setups", "overall"} <= set(content) else None
+
+
+def render(results: Mapping[str, Any], drawn: Mapping[str, Markup]) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FileSystemLoader([_HERE, _HERE.parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    from ..build import breakable  # a run's page and this one know nothing else of each other
+
+    environment.filters["breakable"] = breakable
+    methods = list(dict.fromkeys(name for setup in results["setups"].values() for name in setup["methods"]))
+    return environment.get_template("comparison.html").render(
+        config=results["config"],
+        methods=methods,
+        setups=[_Setup(name, setup, drawn) for name, setup in results["setups"].items()],
+        overall=results["overall"],
+        ranks=drawn.get("ranks"),
+        format=numbers,
+        verdicts=VERDICTS,
+    )
+
+
+def figures(results: Mapping[str, Any]) -> dict[str, Markup]:
+    """All figures by the names of their files."""
+    found: dict[str, Markup] = {}
+    for name, setup in results["setups"].items():
+        statistics = setup["statistics"]
+        skills = _lines(statistics["skill"])
+        if not skills:
+            continue
+        found[f"{name}-skill"] = intervals(skills, "mean skill on test")
+        deltas = _lines((statistics["delta_m"] or {}).get("methods", {}))
+        if deltas:
+            found[f"{name}-delta-m"] = intervals(deltas, "delta m on test, %", zero=True)
+        for key, title in (
+            ("parameters", "thousand parameters at prediction"),
+            ("total_seconds", "seconds in all, search included"),
+        ):
+            points = _points(statistics, key)
+            if len(points) > 1:
+                found[f"{name}-{key.replace('_', '-')}"] = scatter(points, title, "mean skill on test")
+    overall = results["overall"]
+    if "critical_difference" in overall:
+        found["ranks"] = rank_diagram(overall["mean_rank"], overall["cliques"], overall["critical_difference"])
+    return found
+
+
+def _lines(entries: Mapping[str, Any]) -> list[Line]:
+    """Best first; methods without a value are left out."""
+    known = [
+        Line(name, e["mean"], e["low"], e["high"], [s for s in e["seeds"] if s is not None])
+        for name, e in entries.items()
+        if e["mean"] is not None
+    ]
+    return sorted(known, key=lambda line: -line.mean)
+
+
+def _points(statistics: Mapping[str, Any], cost: str) -> list[Point]:
+    """Trees have no parameters that could be compared with a network's."""
+    front = statistics["fronts"][cost]
+    return [
+        Point(name, entry[cost] / (1000 if cost == "parameters" else 1), skill, name in front["methods"])
+        for name, entry in statistics["cost"].items()
+        if name in front["compared"]
+        for skill in [statistics["skill"][name]["mean"]]
+        if entry[cost] is not None and skill is not None
+    ]
+
+
+class _Setup:
+    """One set-up as the page shows it."""
+
+    def __init__(self, name: str, setup: Mapping[str, Any], drawn: Mapping[str, Markup]) -> None:
+        self.name, self.statistics = name, setup["statistics"]
+        self.rows, self.methods = setup["rows"], setup["methods"]
+        self.sentences = summary(name, setup)
+        self.figures = {
+            key: drawn[f"{name}-{key}"]
+            for key in ("skill", "delta-m", "parameters", "total-seconds")
+            if f"{name}-{key}" in drawn
+        }
+        self.tasks = [self._task(task, entry) for task, entry in setup["tasks"].items()]
+        equal = self.statistics["cost"].get("equal", {}).get("seconds_per_step")
+        self.relative_time = {
+            method: cost["seconds_per_step"] / equal if cost["seconds_per_step"] and equal else None
+            for method, cost in self.statistics["cost"].items()
+        }
+
+    def _task(self, task: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        spreads = {method: found[task] for method, found in self.statistics["tasks"].items()}
+        known = {method: found["mean"] for method, found in spreads.items() if found["mean"] is not None}
+        best = max if entry["direction"] == "max" else min
+        return {
+            "name": task,
+            "metric": entry["metric"],
+            "arrow": "↑" if entry["direction"] == "max" else "↓",
+            "decimals": numbers.places(known.values()),
+            "spreads": spreads,
+            "best": best(known, key=lambda method: known[method]) if known else None,
+            "tests": self.statistics["tests"]["tasks"].get(task, {}),
+        }
+
+
+def _css() -> str:
+    return (_HERE.parent / "page.css").read_text(encoding="utf-8") + (_HERE / "comparison.css").read_text(
+        encoding="utf-8"
+    )

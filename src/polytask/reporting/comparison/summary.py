@@ -1,0 +1,45 @@
+"""What a reader should take away from a comparison, in a few sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..numbers import shown
+
+#: How each verdict of the tests reads.
+VERDICTS = {
+    "better": "Significantly better than",
+    "worse": "Significantly worse than",
+    "no significant difference": "No significant difference to",
+    "not tested": "Too few runs to be tested against",
+}
+
+
+def summary(name: str, setup: Mapping[str, Any]) -> list[str]:
+    """Sentences about one set-up: which method is best, which differ from the reference, what is gained."""
+    statistics = setup["statistics"]
+    skills = {m: s["mean"] for m, s in statistics["skill"].items() if s["mean"] is not None}
+    if not skills:
+        return [f"On {name} no run was successful."]
+    best = max(skills, key=lambda method: skills[method])
+    tests, reference = statistics["tests"]["skill"], statistics["tests"]["reference"]
+    sentences = [f"On {name} the highest mean skill is that of {best}, {shown(skills[best])}."]
+    for verdict, said in VERDICTS.items():
+        methods = [method for method, test in tests.items() if test["verdict"] == verdict]
+        if methods:
+            sentences.append(f"{said} {reference}: {listed(methods)}.")
+    failed = {m: cost["failed"] for m, cost in statistics["cost"].items() if cost["failed"]}
+    if failed:
+        sentences.append(f"Failed runs: {listed([f'{m} {count}' for m, count in failed.items()])}.")
+    return sentences
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    Example:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
