@@ -9,7 +9,7 @@ from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
 from .split_checks import check_split
 from .splits import PARTS, load_split, make_split, save_split, split_from_column
-from .table import read_table, require_rows
+from .table import read_table, require_rows, table_pieces
 from .targets import encode_targets
 from .text import TextSettings
 
@@ -35,5 +35,6 @@ __all__ = [
     "require_rows",
     "save_split",
     "split_from_column",
+    "table_pieces",
     "with_columns_of_other_sources",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -34,12 +35,66 @@ def read_table(path: str | Path, *, text: Collection[str] = ()) -> pa.Table:
     path = Path(path)
     _check_file(path)
     table = _read_parquet(path) if path.name.lower().endswith(".parquet") else _read_csv(path, text)
-    names = _names(table, path)
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        shown = ", ".join(repr(name) for name in repeated[:10])
-        raise UserError(f"{path}: column names appear more than once: {shown}; rename or remove the doubles")
-    return table.rename_columns(names)
+    return _named(table, path)
+
+
+def table_pieces(
+    path: str | Path, *, text: Collection[str] = (), numbers: Collection[str] = (), rows: int = 65_536
+) -> Iterator[pa.Table]:
+    """The same table some rows at a time, in order and in bounded memory.
+
+    Args:
+        path: See :func:`read_table`.
+        text: Columns of a CSV file that are words.
+        numbers: Columns of a CSV file that are numbers. Kinds of all others follow from the first rows.
+        rows: About so many rows at a time; at least one piece comes, even of no rows.
+
+    Raises:
+        UserError: As :func:`read_table`; a fault far down in the file shows when its piece is read.
+    """
+    path = Path(path)
+    _check_file(path)
+    if path.name.lower().endswith(".parquet"):
+        yield from _parquet_pieces(path, rows)
+    else:
+        yield from _csv_pieces(path, text, numbers, rows)
+
+
+def _parquet_pieces(path: Path, rows: int) -> Iterator[pa.Table]:
+    try:
+        file = pa.parquet.ParquetFile(path)
+        if file.metadata.num_rows == 0:
+            yield _named(file.schema_arrow.empty_table(), path)
+        for batch in file.iter_batches(rows):
+            yield _named(pa.Table.from_batches([batch]), path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{path}: the Parquet file is damaged ({_first_line(error)}); write or copy it again"
+        ) from error
+
+
+def _csv_pieces(path: Path, text: Collection[str], numbers: Collection[str], rows: int) -> Iterator[pa.Table]:
+    kinds = dict.fromkeys(text, pa.string())
+    try:
+        with pa.csv.open_csv(path, **_csv_options(kinds, threads=False)) as reader:
+            first = reader.schema
+        # Whole numbers, or nothing at all, in the first rows say little about the rest.
+        vague = [field.name for field in first if pa.types.is_integer(field.type) or pa.types.is_null(field.type)]
+        kinds |= {name: pa.float64() for name in vague if name.strip() in numbers}
+        reader = pa.csv.open_csv(path, **_csv_options(kinds, threads=False))
+        waiting: list[pa.RecordBatch] = []
+        empty = True
+        for batch in reader:
+            waiting.append(batch)
+            if sum(len(part) for part in waiting) >= rows:
+                yield _named(pa.Table.from_batches(waiting), path)
+                waiting, empty = [], False
+        if waiting or empty:
+            yield _named(pa.Table.from_batches(waiting, reader.schema), path)
+    except pa.ArrowInvalid as error:
+        raise UserError(_diagnose(path, text, error)) from error
+    except OSError as error:
+        raise UserError(f"{path}: the gzip file is damaged ({_first_line(error)}); write or copy it again") from error
 
 
 def require_rows(table: pa.Table, path: str | Path) -> None:
@@ -102,16 +157,17 @@ def _read_csv(path: Path, text: Collection[str]) -> pa.Table:
 
 
 def _parse_csv(path: Path, text: Collection[str], *, threads: bool) -> pa.Table:
-    return pa.csv.read_csv(
-        path,
-        read_options=pa.csv.ReadOptions(use_threads=threads),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(
-            null_values=list(MISSING_NUMBERS),
-            strings_can_be_null=False,
-            column_types=dict.fromkeys(text, pa.string()),
+    return pa.csv.read_csv(path, **_csv_options(dict.fromkeys(text, pa.string()), threads=threads))
+
+
+def _csv_options(kinds: Mapping[str, pa.DataType], *, threads: bool) -> dict[str, Any]:
+    return {
+        "read_options": pa.csv.ReadOptions(use_threads=threads),
+        "parse_options": pa.csv.ParseOptions(newlines_in_values=True),
+        "convert_options": pa.csv.ConvertOptions(
+            null_values=list(MISSING_NUMBERS), strings_can_be_null=False, column_types=dict(kinds)
         ),
-    )
+    }
 
 
 def _diagnose(path: Path, text: Collection[str], error: Exception) -> str:
@@ -127,6 +183,8 @@ def _diagnose(path: Path, text: Collection[str], error: Exception) -> str:
     except pa.ArrowInvalid as again:
         message = _first_line(again)
     message = message.removeprefix("CSV parse error: ")
+    if "conversion error" in message:
+        return f"{path}: {message}, other than in the rows before; mend or empty that cell"
     if "columns, got" in message:
         return (
             f"{path}: a line has another number of cells than the line of names: {message}; "
@@ -152,6 +210,16 @@ def _encoding_problem(path: Path) -> str | None:
                 )
             seen += len(line)
     return None
+
+
+def _named(table: pa.Table, path: Path) -> pa.Table:
+    """The table with clean names, each of which appears once."""
+    names = _names(table, path)
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        shown = ", ".join(repr(name) for name in repeated[:10])
+        raise UserError(f"{path}: column names appear more than once: {shown}; rename or remove the doubles")
+    return table.rename_columns(names)
 
 
 def _names(table: pa.Table, path: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,10 +160,16 @@ class Bundle:
         return values
 
 
-def write_predictions(path: Path, predictions: pa.Table) -> None:
-    """Write Parquet (or CSV, by the ending) atomically."""
-    with replaced(path) as temporary:
-        if path.suffix == ".csv":
-            pa.csv.write_csv(predictions, temporary)
-        else:
-            pa.parquet.write_table(predictions, temporary)
+def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:
+    """Write pieces of equal columns to one Parquet file (or CSV, by the ending), atomically; gives the rows."""
+    rows = 0
+    with replaced(path) as temporary, contextlib.ExitStack() as stack:
+        writer: Any = None
+        for piece in pieces:
+            if writer is None:
+                make = pa.csv.CSVWriter if path.suffix == ".csv" else pa.parquet.ParquetWriter
+                writer = stack.enter_context(make(temporary, piece.schema))
+            writer.write_table(piece.cast(writer.schema) if path.suffix == ".parquet" else piece)
+            rows += piece.num_rows
+        stack.close()  # before the file takes its place
+    return rows

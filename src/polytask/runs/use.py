@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ..data import Rows, read_table, require_rows, with_columns_of_other_sources
+from ..data import Rows, read_table, require_rows, table_pieces, with_columns_of_other_sources
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
 from .display import Display
 from .results import number
+
+#: Bytes of a file up to which it is read at once.
+SMALL = 1 << 27
 
 
 def predict_table(run: Path, data: Path, out: Path, display: Display) -> int:
@@ -23,9 +27,8 @@ def predict_table(run: Path, data: Path, out: Path, display: Display) -> int:
     if out.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
     bundle = Bundle.load(run)
-    table = _table(bundle, data, display)
-    write_predictions(out, bundle.predict(table, where=data.name))
-    return table.num_rows
+    pieces = _pieces(bundle, data, display)
+    return write_predictions(out, (bundle.predict(piece, where=data.name) for piece in pieces))
 
 
 def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
@@ -56,10 +59,31 @@ def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
     }
 
 
+def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
+    """A large table some rows at a time, a small one at once (then messages can tell rows and kinds)."""
+    if not data.is_file() or data.stat().st_size <= SMALL:
+        yield _table(bundle, data, display)
+        return
+    schema = bundle.schema
+    numbers = [column.name for column in schema.numeric]
+    for position, piece in enumerate(table_pieces(data, text=schema.word_columns, numbers=numbers)):
+        if position == 0:
+            require_rows(piece, data)
+            _say_unused(bundle, piece, data, display)
+        yield _completed(bundle, piece)
+
+
 def _table(bundle: Bundle, data: Path, display: Display) -> pa.Table:
     table = read_table(data, text=bundle.schema.word_columns)
     require_rows(table, data)
-    unused = bundle.schema.unused_columns(table)
-    if unused:
+    _say_unused(bundle, table, data, display)
+    return _completed(bundle, table)
+
+
+def _say_unused(bundle: Bundle, table: pa.Table, data: Path, display: Display) -> None:
+    if unused := bundle.schema.unused_columns(table):
         display.warn(f"{data.name}: not in the training table, no effect: {', '.join(unused)}")
+
+
+def _completed(bundle: Bundle, table: pa.Table) -> pa.Table:
     return with_columns_of_other_sources(table, bundle.schema.feature_names, bundle.schema.word_columns, bundle.sources)
