@@ -12,6 +12,7 @@ from . import (  # noqa: F401 - registers the commands
     predict,
     report,
     select,
+    tune,
 )
 from .app import app
 

@@ -49,13 +49,10 @@ def compare(
 
     if out is None:
         raise UserError("--out: give the folder of the comparison, such as --out studies/first")
-    if jobs is not None and jobs < 0:
-        raise UserError(f"--jobs: expected at least 0, found {jobs}")
-    if jobs is not None and ray is not None:
-        raise UserError("--jobs: has no effect with --ray, which takes what the cluster has; leave one of them out")
     display = Terminal(quiet, json)
     study, where = read_comparison(find_setup(config), set_ or ())
-    results = run(study, out, where=where, pool=_pool(jobs, ray), display=display)
+    pool, _ = make_pool(jobs, ray)
+    results = run(study, out, where=where, pool=pool, display=display)
     if json:
         print(jsonlib.dumps(results, indent=1, ensure_ascii=False))
         return
@@ -92,10 +89,16 @@ def _interval(found: dict[str, Any], digits: int) -> str:
     return f"{found['mean']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
 
 
-def _pool(jobs: int | None, ray: str | None) -> Any:
+def make_pool(jobs: int | None, ray: str | None) -> tuple[Any, int]:
+    """Where runs are done, and how many at once."""
     from ..comparison.pools import InProcess, Processes, RayCluster, default_jobs
 
+    if jobs is not None and jobs < 0:
+        raise UserError(f"--jobs: expected at least 0, found {jobs}")
+    if jobs is not None and ray is not None:
+        raise UserError("--jobs: has no effect with --ray, which takes what the cluster has; leave one of them out")
     if ray is not None:
-        return RayCluster(ray)
+        cluster = RayCluster(ray)
+        return cluster, cluster.cores
     jobs = default_jobs() if jobs is None else jobs
-    return Processes(jobs) if jobs else InProcess()
+    return (Processes(jobs), jobs) if jobs else (InProcess(), 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -12,6 +12,7 @@ from ..config import Section, apply_overrides, read_yaml, tables_from
 from ..errors import UserError, did_you_mean, raise_all
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range
 
+Model = TypeVar("Model", bound=Section)
 #: Names of the methods that are always in; see :mod:`polytask.comparison.methods`.
 BASELINES = ("single_task", "equal", "static", "trees")
 
@@ -91,12 +92,21 @@ def make_comparison(values: Mapping[str, Any], where: str = "config") -> Compare
         >>> make_comparison({"base": {"data": "a.csv", "targets": ["x"]}, "seeds": 3}).seeds
         (0, 1, 2)
     """
-    try:
-        config = CompareConfig(**values)
-    except ValidationError as error:
-        raise UserError(*dict.fromkeys(f"{where}: {_explain(detail)}" for detail in error.errors())) from None
+    config = checked(CompareConfig, values, where)
     raise_all([f"{where}: {problem}" for problem in config.problems()])
     return config
+
+
+def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """``model`` made of ``values``.
+
+    Raises:
+        UserError: All mistakes at once.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UserError(*dict.fromkeys(f"{where}: {_explain(detail, model)}" for detail in error.errors())) from None
 
 
 def read_comparison(path: Path, overrides: Sequence[str] = ()) -> tuple[CompareConfig, str]:
@@ -128,10 +138,10 @@ def _mappings(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else []
 
 
-def _explain(detail: Any) -> str:
+def _explain(detail: Any, model: type[Section]) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = Baselines.model_fields if len(detail["loc"]) > 1 else CompareConfig.model_fields
+        known = Baselines.model_fields if len(detail["loc"]) > 1 else model.model_fields
         return f"unknown key {path!r}; {did_you_mean(str(detail['loc'][-1]), known)}"
     if detail["type"] == "value_error":
         return f"{path}: {detail['ctx']['error']}"

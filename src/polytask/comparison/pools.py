@@ -102,6 +102,9 @@ class Processes:
 class RayCluster:
     """Runs on a Ray cluster; the data must be at the same path on every node.
 
+    Attributes:
+        cores: Of all nodes together.
+
     Args:
         address: Of a running cluster, or ``local`` to start one here.
 
@@ -122,6 +125,7 @@ class RayCluster:
             except (ConnectionError, ValueError) as error:
                 raise UserError(f"--ray {address}: no cluster there ({error}); start one with `ray start --head`, "
                                 "or say local") from None  # fmt: skip
+        self.cores = int(ray.cluster_resources().get("CPU", 1))
         gpus = 1 if ray.cluster_resources().get("GPU") else 0
         self._remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=2)(_on_a_node)
 

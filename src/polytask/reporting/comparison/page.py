@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,35 @@ def write_comparison(folder: Path, results: Mapping[str, Any]) -> Path:
     drawn = figures(results)
     page = folder / "report.html"
     write_bytes(page, render(results, drawn).encode())
-    css = _css()
     for name, drawing in drawn.items():
-        svg = standalone(drawing, css)
-        write_bytes(folder / "figures" / f"{name}.svg", svg.encode())
-        png = to_png(svg)
-        if png is not None:
-            write_bytes(folder / "figures" / f"{name}.png", png)
+        _write_figure(folder / "figures" / name, drawing)
     return page
+
+
+def write_front(folder: Path, results: Mapping[str, Any], costs: Sequence[str]) -> None:
+    """The trials of a search as ``front.svg`` (and PNG): the first two objectives, or the course of a single one.
+
+    Args:
+        folder: The folder of the search.
+        results: What its ``results.json`` holds.
+        costs: Objectives of which less is better.
+    """
+    names = results["objectives"][:2]
+    trials = [trial for trial in results["trials"] if trial["values"] is not None]
+    axes = ["trial", *names] if len(names) == 1 else sorted(names, key=lambda name: name not in costs)
+    points = []
+    for trial in trials:
+        cost, quality = ((trial["values"] | {"trial": trial["number"]})[name] for name in axes)
+        points.append(Point(str(trial["number"]), cost, quality, trial["number"] in results["front"]))
+    _write_figure(folder / "front", scatter(points, axes[0], axes[1]))
+
+
+def _write_figure(path: Path, drawing: Markup) -> None:
+    svg = standalone(drawing, _css())
+    write_bytes(path.with_name(f"{path.name}.svg"), svg.encode())
+    png = to_png(svg)
+    if png is not None:
+        write_bytes(path.with_name(f"{path.name}.png"), png)
 
 
 def comparison_results(folder: Path) -> dict[str, Any] | None:

@@ -1,0 +1,62 @@
+"""``polytask tune``: search of settings and static weights."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+from . import options as o
+from .app import command
+from .compare import Jobs, make_pool
+from .display import Terminal
+
+
+@command(
+    epilog="**Examples**\n\n`polytask tune search.yaml --out searches/first`\n\n"
+    "`polytask tune search.yaml --out searches/first --set trials=40 --jobs 2`\n\n"
+    "A search is YAML: `base` has keys of `polytask fit`, `search` has ranges such as "
+    "`learning_rate: {low: 1e-4, high: 1e-2, log: true}` or `balance: {choices: [equal, dwa]}`; also `weights: true`, "
+    "`objectives`, `trials`, `sampler`. The same command goes on with a search, and with more `trials` extends it. "
+    "Afterwards: `polytask fit searches/first/best.yaml --out RUN`."
+)
+def tune(
+    config: Annotated[Path, typer.Argument(help="search (.yaml)", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="folder of the search", show_default=False)] = None,
+    jobs: Jobs = None,
+    ray: Annotated[str | None, typer.Option(help="address of a Ray cluster, or local", show_default=False)] = None,
+    set_: o.Set = None,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+) -> None:
+    """Search static weights and settings on validation, for one objective or for the front of several.
+
+    Optuna's study is kept in `study.db`; the test split is not read.
+    """
+    from ..comparison.tune import read_tuning
+    from ..comparison.tune import tune as run
+
+    if out is None:
+        raise UserError("--out: give the folder of the search, such as --out searches/first")
+    display = Terminal(quiet, json)
+    search = read_tuning(config, list(set_ or ()), out / "data")
+    pool, side_by_side = make_pool(jobs, ray)
+    results = run(search, out, pool=pool, jobs=side_by_side, display=display)
+    if json:
+        print(jsonlib.dumps(results, indent=1, ensure_ascii=False))
+        return
+    objectives = results["objectives"]
+    trials = {trial["number"]: trial for trial in results["trials"]}
+    rows = [
+        [str(number), *(f"{trials[number]['values'][name]:.4g}" for name in objectives), _settings(trials[number])]
+        for number in results["front"]
+    ]
+    display.table("front, on validation", ["trial", *objectives, "settings"], rows)
+    display.result(f"best by {objectives[0]}: trial {results['best']}; polytask fit {out / 'best.yaml'} --out RUN")
+
+
+def _settings(trial: dict) -> str:
+    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in trial["settings"].items())

@@ -1,0 +1,236 @@
+"""Search of static weights and settings as a tool of its own: what ``polytask tune`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from ..config import Section, apply_overrides, make_config, read_yaml, tables_from
+from ..errors import UserError, did_you_mean, raise_all
+from ..files import write_bytes, write_json
+from ..runs import Display
+from ..runs.prepare import fingerprint
+from .cache import RunCache
+from .config import checked, merged
+from .datasets import with_dataset
+from .execute import RunSpec, to_dict
+from .lock import locked
+from .plan import PLAIN
+from .pools import InProcess, Pool
+from .search import score, skill
+from .space import LEARNING_RATE, WEIGHT_DECAY, Range, applied, optuna, weight_ranges
+from .statistics import pareto_front
+from .tables import as_csv, as_markdown
+
+#: Objectives besides the names of tasks; a larger value is better for the first, a smaller one for the others.
+MEAN, COSTS = "mean_skill", ("parameters", "seconds")
+
+
+class TuneConfig(Section):
+    """What is searched, and for what."""
+
+    base: dict[str, Any] = Field({}, description="keys of `polytask fit`")
+    search: dict[str, Range] = Field({"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY})
+    weights: bool = Field(False, description="search a static weight for each target, too")
+    objectives: tuple[str, ...] = Field(
+        (MEAN,), min_length=1, description="mean_skill, parameters, seconds, or targets (their skill)"
+    )
+    trials: int = Field(20, ge=1, description="settings to try in all")
+    sampler: Literal["tpe", "random", "nsga2"] = Field("tpe", description="how settings are drawn")
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _one_is_enough(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+def read_tuning(path: Path, overrides: list[str], folder: Path) -> TuneConfig:
+    """A search's YAML file, checked as a whole.
+
+    Raises:
+        UserError: All mistakes at once.
+    """
+    values = read_yaml(path)
+    apply_overrides(values, overrides)
+    if isinstance(values.get("base"), dict):
+        tables_from(values["base"], path.parent.resolve())
+    config = checked(TuneConfig, values, path.name)
+    problems = []
+    try:
+        base = with_dataset(config.base, folder)
+        made = make_config(merged(PLAIN, base, {"baselines": False}), f"{path.name}: base")
+    except UserError as error:
+        raise UserError(*error.problems) from None
+    known = [*made.targets, MEAN, *COSTS]
+    problems += [f"{path.name}: objectives: unknown objective {name!r}; {did_you_mean(name, known)}"
+                 for name in config.objectives if name not in known]  # fmt: skip
+    if len(set(config.objectives)) != len(config.objectives):
+        problems.append(f"{path.name}: objectives: expected different ones, found {list(config.objectives)}")
+    for key, found in config.search.items():
+        for value in found.choices or (found.low, found.high):
+            try:
+                make_config(applied(merged(PLAIN, base), {key: value}), f"{path.name}: search.{key}")
+            except UserError as error:
+                problems += error.problems[:1]
+                break
+    raise_all(problems)
+    return config.model_copy(update={"base": base})
+
+
+def tune(
+    config: TuneConfig, out: Path, *, pool: Pool | None = None, jobs: int = 1, display: Display | None = None
+) -> dict[str, Any]:
+    """Search until ``config.trials`` settings have been tried, counting those that ``out`` has already.
+
+    The study is Optuna's, in ``study.db`` (SQLite): other tools of Optuna's can look at it. Everything is measured on
+    validation; the test split is not read.
+
+    Args:
+        config: What is searched.
+        out: Folder of the search.
+        pool: Where runs are done; in this process by default.
+        jobs: Runs side by side. The settings that are drawn depend on it, as they do with Optuna in general.
+        display: Where progress is shown.
+
+    Returns:
+        The content of ``results.json``: ``objectives``, ``trials``, ``front`` (numbers of trials) and ``best``.
+    """
+    display, pool = display or Display(), pool or InProcess()
+    with locked(out):
+        made = make_config(merged(PLAIN, config.base, {"baselines": False}))
+        study = _study(config, out)
+        space = config.search | (weight_ranges(made.targets) if config.weights else {})
+        data = fingerprint(made)
+        cache = RunCache(out / "runs")
+        try:
+            _search(config, study, space, data, cache, pool, jobs, display)
+        finally:
+            pool.close()
+        results = _results(config, study)
+        _write(results, out)
+    return results
+
+
+def _search(
+    config: TuneConfig, study: Any, space: Mapping[str, Range], data: str, cache: RunCache, pool: Pool, jobs: int,
+    display: Display,
+) -> None:  # fmt: skip
+    from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+    states = optuna().trial.TrialState
+    distributions = {key: found.distribution() for key, found in space.items()}
+    for trial in study.get_trials(states=(states.RUNNING,)):  # of a search that was killed
+        study.tell(trial.number, state=states.FAIL)
+    done = len(study.get_trials(states=(states.COMPLETE,)))
+    running: dict[Future[Any], tuple[Any, RunSpec]] = {}
+    begun = done
+    while begun < config.trials or running:
+        while begun < config.trials and len(running) < max(jobs, 1):
+            trial = study.ask(distributions)
+            keys = applied(merged(PLAIN, config.base, {"baselines": False}), trial.params)
+            spec = RunSpec("network", make_config(keys).model_dump(mode="json"), "validation", data)
+            running[pool.submit(to_dict(spec), cache.folder(spec.fingerprint))] = (trial, spec)
+            begun += 1
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            trial, spec = running.pop(future)
+            record, failure = future.result()
+            values = None if record is None else [_value(record, name) for name in config.objectives]
+            if values is None or any(value is None for value in values):
+                trial.set_user_attr("failure", failure or "an objective is undefined")
+                study.tell(trial, state=states.FAIL)
+                display.warn(f"trial {trial.number}: failed: {failure or 'an objective is undefined'}")
+                continue
+            cache.store(spec.fingerprint, record or {})
+            study.tell(trial, values)
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in zip(config.objectives, values, strict=True))
+            display.say(f"trial {trial.number}: {shown}")
+
+
+def _study(config: TuneConfig, out: Path) -> Any:
+    library = optuna()
+    samplers = {
+        "tpe": lambda: library.samplers.TPESampler(seed=0),
+        "random": lambda: library.samplers.RandomSampler(seed=0),
+        "nsga2": lambda: library.samplers.NSGAIISampler(seed=0),
+    }
+    study = library.create_study(
+        study_name="polytask",
+        storage=f"sqlite:///{out / 'study.db'}",
+        directions=["minimize" if name in COSTS else "maximize" for name in config.objectives],
+        sampler=samplers[config.sampler](),
+        load_if_exists=True,
+    )
+    asked = config.model_dump(mode="json", exclude={"trials"})
+    began = study.user_attrs.get("config")
+    if began is not None and began != asked:
+        changed = ", ".join(key for key in asked if asked[key] != began.get(key))
+        raise UserError(
+            f"{out}: the search there began with another {changed}; choose another --out, or go on as it began"
+        )
+    study.set_user_attr("config", asked)
+    return study
+
+
+def _value(record: Mapping[str, Any], objective: str) -> float | None:
+    if objective == MEAN:
+        return score(record)
+    if objective in COSTS:
+        return float(record["cost"][objective])
+    return skill(record["tasks"][objective])
+
+
+def _results(config: TuneConfig, study: Any) -> dict[str, Any]:
+    trials: list[dict[str, Any]] = []
+    for trial in study.get_trials():
+        values = trial.values if trial.state.name == "COMPLETE" else None
+        trials.append({
+            "number": trial.number,
+            "settings": trial.params,
+            "values": None if values is None else dict(zip(config.objectives, values, strict=True)),
+            "failure": trial.user_attrs.get("failure"),
+        })  # fmt: skip
+    known = [trial for trial in trials if trial["values"] is not None]
+    if not known:
+        raise UserError(
+            f"all {len(trials)} trials failed; the first: {trials[0]['failure'] if trials else 'none begun'}"
+        )
+    signs = [1.0 if name in COSTS else -1.0 for name in config.objectives]
+    costs = [
+        [sign * trial["values"][name] for sign, name in zip(signs, config.objectives, strict=True)] for trial in known
+    ]
+    front = [trial["number"] for trial, on in zip(known, pareto_front(costs), strict=True) if on]
+    best = min(zip(costs, known, strict=True), key=lambda pair: pair[0][0])[1]
+    keys = applied(merged(PLAIN, config.base), best["settings"])
+    return {
+        "objectives": list(config.objectives),
+        "trials": trials,
+        "front": front,
+        "best": best["number"],
+        "keys": keys,
+    }
+
+
+def _write(results: dict[str, Any], out: Path) -> None:
+    """``results.json``, ``front.csv`` and ``.md``, ``best.yaml`` for ``polytask fit``, and ``front.svg``."""
+    import yaml
+
+    from ..reporting.comparison import write_front
+
+    write_json(out / "results.json", results)
+    objectives = results["objectives"]
+    by_number = {trial["number"]: trial for trial in results["trials"]}
+    settings = list(dict.fromkeys(key for trial in results["trials"] for key in trial["settings"]))
+    rows = [
+        [number, *(by_number[number]["values"][name] for name in objectives),
+         *(by_number[number]["settings"].get(key) for key in settings)]
+        for number in results["front"]
+    ]  # fmt: skip
+    header = ["trial", *objectives, *settings]
+    write_bytes(out / "front.csv", as_csv(header, rows).encode())
+    write_bytes(out / "front.md", as_markdown(header, rows).encode())
+    write_bytes(out / "best.yaml", yaml.safe_dump(results["keys"], sort_keys=False, allow_unicode=True).encode())
+    write_front(out, results, COSTS)

@@ -1,0 +1,74 @@
+"""A search: resumable, for one objective or several, and its result fits."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from small_study import study
+from small_table import assert_refused, polytask
+
+
+def search(folder: Path, **keys: Any) -> Path:
+    base = yaml.safe_load(study(folder).read_text())["base"]
+    path = folder / "search.yaml"
+    path.write_text(yaml.safe_dump({"base": base, "trials": 3} | keys))
+    return path
+
+
+def tune(path: Path, *options: object) -> Any:
+    return polytask("tune", path, "--out", path.parent / "out", "--jobs", 0, *options)
+
+
+def trials(path: Path) -> list[dict[str, Any]]:
+    return json.loads((path.parent / "out" / "results.json").read_text())["trials"]
+
+
+def test_a_search_goes_on_and_its_best_can_be_fitted(tmp_path: Path) -> None:
+    path = search(tmp_path, weights=True)
+    assert tune(path).exit_code == 0
+    first = trials(path)
+    assert len(first) == 3 and all("weight of click" in trial["settings"] for trial in first)
+    assert tune(path, "--set", "trials=4").exit_code == 0
+    assert len(trials(path)) == 4 and trials(path)[:3] == first
+    best = yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())
+    assert sum(best["balance"]["values"].values()) == pytest.approx(2)
+    assert polytask("fit", tmp_path / "out" / "best.yaml", "--out", tmp_path / "run").exit_code == 0
+
+
+def test_several_objectives_have_a_front(tmp_path: Path) -> None:
+    ranges = {"model.embedding": {"low": 1, "high": 32, "whole": True}, "learning_rate": {"low": 1e-3, "high": 0.1}}
+    path = search(tmp_path, objectives=["click", "parameters"], search=ranges)
+    assert tune(path, "--set", "sampler=random").exit_code == 0
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["objectives"] == ["click", "parameters"]
+    by_number = {trial["number"]: trial["values"] for trial in found["trials"]}
+    for number in found["front"]:
+        mine = by_number[number]
+        assert not any(v["click"] > mine["click"] and v["parameters"] <= mine["parameters"] for v in by_number.values())
+    rows = list(csv.DictReader((tmp_path / "out" / "front.csv").open()))
+    assert [int(row["trial"]) for row in rows] == found["front"]
+    assert (tmp_path / "out" / "front.svg").read_text().startswith("<svg")
+
+
+def test_another_search_is_not_continued(tmp_path: Path) -> None:
+    assert tune(search(tmp_path, trials=1)).exit_code == 0
+    assert_refused(tune(search(tmp_path, trials=1, weights=True)), "began with another weights")
+
+
+@pytest.mark.parametrize(
+    ("keys", "part"),
+    [
+        ({"objectives": ["clik"]}, "unknown objective 'clik'; did you mean 'click'?"),
+        ({"search": {"learning_rat": {"low": 1, "high": 2}}}, "search.learning_rat: unknown key 'learning_rat'"),
+        ({"sampler": "grid"}, "sampler: input should be 'tpe', 'random' or 'nsga2'"),
+        ({"trails": 3}, "unknown key 'trails'; did you mean 'trials'?"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, keys: dict[str, Any], part: str) -> None:
+    assert_refused(tune(search(tmp_path, **keys)), part)
