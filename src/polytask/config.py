@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .balancing import BALANCERS
 from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO, ESTIMATORS
+from .grouping.baselines import GROUPINGS
+from .grouping_keys import grouping_problems
 from .models import SHARING, sharing_problems
 from .task_order import ORDERS
 from .training import AffinityProbe, TrainingSettings
@@ -107,6 +109,16 @@ class Config(Section):
     networks: Literal["auto", "single_task"] | int = Field(
         "auto", description="most networks to train; 1 is all in one, single_task one for each target"
     )
+    grouping: str = Field("tag", description=f"how tasks are grouped: {', '.join(GROUPINGS)}")
+    groups: tuple[tuple[str, ...], ...] = Field((), description="the tasks of each network, with grouping: given")
+    max_size: int | None = Field(None, ge=2, description="most tasks in a network")
+    together: tuple[tuple[str, ...], ...] = Field((), description="groups of tasks that one network is to serve")
+    apart: tuple[tuple[str, ...], ...] = Field((), description="groups of tasks of which no network is to hold two")
+    max_cost: int | None = Field(
+        None,
+        ge=1,
+        description="most networks that auto may train after the choice, those that it compares with included",
+    )
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
     converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
@@ -158,6 +170,7 @@ class Config(Section):
         if name not in BALANCERS:
             problems.append(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
         problems += sharing_problems(self.sharing, self.sharing_options)
+        problems += grouping_problems(self)
         for key in ("kind", "metric", "weights"):
             unknown = [target for target in getattr(self, key) if target not in self.targets]
             problems += [f"{key}: {target!r} is not a target; {did_you_mean(target, self.targets)}"

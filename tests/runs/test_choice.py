@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from polytask.runs import pipeline
-from polytask.runs.choice import grouping_pays
-from small_table import fit, table_rows, write_table
+from polytask.runs.keep import grouping_pays, surely_better
+from polytask.task import Task
+from small_table import assert_refused, fit, table_rows, write_table
 
 
 def test_several_networks_need_a_gain_above_its_standard_error() -> None:
@@ -29,10 +32,85 @@ def test_auto_keeps_what_is_better_and_records_it(pays: bool, tmp_path: Path, mo
     assert result.exit_code == 0, result.output
     selection = json.loads((tmp_path / "run" / "selection.json").read_text())
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert selection["compared"]["kept"] == ("grouped" if pays else "all_in_one")
-    assert (len(selection["networks"]) > 1) == pays
-    assert len(list((tmp_path / "run" / "networks").iterdir())) == len(selection["networks"])
+    compared = selection["compared"]
+    assert compared["kept"] == ("grouped" if pays else "all_in_one")
+    trainings = results["totals"]["trainings"]
+    assert len(list((tmp_path / "run" / "networks").iterdir())) == len(selection["networks"]) == len(trainings)
     assert {name: entry["network"] for name, entry in results["tasks"].items()} == selection["serves"]
-    if not pays:
-        assert results["totals"]["trainings"] == ["all_in_one_network"]
-        assert len(selection["planned"]["networks"]) == 2
+    for name, network in selection["serves"].items():
+        assert name in selection["networks"][network]
+        expected = compared["moved"].get(name)
+        if expected is not None:
+            assert trainings[network] == expected
+        else:
+            assert trainings[network].startswith("network_" if pays else "all_in_one_network")
+    planned = selection if trainings == ["network_0", "network_1"] else selection["planned"]
+    assert len(planned["networks"]) == 2
+    assert {"grouped", "all_in_one"} == set(compared["skill_on_validation"])
+
+
+def test_a_task_moves_only_to_what_is_surely_better() -> None:
+    draw = np.random.default_rng(0)
+    task = Task("price", kind="regression")
+    targets = torch.from_numpy(draw.normal(size=200))
+    noise = [torch.from_numpy(draw.normal(size=200)) for _ in range(2)]
+    assert surely_better(task, targets + noise[0], targets + 0.5 * noise[1], targets)
+    assert not surely_better(task, targets + 0.5 * noise[1], targets + noise[0], targets)
+    small = [0.5 * noise[0], 0.49 * noise[0].flip(0)]
+    assert not surely_better(task, targets + small[0], targets + small[1], targets)
+    binary = Task("click", kind="binary", metric="roc_auc")
+    labels = (targets > 1.5).double()  # few positives: some resamples may have none
+    assert surely_better(binary, noise[0], targets, labels)
+
+
+def test_the_users_groups_are_trained_as_they_are(tmp_path: Path) -> None:
+    data = write_table(tmp_path / "table.csv", table_rows())
+    options = ("--grouping", "given", "--groups", "click,size; price,rank", "--no-baselines", "--quiet")
+    result = fit(data, tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    selection = json.loads((tmp_path / "run" / "selection.json").read_text())
+    assert selection["networks"] == [["click", "size"], ["price", "rank"]]
+    assert not (tmp_path / "run" / "affinity.json").exists()
+
+
+def test_pairs_are_trained_for_the_higher_order_approximation(tmp_path: Path) -> None:
+    data = write_table(tmp_path / "table.csv", table_rows())
+    options = ("--grouping", "hoa", "--networks", 2, "--steps", 10, "--no-baselines", "--quiet")
+    result = fit(data, tmp_path / "run", *options, targets=("click", "price", "rank"))
+    assert result.exit_code == 0, result.output
+    seconds = json.loads((tmp_path / "run" / "results.json").read_text())["totals"]["seconds_by_phase"]
+    assert seconds["subset"] > 0
+    selection = json.loads((tmp_path / "run" / "selection.json").read_text())
+    assert set(selection["serves"]) == {"click", "price", "rank"} and len(selection["networks"]) <= 2
+
+
+def test_wishes_and_a_cap_are_heeded(tmp_path: Path) -> None:
+    data = write_table(tmp_path / "table.csv", table_rows())
+    options = ("--networks", 2, "--together", "click,price", "--apart", "size,rank", "--no-baselines", "--quiet")
+    assert fit(data, tmp_path / "run", *options).exit_code == 0
+    selection = json.loads((tmp_path / "run" / "selection.json").read_text())
+    assert selection["serves"]["click"] == selection["serves"]["price"]
+    assert not any({"size", "rank"} <= set(network) for network in selection["networks"])
+    assert fit(data, tmp_path / "capped", "--max-cost", 1, "--no-baselines", "--quiet").exit_code == 0
+    assert len(json.loads((tmp_path / "capped" / "selection.json").read_text())["networks"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--networks", 5), "at most as many as targets (4), found 5"),
+        (("--grouping", "tagg"), "unknown way 'tagg'"),
+        (("--grouping", "given"), "give the tasks of each network"),
+        (("--grouping", "given", "--groups", "click;price"), "no network for size, rank"),
+        (("--groups", "click;price"), "has an effect only with grouping: given"),
+        (("--grouping", "random", "--together", "click,price"), "together: has no effect"),
+        (("--together", "click,prize"), "together: 'prize' is not a target"),
+        (("--networks", 2, "--max-cost", 3), "max_cost: has an effect only"),
+        (("--networks", 1, "--grouping", "hoa"), "grouping: has an effect only"),
+        (("--grouping", "given", "--groups", "click,size;price,rank", "--networks", 2), "networks: has no effect"),
+    ],
+)
+def test_keys_that_do_not_fit(options: tuple[object, ...], words: str, tmp_path: Path) -> None:
+    data = write_table(tmp_path / "table.csv", table_rows(60))
+    assert_refused(fit(data, tmp_path / "run", *options), words)
+    assert not (tmp_path / "run").exists()

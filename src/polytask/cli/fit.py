@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
+from ..grouping.baselines import GROUPINGS
 from ..models import SHARING
 from ..runs import RunFolder, fit_run
 from . import options as o
@@ -35,6 +36,12 @@ def fit(
     id: o.Id = None,
     split: o.Split = None,
     networks: Annotated[str | None, typer.Option(help="most networks to train; or auto, or single_task")] = None,
+    grouping: Annotated[str | None, typer.Option(help=f"{', '.join(GROUPINGS)} [default: tag]")] = None,
+    groups: Annotated[str | None, typer.Option(help='"a,b;c,d": your own groups, with --grouping given')] = None,
+    max_size: Annotated[int | None, typer.Option(help="most tasks in a network")] = None,
+    together: Annotated[list[str] | None, typer.Option(help="A,B: one network is to serve them; repeatable")] = None,
+    apart: Annotated[list[str] | None, typer.Option(help="A,B: no network is to hold two of them; repeatable")] = None,
+    max_cost: Annotated[int | None, typer.Option(help="most networks that auto may train after the choice")] = None,
     balance: Annotated[str | None, typer.Option(help="balancing method, see `polytask methods`")] = None,
     converge: Annotated[str | None, typer.Option(help="joint or sequential: every task keeps its peak; or off")] = None,
     baselines: Annotated[
@@ -62,6 +69,12 @@ def fit(
         raise UserError("--out: give the folder of the run, such as --out runs/first")
     given: dict[str, Any] = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
         "networks": int(networks) if networks is not None and networks.lstrip("-").isdigit() else networks,
+        "grouping": grouping,
+        "groups": None if groups is None else [o.names(group, "--groups") for group in groups.split(";")],
+        "max_size": max_size,
+        "together": [o.names(group, "--together") for group in together] if together else None,
+        "apart": [o.names(group, "--apart") for group in apart] if apart else None,
+        "max_cost": max_cost,
         "balance": balance,
         "converge": converge,
         "baselines": baselines,

@@ -35,7 +35,7 @@ class Stability:
             Data Analysis 52(1), 2007.
         regret: what the choice gives away on average: best score of a resample less the score there of the chosen
             networks, as a share of the gain of the best over one network for all. 0: nothing.
-        enough: whether the affinity has been measured well enough to choose (``regret`` at most 0.05).
+        enough: whether the affinity has been measured well enough to choose (``regret`` at most 5 %).
     """
 
     tasks: tuple[str, ...]
@@ -46,6 +46,17 @@ class Stability:
     networks: tuple[float, ...]
     regret: float
     enough: bool
+
+    def sentence(self) -> str:
+        """What it means, in words."""
+        kept = ", ".join(f"{share:.0%}" for share in self.networks)
+        verdict = (
+            "well enough to choose" if self.enough else "not well enough to choose: train longer or probe more often"
+        )
+        return (
+            f"in {self.resamples} resamples of the probes the networks keep {kept} of their tasks, and the choice "
+            f"gives away {self.regret:.1%} of what grouping promises: the affinity is measured {verdict}"
+        )
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of ``stability`` in ``selection.json``."""

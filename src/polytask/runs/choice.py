@@ -1,16 +1,18 @@
-"""Which networks a run trains and keeps."""
+"""Which networks a run trains."""
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..files import read_json, write_json
-from ..grouping import Affinity, Selection, choose_budget, score_curve, select_networks
+from ..grouping import Affinity, Selection, choose_budget
+from ..grouping.baselines import GROUPINGS, Context
+from ..grouping.stability import Stability, selection_stability
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, affinity_from_state
-from ..training.evaluation import trivial_levels
+from .keep import skills
 from .trainer import Trainer
 
 #: The automatic choice looks at budgets up to this many networks.
@@ -38,27 +40,70 @@ def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
     return [Network(training, tuple(range(len(names))), names)]
 
 
+def measures_affinity(trainer: Trainer) -> bool:
+    """Whether the joint training is to measure the affinity."""
+    config = trainer.config
+    chooses = config.networks not in (1, "single_task") and len(trainer.data.tasks) > 1
+    return chooses and "affinity" in GROUPINGS[config.grouping].needs
+
+
 def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Network]:
-    """The networks to train: from the affinity that the joint training measured, if it did."""
+    """The networks to train, as the run's way of grouping proposes them."""
     config, run = trainer.config, trainer.run
     if config.networks == "single_task":
         return [Network(f"network_{k}", (k,), (task.name,)) for k, task in enumerate(trainer.data.tasks)]
-    if joint is None or AffinityProbe.name not in joint.callbacks:
+    if config.networks == 1 or len(trainer.data.tasks) == 1:
         return one_network(trainer)
     if run.selection.exists():  # chosen before an interruption; a search under a time limit need not end equal
         stored = read_json(run.selection)
-        return _networks(trainer, Selection.from_json_dict(stored.get("planned", stored), str(run.selection)))
-    names = [task.name for task in trainer.data.tasks]
-    affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], names)
-    affinity.save(run.affinity)
-    selection, curve = choose(affinity, config.networks)
-    write_json(run.selection, selection.to_json_dict() | {"curve": curve})
+        return networks_of(trainer, Selection.from_json_dict(stored.get("planned", stored), str(run.selection)))
+    context = _context(trainer, joint)
+    selections = GROUPINGS[config.grouping].propose(context)
+    selection = selections[choose_budget(selections) - 1]
+    first = context.budgets[-1] - len(selections) + 1
+    points = [{"networks": number, "score": found.score} for number, found in enumerate(selections, first)]
+    content = selection.to_json_dict() | {"grouping": config.grouping, "curve": points if len(points) > 1 else []}
+    stability = _stability(context, selection)
+    if stability is not None:
+        content["stability"] = stability.to_json_dict()
+    write_json(run.selection, content)
     shown = "; ".join(" + ".join(network) for network in selection.networks)
     trainer.display.say(f"networks ({len(selection.networks)}): {shown}")
-    return _networks(trainer, selection)
+    if stability is not None and len(selection.networks) > 1:
+        trainer.display.say(stability.sentence())
+    return networks_of(trainer, selection)
 
 
-def _networks(trainer: Trainer, selection: Selection) -> list[Network]:
+def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
+    """What the way of grouping may ask for."""
+    config, names = trainer.config, tuple(task.name for task in trainer.data.tasks)
+    affinity = None
+    if joint is not None and AffinityProbe.name in joint.callbacks:
+        affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], list(names))
+        affinity.save(trainer.run.affinity)
+    most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
+    numbers = range(1, max(1, min(len(names), most)) + 1) if config.networks == "auto" else [int(config.networks)]
+    wishes = {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
+
+    def train(tasks: tuple[str, ...]) -> Mapping[str, float]:
+        positions = [names.index(task) for task in tasks]
+        training = "subset_" + "_".join(map(str, positions))
+        return skills(trainer, trainer.train(training, training, positions), positions)
+
+    return Context(names, numbers, affinity, train, config.groups, config.seed, wishes)
+
+
+def _stability(context: Context, selection: Selection) -> Stability | None:
+    """How stable the choice is, where its affinity was measured over some time."""
+    if context.affinity is None:
+        return None
+    return selection_stability(
+        context.affinity, selection, len(selection.networks), seed=context.seed, **context.wishes
+    )
+
+
+def networks_of(trainer: Trainer, selection: Selection) -> list[Network]:
+    """The networks of a selection."""
     names = [task.name for task in trainer.data.tasks]
     return [
         Network(
@@ -70,53 +115,45 @@ def _networks(trainer: Trainer, selection: Selection) -> list[Network]:
     ]
 
 
-def choose(affinity: Affinity, networks: int | str) -> tuple[Selection, list[dict[str, float]]]:
-    """The networks for a budget, or for the knee of the score curve with ``auto``; and the curve."""
-    if networks != "auto":
-        return select_networks(affinity, int(networks)), []
-    curve = score_curve(affinity, min(len(affinity.tasks), MOST_AUTOMATIC))
-    points = [{"networks": budget, "score": selection.score} for budget, selection in enumerate(curve, 1)]
-    return curve[choose_budget(curve) - 1], points
-
-
-def grouping_pays(grouped: dict[str, float], together: dict[str, float]) -> bool:
-    """Whether several networks are worth it: their mean skill is higher by more than a standard error over the tasks.
-
-    Args:
-        grouped: Skill of every task on validation in the several networks.
-        together: Skill of every task on validation in one network for all.
-
-    Example:
-        >>> grouping_pays({"a": 0.9, "b": 0.8, "c": 0.7}, {"a": 0.8, "b": 0.72, "c": 0.6})
-        True
-        >>> grouping_pays({"a": 0.9, "b": 0.7, "c": 0.7}, {"a": 0.8, "b": 0.8, "c": 0.7})
-        False
-    """
-    gains = [grouped[name] - together[name] for name in grouped]
-    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
-    return statistics.fmean(gains) > error
-
-
-def validation_skills(trainer: Trainer, networks: list[Network], results: list[TrainingResult]) -> dict[str, float]:
-    """Skill of every task on validation in the network that serves it, at least -1."""
-    skills = {}
-    for network, result in zip(networks, results, strict=True):
-        levels = trivial_levels(result.model.tasks, trainer.part("validation", network.tasks))
-        for task in result.model.tasks:
-            if task.name in network.serves:
-                value = result.tasks[task.name].validation
-                # Bounded below: of networks that are worse than useless for a task, none shall decide for all others.
-                skills[task.name] = max(-1.0, task.metric_definition.skill(value, levels[task.name]))
-    return skills
-
-
 def record_kept(trainer: Trainer, kept: list[Network], compared: dict[str, Any]) -> None:
-    """Write into ``selection.json`` which networks were kept, and what was compared."""
+    """Write into ``selection.json`` which networks were kept, and what was compared.
+
+    The score of the kept networks is that of their affinities (0 for a task alone, and without affinities).
+    """
     content = read_json(trainer.run.selection)
     planned = content.get("planned", content)
     names = [task.name for task in trainer.data.tasks]
-    if len(kept) == 1:
-        alone = select_networks(Affinity.load(trainer.run.affinity), 1).to_json_dict()
-        alone |= {"networks": [names], "serves": dict.fromkeys(names, 0)}
-        content = alone | {"curve": planned.get("curve", []), "planned": planned}
+    members = [[names[position] for position in network.tasks] for network in kept]
+    content = {
+        "networks": members,
+        "serves": {task: next(k for k, network in enumerate(kept) if task in network.serves) for task in names},
+    }
+    if content["networks"] == planned["networks"] and content["serves"] == planned["serves"]:
+        content = dict(planned)
+    else:
+        scores = _scores(trainer, members, content["serves"])
+        score = sum(scores.values()) / len(scores)
+        content |= {"score": score, "bound": max(score, planned["bound"]), "optimal": False, "scores": scores}
+        content |= {"grouping": planned["grouping"], "curve": planned["curve"], "planned": planned}
     write_json(trainer.run.selection, content | {"compared": compared})
+
+
+def _scores(trainer: Trainer, members: list[list[str]], serves: Mapping[str, int]) -> dict[str, float]:
+    if not trainer.run.affinity.exists():
+        return dict.fromkeys(serves, 0.0)
+    affinity = Affinity.load(trainer.run.affinity)
+    places = {task: place for place, task in enumerate(affinity.tasks)}
+    scores = {}
+    for task, k in serves.items():
+        others = [places[other] for other in members[k] if other != task]
+        scores[task] = float(affinity.matrix[others, places[task]].mean()) if others else 0.0
+    return scores
+
+
+def serving(networks: list[Network], served_by: Mapping[str, str]) -> list[Network]:
+    """The networks that serve somebody, by the names of trainings."""
+    found = [
+        replace(network, serves=tuple(task for task, training in served_by.items() if training == network.training))
+        for network in networks
+    ]
+    return [network for network in found if network.serves]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,25 +12,23 @@ from typing import Any
 from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
 from ..files import write_json
+from ..grouping.baselines import GROUPINGS
 from ..reporting import write_report
 from ..training import Callback, TrainingResult, check_balancer
 from ..training.callbacks import AffinityProbe
 from ..training.evaluation import trivial_levels
 from .bundle import save_network
-from .choice import (
-    Network,
-    grouping_pays,
-    one_network,
-    plan_networks,
-    record_kept,
-    validation_skills,
-)
+from .choice import Network, measures_affinity, one_network, plan_networks, record_kept, serving
 from .display import Display
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
+from .keep import best_for_each, grouping_pays, skills
 from .prepare import Prepared, fingerprint, prepare
 from .results import mean_gain, number, task_entry
 from .trainer import Trainer, make_balancer
+
+#: How plans are called.
+TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
 FREE_KEYS = ("data", "checkpoint_seconds")
@@ -78,21 +77,22 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
         trainer.display.warn(warning)
     everyone = list(range(len(data.tasks)))
     joint = None
-    grouping = config.networks not in (1, "single_task") and len(everyone) > 1
-    if config.baselines or grouping:
-        probes = [AffinityProbe(**config.affinity.options())] if grouping else []
+    probed = measures_affinity(trainer)
+    if config.baselines or probed:
+        probes = [AffinityProbe(**config.affinity.options())] if probed else []
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
     networks = plan_networks(trainer, joint)
+    gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
     singles = []
-    if config.baselines:
+    if config.baselines or (gamble and config.max_cost is not None and config.max_cost > len(networks) + len(everyone)):
         singles = [
             trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
             for position in everyone
         ]
     results = _train(trainer, networks, joint, singles)
-    if config.networks == "auto" and len(networks) > 1:
+    if gamble:
         networks, results = _keep_better(trainer, networks, results, joint, singles)
-    return _finish(trainer, networks, results, joint if config.baselines else None, singles)
+    return _finish(trainer, networks, results, joint if config.baselines else None, singles if config.baselines else [])
 
 
 def _train(
@@ -119,18 +119,43 @@ def _keep_better(
     joint: TrainingResult | None,
     singles: list[TrainingResult],
 ) -> tuple[list[Network], list[TrainingResult]]:
-    """The networks that were chosen, or one network for all, whichever is better on validation."""
+    """What is better on validation: in total the networks that were chosen or one for all, then for each task."""
     one = one_network(trainer, "all_in_one_network")
     alternative = _train(trainer, one, joint, singles)
-    grouped = validation_skills(trainer, networks, results)
-    together = validation_skills(trainer, one, alternative)
-    pays = grouping_pays(grouped, together)
-    means = {"grouped": fmean(grouped.values()), "all_in_one": fmean(together.values())}
-    said = f"mean skill on validation: {len(networks)} networks {means['grouped']:.4f}, one {means['all_in_one']:.4f}"
-    trainer.display.say(f"{said}: kept {'the ' + str(len(networks)) + ' networks' if pays else 'one network for all'}")
-    kept = networks if pays else one
-    record_kept(trainer, kept, {"skill_on_validation": means, "kept": "grouped" if pays else "all_in_one"})
-    return (networks, results) if pays else (one, alternative)
+    names = [task.name for task in trainer.data.tasks]
+    alone = [Network(f"single_task_{k}", (k,), (name,)) for k, name in enumerate(names)] if singles else []
+    trained = dict(
+        zip((n.training for n in [*networks, *one, *alone]), [*results, *alternative, *singles], strict=True)
+    )
+    plans = {
+        plan: {
+            task: skill
+            for network in members
+            for task, skill in skills(trainer, trained[network.training], network.tasks).items()
+            if task in network.serves
+        }
+        for plan, members in (("grouped", networks), ("all_in_one", one), ("single_task", alone))
+        if members
+    }
+    pays = grouping_pays(plans["grouped"], plans["all_in_one"])
+    total = networks if pays else one
+    start = {task: trained[network.training] for network in total for task in network.serves}
+    best = best_for_each(trainer, start, list(trained.values()))
+    by_result = {id(result): training for training, result in trained.items()}
+    served_by = {task: by_result[id(best[task])] for task in names}
+    moved = {task: served_by[task] for task in names if best[task] is not start[task]}
+    kept = serving([*networks, *one, *alone], served_by)
+    means = {plan: fmean(found.values()) for plan, found in plans.items()}
+    said = ", ".join(f"{TITLES[plan].format(len(networks))} {mean:.4f}" for plan, mean in means.items())
+    trainer.display.say(
+        f"mean skill on validation: {said}; kept {TITLES['grouped' if pays else 'all_in_one'].format(len(networks))}"
+    )
+    if moved:
+        shown = ", ".join(f"{task} to {training}" for task, training in moved.items())
+        trainer.display.say(f"surely better elsewhere on validation, and served from there: {shown}")
+    compared = {"skill_on_validation": means, "kept": "grouped" if pays else "all_in_one", "moved": moved}
+    record_kept(trainer, kept, compared)
+    return kept, [trained[network.training] for network in kept]
 
 
 def _convergence(
@@ -261,7 +286,7 @@ def _totals(
 ) -> dict[str, Any]:
     phases: dict[str, float] = {}
     for name, seconds in trainer.run.seconds.items():
-        kind = name.rpartition("_")[0] if name.startswith(("network_", "single_task_")) else name
+        kind = re.sub(r"(_\d+)+$", "", name)
         phases[kind] = phases.get(kind, 0.0) + seconds
     return {
         "seconds": sum(phases.values()),

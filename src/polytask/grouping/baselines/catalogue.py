@@ -29,6 +29,7 @@ class Grouping:
         needs: the fields of the context that it cannot do without.
         propose: one selection for every budget of a context (for some methods the budget has no effect: one in all).
         heeds: the wishes that it keeps to.
+        chooses: whether the budget has an effect.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Grouping:
     needs: tuple[Need, ...]
     propose: Callable[[Context], list[Selection]]
     heeds: tuple[str, ...] = ()
+    chooses: bool = True
 
 
 WISHES = ("max_size", "together", "apart")
@@ -49,8 +51,8 @@ GROUPINGS = {
         Grouping("hoa", "trains all pairs and predicts larger networks from them", ("train",), higher_order, WISHES),
         Grouping("exhaustive", "trains all networks, for at most 8 tasks", ("train",), exhaustive, ("max_size",)),
         Grouping("random", "random networks", (), random_groups, ("max_size",)),
-        Grouping("given", "the groups that you give", ("groups",), given),
-        Grouping("all_in_one", "one network for all", (), all_in_one),
-        Grouping("one_per_task", "a network for each task", (), one_per_task),
+        Grouping("given", "the groups that you give", ("groups",), given, chooses=False),
+        Grouping("all_in_one", "one network for all", (), all_in_one, chooses=False),
+        Grouping("one_per_task", "a network for each task", (), one_per_task, chooses=False),
     )
 }

@@ -1,0 +1,50 @@
+"""What can be wrong with the keys of a configuration that say how tasks are grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .errors import did_you_mean
+from .grouping.baselines import GROUPINGS
+from .grouping.baselines.given import group_problems
+
+if TYPE_CHECKING:
+    from .config import Config
+
+
+def grouping_problems(config: Config) -> list[str]:
+    """All mistakes in the keys of the choice of networks, also where a key would have no effect."""
+    problems, count = [], len(config.targets)
+    if isinstance(config.networks, int) and config.networks > count:
+        problems.append(
+            f"networks: expected at most as many as targets ({count}), found {config.networks}; "
+            "single_task trains one for each"
+        )
+    if config.grouping not in GROUPINGS:
+        return [*problems, f"grouping: unknown way {config.grouping!r}; {did_you_mean(config.grouping, GROUPINGS)}"]
+    if config.grouping == "given":
+        problems += group_problems(config.targets, config.groups)
+    return [*problems, *_without_effect(config), *_unknown_names(config)]
+
+
+def _without_effect(config: Config) -> Iterator[str]:
+    grouping = GROUPINGS[config.grouping]
+    chosen = config.networks not in (1, "single_task")
+    if config.grouping != "tag" and not chosen:
+        yield f"grouping: has an effect only with networks auto or above 1, found {config.networks}"
+    if not grouping.chooses and isinstance(config.networks, int) and chosen:
+        yield f"networks: has no effect with grouping: {config.grouping}; leave it at auto"
+    if config.groups and config.grouping != "given":
+        yield f"groups: has an effect only with grouping: given, found {config.grouping!r}"
+    for key in ("max_size", "together", "apart"):
+        if getattr(config, key) and not (chosen and key in grouping.heeds):
+            yield f"{key}: has no effect with grouping: {config.grouping} and networks: {config.networks}"
+    if config.max_cost is not None and (config.networks != "auto" or not grouping.chooses):
+        yield "max_cost: has an effect only where networks: auto chooses"
+
+
+def _unknown_names(config: Config) -> Iterator[str]:
+    for key in ("together", "apart"):
+        for name in [name for group in getattr(config, key) for name in group if name not in config.targets]:
+            yield f"{key}: {name!r} is not a target; {did_you_mean(name, config.targets)}"
