@@ -136,3 +136,13 @@ def test_overrides_that_are_not_key_and_value_are_all_named():
     with pytest.raises(UserError) as error:
         apply_overrides({"seed": 1}, [*wrong, "steps=5"])
     assert [problem.split(":")[0] for problem in error.value.problems] == [f"--set {text}" for text in wrong]
+
+
+@pytest.mark.parametrize(
+    ("converge", "key", "options"),
+    [("off", "convergence", {"patience": 3}), ("off", "joint", {"restore": True}),
+     ("sequential", "joint", {"restore": True}), ("joint", "sequential", {"order": "random"})],
+)  # fmt: skip
+def test_settings_of_a_convergence_that_is_not_on_are_refused(converge, key, options):
+    (problem,) = problems(converge=converge, **{key: options})
+    assert key in problem and repr(converge) in problem

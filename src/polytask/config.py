@@ -80,6 +80,15 @@ class ConvergenceConfig(Section):
     unlabelled: bool = False
     reopen: bool = False
     tail: int | None = Field(None, ge=0)
+    soft_labels: Literal["stored", "online"] = "stored"
+    soft_loss: Literal["own", "cross_entropy", "logits", "l1", "huber"] = "own"
+
+
+class JointConfig(Section):
+    """Further settings of ``converge: joint``; see :class:`polytask.AsynchronousConvergence`."""
+
+    restore: bool = False
+    returned: Literal["mean", "last", "last_task"] = "mean"
 
 
 class SequentialConfig(Section):
@@ -129,6 +138,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     affinity: AffinityConfig = AffinityConfig()
     convergence: ConvergenceConfig = ConvergenceConfig()
+    joint: JointConfig = JointConfig()
     sequential: SequentialConfig = SequentialConfig()
     steps: int | None = None
     epochs: float | None = None
@@ -177,8 +187,15 @@ class Config(Section):
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
-        if self.converge != "sequential" and self.sequential != SequentialConfig():
-            problems.append(f"sequential: has an effect only with converge: sequential, found {self.converge!r}")
+        for key, default, modes in (
+            ("convergence", ConvergenceConfig(), ("joint", "sequential")),
+            ("joint", JointConfig(), ("joint",)),
+            ("sequential", SequentialConfig(), ("sequential",)),
+        ):
+            if self.converge not in modes and getattr(self, key) != default:
+                problems.append(
+                    f"{key}: has an effect only with converge: {' or '.join(modes)}, found {self.converge!r}"
+                )
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
         for check in (self.training, lambda: AffinityProbe(**self.affinity.options())):

@@ -100,7 +100,7 @@ class Failing:
         return value
 
 
-SWITCH, TEACHERS = callbacks.converging, callbacks.teachers
+SWITCH, TEACHERS = callbacks.label_sources, callbacks.teachers
 PLACES = [
     (SWITCH, "SoftLabelStore"),
     (SoftLabelStore, "fill"),

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+#: The best of some tens of values of pure noise lies two to three standard deviations up.
+NOISES = 4.0
 TESTS = ("patience", "slope", "fixed")
 
 
@@ -16,8 +18,8 @@ class ConvergenceMonitor:
     """Watches the validation metric of one task; usable in any loop.
 
     A task has converged when the ``test`` says so, at least ``min_evaluations`` have been made, and its best value lies
-    more than ``floor`` above its trivial level: a metric that still sits where a constant prediction would put it looks
-    converged but has not begun.
+    more than ``floor``, and more than four times the metric's noise, above its trivial level: a metric that still sits
+    where a constant prediction would put it looks converged but has not begun.
 
     Args:
         higher_is_better: Direction of the metric.
@@ -124,8 +126,16 @@ class ConvergenceMonitor:
     def above_floor(self) -> bool:
         """The best value has left the trivial level."""
         return not math.isnan(self.best) and (
-            not math.isfinite(self.trivial) or self._sign * (self.best - self.trivial) > self.floor
+            not math.isfinite(self.trivial)
+            or self._sign * (self.best - self.trivial) > max(self.floor, NOISES * self.noise)
         )
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the metric, from the steps between its last values (for normal noise); 0 if unknown."""
+        values = np.array(self.recent)
+        steps = np.abs(np.diff(values[~np.isnan(values)]))
+        return float(steps.mean() * math.sqrt(math.pi) / 2) if len(steps) else 0.0
 
     @property
     def converged(self) -> bool:

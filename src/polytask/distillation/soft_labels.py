@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..data import Batch
 from ..task import Kind
+from ..task.distances import DISTANCES
 
 
 @dataclass(frozen=True)
@@ -19,31 +21,36 @@ class SoftLabels:
     Attributes:
         outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values, by row id; any
             floating type, on any device. With a ``column``: ``[n, k]`` or ``[n, k, C]`` of several tasks side by side.
+            Or a function of the batch that gives the teacher's outputs for its rows (an online teacher).
         temperature: Softens the outputs of class kinds.
         weight: Factor of the distillation loss.
         mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
         unlabelled: Rows without a true label learn from the teacher, too.
         column: The task's place in ``outputs``.
+        soft_loss: ``own``: the distance of the task's kind; or one of :data:`~polytask.task.distances.DISTANCES`.
 
     Source:
         Lu et al., NAACL 2022 Industry Track: the recorded predictions of the best parameters replace the labels.
     """
 
-    outputs: Tensor
+    outputs: Tensor | Callable[[Batch], Tensor]
     temperature: float = 1.0
     weight: float = 1.0
     mixture: float = 1.0
     unlabelled: bool = False
     column: int | None = None
+    soft_loss: str = "own"
 
     @property
-    def settings(self) -> tuple[float, float, float, bool]:
+    def settings(self) -> tuple[float, float, float, bool, str]:
         """All but the outputs: tasks of one kind that agree in it can be computed together."""
-        return self.temperature, self.weight, self.mixture, self.unlabelled
+        return self.temperature, self.weight, self.mixture, self.unlabelled, self.soft_loss
 
-    def of(self, ids: Tensor) -> Tensor:
-        """``[B]`` or ``[B, C]`` outputs of some rows."""
-        outputs = take_rows(self.outputs, ids)
+    def of(self, batch: Batch) -> Tensor:
+        """``[B]`` or ``[B, C]`` outputs of the teacher for the rows of a batch."""
+        if not isinstance(self.outputs, Tensor):
+            return self.outputs(batch)
+        outputs = take_rows(self.outputs, batch.ids)
         return outputs if self.column is None else outputs[:, self.column]
 
     def loss(self, kind: Kind, outputs: Tensor, batch: Batch, task: int | None = None) -> Tensor:
@@ -55,7 +62,7 @@ class SoftLabels:
             batch: Its ids find the teacher's outputs.
             task: Column of the true labels; needed for a mixture below 1.
         """
-        teacher = self.of(batch.ids).to(outputs.device, outputs.dtype)
+        teacher = self.of(batch).to(outputs.device, outputs.dtype)
         if self.mixture == 1.0 or task is None:
             return self.distance(kind, outputs, teacher)
         true = kind.loss(outputs, batch.targets[:, task])
@@ -63,7 +70,8 @@ class SoftLabels:
 
     def distance(self, kind: Kind, outputs: Tensor, teacher: Tensor) -> Tensor:
         """Weighted distance of every element of ``outputs`` to the teacher's."""
-        soft = kind.soft_loss(outputs, teacher, self.temperature)
+        distance = DISTANCES.get(kind.name, {}).get(self.soft_loss, kind.soft_loss)
+        soft = distance(outputs, teacher, self.temperature)
         return soft if self.weight == 1.0 else self.weight * soft
 
     def mixed(self, kind: Kind, outputs: Tensor, teacher: Tensor, true: Tensor, observed: Tensor | None) -> Tensor:

@@ -109,7 +109,7 @@ class Trainer:
             return []
         options = self.config.convergence.model_dump()
         if self.config.converge == "joint":
-            return [AsynchronousConvergence(**options)]
+            return [AsynchronousConvergence(**options, **self.config.joint.model_dump())]
         names = [task.name for task in self.data.tasks]
         labels = dict(zip(names, self.data.rows["train"].label_counts().tolist(), strict=True))
         sequential = self.config.sequential.model_dump()

@@ -106,7 +106,7 @@ def shared_inference(
         taken = _within(ids, own if own.start < own.stop else slice(0, 1))
         with eval_mode(model):
             grouped = model.grouped(map_inputs(inputs, lambda leaf, taken=taken: leaf[taken].to(device)))
-            outputs = [_of_task(model, grouped, position).float() for position in positions]
+            outputs = [task_of_grouped(model, grouped, position).float() for position in positions]
         yield ids, [_from_all(output, own, count) for output in outputs]
 
 
@@ -131,7 +131,8 @@ def _from_all(outputs: Tensor, own: slice, count: int) -> Tensor:
     return sum_over_processes(together)
 
 
-def _of_task(model: MultiTaskModel, outputs: Sequence[Tensor], position: int) -> Tensor:
+def task_of_grouped(model: MultiTaskModel, outputs: Sequence[Tensor], position: int) -> Tensor:
+    """One task's part of :meth:`~polytask.MultiTaskModel.grouped`."""
     for group, wide in zip(model.heads.groups, outputs, strict=True):
         if position in group.tasks:
             return wide[:, group.tasks.index(position)]

@@ -107,7 +107,7 @@ class Objective:
         if labels is None:
             return kind.loss(outputs, targets).sum(), kind.counts(targets).sum()
         missing = torch.isnan(targets)
-        teacher = labels.of(batch.ids).to(outputs.device, outputs.dtype)
+        teacher = labels.of(batch).to(outputs.device, outputs.dtype)
         teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
         true = kind.loss(outputs, torch.where(missing, torch.nan, batch.wide[position]))
         known = None if batch.observed is None else batch.observed[:, position].view(-1, *[1] * (true.ndim - 1))
@@ -143,11 +143,11 @@ class _Alike:
     def teacher(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Outputs of all columns for the rows of a batch; any finite numbers for columns that do not belong here."""
         stored = self.settings.outputs
-        if all(labels is None or (labels.outputs is stored and labels.column == place)
+        if isinstance(stored, Tensor) and all(labels is None or (labels.outputs is stored and labels.column == place)
                for place, labels in enumerate(self.columns)):  # fmt: skip
             return take_rows(stored, batch.ids).to(outputs.device, outputs.dtype)
         empty = torch.zeros_like(outputs[:, 0])
-        parts = [empty if labels is None else labels.of(batch.ids).to(empty) for labels in self.columns]
+        parts = [empty if labels is None else labels.of(batch).to(empty) for labels in self.columns]
         return torch.stack(parts, 1)
 
 

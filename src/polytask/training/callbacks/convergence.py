@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...errors import UserError, did_you_mean
 from .converging import Converging
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..loop import Training
+
+RETURNED = ("mean", "last", "last_task")
 
 
 @dataclass(eq=False)
@@ -21,8 +24,15 @@ class AsynchronousConvergence(Converging):
     optimiser go on. Training ends ``tail`` evaluations after the last task has converged. Settings: see
     :class:`~polytask.training.callbacks.converging.Converging`.
 
-    A task whose metric has not left its trivial level by 2 % of the way to perfect does not converge (it would be held
-    where it has learned nothing); it does not hold up the end once it has stalled for ``4 * patience``.
+    A task whose metric has not left its trivial level, by 5 % of the way to perfect and by four times its noise, does
+    not converge (it would be held where it has learned nothing); it does not hold up the end once it has stalled for
+    ``4 * patience``.
+
+    Args:
+        restore: After a switch go back to the best parameters of the task that has converged, with a fresh optimiser
+            (of several tasks, to those of the latest best evaluation). It discards progress of the others.
+        returned: The parameters to return, once at most one task still learns from its own labels: those with the best
+            ``mean`` share of the peaks; of the ``last`` evaluation; or of the best evaluation of the ``last_task``.
 
     Source:
         W. Lu et al., "Asynchronous Convergence in Multi-Task Learning via Knowledge Distillation from Converged Tasks",
@@ -35,11 +45,33 @@ class AsynchronousConvergence(Converging):
     """
 
     name = "asynchronous_convergence"
+    restore: bool = False
+    returned: str = "mean"
+    _step: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.returned not in RETURNED:
+            raise UserError(
+                f"convergence: returned {self.returned!r} is not known; {did_you_mean(self.returned, RETURNED)}"
+            )
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        self._step = evaluation.step
         self.refresh(training, evaluation)
         newly = self.observe(training, evaluation, [name for name in self.monitors if name not in self.converged_at])
         if newly:
             self.switch(training, newly)
+            if self.restore:
+                training.restore(max(self.monitors[name].best_step for name in newly))
         if self.settled:
             self._since_settled += 1
+
+    @property
+    def checkpoint_rank(self) -> int:
+        rank = super().checkpoint_rank
+        if not rank or self.returned == "mean":
+            return rank
+        still = [monitor for name, monitor in self.monitors.items() if name not in self.converged_at]
+        newest_is_best = any(monitor.best_step == self._step for monitor in still)
+        return self._step if self.returned == "last" or newest_is_best else 0

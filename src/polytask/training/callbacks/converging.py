@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, check_mixture
+from ...distillation import ConvergenceMonitor, SoftLabels, check_mixture
 from ...distillation.monitor import TESTS
 from ...errors import UserError, did_you_mean, raise_all
-from ...gain import LEAST_SKILL
-from ...processes import rank
+from ...task.distances import DISTANCES, SOFT_LOSSES
 from .callback import Callback
-from .teachers import TeacherOutputs, label_shape
+from .label_sources import LabelSource, OnlineLabels, StoredLabels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...task import Task
     from ..evaluation import Evaluation
     from ..loop import Training
+
+#: Least share of the way from a trivial to a perfect prediction that a task must have gone before it may converge.
+FLOOR = 0.05
 
 
 @dataclass(eq=False)
@@ -45,6 +44,11 @@ class Converging(Callback):
         unlabelled: Hold a converged task also on rows where it has no label.
         reopen: A converged task that beats its best by ``min_delta`` gets new soft labels.
         tail: Evaluations after the last convergence; default ``2 * patience``.
+        soft_labels: ``stored``: predicted once for all training rows; ``online``: frozen snapshots predict every batch
+            as the network sees it, for inputs that are changed at random.
+        soft_loss: Distance to the soft labels: ``own`` of each kind; ``cross_entropy`` (classes, without taking off
+            the teacher's entropy), ``logits`` (classes, squared), ``l1`` or ``huber`` (numbers). Kinds that do not know
+            it keep their own.
 
     Raises:
         UserError: All unusable settings at once.
@@ -65,11 +69,12 @@ class Converging(Callback):
     unlabelled: bool = False
     reopen: bool = False
     tail: int | None = None
+    soft_labels: str = "stored"
+    soft_loss: str = "own"
     monitors: dict[str, ConvergenceMonitor] = field(default_factory=dict, init=False, repr=False)
     converged_at: dict[str, int] = field(default_factory=dict, init=False, repr=False)
-    _written_at: dict[int, int] = field(default_factory=dict, init=False, repr=False)
-    _stores: dict[int, SoftLabelStore] = field(default_factory=dict, init=False, repr=False)
-    _teachers: TeacherOutputs = field(init=False, repr=False)
+    _source: LabelSource = field(init=False, repr=False)
+    _resumed: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _since_settled: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,16 +86,33 @@ class Converging(Callback):
                 problems.append(f"{name} must be at least {least}, found {value}")
         if not self.min_delta >= 0:
             problems.append(f"min_delta must be at least 0, found {self.min_delta}")
-        if self.test not in TESTS:
-            problems.append(f"test {self.test!r} is not known; {did_you_mean(self.test, TESTS)}")
+        for name, known in (("test", TESTS), ("soft_labels", ("stored", "online")), ("soft_loss", SOFT_LOSSES)):
+            if getattr(self, name) not in known:
+                problems.append(
+                    f"{name} {getattr(self, name)!r} is not known; {did_you_mean(getattr(self, name), known)}"
+                )
+        if self.soft_loss in ("logits", "l1", "huber") and self.temperature != 1.0:
+            problems.append(f"temperature: has no effect on soft_loss {self.soft_loss!r}, found {self.temperature}")
+        if self.soft_labels == "online" and self.half:
+            problems.append("half: has an effect only on stored soft labels, found soft_labels='online'")
         if (self.test == "fixed") != (self.fixed_step is not None):
             problems.append(f"fixed_step and test 'fixed' go together, found fixed_step={self.fixed_step}, "
                             f"test={self.test!r}")  # fmt: skip
         raise_all([f"convergence: {problem}" for problem in problems])
 
     def start(self, training: Training) -> None:
-        self.converged_at, self._written_at, self._stores, self._since_settled = {}, {}, {}, 0
-        self._teachers = TeacherOutputs(training, self.unlabelled)
+        self.converged_at, self._since_settled = {}, 0
+        online = self.soft_labels == "online"
+        self._source = OnlineLabels(training) if online else StoredLabels(training, self.half, self.unlabelled)
+        if isinstance(self.fixed_step, dict):
+            names = [task.name for task in training.tasks]
+            raise_all([f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"
+                       for name in self.fixed_step if name not in names])  # fmt: skip
+        kinds = {task.kind for task in training.tasks}
+        if self.soft_loss != "own" and not any(self.soft_loss in DISTANCES.get(kind, {}) for kind in kinds):
+            raise UserError(
+                f"convergence: soft_loss {self.soft_loss!r} fits no task of kind {', '.join(sorted(kinds))}"
+            )
         self.monitors = {task.name: self._monitor(task, training.trivial[task.name]) for task in training.tasks}
 
     def _monitor(self, task: Task, trivial: float) -> ConvergenceMonitor:
@@ -103,7 +125,7 @@ class Converging(Callback):
             2 * self.patience if self.min_evaluations is None else self.min_evaluations,
             self.min_delta,
             trivial,
-            floor=0.0 if math.isnan(trivial) else LEAST_SKILL * abs(perfect - trivial),
+            floor=0.0 if math.isnan(trivial) else FLOOR * abs(perfect - trivial),
             keep=self.teachers,
             relative=self.relative,
             patience_steps=self.patience_steps,
@@ -132,14 +154,10 @@ class Converging(Callback):
     def switch(self, training: Training, names: Sequence[str]) -> None:
         """Record the teachers' predictions for some tasks; from now on the tasks learn from these."""
         positions = {task.name: position for position, task in enumerate(training.tasks)}
-        best = {positions[name]: m.top_steps for name, m in self.monitors.items() if name in [*names, *self._undecided]}
-        for number, group in enumerate(training.objective.groups):
-            switched = [position for position in group.tasks if training.tasks[position].name in names]
-            if switched:
-                self._open(training, number, switched)
-            for position in switched:
-                outputs = self._teachers.of(position, best[position], best)
-                self._stores[number].fill(group.tasks.index(position), outputs)
+        chosen = {positions[name]: self.monitors[name].top_steps for name in names}
+        candidates = {positions[name]: monitor.top_steps for name, monitor in self.monitors.items()
+                      if self.reopen or name not in {*names, *self.converged_at}}  # fmt: skip
+        self._source.record(chosen, candidates)
         for name in names:
             event = "refreshed" if name in self.converged_at else "converged"
             self.converged_at.setdefault(name, training.step)
@@ -147,63 +165,19 @@ class Converging(Callback):
             monitor = self.monitors[name]
             training.write(event, task=name, peak=monitor.best, best_epoch=training.epoch_of(monitor.best_step))
         self._use(training)
-        self._teachers.keep_only({positions[name]: self.monitors[name].top_steps for name in self._undecided})
-
-    @property
-    def _undecided(self) -> list[str]:
-        """Tasks that may still need the parameters of their best evaluations."""
-        return [name for name in self.monitors if self.reopen or name not in self.converged_at]
-
-    def _open(self, training: Training, number: int, switched: Sequence[int]) -> None:
-        """Make the labels of a group of tasks ready for those that switch.
-
-        A column in use is not written again, the whole is copied: a run resumed from before a refresh finds the labels
-        of that time.
-        """
-        used = any(training.tasks[position].name in self.converged_at for position in switched)
-        if number in self._stores and not used:
-            return
-        old = self._file(training, number) if used else None
-        self._written_at[number] = training.step
-        new = self._file(training, number)
-        if new is not None:
-            new.unlink(missing_ok=True)  # of an interrupted run
-            if old is not None:
-                shutil.copyfile(old, new)
-        if new is not None or number not in self._stores:
-            self._stores[number] = self._store(training, number)
-
-    def _store(self, training: Training, number: int) -> SoftLabelStore:
-        group = training.objective.groups[number]
-        rows, *rest = label_shape(training, group.tasks[0])
-        shape = (rows, len(group.tasks), *rest)
-        return SoftLabelStore(group.kind, shape, self._file(training, number), self.half, training.fabric.device)
-
-    def _file(self, training: Training, number: int) -> Path | None:
-        folder = training.folder
-        return folder / "soft_labels" / f"{number}.{self._written_at[number]}.{rank()}.bin" if folder else None
 
     def _use(self, training: Training) -> None:
-        """All converged tasks learn from their column of the stores."""
-        for number, group in enumerate(training.objective.groups):
-            for column, position in enumerate(group.tasks):
-                if training.tasks[position].name in self.converged_at:
-                    labels = SoftLabels(
-                        self._stores[number].values,
-                        self.temperature,
-                        self.kd_weight,
-                        self.mixture,
-                        self.unlabelled,
-                        column,
-                    )
-                    training.objective.use_soft_labels(position, labels)
+        """All converged tasks learn from the teachers' predictions."""
+        for position, task in enumerate(training.tasks):
+            if task.name in self.converged_at:
+                outputs, column = self._source.labels(position)
+                labels = SoftLabels(
+                    outputs, self.temperature, self.kd_weight, self.mixture, self.unlabelled, column, self.soft_loss
+                )
+                training.objective.use_soft_labels(position, labels)
 
     def resume(self, training: Training) -> None:
-        for number in self._written_at:
-            file = self._file(training, number)
-            if file is None or not file.exists():
-                raise UserError(f"{file}: file not found; restore it or start the run again")
-            self._stores[number] = self._store(training, number)
+        self._source.load_state_dict(self._resumed)
         self._use(training)
 
     @property
@@ -225,13 +199,14 @@ class Converging(Callback):
         return int(len(self.converged_at) >= max(1, len(self.monitors) - 1))
 
     def needed_snapshots(self) -> set[int]:
-        return {step for name in self._undecided for step in self.monitors[name].top_steps}
+        undecided = [name for name in self.monitors if self.reopen or name not in self.converged_at]
+        return {step for name in undecided for step in self.monitors[name].top_steps} | self._source.needed()
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "monitors": {name: monitor.state_dict() for name, monitor in self.monitors.items()},
             "converged_at": dict(self.converged_at),
-            "written_at": list(self._written_at.items()),
+            "source": self._source.state_dict(),
             "since_settled": self._since_settled,
         }
 
@@ -239,5 +214,5 @@ class Converging(Callback):
         for name, monitor in self.monitors.items():
             monitor.load_state_dict(state["monitors"][name])
         self.converged_at = dict(state["converged_at"])
-        self._written_at = dict(state["written_at"])
+        self._resumed = state["source"]
         self._since_settled = state["since_settled"]

@@ -1,0 +1,170 @@
+"""Stored and online teachers, the distances to them, and what is done after a switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from polytask import AsynchronousConvergence, Callback, SoftLabels, Task, UserError
+from polytask.task import KINDS
+from polytask.task.distances import DISTANCES
+from polytask.training import Training
+from polytask.training.callbacks.label_sources import StoredLabels
+from small_training import TASKS, assert_same_result, differences, make_model, make_rows, train
+
+QUICK = {"patience": 2, "min_evaluations": 2, "tail": 2}
+
+
+class Interrupt(Callback):
+    """Stops the training before a step, once."""
+
+    name = "interrupt"
+
+    def __init__(self, step: int | None = None) -> None:
+        self.step = step
+
+    def before_step(self, training, batch):
+        if training.step == self.step:
+            self.step = None
+            raise KeyboardInterrupt
+
+
+def run(*callbacks: Callback, folder: Path | None = None, steps: int = 80, **options):
+    callback = AsynchronousConvergence(**{**QUICK, **options})
+    settings = {"steps": steps, "checkpoint_seconds": 0.0}
+    return train(callback, *callbacks, train=make_rows(missing=0.2), model=make_model(dropout=0.2, norm=True),
+                 settings=settings, folder=folder)  # fmt: skip
+
+
+@pytest.mark.parametrize("teachers", [1, 3])
+def test_on_inputs_that_do_not_change_online_and_stored_labels_are_the_same(teachers):
+    class Compare(Callback):
+        name = "compare"
+        compared = 0
+
+        def after_evaluation(self, training, evaluation):
+            method, batch = training.callbacks[0], training.train[torch.arange(10)]
+            for position, labels in training.objective.soft.items():
+                stored = StoredLabels(training, half=False, unlabelled=True)
+                stored.record({position: method.monitors[training.tasks[position].name].top_steps}, {})
+                outputs, column = stored.labels(position)
+                torch.testing.assert_close(labels.of(batch), outputs[batch.ids, column])
+                self.compared += 1
+
+    compare = Compare()
+    run(compare, teachers=teachers, soft_labels="online")
+    assert compare.compared > 3
+
+
+def test_an_online_teacher_sees_the_changed_inputs():
+    class Augment(Callback):
+        """Adds noise to the inputs of a batch, in place."""
+
+        name = "augment"
+        found: list[bool] = []  # noqa: RUF012
+
+        def before_step(self, training: Training, batch) -> None:
+            batch.inputs.add_(torch.randn(batch.inputs.shape, generator=torch.Generator().manual_seed(training.step)))
+            for labels in training.objective.soft.values():
+                again = type(batch)(batch.inputs.clone(), batch.targets, batch.observed, batch.ids)
+                self.found.append(torch.equal(labels.of(batch), labels.of(again)))
+                clean = type(batch)(training.train.inputs[batch.ids], batch.targets, batch.observed, batch.ids)
+                self.found.append(not torch.equal(labels.of(batch), labels.of(clean)))
+
+    run(Augment(), soft_labels="online")
+    assert Augment.found and all(Augment.found)
+
+
+@pytest.mark.parametrize("options", [{"soft_labels": "online"}, {"reopen": True}, {"reopen": True, "half": True}])
+@pytest.mark.parametrize("step", [13, 25, 42])
+def test_an_interrupted_training_continues_bit_for_bit(tmp_path, options, step):
+    whole = run(Interrupt(), **options)
+    with pytest.raises(KeyboardInterrupt):
+        run(Interrupt(step), folder=tmp_path, **options)
+    assert_same_result(run(Interrupt(), folder=tmp_path, **options), whole, callbacks=False)
+
+
+def test_restoring_goes_back_to_the_best_parameters_of_the_task_that_has_converged():
+    class Watch(Callback):
+        name = "watch"
+        restored: list[bool] = []  # noqa: RUF012
+
+        def after_evaluation(self, training, evaluation):
+            method = training.callbacks[0]
+            newly = [name for name, step in method.converged_at.items() if step == training.step]
+            if newly:
+                best = training.snapshots.load(max(method.monitors[name].best_step for name in newly))
+                self.restored.append(differences(dict(training.model.state_dict()), dict(best)) == [])
+                assert not training.optimizer.state
+
+    watch = Watch()
+    run(watch, restore=True)
+    assert watch.restored and all(watch.restored)
+
+
+@pytest.mark.parametrize("returned", ["last", "last_task"])
+def test_which_parameters_are_returned(returned):
+    class Watch(Callback):
+        name = "watch"
+
+        def after_evaluation(self, training, evaluation):
+            self.method, self.every = training.callbacks[0], training.stream.steps_per_epoch
+
+    watch = Watch()
+    result = run(watch, returned=returned, steps=200)
+    switches = watch.method.converged_at
+    assert len(switches) >= 3
+    if returned == "last":
+        assert result.epoch == round(result.steps / watch.every, 4)
+    else:
+        order = sorted(switches.values())
+        last = watch.method.monitors[max(switches, key=switches.get)]
+        if len(order) == 4 and order[2] < last.best_step:
+            assert result.epoch == round(last.best_step / watch.every, 4)
+
+
+def test_distances_by_hand():
+    outputs, teacher = torch.tensor([0.3, -1.0]), torch.tensor([1.2, 2.0])
+    binary = DISTANCES["binary"]["cross_entropy"](outputs, teacher, 1.0)
+    assert float(binary[0]) == pytest.approx(0.623798, abs=1e-6)
+    torch.testing.assert_close(DISTANCES["binary"]["logits"](outputs, teacher, 1.0), torch.tensor([0.81, 9.0]))
+    torch.testing.assert_close(DISTANCES["regression"]["l1"](outputs, teacher, 1.0), torch.tensor([0.9, 3.0]))
+    torch.testing.assert_close(DISTANCES["regression"]["huber"](outputs, teacher, 1.0), torch.tensor([0.405, 2.5]))
+    logits, wanted = torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([[2.0, 0.0, -1.0]])
+    torch.testing.assert_close(
+        DISTANCES["multiclass"]["logits"](logits, wanted, 1.0), torch.tensor([(1 + 0.25 + 1) / 3])
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_cross_entropy_has_the_gradient_of_the_divergence(kind):
+    generator = torch.Generator().manual_seed(0)
+    shape = (5, 3) if kind == "multiclass" else (5,)
+    outputs, teacher = (torch.randn(shape, generator=generator, requires_grad=True) for _ in range(2))
+    gradients = [torch.autograd.grad(loss(outputs, teacher.detach(), 2.0).sum(), outputs)[0]
+                 for loss in (DISTANCES[kind]["cross_entropy"], KINDS[kind].soft_loss)]  # fmt: skip
+    torch.testing.assert_close(*gradients)
+
+
+def test_soft_labels_use_the_distance_by_name():
+    labels = SoftLabels(torch.tensor([1.0]), soft_loss="logits")
+    assert float(labels.distance(KINDS["binary"], torch.tensor([3.0]), torch.tensor([1.0]))) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"soft_labels": "onlin"}, "did you mean"), ({"soft_loss": "kl"}, "soft_loss"), ({"returned": "best"}, "returned"),
+     ({"soft_labels": "online", "half": True}, "half"), ({"soft_loss": "l1", "temperature": 2.0}, "no effect")],
+)  # fmt: skip
+def test_unusable_settings_are_refused(options, words):
+    with pytest.raises(UserError, match=words):
+        AsynchronousConvergence(**options)
+
+
+def test_settings_that_fit_no_task_are_refused():
+    with pytest.raises(UserError, match="fits no task"):
+        train(AsynchronousConvergence(soft_loss="huber"), model=make_model([Task("a"), Task("b")]))
+    with pytest.raises(UserError, match="did you mean 'spam'"):
+        train(AsynchronousConvergence(test="fixed", fixed_step={"spma": 8}), model=make_model(TASKS))
