@@ -187,15 +187,7 @@ class Config(Section):
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
-        for key, default, modes in (
-            ("convergence", ConvergenceConfig(), ("joint", "sequential")),
-            ("joint", JointConfig(), ("joint",)),
-            ("sequential", SequentialConfig(), ("sequential",)),
-        ):
-            if self.converge not in modes and getattr(self, key) != default:
-                problems.append(
-                    f"{key}: has an effect only with converge: {' or '.join(modes)}, found {self.converge!r}"
-                )
+        problems += self._without_effect()
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
         for check in (self.training, lambda: AffinityProbe(**self.affinity.options())):
@@ -206,6 +198,18 @@ class Config(Section):
         if problems:
             raise UserError(*problems)
         return self
+
+    def _without_effect(self) -> Iterator[str]:
+        """Settings of a convergence that is not on."""
+        for key, default, modes in (
+            ("convergence", ConvergenceConfig(), ("joint", "sequential")),
+            ("joint", JointConfig(), ("joint",)),
+            ("sequential", SequentialConfig(), ("sequential",)),
+        ):
+            if self.converge not in modes and getattr(self, key) != default:
+                problems.append(
+                    f"{key}: has an effect only with converge: {' or '.join(modes)}, found {self.converge!r}"
+                )
 
     def training(self) -> TrainingSettings:
         """The settings of every training of the run."""
