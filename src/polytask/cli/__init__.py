@@ -13,6 +13,7 @@ from . import (  # noqa: F401 - registers the commands
     report,
     select,
     tune,
+    serve,
 )
 from .app import app
 

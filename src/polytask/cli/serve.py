@@ -1,0 +1,34 @@
+"""``polytask serve``: predictions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..extras import require
+from .app import command
+from .predict import Run
+
+
+@command(epilog="**Example**\n\n`polytask serve runs/first --port 8000`")
+def serve(
+    run: Run,
+    host: Annotated[
+        str, typer.Option(help="address to listen on; others than this machine need 0.0.0.0")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    most_rows: Annotated[int, typer.Option(min=1, help="most rows of one request")] = 1000,
+    most_bytes: Annotated[int, typer.Option(min=1, help="most bytes of one request")] = 1 << 20,
+) -> None:
+    """Serve a run over HTTP: POST /predict, GET /health, /metrics and /docs.
+
+    It has no access control of its own: put it behind something that has before others can reach it.
+    """
+    require("serve", "fastapi", "uvicorn", "prometheus_client", needed_by="polytask serve")
+    import uvicorn
+
+    from ..serving import make_application
+
+    application = make_application(run, most_rows=most_rows, most_bytes=most_bytes)
+    uvicorn.run(application, host=host, port=port, log_level="warning")
