@@ -12,8 +12,8 @@ from . import (  # noqa: F401 - registers the commands
     predict,
     report,
     select,
-    tune,
     serve,
+    tune,
 )
 from .app import app
 
