@@ -207,9 +207,7 @@ class Config(Section):
             ("sequential", SequentialConfig(), ("sequential",)),
         ):
             if self.converge not in modes and getattr(self, key) != default:
-                problems.append(
-                    f"{key}: has an effect only with converge: {' or '.join(modes)}, found {self.converge!r}"
-                )
+                yield f"{key}: has an effect only with converge: {' or '.join(modes)}, found {self.converge!r}"
 
     def training(self) -> TrainingSettings:
         """The settings of every training of the run."""
