@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from polytask.balancing import UPGrad
-from step_cost import CASES, Case
+from step_cost import CASES, Case, high_water, separate_losses
+from step_cost_peers import peer_step
 
 
 def ours(case: Case, encoder: nn.Module, heads: nn.ModuleList) -> Callable[[Tensor, Tensor], None]:
@@ -26,35 +26,14 @@ def ours(case: Case, encoder: nn.Module, heads: nn.ModuleList) -> Callable[[Tens
 
     def step(x: Tensor, y: Tensor) -> None:
         features = encoder(x)
-        balancer.backward(losses(case, heads, features, y), shared=shared, features=features)
+        losses = dict(zip([task.name for task in case.tasks], separate_losses(case)(heads, features, y), strict=True))
+        balancer.backward(losses, shared=shared, features=features)
 
     return step
 
 
 def theirs(case: Case, encoder: nn.Module, heads: nn.ModuleList) -> Callable[[Tensor, Tensor], None]:
-    from torchjd.aggregation import UPGrad as Aggregator
-    from torchjd.autojac import jac_to_grad, mtl_backward
-
-    aggregator, shared = Aggregator(), list(encoder.parameters())
-
-    def step(x: Tensor, y: Tensor) -> None:
-        features = encoder(x)
-        values = list(losses(case, heads, features, y).values())
-        mtl_backward(values, features, tasks_params=[list(h.parameters()) for h in heads], shared_params=shared)
-        jac_to_grad(shared, aggregator)
-
-    return step
-
-
-def losses(case: Case, heads: nn.ModuleList, features: Tensor, y: Tensor) -> dict[str, Tensor]:
-    found = {}
-    for i, (task, head) in enumerate(zip(case.tasks, heads, strict=True)):
-        out = head(features)
-        if task.kind == "binary":
-            found[task.name] = nn.functional.binary_cross_entropy_with_logits(out[:, 0], y[:, i].float())
-        else:
-            found[task.name] = nn.functional.cross_entropy(out, y[:, i])
-    return found
+    return peer_step("torchjd:UPGrad", encoder, heads, separate_losses(case))[0]
 
 
 WAYS = {"ours": ours, "torchjd": theirs}
@@ -66,7 +45,7 @@ def runner(name: str, way: str) -> Callable[[], None]:
     encoder = case.encoder()
     heads = nn.ModuleList(nn.Linear(case.width, task.width) for task in case.tasks)
     x = case.inputs(case.batch)
-    y = torch.stack([torch.randint(0, max(2, task.width), (case.batch,)) for task in case.tasks], 1)
+    y = torch.stack([torch.randint(0, max(2, task.width), (case.batch,)).float() for task in case.tasks], 1)
     step = WAYS[way](case, encoder, heads)
     optimizer = torch.optim.Adam([*encoder.parameters(), *heads.parameters()], lr=1e-3, fused=True)
 
@@ -76,12 +55,6 @@ def runner(name: str, way: str) -> Callable[[], None]:
         optimizer.step()
 
     return whole
-
-
-def high_water() -> float:
-    """Most memory that this process has had, MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def peak(name: str, way: str) -> float:

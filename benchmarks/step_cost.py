@@ -5,20 +5,28 @@ steps of each in turn, ratio of the medians per step.
 
     python benchmarks/step_cost.py --rounds 40
 
-With ``--methods`` the step of balancing methods, relative to our own step with equal weights, interleaved alike.
-Options follow the name:
+With ``--methods`` the step of balancing methods and of other libraries, relative to our own step with equal weights,
+all interleaved in one process. Options follow a method's name; ``all`` is every method, ``peers`` what
+``step_cost_peers.py`` finds. Runs add to one file, so that a long table can be made in pieces:
 
-    python benchmarks/step_cost.py --cases mlp_9 --methods dwa upgrad upgrad:gradients=representation gradnorm:every=8
+    python benchmarks/step_cost.py --config a --methods all --rounds 15 --save step_cost.json
+    python benchmarks/step_cost.py --config a --methods upgrad:gradients=representation peers --save step_cost.json
+    python benchmarks/step_cost.py --config d --memory upgrad torchjd:UPGrad --save step_cost.json
+    python benchmarks/step_cost.py --table step_cost.json
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import yaml
@@ -27,6 +35,7 @@ from torch import Tensor, nn
 import polytask as pt
 from polytask.balancing import BALANCERS, Balancer
 from polytask.training import Training
+from step_cost_peers import available, peer_step
 
 
 @dataclass
@@ -84,6 +93,11 @@ CASES = {
     "transformer_5": Case(Transformer, 128, lambda n: torch.randn(n, 64, 128), binary(5), 32, 1.05),
     "tiny_3": Case(lambda: mlp(32, 64, 32), 32, lambda n: torch.randn(n, 32), binary(3), 64, 1.25),
 }
+
+
+#: Names of the configurations in the project's tables.
+LETTERS = {"a": "mlp_9", "b": "conv_2", "c": "transformer_5", "d": "mlp_40"}
+RATIO, MEMORY = "step, relative to equal weights", "peak memory of a step, MB"
 
 
 def bare_loop(case: Case, rows: pt.Rows, seed: int) -> Callable[[], None]:
@@ -160,49 +174,162 @@ def random_rows(case: Case, seed: int) -> pt.Rows:
     return pt.Rows(case.inputs(n), targets, None)
 
 
-def measure(case: Case, rounds: int, seed: int = 0, method: str | None = None) -> tuple[float, float, float]:
-    """Medians in milliseconds of two steps, and the median of the rounds' ratios.
+def separate_losses(case: Case) -> Callable[[nn.ModuleList, object, Tensor], list[Tensor]]:
+    """Losses with a head per task; ``features`` may be one tensor for all heads or one for each."""
 
-    Bare and ours with equal weights; or ours with equal weights and with a method; or bare and ``fused``.
-    """
+    def losses(heads: nn.ModuleList, features: object, targets: Tensor) -> list[Tensor]:
+        found = []
+        for index, (task, head) in enumerate(zip(case.tasks, heads, strict=True)):
+            outputs = head(features[index] if isinstance(features, list) else features)
+            if task.kind == "binary":
+                found.append(nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], targets[:, index]))
+            else:
+                found.append(nn.functional.cross_entropy(outputs, targets[:, index].long()))
+        return found
+
+    return losses
+
+
+def peer_loop(case: Case, rows: pt.Rows, seed: int, spec: str) -> Callable[[], None]:
+    torch.manual_seed(seed)
+    encoder = case.encoder()
+    heads = nn.ModuleList(nn.Linear(case.width, task.width) for task in case.tasks)
+    forward_backward, parameters = peer_step(spec, encoder, heads, separate_losses(case))
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    batches = itertools.cycle([rows[ids] for ids in torch.arange(len(rows)).split(case.batch)])
+
+    def step() -> None:
+        batch = next(batches)
+        optimizer.zero_grad()
+        forward_backward(batch.inputs, batch.targets)
+        optimizer.step()
+
+    return step
+
+
+def make_loop(case: Case, rows: pt.Rows, seed: int, name: str) -> Callable[[], None]:
+    """A loop by its name: ``bare``, ``fused``, a method with options, or a peer."""
+    if name in ("bare", "fused"):
+        return {"bare": bare_loop, "fused": fused_loop}[name](case, rows, seed)
+    return (peer_loop if name.startswith(("torchjd:", "libmtl:")) else our_loop)(case, rows, seed, name)
+
+
+def measure(case: Case, names: list[str], rounds: int, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of a step, and the median of the rounds' ratios to the first of ``names``.
+
+    Every round runs the same small number of steps of all, in changing order."""
     rows = random_rows(case, seed)
-    loops = [bare_loop(case, rows, seed), our_loop(case, rows, seed)]
-    if method:
-        loops = [loops[0], fused_loop(case, rows, seed)] if method == "fused" else loops[1:]
-        loops += [] if method == "fused" else [our_loop(case, rows, seed, method)]
-    times: list[list[float]] = [[], []]
-    for number in range(rounds + 3):
-        for which in (0, 1) if number % 2 else (1, 0):
+    loops = {name: make_loop(case, rows, seed, name) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for name in names if number % 2 else names[::-1]:
             started = time.perf_counter()
-            for _ in range(8):
-                loops[which]()
-            if number >= 3:
-                times[which].append((time.perf_counter() - started) / 8)
-    ratios = [ours / bare for bare, ours in zip(*times, strict=True)]
-    return *(1000 * statistics.median(t) for t in times), statistics.median(ratios)
+            loops[name]()  # warm
+            steps = 8 if time.perf_counter() - started < 0.05 else 2
+            started = time.perf_counter()
+            for _ in range(steps):
+                loops[name]()
+            if number:
+                times[name].append((time.perf_counter() - started) / steps)
+    first = times[names[0]]
+    return {
+        name: (1000 * statistics.median(found), statistics.median(t / f for t, f in zip(found, first, strict=True)))
+        for name, found in times.items()
+    }
+
+
+def peak_memory(case: str, name: str) -> float:
+    """Peak memory of three steps in a process of their own, MB above that before them."""
+    command = [sys.executable, __file__, "--peak", case, name]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _peak(case: str, name: str) -> float:
+    loop = make_loop(CASES[case], random_rows(CASES[case], 0), 0, name)
+    before = high_water()
+    for _ in range(3):
+        loop()
+    return high_water() - before
+
+
+def high_water() -> float:
+    """Most memory that this process has had, MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def save(file: Path | None, case: str, kind: str, found: dict[str, float]) -> None:
+    """Add figures to those in the file."""
+    if file is None:
+        return
+    known = json.loads(file.read_text()) if file.exists() else {}
+    known.setdefault(kind, {}).setdefault(case, {}).update(found)
+    file.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def table(file: Path) -> str:
+    """What has been saved, Markdown: a row per method, a column per configuration."""
+    known = json.loads(file.read_text())
+    lines = []
+    for kind, found in known.items():
+        columns = [case for case in CASES if case in found]
+        names = dict.fromkeys(name for case in columns for name in found[case])
+        lines += [f"| {kind} | {' | '.join(columns)} |", "|---" + "|---:" * len(columns) + "|"]
+        digits = 2 if kind == RATIO else 0
+        lines += [
+            f"| {name} | "
+            + " | ".join(f"{found[c][name]:.{digits}f}" if name in found[c] else "" for c in columns)
+            + " |"
+            for name in names
+        ]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def named(words: list[str]) -> list[str]:
+    """Names with ``all`` and ``peers`` written out."""
+    groups = {"all": list(BALANCERS), "peers": available()}
+    return list(dict.fromkeys(name for word in words for name in groups.get(word, [word]) if name != "equal"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--methods", nargs="*", default=[], help="balancing methods, see above")
+    parser.add_argument("--cases", "--config", nargs="*", default=list(CASES), help=f"{', '.join(CASES)}; or a b c d")
+    parser.add_argument("--methods", nargs="*", default=[], help="balancing methods and peers, see above")
+    parser.add_argument("--memory", nargs="*", default=[], help="the same, peak memory instead of time")
+    parser.add_argument("--save", type=Path, help="JSON file that figures are added to")
+    parser.add_argument("--table", type=Path, help="only print the figures of such a file, as Markdown")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    for name in options.cases if options.methods else ():
-        print(f"{name}: {'method':<34} {'equal ms':>8} {'ms':>8} {'ratio':>6}")
-        for method in options.methods:
-            equal, ours, ratio = measure(CASES[name], options.rounds, method=method)
-            print(f"{name}: {method:<34} {equal:8.2f} {ours:8.2f} {ratio:6.2f}", flush=True)
-    if options.methods:
+    if options.table:
+        print(table(options.table))
+        return
+    if options.peak:
+        print(_peak(*options.peak))
+        return
+    cases = [LETTERS.get(name, name) for name in options.cases]
+    for name in cases if options.methods else ():
+        print(f"{name}: {'method':<34} {'ms':>8} {'ratio':>6}")
+        found = measure(CASES[name], ["equal", *named(options.methods)], options.rounds)
+        for method, (milliseconds, ratio) in found.items():
+            print(f"{name}: {method:<34} {milliseconds:8.2f} {ratio:6.2f}", flush=True)
+        save(options.save, name, RATIO, {method: round(ratio, 3) for method, (_, ratio) in found.items()})
+    for name in cases if options.memory else ():
+        peaks = {method: peak_memory(name, method) for method in ["equal", *named(options.memory)]}
+        print(f"{name}: " + ", ".join(f"{method} {peak:.0f} MB" for method, peak in peaks.items()), flush=True)
+        save(options.save, name, MEMORY, {method: round(peak, 1) for method, peak in peaks.items()})
+    if options.methods or options.memory:
         return
     print(f"{'case':<14} {'bare ms':>8} {'ours ms':>8} {'ratio':>6} {'bound':>6} {'fused by hand':>14}")
-    for name in options.cases:
+    for name in cases:
         case = CASES[name]
-        bare, ours, ratio = measure(case, options.rounds)
         binary_only = all(task.kind == "binary" for task in case.tasks)
-        least = f"{measure(case, options.rounds, method='fused')[2]:14.2f}" if binary_only else f"{'-':>14}"
+        found = measure(case, ["bare", "equal", *(["fused"] if binary_only else [])], options.rounds)
+        (bare, _), (ours, ratio) = found["bare"], found["equal"]
+        least = f"{found['fused'][1]:14.2f}" if binary_only else f"{'-':>14}"
         print(f"{name:<14} {bare:8.2f} {ours:8.2f} {ratio:6.2f} {case.bound:6.2f} {least}", flush=True)
 
 
