@@ -87,7 +87,7 @@ class AffinityProbe(Callback):
 
     def before_step(self, training: Training, batch: Batch) -> None:
         if self._due(training.step, len(training.tasks)):
-            moment = self._moment(training, batch)
+            moment = self.moment(training, batch)
             if not self.chosen:
                 self._choose(moment)
                 if not self._due(training.step, len(training.tasks)):
@@ -98,7 +98,7 @@ class AffinityProbe(Callback):
         self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
     ) -> None:
         if self.chosen and self._due(training.step, len(training.tasks)):
-            self._add(training, self.estimator.after_forward(self._moment(training, batch), common, losses))
+            self._add(training, self.estimator.after_forward(self.moment(training, batch), common, losses))
 
     def _due(self, step: int, tasks: int) -> bool:
         every = self.every or self.estimator.every(tasks)
@@ -117,7 +117,9 @@ class AffinityProbe(Callback):
         raise UserError(*reasons)
 
     @staticmethod
-    def _moment(training: Training, batch: Batch) -> Moment:
+    def moment(training: Training, batch: Batch) -> Moment:
+        """What estimators see of a step."""
+
         def forward() -> TaskLosses:
             return training.objective(training.model.grouped(batch.inputs), batch)
 

@@ -1,0 +1,1 @@
+"""Problems and measurements of ``benchmarks/affinity.py``."""
