@@ -2,35 +2,43 @@
 
 from . import balancing
 from .data import Rows
-from .distillation import ConvergenceMonitor, SoftLabels
+from .distillation import ConvergenceMonitor, SoftLabels, Teacher
 from .errors import UserError
 from .grouping import Affinity, Selection, select_networks
 from .models import MultiTaskModel, TableEncoder
 from .task import Task
 from .training import (
+    MTLKD,
     AffinityProbe,
     AsynchronousConvergence,
     Callback,
+    CooperativeDistillation,
+    OnlineDistillation,
     SequentialConvergence,
     TrainingSettings,
     evaluate,
     fit,
     measure_affinity,
+    train_teachers,
 )
 
 __all__ = [
+    "MTLKD",
     "Affinity",
     "AffinityProbe",
     "AsynchronousConvergence",
     "Callback",
     "ConvergenceMonitor",
+    "CooperativeDistillation",
     "MultiTaskModel",
+    "OnlineDistillation",
     "Rows",
     "Selection",
     "SequentialConvergence",
     "SoftLabels",
     "TableEncoder",
     "Task",
+    "Teacher",
     "TrainingSettings",
     "UserError",
     "balancing",
@@ -38,5 +46,6 @@ __all__ = [
     "fit",
     "measure_affinity",
     "select_networks",
+    "train_teachers",
 ]
 __version__ = "0.1.0"

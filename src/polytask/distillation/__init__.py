@@ -1,7 +1,21 @@
 """Distillation: when a task has converged, and the soft labels it then learns from."""
 
+from .feature_distance import Adaptors, adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
+from .online import online_task_weights
 from .soft_label_store import SoftLabelStore, map_labels
 from .soft_labels import SoftLabels, check_mixture
+from .teachers import Teacher
 
-__all__ = ["ConvergenceMonitor", "SoftLabelStore", "SoftLabels", "check_mixture", "map_labels"]
+__all__ = [
+    "Adaptors",
+    "ConvergenceMonitor",
+    "SoftLabelStore",
+    "SoftLabels",
+    "Teacher",
+    "adaptive_feature_distance",
+    "check_mixture",
+    "feature_distance",
+    "map_labels",
+    "online_task_weights",
+]

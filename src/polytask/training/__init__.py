@@ -1,6 +1,15 @@
 """The loop, its settings and what takes part in it."""
 
-from .callbacks import AffinityProbe, AsynchronousConvergence, Callback, EarlyStopping, SequentialConvergence
+from .callbacks import (
+    MTLKD,
+    AffinityProbe,
+    AsynchronousConvergence,
+    Callback,
+    CooperativeDistillation,
+    EarlyStopping,
+    OnlineDistillation,
+    SequentialConvergence,
+)
 from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
@@ -9,16 +18,20 @@ from .loop import Training, check_balancer
 from .measure_affinity import measure_affinity
 from .objective import Objective
 from .settings import TrainingSettings
+from .teachers import teacher_of, train_teacher, train_teachers
 
 __all__ = [
+    "MTLKD",
     "AffinityProbe",
     "AsynchronousConvergence",
     "Callback",
     "CommonCheckpoint",
+    "CooperativeDistillation",
     "EarlyStopping",
     "Evaluation",
     "EventLog",
     "Objective",
+    "OnlineDistillation",
     "SequentialConvergence",
     "TaskResult",
     "Training",
@@ -29,4 +42,7 @@ __all__ = [
     "fit",
     "kept_share",
     "measure_affinity",
+    "teacher_of",
+    "train_teacher",
+    "train_teachers",
 ]

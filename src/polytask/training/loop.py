@@ -8,7 +8,9 @@
         features, common = model.represent(batch.inputs)       what the heads read; where the shared part ends
         losses  = objective(model.heads(features))             per task: true labels, or soft labels once converged
         callback.after_forward(common, losses)                 probes that use the training's own forward pass
-        weights = balancer.backward(losses, shared, common)    fills .grad of every parameter
+        extra   = callback.extra_loss(features, batch)         distillation terms, which the balancer does not see
+        weights = balancer.backward(losses, shared, common)    with `extra` fills .grad of every parameter
+        callback.after_backward(losses)                        parameters of their own
         average_gradients                                      several processes only
         clip, optimizer.step, zero_grad                        what absent tasks own is left alone
         balancer.after_step                                    if it needs a second forward pass
@@ -44,7 +46,7 @@ from ..errors import UserError
 from ..models import MultiTaskModel
 from ..processes import average_gradients, numbers_of_first, share_from_first, wait_for_all
 from .averaging import AveragedModel
-from .callbacks import Callback
+from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
 from .common_checkpoint import CommonCheckpoint
 from .evaluation import Evaluation, evaluate, trivial_levels
@@ -204,6 +206,8 @@ class Training:
                 raise KeyboardInterrupt
         if progress:
             progress(total, total)
+        for callback in self.callbacks:
+            callback.end(self)
         self.model.load_state_dict(self.snapshots.load(self.returned.step))
         wait_for_all()  # none removes files before all have read them
         self._write(
@@ -238,12 +242,13 @@ class Training:
             callback.before_step(self, batch)
         needs = self.balancer.needs
         again = repeatable(self.model) if needs.second_forward else None
-        common, losses = self._forward(batch)
+        passed, losses = self._forward(batch)
         for callback in self.callbacks:
-            callback.after_forward(self, batch, common, losses)
-        shared = None if needs.gradients == "none" else self.model.shared_parameters()
-        self.weights = self.balancer.backward(losses, shared=shared, features=common, backward=self.fabric.backward)
+            callback.after_forward(self, batch, passed.common, losses)
+        self._backward(passed, losses, batch)
         average_gradients(self.model.parameters())
+        for callback in self.callbacks:
+            callback.after_backward(self, losses)
         if self.settings.gradient_clip:
             self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
         absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
@@ -258,12 +263,32 @@ class Training:
                 self.balancer.after_step(lambda: self._forward(batch)[1])
         self.sums += torch.stack([losses.means * losses.counts, losses.counts])
 
-    def _forward(self, batch: Batch) -> tuple[tuple[Tensor, ...] | None, TaskLosses]:
-        """Where the shared part ends, and the losses of a batch."""
+    def _forward(self, batch: Batch) -> tuple[ForwardPass, TaskLosses]:
+        """What the model finds in a batch, and its losses."""
         with self.fabric.autocast():
             features, common = self.model.represent(batch.inputs)
             outputs = self.model.heads(features)
-        return common, self.objective(outputs, batch)
+        return ForwardPass(features, common, outputs), self.objective(outputs, batch)
+
+    def _backward(self, passed: ForwardPass, losses: TaskLosses, batch: Batch) -> None:
+        """Fill ``.grad`` from the losses as balanced, and from what the callbacks add to them."""
+        terms = [term for callback in self.callbacks if (term := callback.extra_loss(self, passed, batch)) is not None]
+        backward: Callable[[Tensor], None] = self.fabric.backward
+        shared = None if self.balancer.needs.gradients == "none" else self.model.shared_parameters()
+        if terms and shared is None:
+
+            def backward(total: Tensor) -> None:
+                self.fabric.backward(total + torch.stack(terms).sum())
+
+        elif terms:  # apart from the total: the balancer puts other gradients in place of that one's
+            self.fabric.backward(torch.stack(terms).sum(), retain_graph=True)
+        self.weights = self.balancer.backward(losses, shared=shared, features=passed.common, backward=backward)
+
+    @property
+    def gradient_scale(self) -> float:
+        """Factor of all gradients between backward pass and optimiser (half precision), otherwise 1."""
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        return 1.0 if scaler is None else scaler.get_scale()
 
     def _show_metrics(self, validation: dict[str, float]) -> None:
         """Tell the balancer how good the tasks are, as skill scores, if it asks."""

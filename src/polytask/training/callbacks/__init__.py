@@ -1,18 +1,25 @@
 """What takes part in a training beside the loop."""
 
 from .affinity import AffinityProbe, affinity_from_state
-from .callback import Callback
+from .callback import Callback, ForwardPass
 from .convergence import AsynchronousConvergence
 from .converging import Converging
+from .cooperative import CooperativeDistillation
+from .distilling import MTLKD
 from .early_stopping import EarlyStopping
+from .online import OnlineDistillation
 from .sequential import SequentialConvergence
 
 __all__ = [
+    "MTLKD",
     "AffinityProbe",
     "AsynchronousConvergence",
     "Callback",
     "Converging",
+    "CooperativeDistillation",
     "EarlyStopping",
+    "ForwardPass",
+    "OnlineDistillation",
     "SequentialConvergence",
     "affinity_from_state",
 ]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import Tensor
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...balancing import TaskLosses
     from ...data import Batch
     from ..evaluation import Evaluation
     from ..loop import Training
+
+
+class ForwardPass(NamedTuple):
+    """What the model has found in a batch.
+
+    Attributes:
+        features: What the heads read, see :class:`~polytask.models.Representation`.
+        common: Likewise.
+        outputs: One tensor per group of tasks, see :class:`~polytask.models.LinearHeads`.
+    """
+
+    features: Tensor
+    common: tuple[Tensor, ...] | None
+    outputs: list[Tensor]
 
 
 class Callback:
@@ -39,6 +53,19 @@ class Callback:
         ``common`` (where the shared part ends; None if it ends nowhere) and ``losses`` hold the graph, which must stay
         usable.
         """
+
+    def extra_loss(self, training: Training, passed: ForwardPass, batch: Batch) -> Tensor | None:
+        """A scalar to add to the total that the balancer makes of the tasks' losses; None for nothing.
+
+        With several processes scaled so that the mean of the gradients over processes is the one wanted.
+        """
+        return None
+
+    def after_backward(self, training: Training, losses: TaskLosses) -> None:
+        """Once all gradients are there (times ``training.gradient_scale``) and before the optimiser's step."""
+
+    def end(self, training: Training) -> None:
+        """After the last step: drop what only training needs."""
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         """After the validation metrics are known and before the checkpoint to return is chosen."""

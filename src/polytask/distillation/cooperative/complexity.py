@@ -1,0 +1,55 @@
+"""How complex tasks are for a student, and from that blocks of tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .blocks import Blocks
+
+INDICATORS = ("gap", "teacher_deficit", "speed", "loss_ratio")
+
+
+def gap(teacher: float, student: float, higher_is_better: bool = True) -> float:
+    """How far the student lags behind the single-task model, relative to the latter; NaN counts as 0.
+
+    Example:
+        >>> round(gap(.60, .48), 6), round(gap(20., 25., higher_is_better=False), 6)
+        (0.2, 0.25)
+    """
+    difference = (teacher - student) if higher_is_better else (student - teacher)
+    value = difference / max(abs(teacher), 1e-12)
+    return value if math.isfinite(value) else 0.0
+
+
+def speed(best_epochs: Sequence[float]) -> list[float]:
+    """Epoch of each teacher's best value relative to the largest: slow tasks are complex.
+
+    Example:
+        >>> speed([2., 8.])
+        [0.25, 1.0]
+    """
+    most = max(best_epochs)
+    return [epoch / most if most > 0 else 0.0 for epoch in best_epochs]
+
+
+def loss_ratio(losses: Sequence[float]) -> float:
+    """Least training loss of a teacher relative to its first; NaN values (no label) are left out.
+
+    Example:
+        >>> loss_ratio([2., 1., .5, .6])
+        0.25
+    """
+    known = [loss for loss in losses if math.isfinite(loss)]
+    return min(known) / known[0] if known and known[0] > 0 else 0.0
+
+
+def block_complexities(blocks: Blocks, complexities: Sequence[float], reduce: str = "mean") -> list[float]:
+    """Complexity of every block: the ``mean`` or ``max`` over its tasks.
+
+    Example:
+        >>> [round(value, 5) for value in block_complexities(((0, 1), (2, 3)), [.022222, .013333, .2, .25])]
+        [0.01778, 0.225]
+    """
+    values = [[complexities[task] for task in block] for block in blocks]
+    return [max(block) if reduce == "max" else sum(block) / len(block) for block in values]

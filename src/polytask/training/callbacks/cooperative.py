@@ -1,0 +1,287 @@
+"""Sequential cooperative distillation: blocks of similar tasks are distilled one after another, complex ones first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ...balancing.gradients import shared_rows
+from ...distillation.cooperative import (
+    Phase,
+    as_similarity,
+    block_complexities,
+    find_blocks,
+    gap,
+    linear_cka,
+    loss_ratio,
+    phase_plan,
+    queue,
+    representation_similarity,
+    similarity_matrix,
+    speed,
+)
+from ...distillation.cooperative.complexity import INDICATORS
+from ...distillation.cooperative.phases import ORDERS, SCHEDULES
+from ...distillation.teachers import Teacher
+from ...errors import UserError, did_you_mean, raise_all
+from ...grouping.affinity.lookahead import untouched
+from ...processes import numbers_of_first
+from ..evaluation import evaluate
+from .affinity import AffinityProbe
+from .distilling import Distilling
+from .early_stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from ...data import Batch
+    from ..evaluation import Evaluation
+    from ..loop import Training
+
+SIMILARITIES = ("cka", "rsa", "grad_cos", "tag", "given")
+SUPERVISED = ("all", "released")
+#: Rows on which representations are compared; distances between all pairs are too many for more.
+PROBE_ROWS = 1024
+MEASURES = {"cka": linear_cka, "rsa": representation_similarity}
+
+
+class CooperativeDistillation(Distilling):
+    """Sequential cooperative distillation (SCD): single-task teachers are distilled into the student block by block.
+
+    After a warm-up without distillation, similar tasks form blocks, the blocks are queued by complexity, and one after
+    another begins to be distilled; a final phase has all of them. The training goes through all phases; early stopping
+    begins with the last one.
+
+    Args:
+        teachers: As for MTLKD, with ``level``, ``best_epoch`` or ``losses`` as the indicator needs them.
+        similarity: ``cka`` or ``rsa`` of the teachers' features of up to 1024 training rows; ``grad_cos``: mean cosine
+            of the tasks' gradients during the warm-up; ``tag``: task affinity during the warm-up; ``given``.
+        matrix: The similarities with ``given``.
+        blocks: ``auto``, their number, or the blocks as lists of task names.
+        indicator: Complexity of a task: ``gap`` of the student behind the teacher on validation after the warm-up;
+            ``teacher_deficit``: 1 - the teacher's metric as a skill; ``speed``: epoch of the teacher's best;
+            ``loss_ratio``: its least training loss relative to the first.
+        block_complexity: ``mean`` or ``max`` over a block's tasks.
+        order: ``complex_first``, ``simple_first`` or ``random``.
+        schedule: ``cumulative``: blocks stay on; ``exclusive``; ``decay`` by ``rho`` a phase.
+        rho: See ``schedule``.
+        warmup_epochs: Length of the warm-up, at most a fifth of the training.
+        final: Share of the training with all blocks at its end.
+        supervised: ``all`` tasks learn from labels all the time, or only ``released`` ones, whose block has begun
+            (after the warm-up).
+        probe_every: Steps between measurements for ``grad_cos`` and ``tag``.
+        **distilling: ``beta``, ``kappa`` and so on, see
+            :class:`~polytask.training.callbacks.distilling.Distilling`.
+
+    Raises:
+        UserError: All unusable settings at once.
+
+    Source:
+        Q. Feng, J.-Y. Yao, M.-K. Xie, S.-J. Huang, S.-C. Chen, "Sequential Cooperative Distillation for Imbalanced
+        Multi-Task Learning", J. Computer Science and Technology 39(5), 2024. Public are: similarity, blocks, a queue by
+        complexity, distillation from complex to simple. How each is done is our design, see ``docs/distillation.md``.
+    """
+
+    name = "scd"
+
+    def __init__(
+        self,
+        teachers: Mapping[str, Teacher],
+        *,
+        similarity: str = "cka",
+        matrix: Any = None,
+        blocks: str | int | Sequence[Sequence[str]] = "auto",
+        indicator: str = "gap",
+        block_complexity: str = "mean",
+        order: str = "complex_first",
+        schedule: str = "cumulative",
+        rho: float = 0.5,
+        warmup_epochs: float = 5,
+        final: float = 0.1,
+        supervised: str = "all",
+        probe_every: int = 10,
+        **distilling: Any,
+    ) -> None:
+        super().__init__(teachers, **distilling)
+        choices = (("similarity", similarity, SIMILARITIES), ("indicator", indicator, INDICATORS),
+                   ("order", order, ORDERS), ("schedule", schedule, SCHEDULES),
+                   ("supervised", supervised, SUPERVISED),
+                   ("block_complexity", block_complexity, ("mean", "max")))  # fmt: skip
+        problems = [
+            f"{name}: {value!r} is not known; {did_you_mean(value, known)}"
+            for name, value, known in choices
+            if value not in known
+        ]
+        if (similarity == "given") != (matrix is not None):
+            problems.append("similarity 'given' and a matrix go together")
+        ranges = (("rho", rho, 0, 1), ("warmup_epochs", warmup_epochs, 0, float("inf")), ("final", final, 0, 1),
+                  ("probe_every", probe_every, 1, float("inf")))  # fmt: skip
+        problems += [
+            f"{n}: expected {low} to {high}, found {value}"
+            for n, value, low, high in ranges
+            if not low <= value <= high
+        ]
+        raise_all([f"scd: {problem}" for problem in problems])
+        self.similarity, self.matrix, self.given_blocks = similarity, matrix, blocks
+        self.indicator, self.block_complexity, self.order = indicator, block_complexity, order
+        self.schedule, self.rho, self.warmup_epochs, self.final = schedule, rho, warmup_epochs, final
+        self.supervised, self.probe_every = supervised, probe_every
+        self.plan: list[Phase] = []
+        self.queued: tuple[tuple[int, ...], ...] = ()
+
+    def start(self, training: Training) -> None:
+        super().start(training)
+        self.plan, self.queued, self.phase = [], (), -1
+        steps, epoch = training.settings.steps or 0, training.stream.steps_per_epoch
+        self._warmup = min(round(self.warmup_epochs * epoch), steps // 5)
+        self._final = round(self.final * steps)
+        self._cosines = torch.zeros(2, len(self._names), len(self._names), dtype=torch.float64)
+        self._affinity = AffinityProbe(self.probe_every)
+        if self.similarity == "tag":
+            self._affinity.start(training)
+        self._stopping = EarlyStopping(training.settings.patience)
+        self._stopping.start(training)
+        self._check_known()
+
+    def _check_known(self) -> None:
+        """The indicator must be known of every teacher."""
+        attribute = {"speed": "best_epoch", "loss_ratio": "losses"}.get(self.indicator, "level")
+        unknown = [
+            name for name in self._names if (value := getattr(self.teachers[name], attribute)) != value or value == ()
+        ]
+        raise_all(
+            [f"scd: indicator {self.indicator!r} needs `{attribute}` of the teacher of {name!r}" for name in unknown]
+        )
+        if self.similarity in MEASURES and not self.features:
+            raise UserError(f"scd: similarity {self.similarity!r} compares features; use another without them")
+
+    def before_step(self, training: Training, batch: Batch) -> None:
+        if training.step < self._warmup:
+            self._probe(training, batch)
+            return
+        if not self.plan:
+            self._decide(training)
+        number = max(i for i, phase in enumerate(self.plan) if phase.start <= training.step)
+        if number != self.phase:
+            self.phase = number
+            self._enter(training, self.plan[number])
+
+    def _probe(self, training: Training, batch: Batch) -> None:
+        """Measure what the similarity is made of, without a trace in the training."""
+        if self.similarity == "tag":
+            self._affinity.before_step(training, batch)
+        if self.similarity != "grad_cos" or training.step % self.probe_every:
+            return
+        with untouched(training.model):
+            losses = training.objective(training.model.grouped(batch.inputs), batch)
+            rows = shared_rows(losses.values, None, training.model.shared_parameters())
+        flat = torch.nn.functional.normalize(torch.cat([row.flatten(1) for row in rows], 1).double()).cpu()
+        present = losses.present.double().cpu()
+        self._cosines += torch.stack([flat @ flat.T, torch.ones(len(flat), len(flat))]) * torch.outer(present, present)
+
+    def _decide(self, training: Training) -> None:
+        """Similarity, blocks, queue and phases, as the first process finds them."""
+        names = self._names
+        similarity = np.array(numbers_of_first(self._similarity(training).flatten().tolist()))
+        similarity = similarity.reshape(len(names), len(names))
+        given: Any = self.given_blocks
+        if not isinstance(given, str | int):
+            unknown = [name for block in given for name in block if name not in names]
+            raise_all([f"scd: blocks: {name!r} is not a task; {did_you_mean(name, names)}" for name in unknown])
+            given = [[names.index(name) for name in block] for block in given]
+        blocks = find_blocks(similarity, given)
+        complexities = numbers_of_first(self._complexities(training))
+        of_blocks = block_complexities(blocks, complexities, self.block_complexity)
+        self.queued = queue(blocks, of_blocks, self.order, training.seed)
+        self._make_plan(training)
+        training.write(
+            "cooperation",
+            tasks=names,
+            similarity=similarity.round(6).tolist(),
+            similarity_measure=self.similarity,
+            indicator=self.indicator,
+            complexities=dict(zip(names, complexities, strict=True)),
+            queue=[{"tasks": [names[task] for task in block], "complexity": of_blocks[blocks.index(block)]}
+                   for block in self.queued],
+            phases=[{"name": phase.name, "start": training.epoch_of(phase.start)} for phase in self.plan],
+        )  # fmt: skip
+
+    def _make_plan(self, training: Training) -> None:
+        steps = training.settings.steps or 0
+        self.plan = phase_plan(self.queued, steps, self._warmup, self._final, self.schedule, self.rho)
+
+    def _similarity(self, training: Training) -> np.ndarray:
+        if self.similarity == "given":
+            return as_similarity(np.asarray(getattr(self.matrix, "matrix", self.matrix)))
+        if self.similarity == "tag":
+            return as_similarity(self._affinity.statistics.mean, scale=True)
+        if self.similarity == "grad_cos":
+            return as_similarity((self._cosines[0] / self._cosines[1]).numpy())
+        features = [self.teachers[name].features for name in self._names]
+        known = [part for part in features if part is not None]
+        rows = torch.linspace(0, len(known[0]) - 1, min(PROBE_ROWS, len(known[0]))).long()
+        return similarity_matrix([part[rows.to(part.device)].cpu() for part in known], MEASURES[self.similarity])
+
+    def _complexities(self, training: Training) -> list[float]:
+        teachers = [self.teachers[name] for name in self._names]
+        if self.indicator == "speed":
+            return speed([teacher.best_epoch for teacher in teachers])
+        if self.indicator == "loss_ratio":
+            return [loss_ratio(teacher.losses) for teacher in teachers]
+        if self.indicator == "teacher_deficit":
+            return [
+                1 - task.metric_definition.skill(teacher.level, training.trivial[task.name])
+                for task, teacher in zip(training.tasks, teachers, strict=True)
+            ]
+        levels = evaluate(training.evaluated, training.validation)
+        return [
+            gap(teacher.level, levels[task.name], task.metric_definition.higher_is_better)
+            for task, teacher in zip(training.tasks, teachers, strict=True)
+        ]
+
+    def _enter(self, training: Training, phase: Phase) -> None:
+        for number in phase.weights:
+            if number not in self.blocks:
+                self.blocks[number] = self.make_block(self.queued[number])
+        self._switch_on(training, phase)
+        tasks = [self._names[task] for number in self.on for task in self.queued[number]]
+        training.write("distillation_phase", phase=phase.name, tasks=tasks)
+
+    def _switch_on(self, training: Training, phase: Phase) -> None:
+        self.on = dict(phase.weights)
+        if self.supervised == "released":
+            begun = sorted(task for number in self.blocks for task in self.queued[number])
+            training.objective.active = None if len(begun) == len(self._names) else tuple(begun)
+
+    def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        if self.plan and training.step > self.plan[-1].start:
+            self._stopping.after_evaluation(training, evaluation)
+
+    @property
+    def finished(self) -> bool:
+        return self._stopping.finished
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {
+            "queued": [list(block) for block in self.queued],
+            "phase": self.phase,
+            "cosines": self._cosines,
+            "affinity": self._affinity.state_dict(),
+            "stopping": self._stopping.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.queued = tuple(tuple(block) for block in state["queued"])
+        self.blocks = {int(number): self.make_block(self.queued[int(number)]) for number in state["blocks"]}
+        super().load_state_dict(state)
+        self.phase, self._cosines = state["phase"], state["cosines"]
+        self._affinity.load_state_dict(state["affinity"])
+        self._stopping.load_state_dict(state["stopping"])
+
+    def resume(self, training: Training) -> None:
+        if not self.queued:
+            return
+        self._make_plan(training)
+        if self.phase >= 0:
+            self._switch_on(training, self.plan[self.phase])

@@ -1,0 +1,150 @@
+"""Teachers: single-task models trained to their best validation metric and kept as files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import Rows
+from ..data.rows import map_inputs
+from ..distillation.teachers import Teacher
+from ..errors import UserError
+from ..files import read_json, write_json
+from ..models import MultiTaskModel
+from ..processes import is_first, wait_for_all
+from ..task import Task
+from .events import EventLog
+from .fit import TrainingResult, fit
+from .loop import Progress
+from .settings import TrainingSettings
+
+FINGERPRINT = "teacher.json"
+
+
+def train_teacher(
+    model: MultiTaskModel,
+    *,
+    train: Rows,
+    validation: Rows,
+    settings: TrainingSettings | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    log: EventLog | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train a model for one task on the rows that have a label for it, or read it if that has been done.
+
+    Args:
+        model: Of one task, with its first weights.
+        train: Rows with the column of that task alone.
+        validation: Likewise.
+        settings: As for :func:`polytask.fit`.
+        seed: Likewise.
+        folder: Where the teacher is kept. It is used again if its fingerprint (task, data, first weights, settings,
+            seed) is that of this call.
+        log: Where events go.
+        progress: As for :func:`polytask.fit`.
+
+    Raises:
+        UserError: If the folder holds a teacher with another fingerprint.
+    """
+    (task,) = model.tasks
+    settings = settings or TrainingSettings()
+    if folder is not None:
+        free = {"checkpoint_seconds", "device", "threads"}  # do not change what is learned
+        decided = {name: value for name, value in asdict(settings).items() if name not in free}
+        about = {"task": asdict(task), "settings": decided, "seed": seed}
+        _check_fingerprint(folder, task, fingerprint(about, model.state_dict(), train, validation))
+    return fit(
+        model,
+        train=_labelled(train),
+        validation=_labelled(validation),
+        settings=settings,
+        seed=seed,
+        folder=folder,
+        log=log,
+        name=f"teacher.{task.name}",
+        progress=progress,
+    )
+
+
+def train_teachers(
+    make: Callable[[Task], MultiTaskModel],
+    tasks: tuple[Task, ...],
+    *,
+    train: Rows,
+    validation: Rows,
+    settings: TrainingSettings | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> dict[str, Teacher]:
+    """A teacher per task, with what it says about all rows of ``train``.
+
+    Args:
+        make: Makes the fresh model of one task.
+        tasks: The student's tasks.
+        train: The student's training rows.
+        validation: Its validation rows.
+        settings: Of every teacher's training.
+        seed: Likewise.
+        folder: Teachers are kept in folders of it, see :func:`train_teacher`.
+    """
+    teachers = {}
+    for position, task in enumerate(tasks):
+        parts = {"train": train.only_tasks([position]), "validation": validation.only_tasks([position])}
+        kept = folder / str(position) if folder else None
+        result = train_teacher(make(task), **parts, settings=settings, seed=seed, folder=kept)  # type: ignore[arg-type]
+        teachers[task.name] = teacher_of(result, task, train)
+    return teachers
+
+
+def teacher_of(result: TrainingResult, task: Task, rows: Rows) -> Teacher:
+    """What a trained model for ``task`` says about some rows."""
+    own = result.tasks[task.name]
+    losses = tuple(evaluation.losses[task.name] for evaluation in result.history)
+    return Teacher.from_model(result.model, task, rows, level=own.validation, best_epoch=own.best_epoch, losses=losses)
+
+
+def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
+    """SHA-256 of a description, weights and labelled rows."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
+
+    def add(leaf: Any) -> None:
+        tensors = [leaf] if isinstance(leaf, Tensor) else [leaf.offsets, leaf.indices, leaf.values]
+        for tensor in tensors:
+            digest.update(f"{tensor.dtype}{list(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+
+    for name, value in weights.items():
+        digest.update(name.encode())
+        add(value)
+    for rows in parts:
+        map_inputs(rows.inputs, add)
+        add(rows.targets)
+        if rows.observed is not None:
+            add(rows.observed)
+    return digest.hexdigest()
+
+
+def _check_fingerprint(folder: Path, task: Task, found: str) -> None:
+    file = folder / FINGERPRINT
+    if file.exists() and read_json(file).get("fingerprint") != found:
+        raise UserError(
+            f"{folder}: holds a teacher of {task.name!r} made from other data, another split or other settings; "
+            "give another folder for teachers, or remove this one"
+        )
+    if is_first() and not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(file, {"task": task.name, "fingerprint": found})
+    wait_for_all()
+
+
+def _labelled(rows: Rows) -> Rows:
+    return rows if rows.observed is None else rows.subset(rows.observed.any(1).nonzero()[:, 0])

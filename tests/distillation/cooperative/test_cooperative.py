@@ -1,0 +1,128 @@
+"""Similarity, blocks, complexities, queue and phases against the worked example of the specification."""
+
+import numpy as np
+import pytest
+import torch
+
+from polytask import UserError
+from polytask.distillation.cooperative import (
+    as_similarity,
+    block_complexities,
+    find_blocks,
+    gap,
+    linear_cka,
+    loss_ratio,
+    phase_plan,
+    queue,
+    representation_similarity,
+    similarity_matrix,
+    speed,
+)
+from polytask.distillation.cooperative.blocks import silhouette
+
+PAIRS = {(0, 1): 0.82, (0, 2): 0.30, (0, 3): 0.25, (1, 2): 0.35, (1, 3): 0.20, (2, 3): 0.60}
+
+
+def similarity(pairs=PAIRS, tasks=4) -> np.ndarray:
+    matrix = np.eye(tasks)
+    for (i, j), value in pairs.items():
+        matrix[i, j] = matrix[j, i] = value
+    return matrix
+
+
+def test_the_worked_example_from_similarity_to_queue():
+    matrix = similarity()
+    assert silhouette(1 - matrix, ((0, 1), (2, 3))) == pytest.approx(0.5987, abs=1e-4)
+    assert silhouette(1 - matrix, ((0, 1), (2,), (3,))) == pytest.approx(0.3665, abs=1e-4)
+    blocks = find_blocks(matrix)
+    assert blocks == ((0, 1), (2, 3))
+    single, joint = (0.90, 0.75, 0.60, 20.0), (0.88, 0.74, 0.48, 25.0)
+    gaps = [gap(s, j, up) for s, j, up in zip(single, joint, (True, True, True, False), strict=True)]
+    assert gaps == pytest.approx([0.022222, 0.013333, 0.2, 0.25], abs=1e-6)
+    complexities = block_complexities(blocks, gaps)
+    assert complexities == pytest.approx([0.017778, 0.225], abs=1e-6)
+    assert block_complexities(blocks, gaps, "max") == pytest.approx([0.022222, 0.25], abs=1e-6)
+    assert queue(blocks, complexities) == ((2, 3), (0, 1))
+    assert queue(blocks, complexities, "simple_first") == ((0, 1), (2, 3))
+
+
+def test_cka_of_the_worked_example_and_its_invariances():
+    one = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    other = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0], [1.0, 3.0, 1.0], [3.0, 3.0, 0.0]])
+    assert linear_cka(one, other) == pytest.approx(0.940068, abs=1e-6)
+    assert linear_cka(other, one) == pytest.approx(0.940068, abs=1e-6)
+    turned = 3 * one @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]) + 7
+    assert linear_cka(turned, other) == pytest.approx(0.940068, abs=1e-5)
+
+
+@pytest.mark.parametrize("measure", [linear_cka, representation_similarity])
+def test_constant_features_are_like_nothing(measure):
+    varied = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    for constant in (torch.zeros(20, 4), torch.full((20, 4), 0.1), torch.full((20, 4), 1e4)):
+        assert measure(varied, constant) == 0.0
+        assert measure(constant, constant) == 0.0
+
+
+def test_a_matrix_of_teachers_with_features_of_different_sizes():
+    draw = torch.Generator().manual_seed(1)
+    base = torch.randn(50, 4, generator=draw)
+    features = [base, torch.cat([base, base], 1), torch.randn(50, 3, generator=draw)]
+    matrix = similarity_matrix(features)
+    assert matrix[0, 1] == pytest.approx(1.0) and matrix[0, 2] < 0.5
+    assert np.array_equal(matrix, matrix.T) and np.array_equal(matrix.diagonal(), np.ones(3))
+
+
+def test_matrices_of_any_kind_become_similarities():
+    affinity = np.array([[0, 4.0, -2.0], [2.0, 0, 1.0], [np.nan, 1.0, 0]])
+    scaled = as_similarity(affinity, scale=True)
+    assert scaled[0, 1] == 1.0 and scaled[0, 2] == 0.0 and np.array_equal(scaled, scaled.T)
+    assert as_similarity(np.array([[1, -0.5], [-0.5, 1]]))[0, 1] == 0.0
+
+
+def test_unlike_tasks_are_blocks_of_their_own_and_pairs_are_not_joined():
+    assert find_blocks(similarity(dict.fromkeys(PAIRS, 0.3))) == ((0,), (1,), (2,), (3,))
+    assert find_blocks(np.ones((2, 2))) == ((0,), (1,))
+    assert find_blocks(np.ones((1, 1))) == ((0,),)
+
+
+def test_blocks_by_number_and_as_given():
+    matrix = similarity()
+    assert find_blocks(matrix, 1) == ((0, 1, 2, 3),)
+    assert find_blocks(matrix, 3) == ((0, 1), (2,), (3,))
+    assert find_blocks(matrix, 4) == ((0,), (1,), (2,), (3,))
+    assert find_blocks(matrix, [[3, 0], [1, 2]]) == ((0, 3), (1, 2))
+    for bad in (0, 5, [[0, 1]], [[0, 1], [1, 2, 3]], "many"):
+        with pytest.raises(UserError, match="blocks: expected"):
+            find_blocks(matrix, bad)
+
+
+def test_ties_in_the_queue_go_by_size_then_order():
+    assert queue(((0,), (1, 2), (3,)), [0.5, 0.5, 0.5]) == ((1, 2), (0,), (3,))
+    shuffled = {queue(((0,), (1,), (2,)), [1, 2, 3], "random", seed) for seed in range(20)}
+    assert len(shuffled) > 3
+
+
+def test_indicators():
+    assert speed([0, 0]) == [0.0, 0.0]
+    assert loss_ratio([float("nan"), 4.0, 1.0]) == 0.25
+    assert gap(float("nan"), 0.5) == 0.0 and gap(0.5, 0.6) < 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("cumulative", [{}, {0: 1.0}, {0: 1.0, 1: 1.0}, {0: 1.0, 1: 1.0}]),
+        ("exclusive", [{}, {0: 1.0}, {1: 1.0}, {0: 1.0, 1: 1.0}]),
+        ("decay", [{}, {0: 1.0}, {0: 0.25, 1: 1.0}, {0: 1.0, 1: 1.0}]),
+    ],
+)
+def test_phases_share_the_steps_by_the_size_of_blocks(schedule, expected):
+    phases = phase_plan(((0,), (1, 2, 3)), 100, 10, 10, schedule, rho=0.25)
+    assert [phase.start for phase in phases] == [0, 10, 30, 90]
+    assert [phase.weights for phase in phases] == expected
+
+
+def test_short_trainings_keep_most_of_their_steps_for_the_queue():
+    phases = phase_plan(((0,), (1,)), 100, 1000, 1000)
+    assert [phase.start for phase in phases] == [0, 20, 50, 80]
+    assert [phase.name for phase in phase_plan(((0,),), 100, 0, 0)] == ["phase 1"]
