@@ -207,7 +207,7 @@ class Training:
         if progress:
             progress(total, total)
         for callback in self.callbacks:
-            callback.end(self)
+            callback.after_training(self)
         self.model.load_state_dict(self.snapshots.load(self.returned.step))
         wait_for_all()  # none removes files before all have read them
         self._write(

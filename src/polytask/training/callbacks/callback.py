@@ -64,7 +64,7 @@ class Callback:
     def after_backward(self, training: Training, losses: TaskLosses) -> None:
         """Once all gradients are there (times ``training.gradient_scale``) and before the optimiser's step."""
 
-    def end(self, training: Training) -> None:
+    def after_training(self, training: Training) -> None:
         """After the last step: drop what only training needs."""
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...balancing.gradients import shared_rows
 from ...distillation.cooperative import (
@@ -35,6 +36,7 @@ from .distilling import Distilling
 from .early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from ...balancing import TaskLosses
     from ...data import Batch
     from ..evaluation import Evaluation
     from ..loop import Training
@@ -166,6 +168,12 @@ class CooperativeDistillation(Distilling):
         if number != self.phase:
             self.phase = number
             self._enter(training, self.plan[number])
+
+    def after_forward(
+        self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
+    ) -> None:
+        if self.similarity == "tag" and training.step < self._warmup:
+            self._affinity.after_forward(training, batch, common, losses)
 
     def _probe(self, training: Training, batch: Batch) -> None:
         """Measure what the similarity is made of, without a trace in the training."""

@@ -220,7 +220,7 @@ class Distilling(Callback):
             for number in self.on:
                 self.blocks[number].step(training.gradient_scale)
 
-    def end(self, training: Training) -> None:
+    def after_training(self, training: Training) -> None:
         self.blocks, self.on = {}, {}
 
     def state_dict(self) -> dict[str, Any]:

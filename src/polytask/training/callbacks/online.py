@@ -206,7 +206,7 @@ class OnlineDistillation(Callback):
         weights = online_task_weights(self.ratios, torch.ones_like(self.ratios), self.temperature, self.cap)
         training.balancer.user_weights = self._user_weights.to(self._device) * weights.float()
 
-    def end(self, training: Training) -> None:
+    def after_training(self, training: Training) -> None:
         for tap in self._taps:
             tap.remove()
         self.given, self.teachers = None, nn.ModuleList()
