@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .errors import did_you_mean
+from .grouping.affinity import AUTO
 from .grouping.baselines import GROUPINGS
 from .grouping.baselines.given import group_problems
 
@@ -35,6 +36,8 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield f"grouping: has an effect only with networks auto or above 1, found {config.networks}"
     if not grouping.chooses and isinstance(config.networks, int) and chosen:
         yield f"networks: has no effect with grouping: {config.grouping}; leave it at auto"
+    if grouping.estimator and config.affinity.estimator not in (AUTO, grouping.estimator):
+        yield f"affinity.estimator: has no effect with grouping: {config.grouping}, found {config.affinity.estimator!r}"
     if config.groups and config.grouping != "given":
         yield f"groups: has an effect only with grouping: given, found {config.grouping!r}"
     for key in ("max_size", "together", "apart"):

@@ -40,11 +40,14 @@ def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
     return [Network(training, tuple(range(len(names))), names)]
 
 
-def measures_affinity(trainer: Trainer) -> bool:
-    """Whether the joint training is to measure the affinity."""
+def affinity_probes(trainer: Trainer) -> list[AffinityProbe]:
+    """What the joint training has to measure: the affinity, if the way of grouping needs it."""
     config = trainer.config
-    chooses = config.networks not in (1, "single_task") and len(trainer.data.tasks) > 1
-    return chooses and "affinity" in GROUPINGS[config.grouping].needs
+    grouping = GROUPINGS[config.grouping]
+    if config.networks in (1, "single_task") or len(trainer.data.tasks) == 1 or "affinity" not in grouping.needs:
+        return []
+    options = config.affinity.options() | ({"estimator": grouping.estimator} if grouping.estimator else {})
+    return [AffinityProbe(**options)]
 
 
 def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Network]:

@@ -15,10 +15,9 @@ from ..files import write_json
 from ..grouping.baselines import GROUPINGS
 from ..reporting import write_report
 from ..training import Callback, TrainingResult, check_balancer
-from ..training.callbacks import AffinityProbe
 from ..training.evaluation import trivial_levels
 from .bundle import save_network
-from .choice import Network, measures_affinity, one_network, plan_networks, record_kept, serving
+from .choice import Network, affinity_probes, one_network, plan_networks, record_kept, serving
 from .display import Display
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
@@ -77,9 +76,8 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
         trainer.display.warn(warning)
     everyone = list(range(len(data.tasks)))
     joint = None
-    probed = measures_affinity(trainer)
-    if config.baselines or probed:
-        probes = [AffinityProbe(**config.affinity.options())] if probed else []
+    probes = affinity_probes(trainer)
+    if config.baselines or probes:
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
     networks = plan_networks(trainer, joint)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses

@@ -30,6 +30,7 @@ class Grouping:
         propose: one selection for every budget of a context (for some methods the budget has no effect: one in all).
         heeds: the wishes that it keeps to.
         chooses: whether the budget has an effect.
+        estimator: what the affinity has to be; None: what the user says.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Grouping:
     propose: Callable[[Context], list[Selection]]
     heeds: tuple[str, ...] = ()
     chooses: bool = True
+    estimator: str | None = None
 
 
 WISHES = ("max_size", "together", "apart")
@@ -48,6 +50,7 @@ GROUPINGS = {
         Grouping(
             "tag", "affinity: the effect of an update on one task on the others", ("affinity",), by_affinity, WISHES
         ),
+        Grouping("cosine", "cosine of the tasks' gradients", ("affinity",), by_affinity, WISHES, estimator="cosine"),
         Grouping("hoa", "trains all pairs and predicts larger networks from them", ("train",), higher_order, WISHES),
         Grouping("exhaustive", "trains all networks, for at most 8 tasks", ("train",), exhaustive, ("max_size",)),
         Grouping("random", "random networks", (), random_groups, ("max_size",)),

@@ -6,13 +6,14 @@ import inspect
 from typing import Any
 
 from ....errors import UserError, did_you_mean
+from .cosine import Cosine
 from .estimator import Estimator, Moment, Sample
 from .exact import Lookahead
 from .factored import Factored
 from .gramian import Gramian, Representation
 
 ESTIMATORS: dict[str, type[Estimator]] = {
-    estimator.name: estimator for estimator in (Factored, Gramian, Lookahead, Representation)
+    estimator.name: estimator for estimator in (Cosine, Factored, Gramian, Lookahead, Representation)
 }
 #: ``auto`` takes the first of these that fits the model.
 PREFERRED = ("factored", "gramian")

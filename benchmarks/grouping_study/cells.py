@@ -1,0 +1,107 @@
+"""Trained networks, each trained once: all ways of grouping share them."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import polytask as pt
+from polytask.grouping.affinity_matrix import Affinity
+from polytask.task import Task
+from polytask.training.callbacks import AffinityProbe, affinity_from_state
+from polytask.training.evaluation import evaluate, trivial_levels
+
+from .sets import Data, Set
+
+HIDDEN = (64,)
+Cell = dict[str, Any]
+
+
+class Cells:
+    """The trainings of one set, read from a JSONL file and added to it.
+
+    Args:
+        one: the set.
+        data: folder of the data.
+        out: the file; several processes may append to it.
+    """
+
+    def __init__(self, one: Set, data: Path, out: Path) -> None:
+        self.one, self.out = one, out
+        self.data = lru_cache(maxsize=1)(lambda seed: one.load(data, seed))
+        self.found: dict[tuple[str, str, int], Cell] = {}
+        for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else []:
+            cell = json.loads(line)
+            if cell["set"] == one.name:
+                self.found[cell["subset"], cell["probe"], cell["seed"]] = cell
+
+    def get(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell:
+        """The training of a network for ``tasks``, with an affinity estimator at work or without."""
+        key = ("+".join(tasks), probe, seed)
+        if key not in self.found:
+            self.found[key] = cell = self._train(tasks, seed, probe)
+            with self.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(cell) + "\n")
+        return self.found[key]
+
+    def known(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell | None:
+        """The same if it has been trained."""
+        return self.found.get(("+".join(tasks), probe, seed))
+
+    def names(self) -> tuple[str, ...]:
+        """The set's tasks."""
+        return tuple(task.name for task in self.data(0).tasks)
+
+    def _train(self, tasks: tuple[str, ...], seed: int, probe: str) -> Cell:
+        data: Data = self.data(seed)
+        positions = [place for place, task in enumerate(data.tasks) if task.name in tasks]
+        chosen = [data.tasks[place] for place in positions]
+        rows = {part: _labelled(part_rows, positions) for part, part_rows in data.rows.items()}
+        torch.manual_seed(seed)
+        model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=HIDDEN, dropout=0.1), chosen)
+        callbacks = [AffinityProbe(**PROBES[probe])] if probe else []
+        started = time.perf_counter()
+        result = pt.fit(
+            model,
+            train=rows["train"],
+            validation=rows["validation"],
+            settings=self.one.settings(),
+            callbacks=callbacks,
+            seed=seed,
+        )
+        seconds = time.perf_counter() - started
+        cell: Cell = {"set": self.one.name, "subset": "+".join(tasks), "probe": probe, "seed": seed}
+        cell |= {"seconds": round(seconds, 3), "steps": result.steps}
+        for part in ("validation", "test"):
+            cell[part] = _skills(chosen, evaluate(result.model, rows[part]), trivial_levels(chosen, rows[part]))
+        if probe:
+            affinity = affinity_from_state(result.callbacks[AffinityProbe.name], list(tasks))
+            cell["affinity"] = affinity.matrix.tolist()
+        return cell
+
+
+#: Ways to measure affinity in a joint training.
+PROBES: dict[str, dict[str, Any]] = {
+    "tag": {"estimator": "lookahead", "every": 10},
+    "default": {},
+    "cosine": {"estimator": "cosine", "every": 10},
+}
+
+
+def affinity_of(cell: Cell) -> Affinity:
+    """The matrix that a cell holds."""
+    return Affinity(tuple(cell["subset"].split("+")), cell["affinity"])
+
+
+def _labelled(rows: pt.Rows, positions: list[int]) -> pt.Rows:
+    chosen = rows.only_tasks(positions)
+    return chosen if chosen.observed is None else chosen.subset(chosen.observed.any(1).nonzero()[:, 0])
+
+
+def _skills(tasks: list[Task], values: dict[str, float], trivial: dict[str, float]) -> dict[str, float]:
+    return {task.name: task.metric_definition.skill(values[task.name], trivial[task.name]) for task in tasks}

@@ -1,0 +1,83 @@
+"""The ways of grouping that are compared: from a seed and a budget to networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from polytask.grouping.baselines import GROUPINGS, Context
+from polytask.grouping.baselines.random_groups import draw_networks
+
+from .cells import PROBES, Cells, affinity_of
+
+Networks = tuple[tuple[str, ...], ...]
+BUDGETS = (1, 2, 3, 4, 5)
+DRAWS = 5
+MOST_PAIRS = 130  # trainings of pairs per seed that are affordable
+
+
+class Method:
+    """A way of grouping; ``networks`` gives one or (random) several choices for a budget."""
+
+    def __init__(self, name: str, cells: Cells) -> None:
+        self.name, self.cells = name, cells
+
+    def networks(self, seed: int, budget: int) -> list[Networks]:
+        names = self.cells.names()
+        if budget == 1 and self.name != "single_task":
+            return [(names,)]
+        if self.name == "all_in_one":
+            return [(names,)]
+        if self.name == "single_task":
+            return [tuple((name,) for name in names)]
+        if self.name == "random":
+            rng = np.random.default_rng([seed, budget])
+            return [tuple(draw_networks(names, budget, rng)) for _ in range(DRAWS)]
+        return [self._proposed(names, seed, budget)]
+
+    def _proposed(self, names: tuple[str, ...], seed: int, budget: int) -> Networks:
+        measured = self.name in PROBES
+        affinity = affinity_of(self.cells.get(names, seed, self.name)) if measured else None
+        grouping = GROUPINGS["tag" if measured else self.name]
+
+        def train(tasks: tuple[str, ...]) -> dict[str, float]:
+            return {task: max(-1.0, skill) for task, skill in self.cells.get(tasks, seed)["validation"].items()}
+
+        return grouping.propose(Context(names, [budget], affinity, train, seed=seed))[0].networks
+
+
+METHODS = ("all_in_one", "single_task", *PROBES, "random", "hoa", "exhaustive")
+
+
+def methods(cells: Cells, wanted: tuple[str, ...]) -> Iterator[Method]:
+    """Those of ``wanted`` that are affordable on a set."""
+    count = cells.one.tasks
+    for name in wanted:
+        if name == "hoa" and count * (count + 1) // 2 > MOST_PAIRS:
+            continue
+        if name == "exhaustive" and count > 8:
+            continue
+        yield Method(name, cells)
+
+
+def result(cells: Cells, networks: Networks, seed: int, part: str = "test") -> float:
+    """Mean skill over the tasks, at least -1 each, from the network that is best for the task on validation."""
+    found = [cells.get(network, seed) for network in networks]
+    served = {
+        task: max((cell for cell in found if task in cell["validation"]), key=lambda cell: cell["validation"][task])
+        for task in cells.names()
+    }
+    return float(np.mean([max(-1.0, cell[part][task]) for task, cell in served.items()]))
+
+
+def finding_seconds(cells: Cells, method: Method, seed: int) -> float:
+    """Time of the trainings that a method needs before it can choose."""
+    names = cells.names()
+    if method.name in PROBES:
+        return cells.get(names, seed, method.name)["seconds"]
+    if method.name == "hoa":
+        singles = [cells.get((name,), seed)["seconds"] for name in names]
+        pairs = [cells.get((a, b), seed)["seconds"] for i, a in enumerate(names) for b in names[i + 1 :]]
+        return sum(singles) + sum(pairs)
+    return 0.0

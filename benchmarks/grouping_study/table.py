@@ -1,0 +1,72 @@
+"""The table of a study: means, spread, paired tests, and the time to find the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from .cells import Cells
+from .methods import BUDGETS, Method, finding_seconds, methods, result
+
+
+def table(sets: Sequence[Cells], wanted: Sequence[str]) -> str:
+    """Markdown: one table per set, of the seeds for which all methods are complete."""
+    return "\n\n".join(_one(cells, tuple(wanted)) for cells in sets)
+
+
+def _one(cells: Cells, wanted: tuple[str, ...]) -> str:
+    found = list(methods(cells, wanted))
+    seeds = sorted({seed for _, _, seed in cells.found})
+    values = {(m.name, budget): {s: v for s in seeds if (v := _known(cells, m, s, budget)) is not None}
+              for m in found for budget in BUDGETS}  # fmt: skip
+    shared = [seed for seed in seeds if all(seed in by_seed for by_seed in values.values())]
+    if not shared:
+        return f"{cells.one.name}: no seed is complete"
+    lines = [
+        f"{cells.one.name}: {cells.one.tasks} tasks, {len(shared)} seeds; mean skill on test in %, with the standard "
+        "deviation over seeds; in brackets the p-value of a paired t test against one network for all",
+        "",
+        "| method | " + " | ".join(f"{budget} networks" for budget in BUDGETS) + " | finding, s |",
+        "|---" * (len(BUDGETS) + 2) + "|",
+    ]
+    together = np.array([values["all_in_one", 1][seed] for seed in shared])
+    for method in found:
+        row = [_cell(np.array([values[method.name, b][seed] for seed in shared]), together) for b in BUDGETS]
+        if method.name in ("all_in_one", "single_task"):
+            row = [row[0], *[""] * (len(BUDGETS) - 1)]
+        seconds = np.mean([finding_seconds(cells, method, seed) for seed in shared])
+        lines.append(f"| {method.name} | " + " | ".join(row) + f" | {seconds:.1f} |")
+    return "\n".join(lines)
+
+
+def _cell(values: np.ndarray, together: np.ndarray) -> str:
+    spread = (
+        f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f}" if len(values) > 1 else f"{100 * values[0]:.2f}"
+    )
+    gains = values - together
+    if len(values) < 3 or not np.ptp(gains):
+        return spread
+    return f"{spread} ({stats.ttest_rel(values, together).pvalue:.2f})"
+
+
+def _known(cells: Cells, method: Method, seed: int, budget: int) -> float | None:
+    """Mean over the choices of a method, None if one of its trainings is missing."""
+    get, cells.get = cells.get, _only_known(cells)  # type: ignore[method-assign]
+    try:
+        return float(np.mean([result(cells, networks, seed) for networks in method.networks(seed, budget)]))
+    except LookupError:
+        return None
+    finally:
+        cells.get = get  # type: ignore[method-assign]
+
+
+def _only_known(cells: Cells):
+    def get(tasks: tuple[str, ...], seed: int, probe: str = ""):
+        found = cells.known(tasks, seed, probe)
+        if found is None:
+            raise LookupError(tasks)
+        return found
+
+    return get
