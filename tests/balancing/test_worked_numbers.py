@@ -181,6 +181,14 @@ def test_famo_that_does_not_learn_is_scale_invariant_up_to_a_factor() -> None:
         famo.after_step(lambda: as_losses(LOSSES / 2))
 
 
+def test_famo_every_other_step_asks_for_no_second_forward() -> None:
+    famo, asked = b.FAMO(every=2), []
+    for step in range(4):
+        weights_of(famo)
+        famo.after_step(lambda step=step: asked.append(step) or as_losses(LOSSES / 2))
+    assert asked == [0, 2]
+
+
 def test_random_weights_sum_to_one_and_change() -> None:
     rlw = b.RLW(seed=3)
     first, second = weights_of(rlw), weights_of(rlw)
