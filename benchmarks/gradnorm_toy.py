@@ -97,7 +97,7 @@ def figure(panels: dict[str, list[tuple[int, dict[str, float]]]]) -> str:
         element("rect", width=2 * width + gap, height=(height + gap) * (len(panels) // 2)),
     ]
     for number, (title, found) in enumerate(panels.items()):
-        frame = Frame((0, found[-1][0]), padded(levels), width=width, height=height, top=34)
+        frame = Frame((0, found[-1][0]), padded(levels), width=width, height=height, top=34, right=20)
         inside = [*frame.axes("step", title), element("text", "log10 of loss / loss at the start", x=2, y=24)]
         names = list(found[0][1])
         for place, name in enumerate(names):
@@ -119,7 +119,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     lines = ["# GradNorm's synthetic problem", "", (__doc__ or "").split("\n\n")[1], ""]
-    lines += [f"![relative losses]({options.out.stem}.svg)", ""] if options.out else []
+    if options.out:
+        lines += [f"![relative losses]({options.out.stem}.svg)", "", "Blue: quiet tasks, red: loud ones.", ""]
     panels = {}
     for title, scales in SCALES.items():
         trained = {
