@@ -57,7 +57,9 @@ def _rounded(values: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in values.items()}
 
 
-def train(setup: Setup, data: Data, method: Method, learning_rate: float, dropout: float, seed: int) -> dict[str, Any]:
+def train(
+    setup: Setup, data: Data, method: Method, learning_rate: float, dropout: float, draw: int, seed: int
+) -> dict[str, Any]:
     """Train once and give the record of the run."""
     settings = pt.TrainingSettings(
         **{
@@ -67,12 +69,12 @@ def train(setup: Setup, data: Data, method: Method, learning_rate: float, dropou
     )  # fmt: skip
     record: dict[str, Any] = {
         "setup": setup.name, "method": method.trained_as, "learning_rate": learning_rate, "dropout": dropout,
-        "seed": seed, "evaluate_every": setup.evaluate_every,
+        "draw": draw, "seed": seed, "evaluate_every": setup.evaluate_every,
         "trivial": trivial_levels(data.tasks, data.rows["validation"]),
     }  # fmt: skip
     if method.single:
         return record | _single(data, method, settings, dropout, seed)
-    return record | _one(data.tasks, data.rows, data, method, settings, dropout, seed)
+    return record | _one(data.tasks, data.rows, data, method, settings, dropout, seed, draw)
 
 
 def _one(
@@ -83,13 +85,14 @@ def _one(
     settings: pt.TrainingSettings,
     dropout: float,
     seed: int,
+    draw: int = 0,
 ) -> dict[str, Any]:
     recorder = Recorder(rows["test"], average=method.plain and not method.single)
     convergence = method.callbacks()
     network = data.network(tasks, seed, dropout)
     started = time.process_time()
     result = pt.fit(
-        network, train=rows["train"], validation=rows["validation"], balancer=method.make_balancer(),
+        network, train=rows["train"], validation=rows["validation"], balancer=method.make_balancer(tasks, draw),
         callbacks=[*convergence, recorder], settings=settings, seed=seed,
     )  # fmt: skip
     seconds = time.process_time() - started - recorder.seconds

@@ -95,7 +95,7 @@ def comparison(experiment: Experiment, row: Row, base: Row) -> str:
     """One line of the first table."""
     scores, difference = row.scores, row.scores - base.scores
     p = f"{ttest_rel(row.scores, base.scores).pvalue:.3f}" if row is not base and len(scores) > 1 else ""
-    learning_rate, dropout = experiment.chosen(row.method) or (0, 0)
+    learning_rate, dropout, _ = experiment.chosen(row.method) or (0, 0, 0)
     if row.one:
         ends = [end(run, row.method, experiment.tasks) for run in row.runs]
         last = [mean(series(run, row.method, "test")[at - 1]) for run, at in zip(row.runs, ends, strict=True)]

@@ -16,7 +16,8 @@ from polytask.training.common_checkpoint import CommonCheckpoint
 from .methods import FOREVER, Method
 
 Record = dict[str, Any]
-PATIENCE = 5
+#: The library's default.
+PATIENCE = pt.AsynchronousConvergence().patience
 
 
 def series(run: Record, method: Method, part: str) -> list[dict[str, float]]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pyarrow.csv
 import torch
 
 import polytask as pt
 from datasets.census_income import convert, read_raw
+from datasets.mulan import TARGETS, ordered_split, read_arff
 from polytask.config import ModelConfig, make_config
 from polytask.data.sparse import SparseRows
 from polytask.runs.encoders import make_network
@@ -58,6 +60,20 @@ def load_census(folder: Path, cache: Path, seed: int) -> Data:
     return Data(data.tasks, {**data.rows, "train": data.rows["train"].subset(chosen)}, data.network)
 
 
+def load_scm20d(folder: Path, cache: Path, seed: int) -> Data:
+    """16 prices; rows follow each other in time, so the split is in their order and the seed draws training rows."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "scm20d.csv"
+        table = read_arff(folder / "mtr" / "scm20d.arff")
+        targets = tuple(table.column_names[-TARGETS["scm20d"] :])
+        parts = pyarrow.array(ordered_split(table.num_rows, [0.7, 0.15, 0.15]))
+        pyarrow.csv.write_csv(table.append_column("split", parts), path)
+        data = _prepared({"data": str(path), "targets": targets, "split": "split", "seed": seed})
+    rows = data.rows["train"]
+    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: round(0.8 * len(rows))]
+    return Data(data.tasks, {**data.rows, "train": rows.subset(chosen)}, data.network)
+
+
 def _prepared(values: dict[str, Any]) -> Data:
     prepared = prepare(make_config(values))
 
@@ -69,5 +85,6 @@ def _prepared(values: dict[str, Any]) -> Data:
 
 SETUPS = (
     Setup("tox21", load_tox21, 600, 256, 15, (5e-4, 1e-3, 3e-3)),
+    Setup("scm20d", load_scm20d, 800, 256, 20, (5e-4, 1e-3, 3e-3), seeds=5),
     Setup("census", load_census, 600, 256, 15, (1e-3, 3e-3), seeds=3),
 )
