@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..grouping.affinity import AUTO, ESTIMATORS
 from ..runs.measure import measure_table
 from . import options as o
 from .app import command
@@ -21,7 +22,8 @@ def affinity(
     data: o.DataOrConfig,
     targets: o.Targets = None,
     out: Annotated[Path, typer.Option(help="file to write")] = Path("affinity.json"),
-    every: Annotated[int | None, typer.Option(help="steps between probes [default: 10]")] = None,
+    estimator: Annotated[str | None, typer.Option(help=f"{AUTO}, {', '.join(ESTIMATORS)} [default: {AUTO}]")] = None,
+    every: Annotated[int | None, typer.Option(help="steps between probes [default: the estimator's own]")] = None,
     kind: o.Kind = None,
     weight: o.Weight = None,
     metric: o.Metric = None,
@@ -43,7 +45,8 @@ def affinity(
     `affinity[i][j]` is the effect of an update on task i on the loss of task j; positive helps.
     """
     given = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
-        "affinity": None if every is None else {"every": every},
+        "affinity": {key: value for key, value in (("estimator", estimator), ("every", every)) if value is not None}
+        or None,
         "steps": steps,
         "epochs": epochs,
         "batch_size": batch_size,

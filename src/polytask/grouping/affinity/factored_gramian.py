@@ -66,24 +66,24 @@ def jacobian_products(jacobians: Tensor, weights: Tensor) -> JacobianProducts:
     return JacobianProducts(mean, torch.where(enough, (total @ total.T - near) / apart.where(enough, 1.0), mean))
 
 
-def factored_gramian(products: Sequence[JacobianProducts], sums: Sequence[Tensor], squares: Sequence[Tensor]) -> Tensor:
+def factored_gramian(products: Sequence[JacobianProducts], crossed: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
     """``[W, W]`` inner products of the gradients of the outputs, summed over layers.
 
     Args:
         products: Per layer.
-        sums: Per layer ``[W, n]``: ``sum_b e_bw a_b``.
-        squares: Per layer ``[W, W]``: ``sum_b e_bw e_bv |a_b|^2``.
+        crossed: Per layer ``[W, W]``: ``sum_{b, c} e_bw e_cv (a_b . a_c)``, which is the Gramian of ``sum_b e_bw a_b``.
+        same: Per layer ``[W, W]``: the part of it with b = c, ``sum_b e_bw e_bv |a_b|^2``.
 
     Example (One layer, one output, two samples with orthogonal inputs and equal Jacobians):
         >>> products = [JacobianProducts(torch.ones(1, 1), torch.ones(1, 1))]
-        >>> factored_gramian(products, [torch.tensor([[3., 4.]])], [torch.tensor([[25.]])])
+        >>> factored_gramian(products, [torch.tensor([[25.]])], [torch.tensor([[25.]])])
         tensor([[25.]])
     """
-    parts = [
-        product.different * (total @ total.T - square) + product.same * square
-        for product, total, square in zip(products, sums, squares, strict=True)
-    ]
-    return torch.stack(parts).sum(0)
+    total = torch.zeros_like(crossed[0])
+    for product, every_pair, own in zip(products, crossed, same, strict=True):
+        # different (crossed - same) + own (same), the larger part first
+        total.addcmul_(product.different, every_pair).addcmul_(product.same - product.different, own)
+    return total
 
 
 def chosen_rows(importance: Tensor, number: int) -> tuple[Tensor, Tensor]:

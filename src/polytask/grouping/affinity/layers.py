@@ -26,16 +26,17 @@ class DenseCall:
     output: Tensor
 
     def sums(self, weights: Tensor) -> Tensor:
-        """``[W, n (+ 1)]``: ``sum_b weights[b, w] inputs[b]``; the constant input of a bias comes last."""
-        total = weights.T @ self.inputs.float()
-        return torch.cat([total, weights.sum(0)[:, None]], 1) if self._biased else total
+        """``[W, n]``: ``sum_b weights[b, w] inputs[b]``."""
+        return weights.T @ self.inputs.float()
 
     def squared_lengths(self) -> Tensor:
-        """``[B]`` squared length of every sample's input, the bias's constant included."""
-        return torch.linalg.vector_norm(self.inputs, dim=1, dtype=torch.float32) ** 2 + self._biased
+        """``[B]`` squared length of every sample's input."""
+        inputs = self.inputs.float()
+        return torch.linalg.vecdot(inputs, inputs)
 
     @property
-    def _biased(self) -> bool:
+    def biased(self) -> bool:
+        """One input more, which is always 1."""
         return getattr(self.layer, "bias", None) is not None
 
 
@@ -66,6 +67,11 @@ class BagCall:
         """As for :class:`DenseCall`; the columns of a sample differ from each other."""
         return self.values.new_zeros(len(self.output)).index_add_(0, self.samples, self.values**2)
 
+    @property
+    def biased(self) -> bool:
+        """It has no bias."""
+        return False
+
 
 Call = DenseCall | BagCall
 
@@ -79,7 +85,7 @@ def watched(module: nn.Module) -> Iterator[list[Call]]:
         >>> with watched(encoder) as calls:
         ...     _ = encoder(torch.ones(5, 4))
         >>> [call.sums(torch.ones(5, 1)).shape for call in calls]
-        [torch.Size([1, 5]), torch.Size([1, 4])]
+        [torch.Size([1, 4]), torch.Size([1, 3])]
     """
     calls: list[Call] = []
 

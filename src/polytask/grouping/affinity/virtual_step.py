@@ -90,13 +90,15 @@ def _follow(optimizer: Optimizer, shared: Sequence[Tensor], gradients: Sequence[
     return [twins[id(parameter)].detach() for parameter in shared]
 
 
-def shared_learning_rate(optimizer: Optimizer, shared: Sequence[Tensor]) -> float:
-    """The learning rate of the shared parameters.
+def shared_learning_rate(optimizer: Optimizer, shared: Callable[[], Sequence[Tensor]]) -> float:
+    """The learning rate of the shared parameters, which are asked for only if they can differ in it.
 
     Raises:
         UserError: Their groups differ in it.
     """
-    wanted = {id(parameter) for parameter in shared}
+    if len(optimizer.param_groups) == 1:
+        return float(optimizer.param_groups[0]["lr"])
+    wanted = {id(parameter) for parameter in shared()}
     rates = {float(g["lr"]) for g in optimizer.param_groups if any(id(p) in wanted for p in g["params"])}
     if len(rates) != 1:
         raise UserError(

@@ -128,7 +128,7 @@ class AffinityProbe(Callback):
     def _add(self, training: Training, sample: Sample | None) -> None:
         if sample is None:
             return
-        rate = shared_learning_rate(training.optimizer, training.model.shared_parameters()) if self.divide_by_lr else 1
+        rate = shared_learning_rate(training.optimizer, training.model.shared_parameters) if self.divide_by_lr else 1
         self.statistics.add(sample.affinity / rate, sample.present, training.step)
         if sample.null is not None:
             seen = (sample.present & torch.isfinite(sample.null)).cpu()

@@ -28,7 +28,7 @@ MOST_OUTPUTS = 512
 
 
 class Factored(Estimator):
-    """The Gramian of all layers in every step, from sums over the batch and the Jacobians of a few samples.
+    """The Gramian of all layers in nearly every step, from sums over the batch and the Jacobians of a few samples.
 
     See :mod:`polytask.grouping.affinity.factored_gramian`. It sees all steps, so the noise between batches, which is
     most of the error of a rarely sampled exact affinity, averages out. For encoders of linear layers and sums of
@@ -36,7 +36,7 @@ class Factored(Estimator):
 
     Args:
         rows: Samples whose Jacobians are taken; those that matter most are preferred.
-        refresh: Steps between such samplings. Default: 10, and no fewer than the outputs of all tasks.
+        refresh: Steps between such samplings. Default: 20, and no fewer than the outputs of all tasks.
     """
 
     name = "factored"
@@ -47,12 +47,14 @@ class Factored(Estimator):
         self.rows, self.refresh = rows, refresh
         self._products: list[JacobianProducts] = []
         self._refreshed: int | None = None
+        self._owners: Tensor | None = None
         self._watch = ExitStack()
         self._calls: list[Call] = []
         self._wide: list[Tensor] = []
 
     def every(self, tasks: int) -> int:
-        return 1
+        """The cost of a sample grows with the number of tasks, the accuracy of the whole hardly needs every step."""
+        return 1 + tasks // 20
 
     def misfit(self, moment: Moment) -> str | None:
         heads = getattr(moment.model, "heads", None)
@@ -84,21 +86,20 @@ class Factored(Estimator):
         self._calls, self._wide = [], []
         # One column per output: a task's loss depends on its own outputs only.
         (errors,) = torch.autograd.grad(losses.values.sum(), wide, retain_graph=True)
-        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters())
+        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         with torch.no_grad():
             errors = errors.float() / world_size()
-            lengths = [call.squared_lengths() for call in calls]
+            crossed, same = _sums(calls, errors)
             if self._due(moment.step, wide.shape[1]):
-                self._products = _sampled_products(moment, errors, lengths, self.rows)
+                self._products = _sampled_products(moment, errors, self.rows)
                 self._refreshed = moment.step
-            sums = [sum_over_processes(call.sums(errors)) for call in calls]
-            squares = [sum_over_processes((errors * length[:, None]).T @ errors) for length in lengths]
-            owner = _owners(moment.model.heads, errors)
-            products = owner.T @ factored_gramian(self._products, sums, squares) @ owner
+            if self._owners is None:
+                self._owners = _owners(moment.model.heads, errors)
+            products = self._owners.T @ factored_gramian(self._products, crossed, same) @ self._owners
             return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
 
     def _due(self, step: int, outputs: int) -> bool:
-        wait = max(10, outputs) if self.refresh is None else self.refresh
+        wait = max(20, outputs) if self.refresh is None else self.refresh
         return self._refreshed is None or step - self._refreshed >= wait
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,7 +113,20 @@ class Factored(Estimator):
         self._products = [JacobianProducts(**product) for product in state["products"]]
 
 
-def _sampled_products(moment: Moment, errors: Tensor, lengths: list[Tensor], number: int) -> list[JacobianProducts]:
+def _sums(calls: list[Call], errors: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """What :func:`factored_gramian` wants to know of the batches of all processes."""
+    sums = [sum_over_processes(call.sums(errors)) for call in calls]
+    ones = sum_over_processes(errors.sum(0))
+    bias = torch.outer(ones, ones)
+    crossed = [
+        total @ total.T + bias if call.biased else total @ total.T for call, total in zip(calls, sums, strict=True)
+    ]
+    lengths = [call.squared_lengths() + call.biased for call in calls]
+    same = [sum_over_processes((errors * length[:, None]).T @ errors) for length in lengths]
+    return crossed, same
+
+
+def _sampled_products(moment: Moment, errors: Tensor, number: int) -> list[JacobianProducts]:
     """Jacobians of some rows of the batch, in evaluation mode: without dropout, and samples do not see each other."""
     scale = errors.square().sum(0).clamp_min(torch.finfo(errors.dtype).tiny)
     rows, probability = chosen_rows((errors.square() / scale).sum(1).sqrt(), min(number, len(errors)))

@@ -26,7 +26,7 @@ class Gramian(Estimator):
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()
-        rate = shared_learning_rate(moment.optimizer, shared)
+        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         products = gramian([Dense(row) for row in shared_rows(losses.values, common, shared)])
         return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
 
@@ -48,7 +48,7 @@ class Representation(Estimator):
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         assert common is not None
-        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters())
+        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         products = gramian(rows_at_representation(losses.values, common))
         # Every process holds other rows of the batch, whose gradients carry the factor world_size.
         products = sum_over_processes(products) / world_size() ** 2

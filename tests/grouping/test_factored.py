@@ -1,0 +1,110 @@
+"""The Gramian from sums over the batch: equal to the exact one where its assumption holds, close where it does not."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import polytask as pt
+from polytask.grouping.affinity.factored_gramian import chosen_rows, factored_gramian, jacobian_products
+from polytask.grouping.affinity.layers import followed_share, watched
+
+GENERATOR = torch.Generator().manual_seed(0)
+ERRORS, INPUTS = torch.randn(6, 3, generator=GENERATOR), torch.randn(6, 4, generator=GENERATOR)
+
+
+def exact_gramian(jacobians: torch.Tensor) -> torch.Tensor:
+    """From the gradients ``sum_b e_ib J_ib a_b^T`` written out."""
+    rows = torch.einsum("bi,ibd,bn->idn", ERRORS, jacobians, INPUTS).flatten(1)
+    return rows @ rows.T
+
+
+def factored(jacobians: torch.Tensor) -> torch.Tensor:
+    products = jacobian_products(jacobians, torch.ones(3, 6))
+    total = ERRORS.T @ INPUTS
+    same = (ERRORS * INPUTS.square().sum(1, keepdim=True)).T @ ERRORS
+    return factored_gramian([products], [total @ total.T], [same])
+
+
+def test_equal_jacobians_give_the_exact_gramian():
+    jacobians = torch.randn(3, 1, 5, generator=GENERATOR).expand(3, 6, 5)
+    torch.testing.assert_close(factored(jacobians), exact_gramian(jacobians), rtol=1e-4, atol=1e-5)
+
+
+def test_jacobians_that_never_meet_leave_the_pairs_of_a_sample_with_itself():
+    jacobians = torch.eye(6).expand(3, 6, 6)
+    torch.testing.assert_close(factored(jacobians), exact_gramian(jacobians), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_decide_which_samples_count():
+    jacobians = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [9.0, 9.0]]])
+    products = jacobian_products(jacobians, torch.tensor([[1.0, 1.0, 0.0]]))
+    assert products.same.item() == pytest.approx(1, abs=0.1)
+    assert products.different.item() == pytest.approx(1, abs=0.02)
+
+
+def test_a_single_sample_stands_for_all_pairs():
+    products = jacobian_products(torch.tensor([[[3.0, 4.0]]]), torch.ones(1, 1))
+    assert products.same.item() == products.different.item() == 25
+
+
+def test_rows_are_chosen_by_importance_and_their_probabilities_are_right():
+    rows, probability = chosen_rows(torch.arange(10.0), 1000)
+    assert torch.equal(*(chosen_rows(torch.arange(10.0), 4)[0] for _ in range(2)))
+    counts = torch.bincount(rows, minlength=10) / 1000
+    expected = 0.8 * torch.arange(10.0) / 45 + 0.02
+    torch.testing.assert_close(counts, expected, atol=2e-3, rtol=0)
+    torch.testing.assert_close(probability, expected[rows])
+
+
+class Bags(nn.Module):
+    """A sum of embeddings in front of a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.last = nn.EmbeddingBag(7, 4, mode="sum"), nn.Linear(4, 3)
+
+    def forward(self, indices, offsets, values):
+        return self.last(self.bag(indices, offsets, per_sample_weights=values))
+
+
+def test_a_bag_is_a_linear_layer_with_sparse_inputs():
+    indices, offsets = torch.tensor([0, 3, 5, 1, 3]), torch.tensor([0, 2, 2, 3])
+    values = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    dense = torch.zeros(4, 7)
+    for sample, column, value in ((0, 0, 1.0), (0, 3, 2.0), (2, 5, 3.0), (3, 1, 4.0), (3, 3, 5.0)):
+        dense[sample, column] = value
+    encoder = Bags()
+    with watched(encoder) as calls:
+        encoder(indices, offsets, values)
+    bag, last = calls
+    weights = torch.randn(4, 2, generator=GENERATOR)
+    torch.testing.assert_close(bag.sums(weights), weights.T @ dense)
+    torch.testing.assert_close(bag.squared_lengths(), dense.square().sum(1))
+    assert (bag.biased, last.biased) == (False, True)
+    assert followed_share(calls, encoder) == 1
+    assert not any(module._forward_hooks for module in encoder.modules())
+
+
+def test_sequences_and_frozen_layers_are_not_followed():
+    encoder = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4).requires_grad_(False))
+    with watched(encoder) as calls:
+        encoder(torch.ones(2, 5, 4))
+        encoder(torch.ones(2, 4))
+    assert [call.layer for call in calls] == [encoder[0]]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_known_groups_are_found(seed):
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(800, 12))
+    parts = np.tanh(inputs.reshape(800, 3, 4))  # every group asks about four columns of its own
+    labels = {f"t{task}": torch.tensor(parts[:, task % 3] @ rng.uniform(0.6, 1.4, 4) > 0).float() for task in range(9)}
+    tasks = [pt.Task(name) for name in labels]
+    torch.manual_seed(seed)
+    model = pt.MultiTaskModel(nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 24), nn.ReLU()), tasks)
+    settings = pt.TrainingSettings(steps=150, batch_size=64, learning_rate=3e-3, device="cpu")
+    affinity = pt.measure_affinity(model, train=(torch.tensor(inputs).float(), labels), settings=settings, seed=seed)
+    assert affinity.meta["estimator"] == "factored"
+    found = {frozenset(network) for network in pt.select_networks(affinity, 3).networks}
+    assert found == {frozenset(f"t{task}" for task in range(first, 9, 3)) for first in range(3)}
