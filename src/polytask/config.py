@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,15 @@ from .grouping.baselines import GROUPINGS
 from .grouping_keys import grouping_problems
 from .models import SHARING, sharing_problems
 from .task_order import ORDERS
-from .training import AffinityProbe, TrainingSettings
+from .training import MTLKD, AffinityProbe, CooperativeDistillation, OnlineDistillation, TrainingSettings
+
+#: Distillation from teachers, by name.
+DISTILLATIONS: dict[str, Any] = {
+    "off": None,
+    "mtlkd": MTLKD,
+    "okd": OnlineDistillation,
+    "scd": CooperativeDistillation,
+}
 
 
 class Section(BaseModel):
@@ -130,6 +139,9 @@ class Config(Section):
     )
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
     converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
+    distill: str | dict[str, Any] = Field(
+        "off", description="distil from single-task models: off, mtlkd, okd or scd, or {name: scd, its options}"
+    )
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
     encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
     sharing: str = Field("hard", description=f"how the tasks of a network share: {', '.join(SHARING)}")
@@ -181,6 +193,7 @@ class Config(Section):
             problems.append(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
         problems += sharing_problems(self.sharing, self.sharing_options)
         problems += grouping_problems(self)
+        problems += distillation_problems(self.distill, self.sharing)
         for key in ("kind", "metric", "weights"):
             unknown = [target for target in getattr(self, key) if target not in self.targets]
             problems += [f"{key}: {target!r} is not a target; {did_you_mean(target, self.targets)}"
@@ -320,12 +333,49 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
         raise UserError(*problems)
 
 
+def distillation_of(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and options of ``distill``.
+
+    Example:
+        >>> distillation_of({"name": "scd", "blocks": 3})
+        ('scd', {'blocks': 3})
+    """
+    options = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = options.pop("name", "off")
+    return str(name), options
+
+
+def distillation_problems(spec: str | Mapping[str, Any], sharing: str) -> list[str]:
+    """What is wrong with ``distill``, as sentences; empty if nothing is."""
+    name, options = distillation_of(spec)
+    if name not in DISTILLATIONS:
+        return [f"distill: {name!r} is not known; {did_you_mean(name, DISTILLATIONS)}"]
+    method = DISTILLATIONS[name]
+    if method is None:
+        return [f"distill: off has no options, found {', '.join(options)}"] if options else []
+    if name == "okd" and sharing != "hard":
+        return [f"distill: okd needs one representation for all tasks, which sharing {sharing!r} does not have; "
+                "use hard sharing, or mtlkd or scd"]  # fmt: skip
+    known = [key for kind in method.__mro__ if "__init__" in vars(kind) for key in signature(kind).parameters]
+    unknown = [key for key in options if key not in known or key in ("teachers", "distilling")]
+    if unknown:
+        return [f"distill: {name} has no option {key!r}; {did_you_mean(key, known)}" for key in unknown]
+    try:
+        method({}, **options)
+    except UserError as error:
+        return [f"distill: {problem}" for problem in error.problems]
+    except TypeError as error:
+        return [f"distill: {name}: {error}"]
+    return []
+
+
 #: What keys that take values of several kinds expect.
 EXPECTED = {
     "networks": "auto, single_task or a number of at least 1",
     "split": "the name of a column, or three shares",
     "balance": "a method, or {name: method, its options}",
     "encoder": "package.module:Class, or {class: ..., args: {...}}",
+    "distill": "off, mtlkd, okd or scd, or {name: scd, its options}",
 }
 
 

@@ -44,6 +44,9 @@ def fit(
     max_cost: Annotated[int | None, typer.Option(help="most networks that auto may train after the choice")] = None,
     balance: Annotated[str | None, typer.Option(help="balancing method, see `polytask methods`")] = None,
     converge: Annotated[str | None, typer.Option(help="joint or sequential: every task keeps its peak; or off")] = None,
+    distill: Annotated[
+        str | None, typer.Option(help="mtlkd, okd or scd: learn from single-task models; or off [default: off]")
+    ] = None,
     baselines: Annotated[
         bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
     ] = None,
@@ -77,6 +80,7 @@ def fit(
         "max_cost": max_cost,
         "balance": balance,
         "converge": converge,
+        "distill": distill,
         "baselines": baselines,
         "sharing": sharing,
         "encoder": encoder,

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from ..files import write_bytes
 from ..gain import EQUAL_WITHIN
 from . import numbers
+from .cooperation import cooperations
 from .curves import Panel, curve
 from .heatmap import NUMBERS_UP_TO, heatmap
 from .networks import Network, groups, networks
@@ -68,6 +69,7 @@ def render(run: Run) -> str:
         numbers_in_cells=run.affinity is not None and len(run.affinity.tasks) <= NUMBERS_UP_TO,
         networks=chosen,
         score=_score(run, chosen),
+        cooperations=cooperations(run.log.trainings),
         phases=_phases(run),
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) if run.config else "",
         format=numbers,
@@ -90,7 +92,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     facts = [(f"{part} rows", number(split.get(part))) for part in ("train", "validation", "test")]
     facts += [(part, number(totals.get(part))) for part in ("networks", "parameters")]
     shown = [(name, numbers.shown(value, 0)) for name, value in facts if value is not None]
-    settings = [(key, run.config[key]) for key in ("balance", "converge", "seed") if key in run.config]
+    settings = [
+        (key, run.config[key]) for key in ("sharing", "balance", "distill", "converge", "seed") if key in run.config
+    ]
     return shown + [(key, "off" if value is False else str(value)) for key, value in settings]
 
 
@@ -114,6 +118,7 @@ def _panel(run: Run, task: str, row: Row | None) -> Panel:
         switch=converged.epoch if converged else row.converged_epoch if row else None,
         peak=row.peak if row and row.peak is not None else converged.peak if converged else None,
         returned=training.returned_epoch if training else None,
+        phases=training.phases if training else (),
     )
 
 

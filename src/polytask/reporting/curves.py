@@ -28,6 +28,7 @@ class Panel:
     switch: float | None = None
     peak: float | None = None
     returned: float | None = None
+    phases: Sequence[tuple[float, str]] = ()
 
 
 def curve(panel: Panel) -> Markup:
@@ -66,6 +67,9 @@ def _up(panel: Panel, drawn: Line) -> tuple[float, float]:
 def _lines(frame: Frame, panel: Panel) -> Iterator[Markup]:
     if panel.peak is not None:
         yield path([frame.at(frame.x[0], panel.peak), frame.at(frame.x[1], panel.peak)], "peak")
+    for epoch, phase in panel.phases:
+        ends = [frame.at(epoch, frame.y[0]), frame.at(epoch, frame.y[1])]
+        yield element("g", path(ends, "phase"), element("title", f"{phase} from epoch {epoch:g}"))
     for name, line in panel.baselines.items():
         yield from _line(frame, line, f"line {name}")
     yield from _line(frame, panel.ours, "line ours")

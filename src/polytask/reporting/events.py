@@ -40,6 +40,8 @@ class Training:
     tasks: list[str] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     converged: dict[str, Convergence] = field(default_factory=dict)
+    cooperation: dict[str, Any] = field(default_factory=dict)
+    phases: list[tuple[float, str]] = field(default_factory=list)
     returned_epoch: float | None = None
     ended: bool = False
     steps: float | None = None
@@ -62,6 +64,11 @@ class Training:
                 self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score")), losses, weights))
             case "converged":
                 self.converged[str(event.get("task"))] = Convergence(step, epoch, number(event.get("peak")))
+            case "cooperation":
+                self.cooperation = event
+            case "distillation_phase":
+                self.phases = [phase for phase in self.phases if phase[0] < epoch]
+                self.phases.append((epoch, str(event.get("phase"))))
             case "training_end":
                 self.ended, self.returned_epoch = True, number(event.get("returned_epoch"))
 

@@ -20,8 +20,8 @@ DARK_FROM = 0.8
 """Share from which white numbers are easier to read than dark ones."""
 
 
-def heatmap(affinity: Affinity, groups: Sequence[Sequence[str]]) -> Markup:
-    """Rows: the task that is updated; columns: the task whose loss changes.
+def heatmap(affinity: Affinity, groups: Sequence[Sequence[str]], similarity: bool = False) -> Markup:
+    """Rows: the task that is updated; columns: the task whose loss changes; or similarities, shown as they are.
 
     Every column is divided by its largest value off the diagonal: recipients differ by orders of magnitude, and
     only the differences within a column decide anything.
@@ -34,10 +34,10 @@ def heatmap(affinity: Affinity, groups: Sequence[Sequence[str]]) -> Markup:
     side = size * len(order)
     parts = [
         *_labels(names, affinity, order, size, left, top),
-        *_cells(affinity, order, size, left, top),
+        *_cells(affinity, order, size, left, top, similarity),
         *_boundaries([len(group) for group in groups], size, left, top),
     ]
-    label = f"Affinity between {len(order)} tasks"
+    label = f"{'Similarity' if similarity else 'Affinity'} between {len(order)} tasks"
     return drawing(left + side + max(0.72 * margin, 20), top + side + 6, label, *parts, class_="figure wide")
 
 
@@ -65,13 +65,19 @@ def _labels(
         yield element("text", name, full, x=x, y=y, transform=f"rotate(-45 {x:.1f} {y:.1f})", class_="name")
 
 
-def _cells(affinity: Affinity, order: list[int], size: float, left: float, top: float) -> Iterator[Markup]:
-    shares = scaled(affinity)
+def _cells(
+    affinity: Affinity, order: list[int], size: float, left: float, top: float, similarity: bool
+) -> Iterator[Markup]:
+    shares = [list(row) for row in affinity.values] if similarity else scaled(affinity)
     numbers = len(order) <= NUMBERS_UP_TO
     for row, i in enumerate(order):
         for column, j in enumerate(order):
             x, y = left + column * size, top + row * size
-            yield _cell(shares[i][j], _tooltip(affinity, i, j), x, y, size, same=i == j)
+            if similarity:
+                tooltip = f"{affinity.tasks[i]} and {affinity.tasks[j]}: {short(affinity.values[i][j] or 0.0)}"
+            else:
+                tooltip = _tooltip(affinity, i, j)
+            yield _cell(shares[i][j], tooltip, x, y, size, same=i == j)
             share = shares[i][j]
             if numbers and share is not None:
                 dark = " on-dark" if abs(share) > DARK_FROM else ""

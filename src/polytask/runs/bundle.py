@@ -40,7 +40,7 @@ def save_network(folder: Path, model: MultiTaskModel, serves: Sequence[str], con
         "model": config.model.model_dump(mode="json"),
         "encoder": config.encoder,
         "sharing": model.sharing,
-        "sharing_options": config.sharing_options,
+        "sharing_options": config.sharing_options if model.sharing == config.sharing else {},
         "sha256": sha256(folder / WEIGHTS),
         "schema_sha256": sha256(schema),
     }

@@ -19,6 +19,7 @@ from ..training.evaluation import trivial_levels
 from .bundle import save_network
 from .choice import Network, affinity_probes, one_network, plan_networks, record_kept, serving
 from .display import Display
+from .distill import distillation, needs_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
 from .keep import best_for_each, grouping_pays, skills
@@ -82,7 +83,11 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     networks = plan_networks(trainer, joint)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
     singles = []
-    if config.baselines or (gamble and config.max_cost is not None and config.max_cost > len(networks) + len(everyone)):
+    if (
+        config.baselines
+        or needs_teachers(trainer)
+        or (gamble and config.max_cost is not None and config.max_cost > len(networks) + len(everyone))
+    ):
         singles = [
             trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
             for position in everyone
@@ -104,7 +109,10 @@ def _train(
             network.tasks,
             balancer=make_balancer(trainer.config.balance),
             plain=False,
-            callbacks=_convergence(trainer, network.tasks, joint, singles),
+            callbacks=[
+                *distillation(trainer, network.tasks, singles),
+                *_convergence(trainer, network.tasks, joint, singles),
+            ],
         )
         for network in networks
     ]

@@ -1,0 +1,72 @@
+"""``polytask fit --distill``: composed with networks, balancing, sharing and convergence; shown; resumed; refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from polytask.runs import Bundle
+from small_table import TARGETS, assert_refused, fit, polytask, table_rows, write_table
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_table(tmp_path_factory.mktemp("distill") / "table.csv", table_rows(150))
+
+
+def events(run: Path, name: str) -> list[dict[str, object]]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [event for line in lines if (event := json.loads(line))["event"] == name]
+
+
+def test_cooperative_distillation_with_everything_else(table: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ("--distill", "scd", "--networks", 1, "--sharing", "mmoe", "--balance", "dwa")
+    result = fit(table, run, *options)
+    assert result.exit_code == 0, result.output
+    (cooperation,) = events(run, "cooperation")
+    assert sorted(task for block in cooperation["queue"] for task in block["tasks"]) == sorted(TARGETS)
+    assert [event["phase"] for event in events(run, "distillation_phase")][-1] == "final"
+    page = (run / "report.html").read_text()
+    assert "Distilled block by block: network_0" in page and "Similarity between 4 tasks" in page
+    assert 'class="phase"' in page
+    assert Bundle.load(run).networks[0].sharing == "mmoe"
+    assert polytask("predict", run, table, "--out", tmp_path / "p.csv").exit_code == 0
+
+
+@pytest.mark.parametrize("method", ["mtlkd", "okd"])
+def test_several_networks_without_baselines(method: str, table: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = fit(table, run, "--distill", method, "--networks", 2, "--no-baselines", "--converge", "off")
+    assert result.exit_code == 0, result.output
+    results = json.loads((run / "results.json").read_text())
+    assert set(results["tasks"]) == set(TARGETS) and results["baselines"] == {}
+
+
+def test_options_by_name(table: Path, tmp_path: Path) -> None:
+    spec = "{name: scd, blocks: [[click, rank], [size, price]], order: simple_first, indicator: speed, kappa: 0.5}"
+    run = tmp_path / "run"
+    result = fit(table, run, "--set", f"distill={spec}", "--networks", 1, "--no-baselines", "--converge", "off")
+    assert result.exit_code == 0, result.output
+    (cooperation,) = events(run, "cooperation")
+    blocks = [set(block["tasks"]) for block in cooperation["queue"]]
+    assert {"click", "rank"} in blocks and {"size", "price"} in blocks and cooperation["indicator"] == "speed"
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--distill", "sdc"), ("distill: 'sdc' is not known", "did you mean 'scd'?")),
+        (("--set", "distill={name: scd, block: 3}"), ("scd has no option 'block'", "did you mean 'blocks'?")),
+        (("--set", "distill={name: mtlkd, beta: -1}"), ("distill: mtlkd: beta must be at least 0",)),
+        (("--set", "distill={name: scd, order: up}"), ("order: 'up' is not known",)),
+        (("--set", "distill={name: mtlkd, teachers: 3}"), ("mtlkd has no option 'teachers'",)),
+        (("--set", "distill={name: off, beta: 2}"), ("off has no options",)),
+        (("--distill", "okd", "--sharing", "ple"), ("okd needs one representation", "'ple'")),
+        (("--set", "distill=[1]"), ("distill: expected off, mtlkd, okd or scd",)),
+    ],
+)
+def test_mistakes_are_refused(options: tuple[str, ...], parts: tuple[str, ...], table: Path, tmp_path: Path) -> None:
+    assert_refused(fit(table, tmp_path / "run", *options), *parts)
