@@ -139,7 +139,7 @@ class Config(Section):
     )
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
     converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
-    distill: str | dict[str, Any] = Field(
+    distill: Literal[False] | str | dict[str, Any] = Field(
         "off", description="distil from single-task models: off, mtlkd, okd or scd, or {name: scd, its options}"
     )
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
@@ -333,19 +333,18 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
         raise UserError(*problems)
 
 
-def distillation_of(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def distillation_of(spec: bool | str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Name and options of ``distill``.
 
     Example:
         >>> distillation_of({"name": "scd", "blocks": 3})
         ('scd', {'blocks': 3})
     """
-    options = {"name": spec} if isinstance(spec, str) else dict(spec)
-    name = options.pop("name", "off")
-    return str(name), options
+    options = dict(spec) if isinstance(spec, Mapping) else {"name": spec}
+    return str(options.pop("name", "") or "off"), options  # YAML reads a bare off as False
 
 
-def distillation_problems(spec: str | Mapping[str, Any], sharing: str) -> list[str]:
+def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str) -> list[str]:
     """What is wrong with ``distill``, as sentences; empty if nothing is."""
     name, options = distillation_of(spec)
     if name not in DISTILLATIONS:

@@ -83,11 +83,8 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     networks = plan_networks(trainer, joint)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
     singles = []
-    if (
-        config.baselines
-        or needs_teachers(trainer)
-        or (gamble and config.max_cost is not None and config.max_cost > len(networks) + len(everyone))
-    ):
+    afford = config.max_cost is not None and config.max_cost > len(networks) + len(everyone)
+    if config.baselines or needs_teachers(trainer) or (gamble and afford):
         singles = [
             trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
             for position in everyone
