@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 import polytask as pt
+from polytask.comparison.datasets.sentences import READERS, TREC, Example, read_all
 
 from .sentence_vectors import WIDTH, sentence_vectors
-from .sentences import READERS, TREC, Example, read_all
 from .setup import Data, Setup
 
 #: Of a pair: both sentence vectors, their distance and their product (of the last layer's half).

@@ -10,57 +10,12 @@ columns (``--targets N``, by default the number known for the set).
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-#: Number of targets of the sets of the collection.
-TARGETS = {
-    "andro": 6,
-    "edm": 2,
-    "enb": 2,
-    "jura": 3,
-    "rf1": 8,
-    "scm20d": 16,
-    "sf1": 3,
-    "sf2": 3,
-    "slump": 3,
-    "wq": 14,
-}
-_ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.*)", re.IGNORECASE)
-
-
-def read_arff(path: Path) -> pa.Table:
-    """A dense ARFF file: numeric columns as numbers, nominal ones as words, "?" as missing."""
-    lines = [line.strip() for line in path.read_text().splitlines()]
-    start = next(number for number, line in enumerate(lines) if line.lower() == "@data")
-    attributes = [match.groups() for line in lines[:start] if (match := _ATTRIBUTE.match(line))]
-    rows = [line.split(",") for line in lines[start + 1 :] if line and not line.startswith("%")]
-    cells = np.char.strip(np.array(rows, dtype=str))
-    columns = {
-        name.strip("'\""): _nominal(cells[:, j]) if kind.startswith("{") else _numeric(cells[:, j])
-        for j, (name, kind) in enumerate(attributes)
-    }
-    return pa.table(columns)
-
-
-def _nominal(cells: np.ndarray) -> pa.Array:
-    return pa.array(cells, mask=cells == "?")
-
-
-def _numeric(cells: np.ndarray) -> pa.Array:
-    missing = cells == "?"
-    return pa.array(np.where(missing, "0", cells).astype(float), mask=missing)
-
-
-def ordered_split(n: int, fractions: list[float]) -> np.ndarray:
-    """``[n]`` words: the first rows training, the next validation, the last test."""
-    first, second = np.round(np.cumsum(fractions)[:2] * n)
-    position = np.arange(n)
-    return np.select([position < first, position < second], ["train", "validation"], "test")
+from polytask.comparison.datasets.mulan import TARGETS, ordered_split, read_arff
 
 
 def main() -> None:

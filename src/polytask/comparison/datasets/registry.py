@@ -7,10 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError, did_you_mean
+from .census import census_income
+from .five_texts import five_texts
+from .mulan import TARGETS, mulan
+from .multimnist import multimnist
 from .sklearn_sets import diabetes, digits, wine
+from .tox21 import tox21
 
 #: ``make(folder)``: writes a table into the folder and gives keys of ``fit``: data, targets and what else is needed.
-DATASETS: dict[str, Callable[[Path], dict[str, Any]]] = {"digits": digits, "diabetes": diabetes, "wine": wine}
+DATASETS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "digits": digits,
+    "diabetes": diabetes,
+    "wine": wine,
+    "census_income": census_income,
+    "tox21": tox21,
+    "multimnist": multimnist,
+    "five_texts": five_texts,
+    **{name: mulan(name) for name in TARGETS},
+}
 
 
 def with_dataset(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
