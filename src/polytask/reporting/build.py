@@ -15,13 +15,15 @@ from ..files import write_bytes
 from ..gain import EQUAL_WITHIN
 from . import numbers
 from .cooperation import cooperations
+from .course import courses
 from .curves import Panel, curve
 from .heatmap import NUMBERS_UP_TO, heatmap
-from .networks import Network, groups, networks
+from .networks import Network, groups, networks, partners
 from .numbers import number
 from .outcome import BASELINES, Row, rows
 from .run import Run, read_run
 from .score import score_curve
+from .stability import notes, stability
 from .summary import count, summary
 
 
@@ -68,6 +70,8 @@ def render(run: Run) -> str:
         heatmap=_heatmap(run, chosen),
         numbers_in_cells=run.affinity is not None and len(run.affinity.tasks) <= NUMBERS_UP_TO,
         networks=chosen,
+        stability=stability(run),
+        courses=courses(run.affinity, partners(chosen)) if run.affinity is not None else [],
         score=_score(run, chosen),
         cooperations=cooperations(run.log.trainings),
         phases=_phases(run),
@@ -133,14 +137,15 @@ def _drawn_baselines(run: Run) -> list[tuple[str, str]]:
 def _heatmap(run: Run, chosen: list[Network]) -> Markup | None:
     if run.affinity is None or len(run.affinity.tasks) < 2:
         return None
-    return heatmap(run.affinity, groups(chosen, run.affinity.tasks))
+    return heatmap(run.affinity, groups(chosen, run.affinity.tasks), notes=notes(run))
 
 
 def _score(run: Run, chosen: list[Network]) -> Markup | None:
     points = [point for point in run.selection.get("curve") or [] if isinstance(point, dict)]
     pairs = [(number(point.get("networks")), number(point.get("score"))) for point in points]
     known = [(int(networks), score) for networks, score in pairs if networks is not None and score is not None]
-    return score_curve(known, len(chosen)) if len(known) > 1 else None
+    planned = run.selection.get("planned") or run.selection
+    return score_curve(known, len(chosen), len(planned["networks"])) if len(known) > 1 else None
 
 
 def _phases(run: Run) -> list[dict[str, Any]]:

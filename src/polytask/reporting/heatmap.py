@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from markupsafe import Markup
@@ -11,20 +11,24 @@ from .numbers import short, signed
 from .run import Affinity
 from .svg import drawing, element, shortened, width_of
 
+Notes = Callable[[int, int], str]
+
 NUMBERS_UP_TO = 12
 """Tasks up to which the cells hold numbers."""
-LETTER = 6.4
+LETTER = 7.4
 """Width of an average letter of the labels."""
 LONGEST_LABEL = 24
 DARK_FROM = 0.8
 """Share from which white numbers are easier to read than dark ones."""
 
 
-def heatmap(affinity: Affinity, groups: Sequence[Sequence[str]], similarity: bool = False) -> Markup:
+def heatmap(
+    affinity: Affinity, groups: Sequence[Sequence[str]], similarity: bool = False, notes: Notes | None = None
+) -> Markup:
     """Rows: the task that is updated; columns: the task whose loss changes; or similarities, shown as they are.
 
     Every column is divided by its largest value off the diagonal: recipients differ by orders of magnitude, and
-    only the differences within a column decide anything.
+    only the differences within a column decide anything. ``notes(i, j)`` is added to what is said of a cell.
     """
     order = [affinity.tasks.index(task) for group in groups for task in group]
     names = [shortened(affinity.tasks[index], LONGEST_LABEL) for index in order]
@@ -34,7 +38,7 @@ def heatmap(affinity: Affinity, groups: Sequence[Sequence[str]], similarity: boo
     side = size * len(order)
     parts = [
         *_labels(names, affinity, order, size, left, top),
-        *_cells(affinity, order, size, left, top, similarity),
+        *_cells(affinity, order, size, left, top, similarity, notes),
         *_boundaries([len(group) for group in groups], size, left, top),
     ]
     label = f"{'Similarity' if similarity else 'Affinity'} between {len(order)} tasks"
@@ -66,7 +70,13 @@ def _labels(
 
 
 def _cells(
-    affinity: Affinity, order: list[int], size: float, left: float, top: float, similarity: bool
+    affinity: Affinity,
+    order: list[int],
+    size: float,
+    left: float,
+    top: float,
+    similarity: bool,
+    notes: Notes | None,
 ) -> Iterator[Markup]:
     shares = [list(row) for row in affinity.values] if similarity else scaled(affinity)
     numbers = len(order) <= NUMBERS_UP_TO
@@ -76,7 +86,7 @@ def _cells(
             if similarity:
                 tooltip = f"{affinity.tasks[i]} and {affinity.tasks[j]}: {short(affinity.values[i][j] or 0.0)}"
             else:
-                tooltip = _tooltip(affinity, i, j)
+                tooltip = _tooltip(affinity, i, j) + (notes(i, j) if notes is not None and i != j else "")
             yield _cell(shares[i][j], tooltip, x, y, size, same=i == j)
             share = shares[i][j]
             if numbers and share is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .numbers import number
 from .run import Run
 
 
@@ -14,6 +15,7 @@ class Network:
     number: int
     served: list[str]
     helpers: list[str]
+    stability: float | None = None
 
 
 def networks(run: Run) -> list[Network]:
@@ -22,10 +24,13 @@ def networks(run: Run) -> list[Network]:
     if members is None:
         return _from_results(run)
     serves = run.selection["serves"]
+    kept = (run.selection.get("stability") or {}).get("networks") or []
+    stable = {index: number(value) for index, value in enumerate(kept)} if len(kept) == len(members) else {}
     chosen = []
     for index, tasks in enumerate(members):
         served = [str(task) for task in tasks if serves.get(task) == index]
-        chosen.append(Network(index, served, [str(task) for task in tasks if serves.get(task) != index]))
+        helpers = [str(task) for task in tasks if serves.get(task) != index]
+        chosen.append(Network(index, served, helpers, stable.get(index)))
     return chosen
 
 
@@ -34,6 +39,15 @@ def groups(chosen: list[Network], tasks: list[str]) -> list[list[str]]:
     served = [[task for task in network.served if task in tasks] for network in chosen]
     left = [task for task in tasks if not any(task in group for group in served)]
     return [group for group in [*served, left] if group]
+
+
+def partners(chosen: list[Network]) -> dict[str, list[str]]:
+    """For every task the others in the network that serves it."""
+    return {
+        task: [other for other in (*network.served, *network.helpers) if other != task]
+        for network in chosen
+        for task in network.served
+    }
 
 
 def _from_results(run: Run) -> list[Network]:

@@ -11,6 +11,7 @@ import yaml
 
 from ..errors import UserError
 from ..files import read_json
+from ..grouping import Windows
 from .events import Log, Training, read_log
 from .numbers import number
 
@@ -23,6 +24,7 @@ class Affinity:
 
     tasks: list[str]
     values: list[list[float | None]]
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def _read_affinity(path: Path) -> Affinity:
         raise UserError(f"{path}: should hold the lists 'tasks' and 'affinity'")
     if [len(row) if isinstance(row, list) else None for row in values] != [len(tasks)] * len(tasks):
         raise UserError(f"{path}: 'affinity' should be a square matrix for the {len(tasks)} names in 'tasks'")
-    return Affinity([str(task) for task in tasks], [[number(value) for value in row] for row in values])
+    course = (content.get("meta") or {}).get("windows")
+    windows = None if course is None else Windows.from_json_dict(course, f"{path}: windows")
+    return Affinity([str(task) for task in tasks], [[number(value) for value in row] for row in values], windows)
 
 
 def _read_selection(path: Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from .svg import Frame, drawing, element, padded, path
 
 
-def score_curve(points: Sequence[tuple[int, float]], chosen: int) -> Markup:
-    """The score for every number of networks; the chosen number is filled."""
+def score_curve(points: Sequence[tuple[int, float]], chosen: int, knee: int | None = None) -> Markup:
+    """The score for every number of networks; the chosen number is filled, the knee has a line down to the axis."""
     ordered = sorted(points)
     counts, scores = [count for count, _ in ordered], [score for _, score in ordered]
     across = (min(counts) - 0.4, max(counts) + 0.4)
@@ -21,4 +21,14 @@ def score_curve(points: Sequence[tuple[int, float]], chosen: int) -> Markup:
         for (x, y), count in zip(places, counts, strict=True)
     ]
     axes = frame.axes("number of networks", "score (mean affinity onto the tasks) ↑", whole_x=True)
-    return drawing(frame.width, frame.height, "Score by number of networks", *axes, path(places, "line ours"), *marks)
+    stem = []
+    if knee in counts:
+        x, y = places[counts.index(knee)]
+        bottom = frame.height - frame.bottom
+        stem = [
+            element("line", x1=x, x2=x, y1=y, y2=bottom, class_="peak"),
+            element("text", "knee", x=x + 5, y=bottom - 6, class_="label"),
+        ]
+    return drawing(
+        frame.width, frame.height, "Score by number of networks", *axes, *stem, path(places, "line ours"), *marks
+    )

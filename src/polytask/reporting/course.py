@@ -1,0 +1,59 @@
+"""How the affinities of a task came about over the training."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from markupsafe import Markup
+
+from .run import Affinity
+from .svg import Frame, drawing, element, padded, path
+
+MOST_PANELS = 24
+"""Tasks up to which the courses are drawn."""
+
+
+def courses(affinity: Affinity, partners: Mapping[str, Collection[str]]) -> list[tuple[str, Markup]]:
+    """For every task a small picture: the effect of every other task's updates on it, window by window.
+
+    Args:
+        affinity: With its windows; without, or with more than 24 tasks, nothing is drawn.
+        partners: For each task those that share the network that serves it; their lines stand out.
+    """
+    windows = affinity.windows
+    if windows is None or len(windows) < 2 or len(affinity.tasks) > MOST_PANELS:
+        return []
+    middles = [(float(first) + float(end)) / 2 for first, end in windows.steps.tolist()]
+    across = (0.0, float(windows.steps.max()))
+    return [
+        (task, _course(affinity, place, middles, across, partners.get(task, ())))
+        for place, task in enumerate(affinity.tasks)
+    ]
+
+
+def _course(
+    affinity: Affinity, place: int, middles: list[float], across: tuple[float, float], partners: Collection[str]
+) -> Markup:
+    assert affinity.windows is not None
+    task = affinity.tasks[place]
+    donors = [other for other in range(len(affinity.tasks)) if other != place]
+    values = affinity.windows.means[:, donors, place]
+    seen = affinity.windows.counts[:, donors, place] > 0
+    frame = Frame(across, padded(values[seen].tolist() or [0.0]), left=54)
+    axes = [*frame.axes("step", "effect on its loss (up: helps)")]
+    zero = frame.at(across[0], 0.0)[1]
+    if frame.y[0] < 0 < frame.y[1]:
+        axes.append(element("line", x1=frame.left, x2=frame.width - frame.right, y1=zero, y2=zero, class_="axis"))
+    lines = []
+    for column, donor in enumerate(donors):
+        name = affinity.tasks[donor]
+        points = [
+            frame.at(x, y) for x, y, known in zip(middles, values[:, column], seen[:, column], strict=True) if known
+        ]
+        if len(points) > 1:
+            group = element(
+                "g", element("title", name), path(points, f"line {'partner' if name in partners else 'other'}")
+            )
+            lines.append((name in partners, group))
+    drawn = [group for _, group in sorted(lines, key=lambda line: line[0])]  # partners on top
+    return drawing(frame.width, frame.height, f"Course of the affinities onto {task}", *axes, *drawn)

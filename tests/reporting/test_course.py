@@ -1,0 +1,61 @@
+"""The course of affinities, how stable a choice is, and the knee, as the page shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polytask.grouping import Windows
+from polytask.reporting.course import courses
+from polytask.reporting.run import Affinity
+from polytask.reporting.score import score_curve
+
+
+def measured(tasks: int, windows: int = 4) -> Affinity:
+    means = np.random.default_rng(0).normal(size=(windows, tasks, tasks))
+    steps = np.arange(2 * windows).reshape(windows, 2) * 5
+    course = Windows(steps, means, np.ones((windows, tasks, tasks), int))
+    return Affinity([f"t{i}" for i in range(tasks)], course.mean().tolist(), course)
+
+
+def test_one_picture_per_task_with_one_line_per_other_task() -> None:
+    pictures = courses(measured(4), {"t0": ["t1", "t3"]})
+    assert [task for task, _ in pictures] == ["t0", "t1", "t2", "t3"]
+    first, second = str(pictures[0][1]), str(pictures[1][1])
+    assert first.count("line partner") == 2 and first.count("line other") == 1
+    assert second.count("line partner") == 0 and second.count("line other") == 3
+    assert first.rindex("line other") < first.index("line partner")  # partners are on top
+
+
+def test_nothing_is_drawn_without_a_course() -> None:
+    assert courses(Affinity(["a", "b"], [[None, 1.0], [1.0, None]]), {}) == []
+    assert courses(measured(3, windows=1), {}) == [] and courses(measured(30), {}) == []
+
+
+def test_windows_without_a_sample_are_left_out() -> None:
+    affinity = measured(3)
+    assert affinity.windows is not None
+    affinity.windows.counts[:, 1, 0] = 0
+    assert str(courses(affinity, {})[0][1]).count("line other") == 1
+
+
+def test_the_knee_has_a_line_down_to_the_axis() -> None:
+    points = [(1, 0.1), (2, 0.3), (3, 0.31)]
+    assert "knee" in str(score_curve(points, 1, knee=2))
+    assert "knee" not in str(score_curve(points, 1)) and "knee" not in str(score_curve(points, 1, knee=7))
+
+
+def test_stability_on_the_page(make_run: Callable[..., Path], read_report: Callable[[Path], Any]) -> None:
+    folder = make_run(tasks=4, networks=2)
+    path = folder / "selection.json"
+    square = [[0.25] * 4] * 4
+    stability = {"resamples": 100, "networks": [0.875, 1.0], "regret": 0.12, "enough": False}
+    stability |= {"low": square, "high": square, "together": square}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"stability": stability}))
+    page = read_report(folder)
+    assert "stability 87.5 %" in page.text and "gives away 12.0 %" in page.text and "not well enough" in page.text
+    assert "; 95 % interval 0.25 to 0.25; in one network in 25.0\xa0% of resamples" in page
