@@ -123,6 +123,9 @@ class Config(Section):
     column_kind: dict[str, Literal["numeric", "categorical", "text"]] = Field({}, description="kind of a feature")
     ignore: tuple[str, ...] = Field((), description="columns not to use")
     id: str | None = Field(None, description="column of row ids")
+    sample_weight: str | dict[str, str] | None = Field(
+        None, description="column with the weight of every row in the mean losses of training, or {target: column}"
+    )
     split: str | tuple[float, float, float] = Field((0.7, 0.15, 0.15), description="a column, or three shares")
     networks: Literal["auto", "single_task"] | int = Field(
         "auto", description="most networks to train; 1 is all in one, single_task one for each target"
@@ -194,8 +197,9 @@ class Config(Section):
         problems += sharing_problems(self.sharing, self.sharing_options)
         problems += grouping_problems(self)
         problems += distillation_problems(self.distill, self.sharing)
-        for key in ("kind", "metric", "weights"):
-            unknown = [target for target in getattr(self, key) if target not in self.targets]
+        for key in ("kind", "metric", "weights", "sample_weight"):
+            named = getattr(self, key)
+            unknown = [target for target in named if target not in self.targets] if isinstance(named, dict) else []
             problems += [f"{key}: {target!r} is not a target; {did_you_mean(target, self.targets)}"
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):

@@ -37,7 +37,9 @@ _CHOICE = """## How to choose
 
 ## Rules that all methods follow
 
-- **User's weights.** Per sample they are inside a task's mean loss; per task they multiply what the method finds.
+- **User's weights.** Per sample (`sample_weight: COLUMN`) and per sample and task (`sample_weight: {TASK: COLUMN}`; in
+  Python `Rows.with_weights`) they are inside a task's mean loss, `sum w L / sum w`; per task they multiply what the
+  method finds.
 - **Absent tasks** are left out: no loss, no gradient, no change of what is remembered of them.
 - **Heads** get their own gradients unweighted with methods that look at gradients, unless `head_weighting`; with the
   others (and GradNorm) the weight multiplies the whole loss.

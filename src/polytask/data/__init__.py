@@ -4,6 +4,7 @@ from .infer import InferredTask, infer_targets, infer_tasks
 from .leaks import find_leaks
 from .roles import check_columns
 from .rows import Batch, Inputs, Rows
+from .sample_weights import check_weights, sample_weights, weight_columns
 from .schema import Schema
 from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
@@ -24,6 +25,7 @@ __all__ = [
     "TextSettings",
     "check_columns",
     "check_split",
+    "check_weights",
     "encode_targets",
     "find_leaks",
     "infer_targets",
@@ -33,8 +35,10 @@ __all__ = [
     "read_sources",
     "read_table",
     "require_rows",
+    "sample_weights",
     "save_split",
     "split_from_column",
     "table_pieces",
+    "weight_columns",
     "with_columns_of_other_sources",
 ]

@@ -55,6 +55,7 @@ class Batch:
         ids: ``[B]`` int64, the rows' positions in their source, under which soft labels are found.
         wide: ``[B, L]`` targets with NaN of the tasks that have several per row, by their positions; their column of
             ``targets`` is 0, that of ``observed`` says whether there is any.
+        weights: ``[B, 1]`` or ``[B, K]``, at least 0: how much each sample counts in a task's mean loss; None for 1.
     """
 
     inputs: Inputs
@@ -62,6 +63,7 @@ class Batch:
     observed: Tensor | None
     ids: Tensor
     wide: Mapping[int, Tensor] = field(default_factory=dict)
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -80,6 +82,7 @@ class Rows:
     observed: Tensor | None
     source: Tensor | None = None
     wide: Mapping[int, Tensor] = field(default_factory=dict)
+    weights: Tensor | None = None
 
     @classmethod
     def from_labels(cls, inputs: Inputs, labels: Mapping[str, Tensor], tasks: Sequence[Task]) -> Rows:
@@ -122,6 +125,31 @@ class Rows:
         observed = ~torch.isnan(targets)
         return cls(inputs, torch.nan_to_num(targets, nan=0.0).float(), None if bool(observed.all()) else observed)
 
+    def with_weights(self, weights: Tensor) -> Rows:
+        """The same rows, each counting as much as said in the mean losses of training; metrics are not weighted.
+
+        Args:
+            weights: ``[n]`` for all tasks or ``[n, K]``, at least 0. Their scale does not matter: the mean loss of a
+                task is ``sum_i w_i L_i / sum_i w_i`` over its labelled samples. A task with nothing but weights of 0 in
+                a batch is absent.
+
+        Raises:
+            UserError: If the shape is another, or a weight is negative or not finite.
+
+        Example:
+            >>> Rows(torch.zeros(2, 3), torch.zeros(2, 1), None).with_weights(torch.tensor([1., .5])).weights
+            tensor([[1.0000],
+                    [0.5000]])
+        """
+        weights = torch.as_tensor(weights, dtype=torch.float32)
+        weights = weights[:, None] if weights.ndim == 1 else weights
+        if weights.ndim != 2 or len(weights) != len(self) or weights.shape[1] not in (1, self.targets.shape[1]):
+            n, tasks = self.targets.shape
+            raise UserError(f"weights: expected shape [{n}] or [{n}, {tasks}], found {list(weights.shape)}")
+        if not bool(((weights >= 0) & torch.isfinite(weights)).all()):
+            raise UserError("weights: expected finite numbers of at least 0")
+        return replace(self, weights=weights)
+
     def __len__(self) -> int:
         return len(self.targets)
 
@@ -132,6 +160,7 @@ class Rows:
             None if self.observed is None else _take(self.observed, ids),
             ids,
             {position: _take(targets, ids) for position, targets in self.wide.items()},
+            None if self.weights is None else _take(self.weights, ids),
         )
 
     def subset(self, ids: Tensor) -> Rows:
@@ -141,7 +170,7 @@ class Rows:
         if observed is not None and bool(observed.all()):
             observed = None
         source = None if self.source is None else self.source[ids]
-        return Rows(batch.inputs, batch.targets, observed, source, batch.wide)
+        return Rows(batch.inputs, batch.targets, observed, source, batch.wide, batch.weights)
 
     def label_counts(self) -> Tensor:
         """``[K]`` number of observed labels per task."""
@@ -156,13 +185,15 @@ class Rows:
         if observed is not None and bool(observed.all()):
             observed = None
         wide = {new: self.wide[old] for new, old in enumerate(columns) if old in self.wide}
-        return Rows(self.inputs, self.targets[:, take], observed, self.source, wide)
+        weights = self.weights if self.weights is None or self.weights.shape[1] == 1 else self.weights[:, take]
+        return Rows(self.inputs, self.targets[:, take], observed, self.source, wide, weights)
 
     def to(self, device: torch.device | str) -> Rows:
         observed = None if self.observed is None else self.observed.to(device)
         inputs = map_inputs(self.inputs, lambda leaf: leaf.to(device))
         wide = {position: targets.to(device) for position, targets in self.wide.items()}
-        return Rows(inputs, self.targets.to(device), observed, self.source, wide)
+        weights = None if self.weights is None else self.weights.to(device)
+        return Rows(inputs, self.targets.to(device), observed, self.source, wide, weights)
 
 
 def _wide_labels(task: Task, label: Tensor, n: int) -> Tensor:

@@ -20,6 +20,7 @@ from ..data import (
     Schema,
     check_columns,
     check_split,
+    check_weights,
     encode_targets,
     find_leaks,
     infer_targets,
@@ -27,8 +28,10 @@ from ..data import (
     make_split,
     read_sources,
     read_table,
+    sample_weights,
     save_split,
     split_from_column,
+    weight_columns,
 )
 from ..errors import UserError, raise_all
 from ..files import sha256, write_json
@@ -105,12 +108,13 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     split_column = config.split if isinstance(config.split, str) else None
     roles: dict[str, Any] = {
         "features": config.features,
-        "ignore": config.ignore,
+        "ignore": (*config.ignore, *(c for c in weight_columns(config.sample_weight) if c in table.column_names)),
         "id_column": config.id,
         "split_column": split_column,
         "column_kinds": config.column_kind,
     }
-    problems = check_columns(table, where=where, targets=config.targets, **roles)
+    problems = check_weights(table, config.sample_weight, where=where)
+    problems += check_columns(table, where=where, targets=config.targets, **roles)
     try:
         inferred = infer_targets(
             table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric, weights=config.weights
@@ -125,6 +129,8 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles)
     warnings += find_leaks(table, schema)
     everything = Rows.from_matrix(schema.encode_inputs(table, where=where), schema.encode_targets(table, where=where))
+    if config.sample_weight is not None:
+        everything = everything.with_weights(sample_weights(table, config.sample_weight, config.targets, where=where))
     if len(paths) > 1:
         everything = replace(everything, source=torch.from_numpy(source))
     rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}

@@ -42,31 +42,36 @@ class Objective:
         self._soft = [_alike(group, self.soft) for group in self.groups]
 
     def __call__(self, outputs: Sequence[Tensor], batch: Batch) -> TaskLosses:
-        """Mean losses over the labelled samples of each task.
+        """Mean losses over the labelled samples of each task, weighted if the samples have weights.
+
+        The mean is ``sum w L / sum w`` over the samples of all processes, for true and for soft labels alike, and the
+        count of a task the sum of its weights. Without weights that is the number of its labels.
 
         Args:
             outputs: One tensor per group, ``[B, k]`` or ``[B, k, C]``.
             batch: Targets ``[B, K]``; entries that are not observed are masked before any arithmetic.
         """
         observed = self._observed(batch)
-        if observed is None and world_size() == 1 and not batch.wide:
+        if observed is None and world_size() == 1 and not batch.wide and batch.weights is None:
             sums = torch.cat([self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)])
             values = self._ordered(sums)
             counts = values.new_full((len(values),), len(batch))
             return TaskLosses(values, values.detach(), counts, complete=True)
         if observed is None:
             observed = torch.ones_like(batch.targets, dtype=torch.bool)
-        labels, parts = observed.sum(0), []
+        weights = None if batch.weights is None else observed * batch.weights
+        labels, parts = (observed if weights is None else weights).sum(0), []
         for index, (group, output, columns) in enumerate(zip(self.groups, outputs, self._contiguous, strict=True)):
             if group.kind.wide:
-                losses, labels[group.tasks[0]] = self._wide(index, output[:, 0], batch, observed)
+                losses, labels[group.tasks[0]] = self._wide(index, output[:, 0], batch, observed, weights)
                 parts.append(losses[None])
             else:
-                parts.append(torch.where(observed[:, columns], self._elements(index, output, batch), 0.0).sum(0))
+                losses = torch.where(observed[:, columns], self._elements(index, output, batch), 0.0)
+                parts.append((losses if weights is None else losses * weights[:, columns]).sum(0))
         sums = self._ordered(torch.cat(parts))
         local = torch.stack([sums.detach(), labels])
         total, counts = sum_over_processes(local)
-        factor = 1 / counts.clamp_min(1)
+        factor = 1 / torch.where(counts > 0, counts, 1)
         # Gradients are averaged over processes: the factor makes that the mean over all samples of all processes.
         return TaskLosses(sums * (world_size() * factor), total * factor, counts, complete=bool((counts > 0).all()))
 
@@ -96,8 +101,10 @@ class Objective:
             elements = torch.where(alike.mask.to(outputs.device), losses, elements)
         return elements
 
-    def _wide(self, index: int, outputs: Tensor, batch: Batch, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum of the losses of a task with several targets per row, and how many these are."""
+    def _wide(
+        self, index: int, outputs: Tensor, batch: Batch, observed: Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Sum of the losses of a task with several targets per row, and how many these are (or their weights)."""
         group, position, outputs = self.groups[index], self.groups[index].tasks[0], outputs.float()
         kind, labels = cast(WideKind, group.kind), self.soft.get(position)
         targets = batch.wide[position]
@@ -105,14 +112,14 @@ class Objective:
             targets = torch.where(torch.isnan(targets).all(1, keepdim=True), 0.0, targets)
         targets = torch.where(observed[:, position, None], targets, torch.nan)
         if labels is None:
-            return kind.loss(outputs, targets).sum(), kind.counts(targets).sum()
+            return _weighted_sums(kind.loss(outputs, targets), kind.counts(targets), weights, position)
         missing = torch.isnan(targets)
         teacher = labels.of(batch).to(outputs.device, outputs.dtype)
         teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
         true = kind.loss(outputs, torch.where(missing, torch.nan, batch.wide[position]))
         known = None if batch.observed is None else batch.observed[:, position].view(-1, *[1] * (true.ndim - 1))
         counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
-        return labels.mixed(kind, outputs, teacher, true, known).sum(), counts.sum()
+        return _weighted_sums(labels.mixed(kind, outputs, teacher, true, known), counts, weights, position)
 
     def _ordered(self, values: Tensor) -> Tensor:
         return values if self._in_order else values[self._order.to(values.device)]
@@ -159,6 +166,14 @@ def _alike(group: TaskGroup, soft: dict[int, SoftLabels]) -> list[_Alike]:
         columns = tuple(one if one is not None and one.settings == settings else None for one in labels)
         found.append(_Alike(columns, torch.tensor([[one is not None for one in columns]])[0]))
     return found
+
+
+def _weighted_sums(losses: Tensor, counts: Tensor, weights: Tensor | None, task: int) -> tuple[Tensor, Tensor]:
+    """Sums over the rows of the losses and counts of one task."""
+    if weights is None:
+        return losses.sum(), counts.sum()
+    rows = [values.reshape(len(weights), -1).sum(1) for values in (losses, counts)]
+    return rows[0] @ weights[:, task], rows[1].to(weights) @ weights[:, task]
 
 
 def _as_slice(positions: Sequence[int]) -> slice | list[int]:
