@@ -117,8 +117,8 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
 
     def add(leaf: Any) -> None:
-        tensors = [leaf] if isinstance(leaf, Tensor) else [leaf.offsets, leaf.indices, leaf.values]
-        for tensor in tensors:
+        parts = [leaf] if isinstance(leaf, Tensor) else [part for part in vars(leaf).values() if torch.is_tensor(part)]
+        for tensor in parts:
             digest.update(f"{tensor.dtype}{list(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
 
