@@ -82,6 +82,25 @@ def converging(folder: Path | None = None, interrupt: int | None = None) -> Trai
     )
 
 
+def held(callback: Callback) -> dict[str, Any]:
+    """A training without randomness whose tasks converge, or one after the other."""
+    last = Last()
+    settings = small_settings(optimizer="sgd", batch_size=8, steps=48)
+    fit(make_model(), train=ROWS, validation=VALIDATION, callbacks=[callback, last], settings=settings)
+    return {"weights": last.weights, "converged": dict(callback.converged_at)}
+
+
+def joint() -> dict[str, Any]:
+    """Soft labels of two teachers, in two switches at fixed steps."""
+    steps = {"spam": 12, "price": 24, "topic": 12}
+    return held(AsynchronousConvergence(test="fixed", fixed_step=steps, min_evaluations=0, teachers=2))
+
+
+def sequential() -> dict[str, Any]:
+    """One task after the other, every eight steps."""
+    return held(SequentialConvergence(patience=100, max_stage_steps=8))
+
+
 def early_stopping() -> TrainingResult:
     """Batch statistics differ between the processes; they must agree on the end all the same."""
     settings = small_settings(steps=300, evaluate_every=2, patience=2)
@@ -139,6 +158,8 @@ def run(number: int, folder: str, number_of_processes: int = 2) -> None:
         "one row": plain(batch=1),
         "gramian": plain(estimator="gramian"),
         "factored": plain(estimator="factored", refresh=1),
+        "joint": joint(),
+        "sequential": sequential(),
         "early": tree_of(early_stopping()),
         "memory": tree_of(converging()),
         "files": tree_of(converging(path / "whole")),

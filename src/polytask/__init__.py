@@ -2,7 +2,7 @@
 
 from . import balancing
 from .data import Rows
-from .distillation import ConvergenceMonitor, SoftLabels, Teacher
+from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
 from .errors import UserError
 from .grouping import Affinity, Selection, select_networks
 from .models import MultiTaskModel, TableEncoder
@@ -35,6 +35,7 @@ __all__ = [
     "Rows",
     "Selection",
     "SequentialConvergence",
+    "SoftLabelStore",
     "SoftLabels",
     "TableEncoder",
     "Task",
