@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import distributed
 
-from polytask import AsynchronousConvergence, Callback, MultiTaskModel, fit
+from polytask import AsynchronousConvergence, Callback, MultiTaskModel, SequentialConvergence, fit
 from polytask.balancing import DWA
 from polytask.processes import average_gradients, rank, sum_over_processes, world_size
 from polytask.training import EventLog, TrainingResult
