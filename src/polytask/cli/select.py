@@ -12,7 +12,8 @@ import typer
 from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
 from ..grouping.baselines.higher_order import select_by_pairs
-from ..grouping.selection import select_networks
+from ..grouping.selection import Selection, select_networks
+from ..grouping.stability import Stability, selection_stability
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -38,6 +39,7 @@ def select(
     losses: Annotated[
         bool, typer.Option("--losses", help="the file holds measured losses of pairs, to minimise")
     ] = False,
+    resamples: Annotated[int, typer.Option(help="of the probes, to see how stable the choice is; 0: none")] = 100,
     json: o.Json = False,
 ) -> None:
     """Choose the networks that serve every task best, with proof.
@@ -51,6 +53,8 @@ def select(
         raise UserError("--networks: give the largest number of networks, such as --networks 3, or a --budget")
     if losses and single_score is not None:
         raise UserError("--single-score: has no effect with --losses, whose diagonal says how good a task alone is")
+    if resamples < 0:
+        raise UserError(f"--resamples: expected a whole number of at least 0, found {resamples}")
     wishes: dict[str, Any] = {
         "budget": budget,
         "cost": _costs(cost),
@@ -68,12 +72,27 @@ def select(
         content = selection.to_json_dict()
         print(jsonlib.dumps({key: content[key] for key in JSON_KEYS}, ensure_ascii=False))
         return
+    stability = (
+        selection_stability(matrix, selection, networks, single_score=single_score, resamples=resamples, **wishes)
+        if resamples and not losses
+        else None
+    )
+    _show(selection, stability)
+
+
+def _show(selection: Selection, stability: Stability | None) -> None:
     display = Terminal()
+    header = ["network", "trained on", "serves"]
     rows = [
         [str(k), " + ".join(network), ", ".join(task for task, served in selection.serves.items() if served == k)]
         for k, network in enumerate(selection.networks)
     ]
-    display.table("networks", ["network", "trained on", "serves"], rows, left=3)
+    if stability is not None:
+        header.append("stability")
+        rows = [[*row, f"{share:.0%}"] for row, share in zip(rows, stability.networks, strict=True)]
+    display.table("networks", header, rows, left=3)
+    if stability is not None:
+        display.result(stability.sentence())
     proof = "proven best" if selection.optimal else f"not proven best; no choice can score above {selection.bound:.6g}"
     display.result(f"score {selection.score:.6g} ({proof})")
 
