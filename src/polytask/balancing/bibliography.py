@@ -10,8 +10,8 @@ def _entry(kind: str, key: str, author: str, title: str, where: str, year: int, 
 
 
 _XIN = _entry(
-    "inproceedings", "xin2022", "Xin, Derrick and Ghorbani, Behrooz and Garg, Ankush and Firat, Orhan and "
-    "Gilmer, Justin",
+    "inproceedings", "xin2022", "Xin, Derrick and Ghorbani, Behrooz and Gilmer, Justin and Garg, Ankush and "
+    "Firat, Orhan",
     "Do Current Multi-Task Optimization Methods in Deep Learning Even Help?", "NeurIPS", 2022, "arXiv:2209.11379",
 )  # fmt: skip
 _KURIN = _entry(
@@ -114,7 +114,8 @@ BIBTEX: dict[str, tuple[str, ...]] = {
     ),
     "db_mtl": (
         _entry(
-            "misc", "lin2023", "Lin, Baijiong and others", "Dual-Balancing for Multi-Task Learning", "arXiv", 2023,
+            "misc", "lin2023", "Lin, Baijiong and Jiang, Weisen and Ye, Feiyang and Zhang, Yu and Chen, Pengguang and "
+            "Chen, Ying-Cong and Liu, Shu and Kwok, James T.", "Dual-Balancing for Multi-Task Learning", "arXiv", 2023,
             "arXiv:2308.12029",
         ),
     ),
@@ -187,7 +188,7 @@ BIBTEX: dict[str, tuple[str, ...]] = {
     ),
     "pcd": (
         _entry(
-            "article", "pcd2026", "others",
+            "article", "varam2026", "Varam, Dara and Alhajri, Mohamed I.",
             "Not All Objectives Are Born Equal: Priority-Constrained Descent for Hierarchical Multi-Objective "
             "Optimization", "Transactions on Machine Learning Research", 2026, "arXiv:2606.29521",
         ),
@@ -195,14 +196,17 @@ BIBTEX: dict[str, tuple[str, ...]] = {
     ),
     "excess_mtl": (
         _entry(
-            "inproceedings", "he2024", "He, Yifei and others",
-            "Robust Multi-Task Learning with Excess Risks", "ICML", 2024, "PMLR 235",
+            "inproceedings", "he2024", "He, Yifei and Zhou, Shiji and Zhang, Guojun and Yun, Hyokun and Xu, Yi and "
+            "Zeng, Belinda and Chilimbi, Trishul and Zhao, Han",
+            "Robust Multi-Task Learning with Excess Risks", "ICML", 2024, "PMLR 235, arXiv:2402.02009",
         ),
     ),
     "cr_mogm": (
         _entry(
-            "inproceedings", "zhou2022", "Zhou, Shiji and others",
-            "On the Convergence of Stochastic Multi-Objective Gradient Manipulation and Beyond", "NeurIPS", 2022, "",
+            "inproceedings", "zhou2022", "Zhou, Shiji and Zhang, Wenpeng and Jiang, Jiyan and Zhong, Wenliang and Gu, "
+            "Jinjie and Zhu, Wenwu",
+            "On the Convergence of Stochastic Multi-Objective Gradient Manipulation and Beyond", "NeurIPS", 2022,
+            "https://openreview.net/forum?id=ScwfQ7hdwyP",
         ),
         _JD,
     ),
