@@ -149,6 +149,7 @@ class Config(Section):
     encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
     sharing: str = Field("hard", description=f"how the tasks of a network share: {', '.join(SHARING)}")
     sharing_options: dict[str, int | float] = Field({}, description="options of the way of sharing, such as experts: 4")
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), description="where else events go")
     seed: int = Field(0, ge=0, description="seed of split, weights and order")
     model: ModelConfig = ModelConfig()
     affinity: AffinityConfig = AffinityConfig()

@@ -201,7 +201,7 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 def test_one_comparison_at_a_time(tmp_path: Path) -> None:
     with module.locked(tmp_path / "out"):
         result = polytask("compare", study(tmp_path), "--out", tmp_path / "out", "--jobs", 0)
-    assert_refused(result, "another comparison is at work")
+    assert_refused(result, "another process is at work")
 
 
 def test_a_cache_of_records(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def fit(
     learning_rate: o.LearningRate = None,
     device: o.Device = None,
     seed: o.Seed = None,
+    report_to: Annotated[str | None, typer.Option(help="tensorboard, mlflow, or both with a comma")] = None,
     set_: o.Set = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue an interrupted run bit for bit")] = False,
     quiet: o.Quiet = False,
@@ -90,6 +91,7 @@ def fit(
         "learning_rate": learning_rate,
         "device": device,
         "seed": seed,
+        "report_to": o.names(report_to, "--report-to"),
     }
     if data is None:
         if not resume:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ..errors import UserError
 
 
@@ -17,15 +19,12 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: If another process holds it.
     """
     (folder / "runs").mkdir(parents=True, exist_ok=True)
-    with (folder / "runs" / ".lock").open("w") as file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # no such locks on Windows
-            pass
-        except BlockingIOError:
-            raise UserError(
-                f"{folder}: another comparison is at work there; wait for it, or choose another --out"
-            ) from None
+    lock = FileLock(folder / "runs" / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{folder}: another process is at work there; wait for it, or choose another --out") from None
+    try:
         yield
+    finally:
+        lock.release()

@@ -25,13 +25,14 @@ from .folder import RunFolder, refuse_existing, stored_metadata
 from .keep import best_for_each, grouping_pays, skills
 from .prepare import Prepared, fingerprint, prepare
 from .results import mean_gain, number, task_entry
+from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
 
 #: How plans are called.
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = ("data", "checkpoint_seconds")
+FREE_KEYS = ("data", "checkpoint_seconds", "report_to")
 
 
 def fit_run(
@@ -62,8 +63,10 @@ def fit_run(
     if resume and (finished := _finished(RunFolder.open(out), config, display)):
         return finished
     data = _checked(config, out, resume)
+    trackers = make_trackers(config.report_to, out)
     with RunFolder.locked(out):
         run = RunFolder.open(out) if resume else RunFolder.create(out, config, data)
+        run.log.listeners += trackers
         settings = config.training().resolve(len(data.rows["train"]))
         return _carry_out(Trainer(config, data, run, display, settings, final_part))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ class EventLog:
 
     Args:
         path: The file; None writes nothing. Of several processes only the first writes.
+
+    Attributes:
+        listeners: Called with every event; events that an interruption undid come again.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
+        self.listeners: list[Callable[[dict[str, Any]], None]] = []
 
     def write(self, event: str, *, step: int = 0, epoch: float = 0.0, **fields: Any) -> None:
         """Append one event; values that are not finite become null."""
@@ -29,6 +34,8 @@ class EventLog:
         line = {"event": event, "step": step, "epoch": epoch, "time": time.time(), **fields}
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(_finite(line), ensure_ascii=False) + "\n")
+        for listener in self.listeners:
+            listener(_finite(line))
 
     def position(self) -> int:
         """Where the next event will go; :meth:`rewind` takes it."""
