@@ -64,7 +64,9 @@ class Factored(Estimator):
             return f"the tasks have {heads.wide.out_features} outputs together, more than {MOST_OUTPUTS}"
         encoder = moment.model.encoder
         with torch.no_grad(), _evaluating(encoder), watched(encoder) as calls:
-            moment.model.features(_first_rows(moment.inputs, 1))
+            features = moment.model.features(_first_rows(moment.inputs, 1))
+        if features.dim() != 2:
+            return "the encoder gives more than one vector per sample"
         share = followed_share(calls, encoder)
         if share < LEAST_SHARE:
             return (
