@@ -37,8 +37,8 @@ JUDGED = {"exact": (10, 50), "factored": (1, 2, 4), "representation": (1, 10)}
 COSTS = {
     "mlp_9": ({"estimator": "factored"}, 20),
     "mlp_40": ({"estimator": "factored"}, 40),
-    "transformer_5": ({"estimator": "gramian"}, 40),
-    "conv_2": ({"estimator": "gramian"}, 16),
+    "transformer_5": ({"estimator": "gramian"}, 70),
+    "conv_2": ({"estimator": "gramian"}, 28),
 }
 LEARNING_RATE = 1e-3
 

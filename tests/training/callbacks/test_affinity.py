@@ -127,7 +127,7 @@ def test_estimators_that_do_not_fit_are_refused_and_auto_takes_another():
         train(AffinityProbe(estimator="factored"), model=model())
     result = train(AffinityProbe(), model=model())
     assert result.callbacks["affinity"]["settings"]["estimator"] == "gramian"
-    assert result.callbacks["affinity"]["settings"]["every"] == 16
+    assert result.callbacks["affinity"]["settings"]["every"] == 28
 
 
 class ByHand(Callback):
