@@ -46,7 +46,10 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
             except UserError as error:
                 status = _fail(2, f"error: {error}")
             except KeyboardInterrupt:
-                status = _fail(130, "interrupted; a run of `polytask fit` continues with the same options and --resume")
+                status = _fail(
+                    130,
+                    "interrupted; `fit` continues with the same options and --resume, other commands when called again",
+                )
             except OSError as error:
                 status = _os_error(error)
             if status:
