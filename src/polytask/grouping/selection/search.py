@@ -84,7 +84,7 @@ class Division:
 
 
 def search_with_bound(
-    problem: Problem, most: int, total: float | None, seconds: float, start: np.ndarray | None = None
+    problem: Problem, most: int, total: float | None, seconds: float, start: np.ndarray | None = None, seed: int = 0
 ) -> tuple[Division | None, float]:
     """A good division of the tasks, and an upper bound of the sum of scores of any.
 
@@ -94,6 +94,7 @@ def search_with_bound(
         total: largest cost of all networks; None: any.
         seconds: time to use.
         start: a known division of the tasks.
+        seed: of the kicks.
 
     Returns:
         the division, None if none was found that meets the wishes, and the bound.
@@ -107,12 +108,12 @@ def search_with_bound(
         sizes = [_sizes(counts, prices.sizes) for counts in _largest(list(prices.counts(total, most, served.count)))]
     if not sizes:
         return None, np.inf
-    first = [search(served, one, 0.4 * seconds / len(sizes), np.inf, start) for one in sizes]
+    first = [search(served, one, 0.4 * seconds / len(sizes), np.inf, start, seed) for one in sizes]
     best = max(first, key=lambda division: division.total)
     bound = upper_bound(served, most, best.total, 0.1 * seconds)
     if total is not None:
         bound = min(bound, upper_bound(served, total, best.total, 0.1 * seconds, problem.by_size))
-    best = search(served, best.sizes, 0.5 * seconds, bound, best.owner)
+    best = search(served, best.sizes, 0.5 * seconds, bound, best.owner, seed + 1)
     return (best, bound) if best.total > -served.penalty / 2 else (None, bound)
 
 
@@ -133,7 +134,12 @@ def _within(one: Counts, other: Counts) -> bool:
 
 
 def search(
-    served: Served, sizes: np.ndarray, seconds: float, enough: float, start: np.ndarray | None = None
+    served: Served,
+    sizes: np.ndarray,
+    seconds: float,
+    enough: float,
+    start: np.ndarray | None = None,
+    seed: int = 0,
 ) -> Division:
     """The best division found.
 
@@ -143,8 +149,9 @@ def search(
         seconds: time to use.
         enough: stop as soon as the sum of scores reaches this (a proven bound).
         start: a known division of the tasks; the result is no worse.
+        seed: of the kicks; they are the same in every run, only the clock differs.
     """
-    rng = np.random.default_rng(0)  # the same kicks in every run: only the clock differs
+    rng = np.random.default_rng(seed)
     until = time.monotonic() + seconds
     budget = len(sizes)
     owner = rng.permutation(len(served.units)) % budget if start is None else start

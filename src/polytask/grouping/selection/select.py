@@ -29,6 +29,7 @@ def select_networks(
     together: Sequence[Sequence[str]] = (),
     apart: Sequence[Sequence[str]] = (),
     seconds: float = 10.0,
+    seed: int = 0,
 ) -> Selection:
     """The best choice of at most ``networks`` networks: proven for up to 20 tasks, searched for more.
 
@@ -49,6 +50,7 @@ def select_networks(
         apart: groups of tasks of which no two may be in one network.
         seconds: time for the search where K > 20. It ends earlier if it meets its bound. Its kicks are always the same,
             but how many there is time for depends on the machine, and so may the result.
+        seed: of the kicks.
 
     Returns:
         the networks, who serves whom, and the score. For K <= 20 ``optimal`` is true and ``bound`` equals ``score``;
@@ -75,7 +77,7 @@ def select_networks(
     """
     wishes = Wishes(single_score, max_size, together, apart, cost)
     problem = checked(affinity, wishes, networks, budget, seconds)
-    return next(_curve(problem, [(_most(networks, problem), budget)], seconds))
+    return next(_curve(problem, [(_most(networks, problem), budget)], seconds, seed))
 
 
 def score_curve(
@@ -145,7 +147,7 @@ def _most(networks: int | None, problem: Problem) -> int:
     return len(problem.tasks) if networks is None else networks
 
 
-def _curve(problem: Problem, budgets: Sequence[Budget], seconds: float) -> Iterator[Selection]:
+def _curve(problem: Problem, budgets: Sequence[Budget], seconds: float, seed: int = 0) -> Iterator[Selection]:
     """Selections for ascending budgets, none worse than the one before; those that cannot be met are left out.
 
     Raises:
@@ -159,7 +161,7 @@ def _curve(problem: Problem, budgets: Sequence[Budget], seconds: float) -> Itera
             networks = exact.networks(most, total)
             bound = None
         else:
-            division, limit = search_with_bound(problem, most, total, seconds, owner)
+            division, limit = search_with_bound(problem, most, total, seconds, owner, seed)
             networks = None if division is None else networks_of(division)
             owner = None if division is None or total is not None else division.owner
             bound = limit / served.count
