@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -11,6 +12,16 @@ from torch import Tensor, distributed
 def world_size() -> int:
     """Number of processes that train together."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def local_rank() -> int:
+    """Number of this process among those of its machine, and of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if world_size() > 1 else 0
+
+
+def _for_numbers() -> torch.device:
+    """Where small tensors must be for the processes to exchange them."""
+    return torch.device("cuda", local_rank()) if distributed.get_backend() == "nccl" else torch.device("cpu")
 
 
 def rank() -> int:
@@ -40,7 +51,7 @@ def numbers_of_first(values: Sequence[float]) -> list[float]:
     """``values`` of the first process, equal on every one."""
     if world_size() == 1:
         return list(values)
-    shared = torch.tensor(values, dtype=torch.float64)
+    shared = torch.tensor(values, dtype=torch.float64, device=_for_numbers())
     distributed.broadcast(shared, 0)
     return shared.tolist()
 
@@ -49,9 +60,10 @@ def gather_from_all(values: Tensor) -> list[Tensor]:
     """``values`` of every process, all of the same shape."""
     if world_size() == 1:
         return [values]
-    gathered = [torch.empty_like(values) for _ in range(world_size())]
-    distributed.all_gather(gathered, values)
-    return gathered
+    sent = values.to(_for_numbers())
+    gathered = [torch.empty_like(sent) for _ in range(world_size())]
+    distributed.all_gather(gathered, sent)
+    return [part.to(values.device) for part in gathered]
 
 
 def sum_over_processes(values: Tensor) -> Tensor:

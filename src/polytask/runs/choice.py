@@ -10,6 +10,7 @@ from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.baselines import GROUPINGS, Context
 from ..grouping.stability import Stability, selection_stability
+from ..processes import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, affinity_from_state
 from .keep import skills
@@ -69,7 +70,11 @@ def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Networ
     stability = _stability(context, selection)
     if stability is not None:
         content["stability"] = stability.to_json_dict()
-    write_json(run.selection, content)
+    if is_first():
+        write_json(run.selection, content)
+    wait_for_all()
+    if world_size() > 1:  # a search under a time limit need not end equal
+        selection = Selection.from_json_dict(read_json(run.selection), str(run.selection))
     shown = "; ".join(" + ".join(network) for network in selection.networks)
     trainer.display.say(f"networks ({len(selection.networks)}): {shown}")
     if stability is not None and len(selection.networks) > 1:
@@ -83,7 +88,8 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
     affinity = None
     if joint is not None and AffinityProbe.name in joint.callbacks:
         affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], list(names))
-        affinity.save(trainer.run.affinity)
+        if is_first():
+            affinity.save(trainer.run.affinity)
     most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
     numbers = range(1, max(1, min(len(names), most)) + 1) if config.networks == "auto" else [int(config.networks)]
     wishes = {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
@@ -123,6 +129,8 @@ def record_kept(trainer: Trainer, kept: list[Network], compared: dict[str, Any])
 
     The score of the kept networks is that of their affinities (0 for a task alone, and without affinities).
     """
+    if not is_first():
+        return
     content = read_json(trainer.run.selection)
     planned = content.get("planned", content)
     names = [task.name for task in trainer.data.tasks]

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from ..config import Config
 from ..errors import UserError
 from ..files import read_json, write_bytes, write_json
+from ..processes import is_first
 from ..training import EventLog
 from ..training.checkpoints import checkpoint_steps
 from .prepare import Prepared
@@ -110,6 +111,9 @@ class RunFolder:
         Raises:
             UserError: If another process does.
         """
+        if not is_first():  # of the processes of one run
+            yield
+            return
         existed = path.exists()
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / LOCK)
@@ -151,6 +155,9 @@ class RunFolder:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase; interrupted phases add up. Events of a phase that did not finish and is not resumed are cut."""
+        if not is_first():
+            yield
+            return
         state = self._state()
         before = state["phases"].get(name, {"seconds": 0.0, "done": False})
         training = self.trainings / name

@@ -13,6 +13,7 @@ from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
+from ..processes import is_first, wait_for_all
 from ..reporting import write_report
 from ..training import Callback, TrainingResult, check_balancer
 from ..training.evaluation import trivial_levels
@@ -32,7 +33,7 @@ from .trainer import Trainer, make_balancer
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = ("data", "checkpoint_seconds", "report_to")
+FREE_KEYS = ("data", "checkpoint_seconds", "report_to", "devices", "nodes", "strategy")
 
 
 def fit_run(
@@ -64,8 +65,12 @@ def fit_run(
         return finished
     data = _checked(config, out, resume)
     trackers = make_trackers(config.report_to, out)
+    wait_for_all()  # of several processes none writes before all have looked
     with RunFolder.locked(out):
-        run = RunFolder.open(out) if resume else RunFolder.create(out, config, data)
+        if not resume and is_first():
+            RunFolder.create(out, config, data)
+        wait_for_all()
+        run = RunFolder.open(out)
         run.log.listeners += trackers
         settings = config.training().resolve(len(data.rows["train"]))
         return _carry_out(Trainer(config, data, run, display, settings, final_part))
@@ -230,7 +235,8 @@ def _finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any
 
 def _close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
     """Write the report and drop what only an unfinished run needs."""
-    if run.trainings.exists() or not run.report.exists():
+    wait_for_all()
+    if is_first() and (run.trainings.exists() or not run.report.exists()):
         write_report(run.path)
         shutil.rmtree(run.trainings, ignore_errors=True)
         for left in run.path.rglob(".*.tmp"):  # of a process that was killed while it wrote
@@ -257,7 +263,8 @@ def _finish(
             for task in result.model.tasks
             if task.name in network.serves
         }
-        save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
+        if is_first():
+            save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
     entries = {task.name: entries[task.name] for task in data.tasks}
     baselines: dict[str, Any] = {}
     if singles:
@@ -271,9 +278,10 @@ def _finish(
     totals = _totals(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
     totals["trainings"] = [network.training for network in networks]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
-    run.forget_unfinished()
-    run.log.write("finish", seconds=results["totals"]["seconds"])
-    write_json(run.results, results)
+    if is_first():
+        run.forget_unfinished()
+        run.log.write("finish", seconds=results["totals"]["seconds"])
+        write_json(run.results, results)
     return _close(run, results)
 
 

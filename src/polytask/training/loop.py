@@ -44,7 +44,7 @@ from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
 from ..errors import UserError
 from ..models import MultiTaskModel
-from ..processes import average_gradients, numbers_of_first, share_from_first, wait_for_all
+from ..processes import average_gradients, local_rank, numbers_of_first, share_from_first, wait_for_all
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
@@ -94,7 +94,11 @@ class Training:
         self.settings = settings.resolve(len(train))
         from lightning_fabric import Fabric  # takes seconds to load, and most commands do not train
 
-        self.fabric = Fabric(accelerator=settings.device, devices=1, precision=PRECISION[settings.precision])
+        self.fabric = Fabric(
+            accelerator=settings.device,
+            devices=[local_rank()] if settings.device != "cpu" and torch.cuda.is_available() else 1,
+            precision=PRECISION[settings.precision],
+        )
         self.model = model.to(self.fabric.device)
         share_from_first(self.model.state_dict().values())
         self.train, self.validation = train.to(self.fabric.device), validation.to(self.fabric.device)

@@ -1,0 +1,60 @@
+"""Start the processes that train together, or join those that torchrun or SLURM have started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import UserError
+
+STRATEGIES = ("ddp",)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many processes train one network.
+
+    Attributes:
+        devices: Processes of this machine: one per GPU, or any number on a CPU.
+        nodes: Machines; on each the same command is started, by SLURM or with ``NODE_RANK``, ``MASTER_ADDR`` and
+            ``MASTER_PORT`` set.
+        strategy: ``ddp``: every process has the whole network and a share of every batch.
+
+    Raises:
+        UserError: If the strategy is not known.
+    """
+
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "ddp"
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise UserError(
+                f"strategy: expected {' or '.join(STRATEGIES)}, found {self.strategy!r}; with fsdp no process has whole "
+                "parameters, which gradients per task, soft labels and snapshots need"
+            )
+
+    def launch(self, device: str) -> None:
+        """Return in every process, with ``torch.distributed`` ready; do nothing for one process.
+
+        The command of this process is run again for the others of this machine.
+
+        Args:
+            device: ``auto``, ``cpu`` or ``cuda``.
+        """
+        if self.devices * self.nodes == 1 and not started_by_others():
+            return
+        from lightning_fabric import Fabric
+
+        devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
+        Fabric(accelerator=device, devices=devices, num_nodes=self.nodes, strategy="ddp").launch()
+
+
+def started_by_others() -> bool:
+    """Whether torchrun or SLURM has started this process as one of several."""
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+    found: list[Any] = [TorchElasticEnvironment, SLURMEnvironment]
+    return any(environment.detect() for environment in found) and int(os.environ.get("WORLD_SIZE", "1")) > 1
