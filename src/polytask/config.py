@@ -16,6 +16,7 @@ from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO, ESTIMATORS
 from .grouping.baselines import GROUPINGS
 from .grouping_keys import grouping_problems
+from .launch import Processes
 from .models import SHARING, sharing_problems
 from .task_order import ORDERS
 from .training import MTLKD, AffinityProbe, CooperativeDistillation, OnlineDistillation, TrainingSettings
@@ -173,6 +174,9 @@ class Config(Section):
     device: str = "auto"
     precision: str = "32"
     threads: int | None = None
+    devices: int = Field(1, ge=1, description="processes of this machine that train together; one per GPU")
+    nodes: int = Field(1, ge=1, description="machines on which the same command is started")
+    strategy: str = Field("ddp", description="how processes share: ddp")
     sampling: str | tuple[float, ...] = Field("proportional", description="how rows of several data sets are drawn")
     sampling_temperature: float = 2.0
 
@@ -208,7 +212,7 @@ class Config(Section):
         problems += self._without_effect()
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
-        for check in (self.training, lambda: AffinityProbe(**self.affinity.options())):
+        for check in (self.training, self.processes, lambda: AffinityProbe(**self.affinity.options())):
             try:
                 check()
             except UserError as error:
@@ -230,6 +234,10 @@ class Config(Section):
     def training(self) -> TrainingSettings:
         """The settings of every training of the run."""
         return TrainingSettings(**{name: getattr(self, name) for name in TrainingSettings.__dataclass_fields__})
+
+    def processes(self) -> Processes:
+        """The processes of every training of the run."""
+        return Processes(self.devices, self.nodes, self.strategy)
 
     @property
     def sources(self) -> tuple[SourceConfig, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,8 @@ class Processes:
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise UserError(
-                f"strategy: expected {' or '.join(STRATEGIES)}, found {self.strategy!r}; with fsdp no process has whole "
-                "parameters, which gradients per task, soft labels and snapshots need"
+                f"strategy: expected {' or '.join(STRATEGIES)}, found {self.strategy!r}; with fsdp no process has "
+                "whole parameters, which gradients per task, soft labels and snapshots need"
             )
 
     def launch(self, device: str) -> None:
@@ -48,6 +49,7 @@ class Processes:
             return
         from lightning_fabric import Fabric
 
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         Fabric(accelerator=device, devices=devices, num_nodes=self.nodes, strategy="ddp").launch()
 

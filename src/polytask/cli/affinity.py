@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..grouping.affinity import AUTO, ESTIMATORS
+from ..processes import is_first
 from ..runs.measure import measure_table
 from . import options as o
 from .app import command
@@ -36,6 +37,9 @@ def affinity(
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     device: o.Device = None,
+    devices: o.Devices = None,
+    nodes: o.Nodes = None,
+    strategy: o.Strategy = None,
     seed: o.Seed = None,
     set_: o.Set = None,
     quiet: o.Quiet = False,
@@ -52,12 +56,18 @@ def affinity(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "device": device,
+        "devices": devices,
+        "nodes": nodes,
+        "strategy": strategy,
         "seed": seed,
     }
-    display = Terminal(quiet)
     config = o.resolve(data, given, set_)
     o.check_file_to_write(out)
+    config.processes().launch(config.device)
+    display = Terminal(quiet or not is_first())
     result = measure_table(config, display)
+    if not is_first():
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     result.save(out)
     display.table(

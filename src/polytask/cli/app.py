@@ -13,8 +13,10 @@ from typing import ParamSpec
 import typer
 
 from ..errors import UserError
+from ..processes import is_first
 
 P = ParamSpec("P")
+INTERRUPTED = "interrupted; `fit` continues with the same options and --resume, other commands when called again"
 
 app = typer.Typer(
     name="polytask",
@@ -44,12 +46,9 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
             try:
                 function(*args, **kwargs)
             except UserError as error:
-                status = _fail(2, f"error: {error}")
+                status = _fail(2, f"error: {error}" if is_first() else "")
             except KeyboardInterrupt:
-                status = _fail(
-                    130,
-                    "interrupted; `fit` continues with the same options and --resume, other commands when called again",
-                )
+                status = _fail(130, INTERRUPTED if is_first() else "")
             except OSError as error:
                 status = _os_error(error)
             if status:
@@ -73,5 +72,6 @@ def _os_error(error: OSError) -> int:
 
 
 def _fail(status: int, message: str) -> int:
-    print(message, file=sys.stderr)
+    if message:
+        print(message, file=sys.stderr)
     return status

@@ -10,6 +10,7 @@ import typer
 from ..errors import UserError
 from ..grouping.baselines import GROUPINGS
 from ..models import SHARING
+from ..processes import is_first
 from ..runs import RunFolder, fit_run
 from . import options as o
 from .app import command
@@ -57,6 +58,9 @@ def fit(
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     device: o.Device = None,
+    devices: o.Devices = None,
+    nodes: o.Nodes = None,
+    strategy: o.Strategy = None,
     seed: o.Seed = None,
     report_to: Annotated[str | None, typer.Option(help="tensorboard, mlflow, or both with a comma")] = None,
     set_: o.Set = None,
@@ -90,6 +94,9 @@ def fit(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "device": device,
+        "devices": devices,
+        "nodes": nodes,
+        "strategy": strategy,
         "seed": seed,
         "report_to": o.names(report_to, "--report-to"),
     }
@@ -98,6 +105,8 @@ def fit(
             raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
         data = RunFolder.open(out).config
     config = o.resolve(data, given, set_)
-    display = Terminal(quiet, json)
+    config.processes().launch(config.device)
+    display = Terminal(quiet or not is_first(), json)
     results = fit_run(config, out, resume=resume, display=display)
-    show_results(results, display, out, json)
+    if is_first():
+        show_results(results, display, out, json)

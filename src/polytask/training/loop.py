@@ -44,7 +44,7 @@ from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
 from ..errors import UserError
 from ..models import MultiTaskModel
-from ..processes import average_gradients, local_rank, numbers_of_first, share_from_first, wait_for_all
+from ..processes import average_gradients, local_rank, numbers_of_first, rank, share_from_first, wait_for_all
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
@@ -126,7 +126,7 @@ class Training:
         self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
         self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds)
         self._interruption = Interruption()
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + rank())  # dropout masks of its own for every process
         for callback in self.callbacks:
             callback.start(self)
 
