@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -54,7 +55,7 @@ class Block:
             Adaptors(len(group), width, size, seed).to(device) for group, size in zip(self.groups, sizes, strict=True)
         ]
         self.parameters = [adaptor.weight for adaptor in self.adaptors]
-        self.optimizer = Adam([{"params": self.parameters}], lr=learning_rate, weight_decay=weight_decay)
+        self.optimizer = Adam([{"params": self.parameters}], lr=learning_rate, weight_decay=weight_decay, fused=True)
         self.counts = torch.ones(len(self.tasks))
 
     def distances(self, features: Tensor, ids: Tensor) -> Tensor:
@@ -64,6 +65,8 @@ class Block:
         for group, target, adaptor in zip(self.groups, self.targets, self.adaptors, strict=True):
             own = features[:, [self.tasks[i] for i in group]] if features.ndim == 3 else features
             part = (normalised(adaptor(own)) - target.index_select(0, ids)).square().sum(-1)
+            if len(self.groups) == 1:
+                return part
             for i, column in zip(group, part.unbind(1), strict=True):
                 found[i] = column
         return torch.stack(found, 1)
@@ -72,8 +75,9 @@ class Block:
         """Update the adaptors; those of tasks without a row in this batch stay as they are."""
         average_gradients(self.parameters)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        for gradient in gradients:
-            gradient /= scale
+        if scale != 1.0:
+            for gradient in gradients:
+                gradient /= scale
         absent = {i for i, count in enumerate(self.counts.tolist()) if not count}
         parts = [
             (adaptor.weight, slice(place, place + 1))
@@ -81,8 +85,8 @@ class Block:
             for place, i in enumerate(group)
             if i in absent
         ]
-        if all(bool(gradient.isfinite().all()) for gradient in gradients) or scale == 1.0:
-            with absent_tasks_kept(self.optimizer, parts):
+        if scale == 1.0 or all(bool(gradient.isfinite().all()) for gradient in gradients):
+            with absent_tasks_kept(self.optimizer, parts) if parts else nullcontext():
                 self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
