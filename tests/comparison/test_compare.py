@@ -12,6 +12,7 @@ from polytask.comparison import compare as module
 from polytask.comparison.cache import RunCache
 from polytask.comparison.compare import compare
 from polytask.comparison.config import read_comparison
+from polytask.comparison.plan import plan
 from polytask.comparison.pools import InProcess, Processes
 from polytask.runs import Display
 from small_study import TARGETS, study
@@ -209,3 +210,11 @@ def test_a_cache_of_records(tmp_path: Path) -> None:
     assert cache.load("a" * 64) is None
     cache.store("a" * 64, {"tasks": {}, "value": 0.1})
     assert cache.load("a" * 64) == {"tasks": {}, "value": 0.1}
+
+
+def test_baselines_are_plain_whatever_base_says(tmp_path: Path) -> None:
+    config, where = read_comparison(study(tmp_path), ["base.balance=rlw", "base.converge=joint", "base.distill=mtlkd"])
+    methods = plan(config, where, tmp_path / "data")["table"].methods
+    made = {name: method.maker("")({}, 0, "test").config for name, method in methods.items()}
+    assert made["dwa"]["distill"] == "mtlkd" and made["dwa"]["converge"] == "joint"
+    assert (made["equal"]["balance"], made["equal"]["converge"], made["equal"]["distill"]) == ("equal", "off", "off")

@@ -20,7 +20,7 @@ from .space import TREES, Range, applied, weight_ranges
 #: A method is plain unless it says otherwise; one thread, so that numbers do not depend on where a run is done.
 PLAIN: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "threads": 1}
 #: What the networks among the baselines are; whatever ``base`` says.
-ONE_NETWORK: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off"}
+ONE_NETWORK: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "distill": "off"}
 BASELINE_KEYS = dict.fromkeys(BASELINES, ONE_NETWORK) | {"single_task": ONE_NETWORK | {"networks": "single_task"}}
 
 
