@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -57,7 +57,9 @@ class AffinityConfig(Section):
     estimator: str = Field(AUTO, description=f"{AUTO}, {', '.join(ESTIMATORS)}")
     every: int | None = Field(None, ge=1, description="steps between probes; null: the estimator's own")
     start: int = Field(0, ge=0, description="first step that may be probed")
-    stop: int | None = Field(None, ge=1, description="step from which on none is")
+    stop: Annotated[int, Field(ge=1)] | Literal["never", "confident"] = Field(
+        "never", description="step from which on none is; confident: once it is measured well enough for the choice"
+    )
     time: Literal["mean", "trapezoid", "winsorised"] = Field("mean", description="how the course becomes one number")
     divide_by_lr: bool = Field(False, description="divide by the learning rate, as the published matrices are")
     lookahead: Literal["sgd", "momentum", "optimizer"] | None = Field(
@@ -69,7 +71,7 @@ class AffinityConfig(Section):
 
     def options(self) -> dict[str, Any]:
         """Arguments of :class:`polytask.AffinityProbe`: what is not left to its default."""
-        return {name: value for name, value in self.model_dump().items() if value is not None}
+        return {name: value for name, value in self.model_dump().items() if value not in (None, "never")}
 
 
 class ConvergenceConfig(Section):

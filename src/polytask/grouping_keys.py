@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .errors import did_you_mean
+from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO
 from .grouping.baselines import GROUPINGS
 from .grouping.baselines.given import group_problems
+from .grouping.confidence import check_confidence
 
 if TYPE_CHECKING:
     from .config import Config
@@ -26,6 +27,11 @@ def grouping_problems(config: Config) -> list[str]:
         return [*problems, f"grouping: unknown way {config.grouping!r}; {did_you_mean(config.grouping, GROUPINGS)}"]
     if config.grouping == "given":
         problems += group_problems(config.targets, config.groups)
+    if config.affinity.stop == "confident":
+        try:
+            check_confidence(count)
+        except UserError as error:
+            problems += error.problems
     return [*problems, *_without_effect(config), *_unknown_names(config)]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from ..config import Config
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.baselines import GROUPINGS, Context
+from ..grouping.confidence import measured_enough
 from ..grouping.stability import Stability, selection_stability
 from ..processes import is_first, wait_for_all, world_size
 from ..training import TrainingResult
@@ -48,6 +51,8 @@ def affinity_probes(trainer: Trainer) -> list[AffinityProbe]:
     if config.networks in (1, "single_task") or len(trainer.data.tasks) == 1 or "affinity" not in grouping.needs:
         return []
     options = config.affinity.options() | ({"estimator": grouping.estimator} if grouping.estimator else {})
+    if config.affinity.stop == "confident":
+        options["enough"] = partial(measured_enough, budgets=_budgets(trainer), **_wishes(config))
     return [AffinityProbe(**options)]
 
 
@@ -90,16 +95,35 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         affinity = affinity_from_state(joint.callbacks[AffinityProbe.name], list(names))
         if is_first():
             affinity.save(trainer.run.affinity)
-    most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
-    numbers = range(1, max(1, min(len(names), most)) + 1) if config.networks == "auto" else [int(config.networks)]
-    wishes = {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
+        if config.affinity.stop == "confident":
+            trainer.display.say(_said_of_stop(affinity.meta["stop"]))
 
     def train(tasks: tuple[str, ...]) -> Mapping[str, float]:
         positions = [names.index(task) for task in tasks]
         training = "subset_" + "_".join(map(str, positions))
         return skills(trainer, trainer.train(training, training, positions), positions)
 
-    return Context(names, numbers, affinity, train, config.groups, config.seed, wishes)
+    return Context(names, _budgets(trainer), affinity, train, config.groups, config.seed, _wishes(config))
+
+
+def _budgets(trainer: Trainer) -> Sequence[int]:
+    """Numbers of networks to propose for."""
+    config = trainer.config
+    if config.networks != "auto":
+        return [int(config.networks)]
+    most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
+    return range(1, max(1, min(len(trainer.data.tasks), most)) + 1)
+
+
+def _wishes(config: Config) -> dict[str, Any]:
+    """What the networks are to be like."""
+    return {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
+
+
+def _said_of_stop(stop: int | str) -> str:
+    if stop == "confident":
+        return "affinity: never measured well enough for the choice, so it was probed to the end"
+    return f"affinity: measured well enough for the choice at step {stop}; not probed after it"
 
 
 def _stability(context: Context, selection: Selection) -> Stability | None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from polytask import Callback, MultiTaskModel, Task, UserError
+from polytask import Callback, MultiTaskModel, Rows, Task, UserError
 from polytask.balancing import TaskLosses
 from polytask.grouping.affinity import affinity_of_losses, lookahead_losses, virtual_step
+from polytask.grouping.confidence import measured_enough
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
 from small_training import TASKS, assert_same_result, make_model, make_rows, train
 
@@ -172,9 +173,43 @@ def test_pairs_are_counted_where_both_tasks_have_labels():
     assert 0 < counts[0, 1] == counts[1, 0] == counts[0, 0] < counts[1, 1] == 40
 
 
+def test_probing_ends_once_the_affinity_is_measured_well_enough(tmp_path):
+    def run(step=None, folder=None):
+        probe = AffinityProbe(3, stop="confident", enough=lambda affinity: affinity.meta["samples"] >= 5)
+        return train(probe, Interrupt(step), folder=folder, settings={"checkpoint_seconds": 0.0})
+
+    whole = run()
+    for moment in (14, 30):
+        with pytest.raises(KeyboardInterrupt):
+            run(moment, tmp_path / str(moment))
+        assert_same_result(whole, run(folder=tmp_path / str(moment)))
+    meta = affinity_from_state(whole.callbacks["affinity"], NAMES).meta
+    assert (meta["stop"], meta["samples"], whole.steps) == (16, 6, 40)  # sampled at 0, 3, .., 15; judged at 4, 8, ..
+    never = train(AffinityProbe(3, stop="confident", enough=lambda affinity: False)).callbacks["affinity"]
+    assert affinity_from_state(never, NAMES).meta["stop"] == "confident" and never["statistics"]["samples"] == 14
+    assert_same_result(whole, train(Callback()), callbacks=False)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_known_groups_end_the_measurement_and_unrelated_tasks_do_not(known):
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(256, 8, generator=draw)
+    tasks = [Task(name, kind="regression") for name in "abcd"]
+    noise = torch.randn(4, 256, generator=draw)
+    score = [inputs[:, 0] if index < 2 else inputs[:, 1] for index in range(4)]
+    labels = {task.name: score[i] + 0.1 * noise[i] if known else noise[i] for i, task in enumerate(tasks)}
+    rows = Rows.from_labels(inputs, labels, tasks)
+    torch.manual_seed(0)
+    model = MultiTaskModel(torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU()), tasks)
+    probe = AffinityProbe(1, stop="confident", enough=lambda affinity: measured_enough(affinity, (2,)))
+    train(probe, model=model, train=rows, validation=rows, settings={"optimizer": "sgd", "batch_size": 16})
+    assert (probe.end is not None) == known
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"stop": "sure"}, "a step, None or 'confident', found 'sure'"),
         ({"every": 0}, "every must be at least 1"),
         ({"start": 5, "stop": 5}, "0 <= start < stop"),
         ({"time": "median"}, "'median' is not known"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -21,11 +22,17 @@ from ...grouping.affinity import (
     shared_learning_rate,
 )
 from ...grouping.affinity_matrix import Affinity
+from ...grouping.confidence import check_confidence, measured_enough
+from ...processes import numbers_of_first
 from .callback import Callback
 
 if TYPE_CHECKING:
     from ...data import Batch
+    from ..evaluation import Evaluation
     from ..loop import Training
+
+#: Samples are to grow by this factor between two verdicts, so that all verdicts together cost little.
+GROWTH = 1.25
 
 
 class AffinityProbe(Callback):
@@ -38,7 +45,10 @@ class AffinityProbe(Callback):
             ``gramian`` that fits the model.
         every: Steps between probes. Default: the estimator's own.
         start: First step that may be probed.
-        stop: Step from which on none is; None for never.
+        stop: Step from which on none is; None for never; ``confident``: from the evaluation on at which the affinity is
+            measured well enough.
+        enough: With ``stop="confident"``: whether an affinity is measured well enough for the choice to be made from
+            it. It must depend on nothing else.
         time: How the course becomes one number: ``mean``, ``trapezoid`` or ``winsorised``, see
             :func:`~polytask.grouping.affinity.over_time`.
         divide_by_lr: Divide every sample by the learning rate of its step, as the published matrices are.
@@ -60,7 +70,8 @@ class AffinityProbe(Callback):
         *,
         estimator: str = AUTO,
         start: int = 0,
-        stop: int | None = None,
+        stop: int | Literal["confident"] | None = None,
+        enough: Callable[[Affinity], bool] = measured_enough,
         time: str = "mean",
         divide_by_lr: bool = False,
         **options: Any,
@@ -68,13 +79,17 @@ class AffinityProbe(Callback):
         problems = []
         if every is not None and every < 1:
             problems.append(f"affinity: every must be at least 1, found {every}")
-        if start < 0 or (stop is not None and stop <= start):
+        if isinstance(stop, str) and stop != "confident":
+            problems.append(f"affinity: expected stop to be a step, None or 'confident', found {stop!r}")
+        elif start < 0 or (isinstance(stop, int) and stop <= start):
             problems.append(f"affinity: expected 0 <= start < stop, found start={start} and stop={stop}")
         if time not in TIMES:
             problems.append(f"affinity: time {time!r} is not known; {did_you_mean(time, TIMES)}")
         raise_all(problems)
         self._candidates = make_estimators(estimator, options)
-        self.every, self.first, self.end = every, start, stop
+        self.every, self.first, self.end = every, start, stop if isinstance(stop, int) else None
+        self.until_confident, self.enough = stop == "confident", enough
+        self.judged = 0  # samples at the last verdict
         self.time, self.divide_by_lr = time, divide_by_lr
         self.estimator = self._candidates[0]
         self.chosen = False
@@ -82,6 +97,8 @@ class AffinityProbe(Callback):
         self.null = torch.zeros(2, 0, dtype=torch.float64)  # sums and counts
 
     def start(self, training: Training) -> None:
+        if self.until_confident:
+            check_confidence(len(training.tasks))
         self.statistics = AffinityStatistics(len(training.tasks))
         self.null = torch.zeros(2, len(training.tasks), dtype=torch.float64)
 
@@ -99,6 +116,16 @@ class AffinityProbe(Callback):
     ) -> None:
         if self.chosen and self._due(training.step, len(training.tasks)):
             self._add(training, self.estimator.after_forward(self.moment(training, batch), common, losses))
+
+    def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        samples = self.statistics.samples
+        if not self.until_confident or self.end is not None or not samples or samples < GROWTH * self.judged:
+            return
+        self.judged = samples
+        affinity = affinity_from_state(self.state_dict(), [task.name for task in training.tasks])
+        if numbers_of_first([self.enough(affinity)])[0]:
+            self.end = training.step
+            training.write("affinity_stop", samples=samples)
 
     def _due(self, step: int, tasks: int) -> bool:
         every = self.every or self.estimator.every(tasks)
@@ -142,7 +169,7 @@ class AffinityProbe(Callback):
             **self.estimator.settings(),
             "every": self.every or self.estimator.every(self.statistics.tasks),
             "start": self.first,
-            "stop": self.end,
+            "stop": "confident" if self.until_confident and self.end is None else self.end,
             "time": self.time,
             "divide_by_lr": self.divide_by_lr,
         }
@@ -153,12 +180,15 @@ class AffinityProbe(Callback):
             "null": self.null,
             "settings": self.settings(),
             "chosen": self.chosen,
+            "end": self.end,
+            "judged": self.judged,
             "estimator": self.estimator.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.statistics.load_state_dict(state["statistics"])
         self.null, self.chosen = state["null"], state["chosen"]
+        self.end, self.judged = state["end"], state["judged"]
         self.estimator = next(c for c in self._candidates if c.name == state["settings"]["estimator"])
         self.estimator.load_state_dict(state["estimator"])
 
