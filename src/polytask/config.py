@@ -143,6 +143,9 @@ class Config(Section):
         ge=1,
         description="most networks that auto may train after the choice, those that it compares with included",
     )
+    start: Literal["scratch", "measured"] = Field(
+        "scratch", description="weights that networks start from: new ones, or those of the training that measured"
+    )
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
     converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
     distill: Literal[False] | str | dict[str, Any] = Field(

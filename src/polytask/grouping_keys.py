@@ -36,7 +36,7 @@ def grouping_problems(config: Config) -> list[str]:
 
 
 def _without_effect(config: Config) -> Iterator[str]:
-    grouping = GROUPINGS[config.grouping]
+    grouping, count = GROUPINGS[config.grouping], len(config.targets)
     chosen = config.networks not in (1, "single_task")
     if config.grouping != "tag" and not chosen:
         yield f"grouping: has an effect only with networks auto or above 1, found {config.networks}"
@@ -46,6 +46,13 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield f"affinity.estimator: has no effect with grouping: {config.grouping}, found {config.affinity.estimator!r}"
     if config.groups and config.grouping != "given":
         yield f"groups: has an effect only with grouping: given, found {config.grouping!r}"
+    if config.start == "measured" and config.sharing != "hard":
+        yield f"start: measured weights are of a network with hard sharing, found sharing: {config.sharing!r}"
+    if config.start == "measured" and not (chosen and count > 1 and "affinity" in grouping.needs):
+        yield (
+            "start: measured needs a training for all tasks that measures affinity; found "
+            f"grouping: {config.grouping}, networks: {config.networks} and {count} targets"
+        )
     for key in ("max_size", "together", "apart"):
         if getattr(config, key) and not (chosen and key in grouping.heeds):
             yield f"{key}: has no effect with grouping: {config.grouping} and networks: {config.networks}"

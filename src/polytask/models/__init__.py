@@ -5,6 +5,7 @@ from .multitask import MultiTaskModel
 from .sharing import ARCHITECTURES, SHARING, sharing_options, sharing_problems
 from .stages import stages_of
 from .table_encoder import TableEncoder
+from .take_over import take_over
 from .task_encoder import Representation, TaskEncoder, TaskPart
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "sharing_options",
     "sharing_problems",
     "stages_of",
+    "take_over",
 ]

@@ -107,6 +107,10 @@ def _train(
     trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
 ) -> list[TrainingResult]:
     """Train networks as configured."""
+    start = None
+    if joint is not None and trainer.config.start == "measured":
+        start = joint.model
+        trainer.display.say(f"networks start from the weights of the training for all tasks (epoch {joint.epoch:g})")
     return [
         trainer.train(
             network.training,
@@ -118,6 +122,7 @@ def _train(
                 *distillation(trainer, network.tasks, singles),
                 *_convergence(trainer, network.tasks, joint, singles),
             ],
+            start=start,
         )
         for network in networks
     ]

@@ -10,6 +10,7 @@ from ..balancing import BALANCERS, Balancer
 from ..config import Config
 from ..data import Rows
 from ..errors import UserError
+from ..models import MultiTaskModel, take_over
 from ..task_order import task_order
 from ..training import (
     AsynchronousConvergence,
@@ -55,6 +56,7 @@ class Trainer:
         balancer: Balancer | None = None,
         plain: bool = True,
         callbacks: Sequence[Callback] = (),
+        start: MultiTaskModel | None = None,
     ) -> TrainingResult:
         """Train a network for the tasks at ``positions``, or take up or read again what is done of it.
 
@@ -65,9 +67,12 @@ class Trainer:
             balancer: Equal weights by default.
             plain: A baseline with hard sharing, whatever is configured.
             callbacks: What takes part.
+            start: A trained network whose weights it starts from.
         """
         tasks = [self.data.tasks[position] for position in positions]
         model = network_of(self.config, self.data.schema, tasks, plain=plain)
+        if start is not None:
+            take_over(model, start)
         if balancer is not None:
             balancer.bind([task.name for task in tasks])
             if cost := balancer.cost(model.shared_parameters()):

@@ -1,0 +1,41 @@
+"""Weights of a trained model for the start of another."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import UserError
+from .multitask import MultiTaskModel
+
+
+def take_over(model: MultiTaskModel, source: MultiTaskModel) -> None:
+    """Give ``model`` the encoder of ``source``, buffers included, and the heads of its own tasks.
+
+    Args:
+        model: Changed in place; its tasks are among those of ``source``.
+        source: A model of the same encoder, with hard sharing like ``model``.
+
+    Raises:
+        UserError: A way of sharing that is not hard, or tasks that ``source`` does not have.
+
+    Example:
+        >>> from polytask import Task
+        >>> source, model = (MultiTaskModel(torch.nn.Linear(3, 2), [Task(name) for name in names])
+        ...                  for names in ("ab", "b"))
+        >>> take_over(model, source)
+        >>> x = torch.randn(5, 3)
+        >>> torch.allclose(model(x)["b"], source(x)["b"])
+        True
+    """
+    if (model.sharing, source.sharing) != ("hard", "hard"):
+        raise UserError(f"weights can be taken over with hard sharing, found {model.sharing} and {source.sharing}")
+    places = {task.name: place for place, task in enumerate(source.tasks)}
+    missing = [task.name for task in model.tasks if task.name not in places]
+    if missing:
+        raise UserError(f"no weights for {', '.join(missing)}: the other model has only {', '.join(places)}")
+    model.encoder.load_state_dict(source.encoder.state_dict())
+    with torch.no_grad():
+        for place, task in enumerate(model.tasks):
+            ours, theirs = model.heads.task_parameters(place), source.heads.task_parameters(places[task.name])
+            for (mine, rows), (other, from_rows) in zip(ours, theirs, strict=True):
+                mine[rows] = other[from_rows].to(mine.device)
