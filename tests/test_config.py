@@ -56,6 +56,55 @@ def test_a_mistake_is_named_once_with_its_key(values, message):
     assert problem.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("entries", "message", "more"),
+    [
+        ([{"tasks": ["clik"], "balance": "dwa"}], "entry 1: 'clik' is not a target; did you mean 'click'?", {}),
+        ([{"tasks": ["click"]}], "entry 1: says nothing", {}),
+        ([{"tasks": ["click"], "balance": "dwaa"}], "entry 1: balance: unknown method 'dwaa'", {}),
+        (
+            [{"tasks": ["click"], "converge": "off", "joint": {"restore": True}}],
+            "entry 1: joint: has an effect only with converge: joint, found 'off'",
+            {},
+        ),
+        (
+            [{"tasks": ["click"], "balance": "dwa"}, {"tasks": ["click", "price"], "balance": "dwa"}],
+            "entry 2: no network that holds click, price is left for it",
+            {"networks": 1},
+        ),
+        ([{"tasks": ["click", "price"], "balance": "dwa"}], "entry 1: no network", {"networks": "single_task"}),
+        (
+            [{"tasks": ["click", "price"], "balance": "dwa"}],
+            "entry 1: no network",
+            {"grouping": "given", "groups": [["click"], ["price"]]},
+        ),
+    ],
+)
+def test_settings_of_a_network_that_cannot_be_used_are_refused(entries, message, more):
+    (problem,) = problems(network_settings=entries, **more)
+    assert problem.startswith(f"network_settings: {message}")
+
+
+def test_an_unknown_key_in_a_list_is_named():
+    (problem,) = problems(network_settings=[{"tasks": ["click"], "blance": "dwa"}])
+    assert problem == "unknown key 'network_settings.0.blance'; did you mean 'balance'?"
+
+
+def test_a_network_has_the_settings_of_the_first_entry_that_fits():
+    entries = [
+        {"tasks": ["click", "price"], "converge": False},
+        {"tasks": ["price"], "balance": {"name": "dwa", "temperature": 1.5}, "convergence": {"patience": 4}},
+    ]
+    config = make_config({**LEAST, "convergence": {"patience": 3}, "joint": {"restore": True},
+                          "network_settings": entries})  # fmt: skip
+    both, price, click = (config.for_network(tasks) for tasks in (["price", "click"], ["price"], ["click"]))
+    assert (both.converge, both.balance, both.convergence, both.joint.restore) == (
+        "off", "equal", ConvergenceConfig(), False)  # fmt: skip
+    assert (price.converge, price.balance["name"], price.convergence.patience) == ("joint", "dwa", 4)
+    assert price.joint.restore and click.model_dump() == {**config.model_dump(), "network_settings": ()}
+    assert make_config(yaml.safe_load(config.to_yaml())).for_network(["price"]) == price
+
+
 @pytest.mark.parametrize("key", LEAST)
 def test_a_missing_key_is_named(key):
     with pytest.raises(UserError, match=f"key '{key}' is missing"):

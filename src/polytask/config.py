@@ -6,19 +6,28 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from .balancing import BALANCERS
 from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO, ESTIMATORS
 from .grouping.baselines import GROUPINGS
 from .grouping_keys import grouping_problems
 from .launch import Processes
+from .learning_keys import (
+    Converge,
+    ConvergenceConfig,
+    JointConfig,
+    NetworkSettings,
+    Section,
+    SequentialConfig,
+    balance_problems,
+    convergence_without_effect,
+    network_settings_problems,
+)
 from .models import SHARING, sharing_problems
-from .task_order import ORDERS
 from .training import MTLKD, AffinityProbe, CooperativeDistillation, OnlineDistillation, TrainingSettings
 
 #: Distillation from teachers, by name.
@@ -28,12 +37,6 @@ DISTILLATIONS: dict[str, Any] = {
     "okd": OnlineDistillation,
     "scd": CooperativeDistillation,
 }
-
-
-class Section(BaseModel):
-    """Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelConfig(Section):
@@ -74,44 +77,6 @@ class AffinityConfig(Section):
         return {name: value for name, value in self.model_dump().items() if value not in (None, "never")}
 
 
-class ConvergenceConfig(Section):
-    """When a task has converged and how it is held; see :class:`polytask.training.callbacks.Converging`."""
-
-    patience: int = Field(10, ge=1)
-    min_evaluations: int | None = Field(None, ge=0)
-    min_delta: float = Field(0.0, ge=0)
-    relative: bool = False
-    patience_steps: int | None = Field(None, ge=1)
-    test: Literal["patience", "slope", "fixed"] = "patience"
-    fixed_step: int | dict[str, int] | None = None
-    teachers: int = Field(3, ge=1)
-    temperature: float = Field(1.0, gt=0)
-    kd_weight: float = Field(1.0, gt=0)
-    mixture: float = Field(1.0, gt=0, le=1)
-    half: bool = False
-    unlabelled: bool = False
-    reopen: bool = False
-    tail: int | None = Field(None, ge=0)
-    soft_labels: Literal["stored", "online"] = "stored"
-    soft_loss: Literal["own", "cross_entropy", "logits", "l1", "huber"] = "own"
-
-
-class JointConfig(Section):
-    """Further settings of ``converge: joint``; see :class:`polytask.AsynchronousConvergence`."""
-
-    restore: bool = False
-    returned: Literal["mean", "last", "last_task"] = "mean"
-
-
-class SequentialConfig(Section):
-    """The order of tasks with ``converge: sequential``; see :class:`polytask.SequentialConvergence`."""
-
-    order: str | tuple[str, ...] = Field("given", description=f"{', '.join(ORDERS)}, or names")
-    max_stage_steps: int | None = Field(None, ge=1)
-    restore: bool = True
-    learning_rate_restart: bool = True
-
-
 class Config(Section):
     """Everything that decides what a run does."""
 
@@ -147,9 +112,12 @@ class Config(Section):
         "scratch", description="weights that networks start from: new ones, or those of the training that measured"
     )
     balance: str | dict[str, Any] = Field("equal", description="method, or {name: method, its options}")
-    converge: Literal["joint", "sequential", "off"] = Field("joint", description="let every task keep its peak")
+    converge: Converge = Field("joint", description="let every task keep its peak")
     distill: Literal[False] | str | dict[str, Any] = Field(
         "off", description="distil from single-task models: off, mtlkd, okd or scd, or {name: scd, its options}"
+    )
+    network_settings: tuple[NetworkSettings, ...] = Field(
+        (), description="balance and convergence of the network that holds certain tasks, instead of the run's"
     )
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
     encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
@@ -201,9 +169,7 @@ class Config(Section):
         problems = []
         if isinstance(self.networks, int) and self.networks < 1:
             problems.append(f"networks: expected auto, single_task or a number of at least 1, found {self.networks}")
-        name = self.balance.get("name") if isinstance(self.balance, dict) else self.balance
-        if name not in BALANCERS:
-            problems.append(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
+        problems += balance_problems(self.balance)
         problems += sharing_problems(self.sharing, self.sharing_options)
         problems += grouping_problems(self)
         problems += distillation_problems(self.distill, self.sharing)
@@ -214,7 +180,8 @@ class Config(Section):
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
-        problems += self._without_effect()
+        problems += convergence_without_effect(self)
+        problems += network_settings_problems(self)
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
         for check in (self.training, self.processes, lambda: AffinityProbe(**self.affinity.options())):
@@ -226,15 +193,10 @@ class Config(Section):
             raise UserError(*problems)
         return self
 
-    def _without_effect(self) -> Iterator[str]:
-        """Settings of a convergence that is not on."""
-        for key, default, modes in (
-            ("convergence", ConvergenceConfig(), ("joint", "sequential")),
-            ("joint", JointConfig(), ("joint",)),
-            ("sequential", SequentialConfig(), ("sequential",)),
-        ):
-            if self.converge not in modes and getattr(self, key) != default:
-                yield f"{key}: has an effect only with converge: {' or '.join(modes)}, found {self.converge!r}"
+    def for_network(self, tasks: Sequence[str]) -> Config:
+        """The same with what :attr:`network_settings` says for a network of these tasks; the first that fits counts."""
+        own = next((entry for entry in self.network_settings if entry.fits(tasks)), None)
+        return self.model_copy(update={"network_settings": (), **(own.changes(self) if own else {})})
 
     def training(self) -> TrainingSettings:
         """The settings of every training of the run."""
@@ -412,9 +374,16 @@ def _explain(detail: Any, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _keys(path: Sequence[str]) -> list[str]:
+    """The keys of a section, which may be one of a list."""
     section: type[BaseModel] = Config
     for part in path:
-        annotation = section.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            section = annotation
+        if part in section.model_fields:
+            section = next(_sections(section.model_fields[part].annotation), section)
     return list(section.model_fields)
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

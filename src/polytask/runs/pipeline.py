@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,6 +14,7 @@ from ..config import Config, make_config, read_config
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
+from ..learning_keys import unused_entries
 from ..processes import is_first, wait_for_all
 from ..reporting import write_report
 from ..training import Callback, TrainingResult, check_balancer
@@ -89,6 +91,7 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     if config.baselines or probes:
         joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
     networks = plan_networks(trainer, joint)
+    _say_own_settings(trainer, networks)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
     singles = []
     afford = config.max_cost is not None and config.max_cost > len(networks) + len(everyone)
@@ -103,6 +106,21 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     return _finish(trainer, networks, results, joint if config.baselines else None, singles if config.baselines else [])
 
 
+def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
+    """Which networks have settings of their own, and which of these settings nobody has."""
+    names, entries = [task.name for task in trainer.data.tasks], trainer.config.network_settings
+    members = {network.training: [names[position] for position in network.tasks] for network in networks}
+    for training, tasks in members.items():
+        own = next((entry for entry in entries if entry.fits(tasks)), None)
+        if own is not None:
+            trainer.display.say(f"{training} ({', '.join(tasks)}): {own.describe()}")
+    for place in unused_entries(entries, list(members.values())):
+        held = ", ".join(entries[place].tasks)
+        trainer.display.warn(
+            f"network_settings: entry {place + 1} is not used: no network that holds {held} is left for it"
+        )
+
+
 def _train(
     trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
 ) -> list[TrainingResult]:
@@ -111,21 +129,24 @@ def _train(
     if joint is not None and trainer.config.start == "measured":
         start = joint.model
         trainer.display.say(f"networks start from the weights of the training for all tasks (epoch {joint.epoch:g})")
-    return [
-        trainer.train(
-            network.training,
-            network.training,
-            network.tasks,
-            balancer=make_balancer(trainer.config.balance),
-            plain=False,
-            callbacks=[
-                *distillation(trainer, network.tasks, singles),
-                *_convergence(trainer, network.tasks, joint, singles),
-            ],
-            start=start,
+    results = []
+    for network in networks:
+        own = trainer.for_network(network.tasks)
+        results.append(
+            own.train(
+                network.training,
+                network.training,
+                network.tasks,
+                balancer=make_balancer(own.config.balance),
+                plain=False,
+                callbacks=[
+                    *distillation(own, network.tasks, singles),
+                    *_convergence(own, network.tasks, joint, singles),
+                ],
+                start=start,
+            )
         )
-        for network in networks
-    ]
+    return results
 
 
 def _keep_better(
@@ -137,7 +158,8 @@ def _keep_better(
 ) -> tuple[list[Network], list[TrainingResult]]:
     """What is better on validation: in total the networks that were chosen or one for all, then for each task."""
     one = one_network(trainer, "all_in_one_network")
-    alternative = _train(trainer, one, joint, singles)
+    alike = trainer.config.model_copy(update={"network_settings": ()})  # own settings are for what was chosen
+    alternative = _train(replace(trainer, config=alike), one, joint, singles)
     names = [task.name for task in trainer.data.tasks]
     alone = [Network(f"single_task_{k}", (k,), (name,)) for k, name in enumerate(names)] if singles else []
     trained = dict(
@@ -204,7 +226,9 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
         if RunFolder.begun(out):
             refuse_existing(out)
         data = prepare(config)
-    check_balancer(balancer, network_of(config, data.schema, data.tasks))  # that a network can be made
+    network = network_of(config, data.schema, data.tasks)  # that one can be made
+    for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
+        check_balancer(method, network)
     return data
 
 

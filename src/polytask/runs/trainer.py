@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..balancing import BALANCERS, Balancer
@@ -91,6 +91,10 @@ class Trainer:
                 name=title,
                 progress=progress,
             )
+
+    def for_network(self, positions: Sequence[int]) -> Trainer:
+        """The same with the settings that are the own ones of a network of the tasks at ``positions``."""
+        return replace(self, config=self.config.for_network([self.data.tasks[p].name for p in positions]))
 
     def part(self, name: str, positions: Sequence[int]) -> Rows:
         """The rows of one part of the split that have a label for one of the tasks."""

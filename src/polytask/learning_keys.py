@@ -1,0 +1,159 @@
+"""Keys that say how a network learns: balance and convergence, for all networks of a run or for one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from .balancing import BALANCERS
+from .errors import did_you_mean
+from .task_order import ORDERS
+
+if TYPE_CHECKING:
+    from .config import Config
+
+
+#: YAML reads a bare off as False.
+Converge = Annotated[
+    Literal["joint", "sequential", "off"], BeforeValidator(lambda value: "off" if value is False else value)
+]
+
+
+class Section(BaseModel):
+    """Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConvergenceConfig(Section):
+    """When a task has converged and how it is held; see :class:`polytask.training.callbacks.Converging`."""
+
+    patience: int = Field(10, ge=1)
+    min_evaluations: int | None = Field(None, ge=0)
+    min_delta: float = Field(0.0, ge=0)
+    relative: bool = False
+    patience_steps: int | None = Field(None, ge=1)
+    test: Literal["patience", "slope", "fixed"] = "patience"
+    fixed_step: int | dict[str, int] | None = None
+    teachers: int = Field(3, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    kd_weight: float = Field(1.0, gt=0)
+    mixture: float = Field(1.0, gt=0, le=1)
+    half: bool = False
+    unlabelled: bool = False
+    reopen: bool = False
+    tail: int | None = Field(None, ge=0)
+    soft_labels: Literal["stored", "online"] = "stored"
+    soft_loss: Literal["own", "cross_entropy", "logits", "l1", "huber"] = "own"
+
+
+class JointConfig(Section):
+    """Further settings of ``converge: joint``; see :class:`polytask.AsynchronousConvergence`."""
+
+    restore: bool = False
+    returned: Literal["mean", "last", "last_task"] = "mean"
+
+
+class SequentialConfig(Section):
+    """The order of tasks with ``converge: sequential``; see :class:`polytask.SequentialConvergence`."""
+
+    order: str | tuple[str, ...] = Field("given", description=f"{', '.join(ORDERS)}, or names")
+    max_stage_steps: int | None = Field(None, ge=1)
+    restore: bool = True
+    learning_rate_restart: bool = True
+
+
+#: Sections with the kinds of convergence on which they have an effect.
+SECTIONS: dict[str, tuple[Section, tuple[str, ...]]] = {
+    "convergence": (ConvergenceConfig(), ("joint", "sequential")),
+    "joint": (JointConfig(), ("joint",)),
+    "sequential": (SequentialConfig(), ("sequential",)),
+}
+
+
+class NetworkSettings(Section):
+    """What differs from the run's settings for the networks that hold all of ``tasks``."""
+
+    tasks: tuple[str, ...] = Field(min_length=1)
+    balance: str | dict[str, Any] | None = None
+    converge: Converge | None = None
+    convergence: ConvergenceConfig | None = None
+    joint: JointConfig | None = None
+    sequential: SequentialConfig | None = None
+
+    def fits(self, tasks: Sequence[str]) -> bool:
+        """Whether a network of these tasks holds all of the entry's."""
+        return set(self.tasks) <= set(tasks)
+
+    def changes(self, config: Config) -> dict[str, Any]:
+        """The keys of a configuration that this entry replaces.
+
+        A section of the run's that has no effect with the entry's ``converge`` goes back to its default.
+        """
+        changes = {key: value for key in self.model_fields_set - {"tasks"} if (value := getattr(self, key)) is not None}
+        mode = changes.get("converge", config.converge)
+        return {key: default for key, (default, modes) in SECTIONS.items() if mode not in modes} | changes
+
+    def describe(self) -> str:
+        """What it says, in short.
+
+        Example:
+            >>> NetworkSettings(tasks=("a",), balance="dwa", converge="off").describe()
+            'balance dwa, converge off'
+        """
+        said = self.model_dump(exclude={"tasks"}, exclude_none=True, exclude_unset=True)
+        return ", ".join(f"{key} {value}" for key, value in said.items())
+
+
+def balance_problems(spec: str | dict[str, Any]) -> list[str]:
+    """What is wrong with the name of a balancing method."""
+    name = spec.get("name") if isinstance(spec, dict) else spec
+    return [] if name in BALANCERS else [f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}"]
+
+
+def convergence_without_effect(config: Config) -> Iterator[str]:
+    """Settings of a convergence that is not on."""
+    for key, (default, modes) in SECTIONS.items():
+        if config.converge not in modes and getattr(config, key) != default:
+            yield f"{key}: has an effect only with converge: {' or '.join(modes)}, found {config.converge!r}"
+
+
+def network_settings_problems(config: Config) -> Iterator[str]:
+    """Unknown tasks, settings that do not fit, and entries that no network can have where the networks are known."""
+    networks = _known_networks(config)
+    entries = config.network_settings
+    for place, entry in enumerate(entries):
+        where = f"network_settings: entry {place + 1}"
+        unknown = [task for task in entry.tasks if task not in config.targets]
+        found = [f"{task!r} is not a target; {did_you_mean(task, config.targets)}" for task in unknown]
+        if not entry.describe():
+            found.append("says nothing; give balance, converge or a section of it")
+        if entry.balance is not None:
+            found += balance_problems(entry.balance)
+        found += convergence_without_effect(config.model_copy(update=entry.changes(config)))
+        if networks is not None and not unknown and place in unused_entries(entries, networks):
+            found.append(f"no network that holds {', '.join(entry.tasks)} is left for it; drop it, or put it first")
+        yield from (f"{where}: {problem}" for problem in found)
+
+
+def unused_entries(entries: Sequence[NetworkSettings], networks: Sequence[Sequence[str]]) -> list[int]:
+    """Places of the entries that are the first to fit no network.
+
+    Example:
+        >>> one, two = NetworkSettings(tasks=("a",)), NetworkSettings(tasks=("a", "b"))
+        >>> unused_entries([two, one], [("a", "b"), ("a", "c")]), unused_entries([one, two], [("a", "b"), ("c",)])
+        ([], [1])
+    """
+    used = {next((place for place, entry in enumerate(entries) if entry.fits(tasks)), None) for tasks in networks}
+    return [place for place in range(len(entries)) if place not in used]
+
+
+def _known_networks(config: Config) -> list[tuple[str, ...]] | None:
+    """The tasks of each network, where they are not chosen."""
+    if config.networks == "single_task" or config.grouping == "one_per_task":
+        return [(target,) for target in config.targets]
+    if config.networks == 1 or config.grouping == "all_in_one" or len(config.targets) == 1:
+        return [config.targets]
+    return [tuple(group) for group in config.groups] if config.grouping == "given" else None
