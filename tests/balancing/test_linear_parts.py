@@ -11,7 +11,7 @@ from torch.autograd import grad
 
 from polytask.balancing.gradients import Dense, representation_rows, rows_at_representation
 from polytask.balancing.last_layer import last_layer_rows
-from polytask.balancing.linear_parts import Readout, layer_of, readout
+from polytask.balancing.linear_parts import Owners, Readout, layer_of, readout
 
 X = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.randn(12, 3, generator=torch.Generator().manual_seed(1))
@@ -163,3 +163,36 @@ def test_a_weight_that_is_used_twice_or_not_linearly_is_differentiated() -> None
     conv = nn.Conv1d(1, 2, 3)
     assert layer_of(conv.weight, conv(torch.ones(2, 1, 5)).flatten(1)) is None
     assert layer_of(nn.Linear(6, 6).weight, layer(torch.ones(2, 6))) is None
+
+
+@pytest.mark.parametrize("heads", [Wide(), Separate(), Separate(hidden=True)])
+def test_a_structure_found_once_is_trusted_and_gives_the_same(heads: nn.Module) -> None:
+    owners, encoder = Owners(), trunk()
+    for step in range(70):  # beyond the steps for which it is trusted
+        features = encoder(X + step)
+        values = losses_of(heads, features)
+        found, fresh = readout(values, features, owners=owners), readout(values, features)
+        assert found is not None and fresh is not None
+        torch.testing.assert_close(found.errors, fresh.errors)
+        torch.testing.assert_close(found.owned, fresh.owned)
+
+
+def test_what_is_known_of_other_tasks_is_not_taken_over() -> None:
+    owners, heads = Owners(), Separate()
+    features = trunk()(X)
+    values = losses_of(heads, features)
+    for present in ([0, 1], [0, 2], [1, 2], [0, 1]):
+        found = readout(values[present], features, owners=owners, present=tuple(present))
+        fresh = readout(values[present], features)
+        assert found is not None and fresh is not None
+        torch.testing.assert_close(found.owned, fresh.owned)
+
+
+def test_an_output_that_is_silent_now_is_not_taken_for_nobodys() -> None:
+    owners, heads = Owners(), Separate()
+    for silent in (True, False):
+        features = trunk()(X)
+        values = losses_of(heads, features) * torch.tensor([1.0, 0.0 if silent else 1.0, 1.0])
+        found = readout(values, features, owners=owners)
+        assert found is not None
+        assert bool((found.owned.sum(1) == 1).all()) != silent

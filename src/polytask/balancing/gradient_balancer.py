@@ -25,6 +25,7 @@ from .gradients import (
     scalar_with_gradients,
     shared_rows,
 )
+from .linear_parts import Owners
 from .needs import Gradients, Needs
 from .task_losses import TaskLosses
 
@@ -79,6 +80,7 @@ class GradientBalancer(Balancer):
         self.every = every
         self.head_weighting = head_weighting
         self._engine: list[Any] = []
+        self._owners = Owners()
         self._means = torch.zeros(0)  # [K] losses of the step in progress, for methods that look at them, too
         self.found: Tensor
         self.register_buffer("found", torch.ones(0))
@@ -182,9 +184,15 @@ class GradientBalancer(Balancer):
     def _rows(self, step: StepTensors) -> list[Block]:
         if self.gradients == "representation":
             assert step.features is not None
-            return rows_at_representation(step.values, step.features)
+            return rows_at_representation(step.values, step.features, **self._structure(step))
         assert step.shared is not None
-        return [Dense(rows) for rows in shared_rows(step.values, step.features, step.shared)]
+        rows = shared_rows(step.values, step.features, step.shared, **self._structure(step))
+        return [Dense(row) for row in rows]
+
+    def _structure(self, step: StepTensors) -> dict[str, Any]:
+        """What is known about the heads' structure from earlier steps."""
+        present = () if step.losses.complete else tuple(step.present.tolist())
+        return {"owners": self._owners, "present": present}
 
     def _find(self, step: StepTensors, rows: list[Block] | None, factor: Tensor | None = None) -> Tensor:
         """``[K]`` new weights, kept for the next steps; NaN, with the state as it was, if a gradient is not finite.

@@ -6,7 +6,7 @@ Rows are the gradients of the tasks, one block per parameter (or per representat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.autograd import Function, grad
 
 from ..errors import UserError
 from ..processes import sum_over_processes, world_size
-from .linear_parts import Readout, readout, seeds, walk
+from .linear_parts import Owners, Readout, readout, seeds, walk
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,23 @@ class Dense:
 Block = Dense | Readout
 
 
-def rows_at_representation(values: Tensor, features: Sequence[Tensor]) -> list[Block]:
+def rows_at_representation(
+    values: Tensor, features: Sequence[Tensor], *, owners: Owners | None = None, present: Hashable = None
+) -> list[Block]:
     """Gradients of every loss at the shared representation; linear heads are recognised, and cost next to nothing.
 
     Args:
         values: ``[n]`` losses.
         features: Representations, ``[B, ...]`` each.
+        owners: See :func:`~polytask.balancing.linear_parts.readout`.
+        present: Likewise.
 
     Raises:
         UserError: If the losses do not depend on ``features``.
     """
     found: list[Block] = []
     for i, part in enumerate(features):
-        structure = readout(values, part, [*features[:i], *features[i + 1 :]])
+        structure = readout(values, part, [*features[:i], *features[i + 1 :]], owners=owners, present=(i, present))
         if structure is None:
             return [Dense(rows) for rows in representation_rows(values, features)]
         found.append(structure)
@@ -95,7 +99,13 @@ def representation_rows(values: Tensor, features: Sequence[Tensor]) -> list[Tens
 
 
 def shared_rows(
-    values: Tensor, features: Sequence[Tensor] | None, shared: Sequence[Tensor], *, reduce: bool = True
+    values: Tensor,
+    features: Sequence[Tensor] | None,
+    shared: Sequence[Tensor],
+    *,
+    reduce: bool = True,
+    owners: Owners | None = None,
+    present: Hashable = None,
 ) -> list[Tensor]:
     """Gradients of every loss for the shared parameters, averaged over processes.
 
@@ -112,7 +122,8 @@ def shared_rows(
     if features is None:
         outputs, blocks = [values], [Dense(seeds(values, ())[0])]
     else:
-        outputs, blocks = list(features), rows_at_representation(values, features)
+        outputs = list(features)
+        blocks = rows_at_representation(values, features, owners=owners, present=present)
     rows = [parameter.new_zeros(len(values), *parameter.shape) for parameter in shared]
     # One after another: as fast as batched on a CPU for dense layers and faster for convolutions and attention.
     for i in range(len(values)):

@@ -8,19 +8,26 @@ inputs, in which most of a gradient lies behind a ReLU, and is exact; the others
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
 from torch.autograd import grad
 
 from ..processes import sum_over_processes, world_size
-from .linear_parts import Linear, layer_of, readout, seeds, slope
-from .randomness import seeded, step_seed
+from .linear_parts import Linear, Owners, Readout, layer_of, readout, seeds, slope
+from .randomness import step_seed
 
 
 def last_layer_rows(
-    values: Tensor, features: Sequence[Tensor], weight: Tensor, *, directions: int, seed: int
+    values: Tensor,
+    features: Sequence[Tensor],
+    weight: Tensor,
+    *,
+    directions: int,
+    seed: int,
+    owners: Owners | None = None,
+    present: Hashable = None,
 ) -> Tensor | None:
     """``[n, D_out, r]``: gradients for ``weight`` along ``r`` directions, averaged over processes.
 
@@ -30,6 +37,8 @@ def last_layer_rows(
         weight: ``[D_out, D_in]`` of a linear layer on the way to them.
         directions: r; from ``D_in`` on, the gradients themselves.
         seed: Of the directions, equal on every process.
+        owners: See :func:`~polytask.balancing.linear_parts.readout`.
+        present: Likewise.
 
     Returns:
         None where there is no such layer: the caller differentiates.
@@ -39,10 +48,12 @@ def last_layer_rows(
     if not _everywhere(len(found) == len(features), values):
         return None
     sketch = _directions([layer.inputs for layer in found], directions, seed)
-    parts = [
-        _rows(values, features, i, layer, layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch)
-        for i, layer in enumerate(found)
-    ]
+    parts = []
+    for i, (layer, here) in enumerate(zip(found, features, strict=True)):
+        projected = layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch
+        others = [*features[:i], *features[i + 1 :]]
+        heads = readout(values, here, others, owners=owners, present=(i, present))
+        parts.append(_rows(values, here, heads, layer, projected))
     rows = sum(parts[1:], parts[0])
     return sum_over_processes(rows) / world_size() if world_size() > 1 else rows
 
@@ -61,21 +72,21 @@ def _directions(inputs: Sequence[Tensor], number: int, seed: int) -> Tensor | No
         return None
     total = sum_over_processes(torch.stack([part.float().sum(0) for part in inputs]).sum(0))
     mean = torch.nn.functional.normalize(torch.nan_to_num(total), dim=0)[:, None]
-    with seeded(step_seed(seed, number), mean.device):
-        random = torch.randn(width, number - 1, device=mean.device) / max(1, number - 1) ** 0.5
+    generator = torch.Generator(mean.device).manual_seed(step_seed(seed, number))
+    random = torch.randn(width, number - 1, device=mean.device, generator=generator) / max(1, number - 1) ** 0.5
     return torch.cat([mean, random - mean @ (mean.T @ random)], 1)
 
 
-def _rows(values: Tensor, features: Sequence[Tensor], part: int, layer: Linear, projected: Tensor) -> Tensor:
-    """``[n, D_out, r]`` from the projected inputs ``[N, r]`` of the layer behind one of the representations."""
-    here, others = features[part], [*features[:part], *features[part + 1 :]]
-    heads = readout(values, here, others)
+def _rows(values: Tensor, here: Tensor, heads: Readout | None, layer: Linear, projected: Tensor) -> Tensor:
+    """``[n, D_out, r]`` from the projected inputs ``[N, r]`` of the layer behind the representation ``here``."""
     factor = None if heads is None else slope(layer, here)
     if heads is None or factor is None:
         return _differentiated(values, here, layer).transpose(1, 2) @ projected
     # delta of loss i is the sum over its outputs p of errors_p x weight_p, times the slope: first per output.
     per_output = factor.T @ (heads.errors[:, :, None] * projected[:, None]).flatten(1)
     per_output = per_output.view(-1, len(heads.weight), projected.shape[1]) * heads.weight.T[:, :, None]
+    if len(heads.weight) == heads.owned.shape[1] and bool((heads.owned.sum(0) == 1).all()):  # one output for each
+        return per_output.transpose(0, 1)[heads.owned.argmax(0)]
     return torch.einsum("dwr,wn->ndr", per_output, heads.owned)
 
 

@@ -5,7 +5,7 @@ Nothing is assumed: a graph that does not have the structure gives None, and pla
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ ELEMENTWISE = {
 }  # fmt: skip
 #: Losses that pass through float16 are multiplied by this, below which small gradients would vanish.
 HALF_SCALE = 1024.0
+#: Steps for which a structure once found is taken for granted, and how many structures are remembered.
+TRUSTED, MOST_KNOWN = 64, 31
 
 
 def seeds(values: Tensor, through: Sequence[Tensor]) -> tuple[Tensor, float]:
@@ -114,40 +116,77 @@ class Readout:
         return (self.errors * self.owned.T[:, None]) @ self.weight
 
 
-def readout(values: Tensor, features: Tensor, others: Sequence[Tensor] = ()) -> Readout | None:
+class Owners:
+    """Which loss owns which output: found out by a backward pass per loss, then taken for granted for some steps while
+    the graph between them looks the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[Tensor, int]] = {}
+
+    def recall(self, key: Hashable) -> Tensor | None:
+        """``[W, n]`` as kept under ``key``; None if that is too long ago."""
+        owned, left = self._known.get(key, (None, 0))
+        if owned is None or left == 0:
+            return None
+        self._known[key] = owned, left - 1
+        return owned
+
+    def keep(self, key: Hashable, owned: Tensor) -> None:
+        """Remember ``owned`` if it is complete: an output without any error just now may be anybody's."""
+        if bool((owned.sum(1) == 1).all()):
+            self._known.pop(key, None)
+            self._known = {key: (owned, TRUSTED), **dict(list(self._known.items())[:MOST_KNOWN])}
+
+
+def readout(
+    values: Tensor,
+    features: Tensor,
+    others: Sequence[Tensor] = (),
+    *,
+    owners: Owners | None = None,
+    present: Hashable = None,
+) -> Readout | None:
     """The structure of everything between ``features`` and the losses, if it is the one of :class:`Readout`.
 
     Args:
         values: ``[n]`` losses.
         features: ``[B, D]``.
         others: Further representations, through which no way leads to ``features``.
+        owners: What is known from earlier steps of the same loop.
+        present: Which tasks the losses are of.
     """
     origin = features.grad_fn
     if origin is None or features.ndim != 2:
         return None
     stops = [origin, *(part.grad_fn for part in others)]
-    readers = [
-        node
-        for node in walk([values.grad_fn], stops)
-        if any(following is origin for following, _ in node.next_functions)
-    ]
+    nodes = list(walk([values.grad_fn], stops))
+    readers = [node for node in nodes if any(following is origin for following, _ in node.next_functions)]
     layers = [as_linear(node) for node in readers]
     if not layers or any(layer is None or layer.source is not origin for layer in layers):
         return None
     found = [layer for layer in layers if layer is not None]
+    weight = torch.cat([layer.weight.float() for layer in found], 1).T
+    outputs = [layer.outputs for layer in found]
     starts, scale = seeds(values, [features])
+    key = (present, len(values), len(weight), tuple(node.name() for node in nodes))
+    owned = None if owners is None else owners.recall(key)
+    if owned is not None:
+        parts = grad(values, outputs, starts.diagonal(), retain_graph=True)
+        errors = torch.cat([part.float() for part in parts], 1)
+        return Readout(errors if scale == 1 else errors / scale, weight, owned)
     try:
-        parts = grad(values, [layer.outputs for layer in found], starts, retain_graph=True, is_grads_batched=True)
+        parts = grad(values, outputs, starts, retain_graph=True, is_grads_batched=True)
     except RuntimeError:  # a loss that torch.func cannot batch
         return None
     errors = torch.cat([part.float() for part in parts], 2)
-    if scale != 1:
-        errors = errors / scale
     used = errors.abs().sum(1) != 0  # many times faster than any()
     if not bool((used.sum(0) <= 1).all()):
         return None  # an output with several losses
-    weight = torch.cat([layer.weight.float() for layer in found], 1).T
-    return Readout(errors.sum(0), weight, used.T.float())
+    owned = used.T.float()
+    if owners is not None:
+        owners.keep(key, owned)
+    errors = errors.sum(0)
+    return Readout(errors if scale == 1 else errors / scale, weight, owned)
 
 
 def layer_of(weight: Tensor, features: Tensor) -> Linear | None:

@@ -16,6 +16,8 @@ from ..gradients import gramian, rows_at_representation, shared_rows
 from ..last_layer import last_layer_rows
 from ..task_losses import TaskLosses
 
+#: Directions times tasks, at most, by default.
+WORK = 256
 L0 = ("first", "first_epoch", "logC")
 OPTIMISERS = ("adam", "sgd")
 
@@ -62,7 +64,8 @@ class GradNorm(GradientBalancer):
             ``representation``: norms at the shared representation. ``exact``: of all shared parameters.
         directions: Directions along which the norms for a linear last layer are measured: the mean of its inputs and
             random ones, which leaves an error of a few percent. From the layer's number of inputs on the norms are
-            exact, at the cost of a backward pass through the layer per task.
+            exact, at the cost of a backward pass through the layer per task. By default 16 for up to 16 tasks, then
+            fewer (at least 4): their product with the number of tasks is the work.
         every: Steps between updates of the weights.
 
     Cost:
@@ -97,13 +100,14 @@ class GradNorm(GradientBalancer):
         classes: Mapping[str, int] | None = None,
         w_min: float = 1e-3,
         gradients: str = "last_layer",
-        directions: int = 16,
+        directions: int | None = None,
         every: int = 1,
     ) -> None:
         super().__init__(gradients=gradients, every=every, head_weighting=True)
         self._check(optimiser=(optimiser, OPTIMISERS), **({"l0": (l0, L0)} if isinstance(l0, str) else {}))
         self._check_range(alpha=(alpha, 0, float("inf")), lr=(lr, 0, float("inf")), w_min=(w_min, 1e-12, 1))
-        self._check_range(directions=(directions, 2, float("inf")))
+        if directions is not None:
+            self._check_range(directions=(directions, 2, float("inf")))
         if l0 == "logC" and not classes:
             raise UserError("balancer 'gradnorm': l0='logC' needs classes, such as {'intent': 7}")
         self.alpha, self.lr, self.optimiser, self.l0, self.w_min = alpha, lr, optimiser, l0, w_min
@@ -162,15 +166,21 @@ class GradNorm(GradientBalancer):
     def _squares(self, step: StepTensors) -> Tensor:
         if self.gradients == "representation":
             assert step.features is not None
-            squares = gramian(rows_at_representation(step.values, step.features)).diagonal()
+            squares = gramian(rows_at_representation(step.values, step.features, **self._structure(step))).diagonal()
             return sum_over_processes(squares) / world_size() ** 2
         assert step.shared is not None
         shared, rows = step.shared, None
         if self.gradients == "last_layer":
             shared = [last_layer(shared)]
             if step.features is not None:
+                directions = self.directions or max(4, min(16, WORK // len(self.tasks)))
                 sketched = last_layer_rows(
-                    step.values, step.features, shared[0], directions=self.directions, seed=self.steps
+                    step.values,
+                    step.features,
+                    shared[0],
+                    directions=directions,
+                    seed=self.steps,
+                    **self._structure(step),
                 )
                 rows = None if sketched is None else [sketched]
         rows = shared_rows(step.values, step.features, shared) if rows is None else rows
