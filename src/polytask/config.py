@@ -147,6 +147,9 @@ class Config(Section):
     device: str = "auto"
     precision: str = "32"
     threads: int | None = None
+    jobs: int = Field(
+        1, ge=1, description="networks that train side by side, each in a process and a thread of its own"
+    )
     devices: int = Field(1, ge=1, description="processes of this machine that train together; one per GPU")
     nodes: int = Field(1, ge=1, description="machines on which the same command is started")
     strategy: str = Field("ddp", description="how processes share: ddp")
@@ -182,6 +185,11 @@ class Config(Section):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
         problems += convergence_without_effect(self)
         problems += network_settings_problems(self)
+        if self.jobs > 1 and self.devices * self.nodes > 1:
+            problems.append(
+                f"jobs: networks train side by side ({self.jobs}), or several processes train each of them "
+                f"(devices: {self.devices}, nodes: {self.nodes}), not both; set one of them to 1"
+            )
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
         for check in (self.training, self.processes, lambda: AffinityProbe(**self.affinity.options())):

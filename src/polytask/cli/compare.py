@@ -91,7 +91,8 @@ def _interval(found: dict[str, Any], digits: int) -> str:
 
 def make_pool(jobs: int | None, ray: str | None) -> tuple[Any, int]:
     """Where runs are done, and how many at once."""
-    from ..comparison.pools import InProcess, Processes, RayCluster, default_jobs
+    from ..comparison.pools import InProcess, Processes, RayCluster
+    from ..local_processes import default_jobs
 
     if jobs is not None and jobs < 0:
         raise UserError(f"--jobs: expected at least 0, found {jobs}")

@@ -58,6 +58,9 @@ def fit(
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     device: o.Device = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="networks that train side by side, a process each [default: 1]")
+    ] = None,
     devices: o.Devices = None,
     nodes: o.Nodes = None,
     strategy: o.Strategy = None,
@@ -94,6 +97,7 @@ def fit(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "device": device,
+        "jobs": jobs,
         "devices": devices,
         "nodes": nodes,
         "strategy": strategy,

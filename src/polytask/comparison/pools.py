@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
-import threading
-import traceback
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from multiprocessing import connection, get_all_start_methods, get_context, parent_process
+from concurrent.futures import Future
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Protocol
 
-import torch
-
 from ..errors import UserError
-from ..files import read_json, write_json
+from ..local_processes import LocalProcesses, Result, attempt
 from .execute import execute
-
-#: A record, or None and what went wrong.
-Result = tuple[dict[str, Any] | None, str | None]
-LOG = "log.txt"
-#: Imported once, in the process that all runs are forked from; each takes seconds.
-PRELOADED = [execute.__module__, "lightning_fabric", "torchmetrics.functional", "sklearn.ensemble", "scipy.stats"]
 
 
 class Pool(Protocol):
@@ -51,52 +35,15 @@ class InProcess:
         pass
 
 
-class Processes:
-    """Every run in a process of its own: one that is killed or runs out of memory takes no other with it.
+class Processes(LocalProcesses):
+    """Every run in a process of its own.
 
     Args:
         jobs: Most processes at once; they share the GPUs, if there are any, in turn.
     """
 
     def __init__(self, jobs: int) -> None:
-        self._threads = ThreadPoolExecutor(jobs)
-        server = "forkserver" in get_all_start_methods()
-        self._context: Any = get_context("forkserver" if server else "spawn")
-        if server:
-            self._context.set_forkserver_preload(PRELOADED)
-        self._running: set[Any] = set()
-        self._gpus: SimpleQueue[int] = SimpleQueue()
-        self._count = torch.cuda.device_count()
-        for job in range(jobs):
-            self._gpus.put(job % self._count if self._count else -1)
-
-    def submit(self, spec: dict[str, Any], folder: Path) -> Future[Result]:
-        return self._threads.submit(self._run, spec, folder)
-
-    def _run(self, spec: dict[str, Any], folder: Path) -> Result:
-        folder.mkdir(parents=True, exist_ok=True)
-        answer = folder / "answer.json"
-        answer.unlink(missing_ok=True)
-        gpu = self._gpus.get()
-        process = self._context.Process(target=_child, args=(spec, str(folder), gpu))
-        self._running.add(process)
-        try:
-            process.start()
-            process.join()
-        finally:
-            self._running.discard(process)
-            self._gpus.put(gpu)
-        if not answer.exists():
-            return None, f"the process ended with status {process.exitcode}; see {folder / LOG}"
-        record, failure = read_json(answer)
-        answer.unlink()
-        return record, failure
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for process in list(self._running):
-            process.kill()
-        self._threads.shutdown()
+        super().__init__(jobs, execute)
 
 
 class RayCluster:
@@ -140,42 +87,6 @@ class RayCluster:
             self._ray.shutdown()
 
 
-def attempt(function: Callable[..., dict[str, Any]], spec: dict[str, Any], folder: Path) -> Result:
-    """A run's record, or the last line of what went wrong; all of it is in the run's log."""
-    try:
-        return function(spec, folder), None
-    except Exception as error:
-        failure = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        with (folder / LOG).open("a", encoding="utf-8") as log:
-            traceback.print_exc(file=log)
-        return None, " ".join(failure.split())
-
-
-def _child(spec: dict[str, Any], folder: str, gpu: int) -> None:
-    """The life of a run's own process."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if gpu >= 0:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
-    with (Path(folder) / LOG).open("a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), sys.stdout.fileno() if _is_file(sys.stdout) else 1)
-        os.dup2(log.fileno(), sys.stderr.fileno() if _is_file(sys.stderr) else 2)
-    write_json(Path(folder) / "answer.json", attempt(execute, spec, Path(folder)))
-
-
-def _is_file(stream: Any) -> bool:
-    with suppress(OSError, ValueError, AttributeError):
-        return stream.fileno() >= 0
-    return False
-
-
-def _end_with_parent() -> None:
-    """A run whose comparison was killed does not go on: the next comparison may be at work in its folder."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
 def _on_a_node(spec: dict[str, Any]) -> tuple[Result, dict[str, bytes]]:
     """The life of a run on a node, which need not see our disk: its files travel with the record."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -195,8 +106,3 @@ def _arrived(done: Future, folder: Path) -> Result:
         (folder / name).write_bytes(content)
     found: Result = result
     return found
-
-
-def default_jobs() -> int:
-    """One process per GPU, or else per core."""
-    return torch.cuda.device_count() or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

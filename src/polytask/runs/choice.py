@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
-from ..config import Config
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.baselines import GROUPINGS, Context
-from ..grouping.confidence import measured_enough
 from ..grouping.stability import Stability, selection_stability
 from ..processes import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, affinity_from_state
 from .keep import skills
+from .side_by_side import train_ahead
 from .trainer import Trainer
-
-#: The automatic choice looks at budgets up to this many networks.
-MOST_AUTOMATIC = 5
-
-
-@dataclass(frozen=True)
-class Network:
-    """One network of a run.
-
-    Attributes:
-        training: Name of its training.
-        tasks: Positions of the tasks that it is trained on.
-        serves: Names of the tasks that it predicts.
-    """
-
-    training: str
-    tasks: tuple[int, ...]
-    serves: tuple[str, ...]
+from .trainings import Network, Work, budgets, train_subset, wishes
 
 
 def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
     """One network for all tasks."""
     names = tuple(task.name for task in trainer.data.tasks)
     return [Network(training, tuple(range(len(names))), names)]
-
-
-def affinity_probes(trainer: Trainer) -> list[AffinityProbe]:
-    """What the joint training has to measure: the affinity, if the way of grouping needs it."""
-    config = trainer.config
-    grouping = GROUPINGS[config.grouping]
-    if config.networks in (1, "single_task") or len(trainer.data.tasks) == 1 or "affinity" not in grouping.needs:
-        return []
-    options = config.affinity.options() | ({"estimator": grouping.estimator} if grouping.estimator else {})
-    if config.affinity.stop == "confident":
-        options["enough"] = partial(measured_enough, budgets=_budgets(trainer), **_wishes(config))
-    return [AffinityProbe(**options)]
 
 
 def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Network]:
@@ -98,26 +67,17 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         if config.affinity.stop == "confident":
             trainer.display.say(_said_of_stop(affinity.meta["stop"]))
 
+    def work(tasks: tuple[str, ...]) -> Work:
+        positions = tuple(names.index(task) for task in tasks)
+        return Work("subset_" + "_".join(map(str, positions)), positions)
+
     def train(tasks: tuple[str, ...]) -> Mapping[str, float]:
-        positions = [names.index(task) for task in tasks]
-        training = "subset_" + "_".join(map(str, positions))
-        return skills(trainer, trainer.train(training, training, positions), positions)
+        return skills(trainer, train_subset(trainer, work(tasks)), work(tasks).positions)
 
-    return Context(names, _budgets(trainer), affinity, train, config.groups, config.seed, _wishes(config))
+    def ahead(subsets: Sequence[tuple[str, ...]]) -> None:
+        train_ahead(trainer, [work(tasks) for tasks in subsets])
 
-
-def _budgets(trainer: Trainer) -> Sequence[int]:
-    """Numbers of networks to propose for."""
-    config = trainer.config
-    if config.networks != "auto":
-        return [int(config.networks)]
-    most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
-    return range(1, max(1, min(len(trainer.data.tasks), most)) + 1)
-
-
-def _wishes(config: Config) -> dict[str, Any]:
-    """What the networks are to be like."""
-    return {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
+    return Context(names, budgets(trainer), affinity, train, config.groups, config.seed, wishes(config), ahead)
 
 
 def _said_of_stop(stop: int | str) -> str:

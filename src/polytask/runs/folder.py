@@ -141,6 +141,22 @@ class RunFolder:
         """Time of each finished phase."""
         return {name: phase["seconds"] for name, phase in self._state()["phases"].items()}
 
+    def events(self, training: str) -> Path:
+        """Events of a training that another process did, until they are taken over."""
+        return self.trainings / training / "events.jsonl"
+
+    def finished(self, training: str) -> bool:
+        """Whether a training has a result."""
+        return (self.trainings / training / "result.safetensors").exists()
+
+    def kept(self, training: str) -> bool:
+        """Whether a training has something to go on from."""
+        return self.finished(training) or bool(checkpoint_steps(self.trainings / training))
+
+    def begun_here(self, training: str) -> bool:
+        """Whether a training has begun, and its events are in the run's own log."""
+        return self.kept(training) and not self.events(training).exists()
+
     def forget_unfinished(self) -> None:
         """Cut the events after the last finished phase."""
         self.log.rewind(self._state()["log"])
@@ -160,19 +176,20 @@ class RunFolder:
             return
         state = self._state()
         before = state["phases"].get(name, {"seconds": 0.0, "done": False})
-        training = self.trainings / name
-        kept = (training / "result.safetensors").exists() or checkpoint_steps(training)
-        if not before["done"] and not kept:
+        aside = not before["done"] and self.events(name).exists()
+        if aside or (not before["done"] and not self.kept(name)):
             self.log.rewind(state["log"])
         started = time.monotonic()
-        done = False
+        done, taken = False, []
         try:
             yield
             done = True
+            taken = self.log.take_over(self.events(name)) if aside else []
         finally:
-            # A finished phase that is only read again keeps its time.
+            # A finished phase that is only read again keeps its time; one done by another process has that one's.
             spent = 0.0 if before["done"] else time.monotonic() - started
-            state["phases"][name] = {"seconds": before["seconds"] + spent, "done": done or before["done"]}
+            seconds = taken[-1]["seconds"] if taken else before["seconds"] + spent
+            state["phases"][name] = {"seconds": seconds, "done": done or before["done"]}
             if done and not before["done"]:
                 state["log"] = self.log.position()
             write_json(self.state, state)

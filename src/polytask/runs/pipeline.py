@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,27 +14,29 @@ from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
 from ..learning_keys import unused_entries
-from ..processes import is_first, wait_for_all
+from ..processes import is_first, wait_for_all, world_size
 from ..reporting import write_report
-from ..training import Callback, TrainingResult, check_balancer
+from ..training import TrainingResult, check_balancer
 from ..training.evaluation import trivial_levels
 from .bundle import save_network
-from .choice import Network, affinity_probes, one_network, plan_networks, record_kept, serving
+from .choice import one_network, plan_networks, record_kept, serving
 from .display import Display
-from .distill import distillation, needs_teachers
+from .distill import needs_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
 from .keep import best_for_each, grouping_pays, skills
 from .prepare import Prepared, fingerprint, prepare
 from .results import mean_gain, number, task_entry
+from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
+from .trainings import ALTERNATIVE, Network, Work, affinity_probes, train_joint, train_network, train_single
 
 #: How plans are called.
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = ("data", "checkpoint_seconds", "report_to", "devices", "nodes", "strategy")
+FREE_KEYS = ("data", "checkpoint_seconds", "report_to", "jobs", "devices", "nodes", "strategy")
 
 
 def fit_run(
@@ -85,24 +86,26 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
         trainer.display.say(line)
     for warning in data.warnings:
         trainer.display.warn(warning)
-    everyone = list(range(len(data.tasks)))
-    joint = None
-    probes = affinity_probes(trainer)
-    if config.baselines or probes:
-        joint = trainer.train("all_in_one", "all_in_one", everyone, callbacks=probes)
+    everyone = range(len(data.tasks))
+    baselines = config.baselines or needs_teachers(trainer)
+    alone = [Work(f"single_task_{position}", (position,)) for position in everyone]
+    together = [Work("all_in_one", tuple(everyone))] if config.baselines or affinity_probes(trainer) else []
+    train_ahead(trainer, [*together, *(alone if baselines else ())])
+    joint = train_joint(trainer)
     networks = plan_networks(trainer, joint)
     _say_own_settings(trainer, networks)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
     singles = []
     afford = config.max_cost is not None and config.max_cost > len(networks) + len(everyone)
-    if config.baselines or needs_teachers(trainer) or (gamble and afford):
-        singles = [
-            trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
-            for position in everyone
-        ]
+    if baselines or (gamble and afford):
+        train_ahead(trainer, alone)
+        singles = [train_single(trainer, position) for position in everyone]
+    one = one_network(trainer, ALTERNATIVE) if gamble else []
+    works = [network.work for network in [*networks, *one]]
+    train_ahead(trainer, works, joint=joint is not None, singles=bool(singles))
     results = _train(trainer, networks, joint, singles)
     if gamble:
-        networks, results = _keep_better(trainer, networks, results, joint, singles)
+        networks, results = _keep_better(trainer, networks, results, one, _train(trainer, one, joint, singles), singles)
     return _finish(trainer, networks, results, joint if config.baselines else None, singles if config.baselines else [])
 
 
@@ -125,41 +128,20 @@ def _train(
     trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
 ) -> list[TrainingResult]:
     """Train networks as configured."""
-    start = None
     if joint is not None and trainer.config.start == "measured":
-        start = joint.model
         trainer.display.say(f"networks start from the weights of the training for all tasks (epoch {joint.epoch:g})")
-    results = []
-    for network in networks:
-        own = trainer.for_network(network.tasks)
-        results.append(
-            own.train(
-                network.training,
-                network.training,
-                network.tasks,
-                balancer=make_balancer(own.config.balance),
-                plain=False,
-                callbacks=[
-                    *distillation(own, network.tasks, singles),
-                    *_convergence(own, network.tasks, joint, singles),
-                ],
-                start=start,
-            )
-        )
-    return results
+    return [train_network(trainer, network, joint, singles) for network in networks]
 
 
 def _keep_better(
     trainer: Trainer,
     networks: list[Network],
     results: list[TrainingResult],
-    joint: TrainingResult | None,
+    one: list[Network],
+    alternative: list[TrainingResult],
     singles: list[TrainingResult],
 ) -> tuple[list[Network], list[TrainingResult]]:
     """What is better on validation: in total the networks that were chosen or one for all, then for each task."""
-    one = one_network(trainer, "all_in_one_network")
-    alike = trainer.config.model_copy(update={"network_settings": ()})  # own settings are for what was chosen
-    alternative = _train(replace(trainer, config=alike), one, joint, singles)
     names = [task.name for task in trainer.data.tasks]
     alone = [Network(f"single_task_{k}", (k,), (name,)) for k, name in enumerate(names)] if singles else []
     trained = dict(
@@ -196,26 +178,10 @@ def _keep_better(
     return kept, [trained[network.training] for network in kept]
 
 
-def _convergence(
-    trainer: Trainer, group: Sequence[int], joint: TrainingResult | None, singles: list[TrainingResult]
-) -> list[Callback]:
-    """Convergence of a network, with what the plain trainings have shown about its tasks."""
-    names = [trainer.data.tasks[position].name for position in group]
-    best_epochs = gaps = None
-    if joint is not None:
-        best_epochs = {name: joint.tasks[name].best_epoch for name in names}
-    if joint is not None and singles:
-        gaps = {}
-        for position in group:
-            task, single = trainer.data.tasks[position], singles[position]
-            sign = 1 if task.metric_definition.higher_is_better else -1
-            alone, together = single.tasks[task.name].validation, joint.tasks[task.name].validation
-            gaps[task.name] = sign * (alone - together) / max(abs(alone), 1e-12)
-    return trainer.convergence(names, best_epochs, gaps)
-
-
 def _checked(config: Config, out: Path, resume: bool) -> Prepared:
     """The data, after everything that can be checked before anything is written."""
+    if config.jobs > 1 and world_size() > 1:
+        raise UserError(f"jobs: {world_size()} processes train each network together; set jobs to 1")
     balancer = make_balancer(config.balance)
     balancer.bind(config.targets)
     if resume:

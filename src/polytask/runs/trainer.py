@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..task_order import task_order
 from ..training import (
     AsynchronousConvergence,
     Callback,
+    EventLog,
     SequentialConvergence,
     TrainingResult,
     TrainingSettings,
@@ -38,6 +40,7 @@ class Trainer:
         display: Where progress is shown.
         settings: Resolved settings of every training.
         final_part: Part of the split that is read at the end.
+        aside: Trains for another process, which keeps the run's books: events go to the training's own folder.
     """
 
     config: Config
@@ -46,6 +49,7 @@ class Trainer:
     display: Display
     settings: TrainingSettings
     final_part: str = "test"
+    aside: bool = False
 
     def train(
         self,
@@ -77,7 +81,10 @@ class Trainer:
             balancer.bind([task.name for task in tasks])
             if cost := balancer.cost(model.shared_parameters()):
                 self.display.say(f"{title}: balancing by {balancer.name} costs {cost}")
-        with self.run.phase(folder), self.display.training(title) as progress:
+        done = self.run.finished(folder)
+        shown = nullcontext() if done else self.display.training(title)
+        log = self._log(folder)
+        with nullcontext() if self.aside else self.run.phase(folder), shown as progress:
             return fit(
                 model,
                 train=self.part("train", positions),
@@ -87,10 +94,20 @@ class Trainer:
                 settings=self.settings,
                 seed=self.config.seed,
                 folder=self.run.trainings / folder,
-                log=self.run.log,
+                log=log,
                 name=title,
                 progress=progress,
             )
+
+    def _log(self, folder: str) -> EventLog:
+        """Where the events of a training go; once begun aside it stays there, until the run takes them over."""
+        events = self.run.events(folder)
+        if not self.aside and not events.exists():
+            return self.run.log
+        log = EventLog(events)
+        if not self.run.kept(folder):
+            log.rewind(0)
+        return log
 
     def for_network(self, positions: Sequence[int]) -> Trainer:
         """The same with the settings that are the own ones of a network of the tasks at ``positions``."""

@@ -37,6 +37,18 @@ class EventLog:
         for listener in self.listeners:
             listener(_finite(line))
 
+    def take_over(self, path: Path) -> list[dict[str, Any]]:
+        """Append the events of another log, and give them."""
+        lines = path.read_bytes()
+        events = [json.loads(line) for line in lines.splitlines()]
+        if self.path is not None and is_first():
+            with self.path.open("ab") as stream:
+                stream.write(lines)
+            for event in events:
+                for listener in self.listeners:
+                    listener(event)
+        return events
+
     def position(self) -> int:
         """Where the next event will go; :meth:`rewind` takes it."""
         return self.path.stat().st_size if self.path is not None and self.path.exists() else 0

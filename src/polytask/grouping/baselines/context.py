@@ -27,6 +27,7 @@ class Context:
         groups: the user's own groups.
         seed: of what is drawn.
         wishes: as for :func:`~polytask.grouping.select_networks`.
+        ahead: told which networks :attr:`train` will be asked for, so that they may be trained side by side.
     """
 
     tasks: tuple[str, ...]
@@ -36,6 +37,7 @@ class Context:
     groups: Sequence[Sequence[str]] = ()
     seed: int = 0
     wishes: Mapping[str, Any] = field(default_factory=dict)
+    ahead: Callable[[Sequence[tuple[str, ...]]], None] | None = None
 
     @property
     def measured(self) -> Affinity:
@@ -47,6 +49,11 @@ class Context:
         if self.affinity is None:
             raise UserError("grouping: this method needs a measured affinity; found none")
         return self.affinity
+
+    def will_train(self, subsets: Sequence[tuple[str, ...]]) -> None:
+        """Say which networks :meth:`trained` will be called for."""
+        if self.ahead is not None:
+            self.ahead(subsets)
 
     def trained(self, tasks: Sequence[str]) -> Measured:
         """A network trained for ``tasks``.

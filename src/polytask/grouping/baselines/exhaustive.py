@@ -28,5 +28,6 @@ def exhaustive(context: Context) -> list[Selection]:
         )
     largest = context.wishes.get("max_size") or count
     subsets = [tasks for size in range(1, largest + 1) for tasks in combinations(context.tasks, size)]
+    context.will_train(subsets)
     table = [context.trained(tasks) for tasks in subsets]
     return [select_from_table(context.tasks, table, networks=budget)[0] for budget in context.budgets]

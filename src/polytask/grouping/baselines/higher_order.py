@@ -49,6 +49,7 @@ def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any
 def higher_order(context: Context) -> list[Selection]:
     """Trains every pair and every task alone, and chooses by what they predict; its scores are those of validation."""
     tasks = context.tasks
+    context.will_train([*((task,) for task in tasks), *combinations(tasks, 2)])
     losses = np.zeros((len(tasks), len(tasks)))
     for j, task in enumerate(tasks):
         losses[j, j] = -context.trained((task,)).scores[task]

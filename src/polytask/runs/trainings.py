@@ -1,0 +1,145 @@
+"""What a run trains, and how: each of its trainings is a function of the run and of trainings before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..config import Config
+from ..grouping.baselines import GROUPINGS
+from ..grouping.confidence import measured_enough
+from ..training import Callback, TrainingResult
+from ..training.callbacks import AffinityProbe
+from .distill import distillation
+from .trainer import Trainer, make_balancer
+
+#: The automatic choice looks at budgets up to this many networks.
+MOST_AUTOMATIC = 5
+
+
+@dataclass(frozen=True)
+class Work:
+    """A training, by what tells another process which one.
+
+    Attributes:
+        training: Its name; without numbers at the end, its kind.
+        positions: Its tasks.
+    """
+
+    training: str
+    positions: tuple[int, ...]
+
+    @property
+    def kind(self) -> str:
+        """What it is for.
+
+        Example:
+            >>> Work("subset_0_2", (0, 2)).kind
+            'subset'
+        """
+        return re.sub(r"(_\d+)+$", "", self.training)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a run.
+
+    Attributes:
+        training: Name of its training.
+        tasks: Positions of the tasks that it is trained on.
+        serves: Names of the tasks that it predicts.
+    """
+
+    training: str
+    tasks: tuple[int, ...]
+    serves: tuple[str, ...]
+
+    @property
+    def work(self) -> Work:
+        """Its training."""
+        return Work(self.training, self.tasks)
+
+
+#: The training of one network for all that ``auto`` compares with; it keeps the run's settings.
+ALTERNATIVE = "all_in_one_network"
+
+
+def train_joint(trainer: Trainer) -> TrainingResult | None:
+    """The all-in-one baseline, in which affinity is measured; None if neither is wanted."""
+    probes = affinity_probes(trainer)
+    if not trainer.config.baselines and not probes:
+        return None
+    return trainer.train("all_in_one", "all_in_one", range(len(trainer.data.tasks)), callbacks=probes)
+
+
+def train_single(trainer: Trainer, position: int) -> TrainingResult:
+    """The single-task model of one task."""
+    return trainer.train(f"single_task_{position}", f"single_task.{trainer.data.tasks[position].name}", [position])
+
+
+def train_subset(trainer: Trainer, work: Work) -> TrainingResult:
+    """A network whose only purpose is to know how good it is."""
+    return trainer.train(work.training, work.training, work.positions)
+
+
+def train_network(
+    trainer: Trainer, network: Network, joint: TrainingResult | None, singles: Sequence[TrainingResult]
+) -> TrainingResult:
+    """A network of the run, as configured."""
+    own = trainer if network.training == ALTERNATIVE else trainer.for_network(network.tasks)
+    return own.train(
+        network.training,
+        network.training,
+        network.tasks,
+        balancer=make_balancer(own.config.balance),
+        plain=False,
+        callbacks=[*distillation(own, network.tasks, singles), *_convergence(own, network.tasks, joint, singles)],
+        start=joint.model if joint is not None and own.config.start == "measured" else None,
+    )
+
+
+def affinity_probes(trainer: Trainer) -> list[AffinityProbe]:
+    """What the joint training has to measure: the affinity, if the way of grouping needs it."""
+    config = trainer.config
+    grouping = GROUPINGS[config.grouping]
+    if config.networks in (1, "single_task") or len(trainer.data.tasks) == 1 or "affinity" not in grouping.needs:
+        return []
+    options = config.affinity.options() | ({"estimator": grouping.estimator} if grouping.estimator else {})
+    if config.affinity.stop == "confident":
+        options["enough"] = partial(measured_enough, budgets=budgets(trainer), **wishes(config))
+    return [AffinityProbe(**options)]
+
+
+def budgets(trainer: Trainer) -> Sequence[int]:
+    """Numbers of networks to propose for."""
+    config = trainer.config
+    if config.networks != "auto":
+        return [int(config.networks)]
+    most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
+    return range(1, max(1, min(len(trainer.data.tasks), most)) + 1)
+
+
+def wishes(config: Config) -> dict[str, Any]:
+    """What the networks are to be like."""
+    return {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
+
+
+def _convergence(
+    trainer: Trainer, group: Sequence[int], joint: TrainingResult | None, singles: Sequence[TrainingResult]
+) -> list[Callback]:
+    """Convergence of a network, with what the plain trainings have shown about its tasks."""
+    names = [trainer.data.tasks[position].name for position in group]
+    best_epochs = gaps = None
+    if joint is not None:
+        best_epochs = {name: joint.tasks[name].best_epoch for name in names}
+    if joint is not None and singles:
+        gaps = {}
+        for position in group:
+            task, single = trainer.data.tasks[position], singles[position]
+            sign = 1 if task.metric_definition.higher_is_better else -1
+            alone, together = single.tasks[task.name].validation, joint.tasks[task.name].validation
+            gaps[task.name] = sign * (alone - together) / max(abs(alone), 1e-12)
+    return trainer.convergence(names, best_epochs, gaps)
