@@ -8,11 +8,11 @@ from typing import Any
 
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
-from ..grouping.baselines import GROUPINGS, Context
+from ..grouping.baselines import GROUPINGS, Context, Joint
 from ..grouping.stability import Stability, selection_stability
 from ..processes import is_first, wait_for_all, world_size
 from ..training import TrainingResult
-from ..training.callbacks import AffinityProbe, affinity_from_state
+from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state
 from .keep import skills
 from .side_by_side import train_ahead
 from .trainer import Trainer
@@ -67,6 +67,12 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         if config.affinity.stop == "confident":
             trainer.display.say(_said_of_stop(affinity.meta["stop"]))
 
+    trained = maps = None
+    if joint is not None:
+        trained = Joint(joint.model, trainer.data.rows["train"], trainer.data.rows["validation"])
+    if joint is not None and DataMaps.name in joint.callbacks:
+        maps = maps_from_state(joint.callbacks[DataMaps.name])
+
     def work(tasks: tuple[str, ...]) -> Work:
         positions = tuple(names.index(task) for task in tasks)
         return Work("subset_" + "_".join(map(str, positions)), positions)
@@ -77,7 +83,9 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
     def ahead(subsets: Sequence[tuple[str, ...]]) -> None:
         train_ahead(trainer, [work(tasks) for tasks in subsets])
 
-    return Context(names, budgets(trainer), affinity, train, config.groups, config.seed, wishes(config), ahead)
+    return Context(
+        names, budgets(trainer), affinity, train, config.groups, config.seed, wishes(config), trained, maps, ahead
+    )
 
 
 def _said_of_stop(stop: int | str) -> str:

@@ -30,7 +30,7 @@ from .results import mean_gain, number, task_entry
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
-from .trainings import ALTERNATIVE, Network, Work, affinity_probes, train_joint, train_network, train_single
+from .trainings import ALTERNATIVE, Network, Work, joint_wanted, train_joint, train_network, train_single
 
 #: How plans are called.
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
@@ -89,7 +89,7 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     everyone = range(len(data.tasks))
     baselines = config.baselines or needs_teachers(trainer)
     alone = [Work(f"single_task_{position}", (position,)) for position in everyone]
-    together = [Work("all_in_one", tuple(everyone))] if config.baselines or affinity_probes(trainer) else []
+    together = [Work("all_in_one", tuple(everyone))] if joint_wanted(trainer) else []
     train_ahead(trainer, [*together, *(alone if baselines else ())])
     joint = train_joint(trainer)
     networks = plan_networks(trainer, joint)
@@ -192,6 +192,12 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
         if RunFolder.begun(out):
             refuse_existing(out)
         data = prepare(config)
+    kinds = GROUPINGS[config.grouping].kinds
+    raise_all([
+        f"grouping: {config.grouping} is for {' and '.join(kinds)} targets, found {task.kind} {task.name!r}; use tag"
+        for task in data.tasks
+        if kinds and task.kind not in kinds
+    ])  # fmt: skip
     network = network_of(config, data.schema, data.tasks)  # that one can be made
     for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
         check_balancer(method, network)

@@ -12,10 +12,12 @@ from ..config import Config
 from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
 from ..training import Callback, TrainingResult
-from ..training.callbacks import AffinityProbe
+from ..training.callbacks import AffinityProbe, DataMaps
 from .distill import distillation
 from .trainer import Trainer, make_balancer
 
+#: What a way of grouping may need of a training for all tasks.
+JOINT_NEEDS = ("affinity", "joint", "data_maps")
 #: The automatic choice looks at budgets up to this many networks.
 MOST_AUTOMATIC = 5
 
@@ -68,11 +70,11 @@ ALTERNATIVE = "all_in_one_network"
 
 
 def train_joint(trainer: Trainer) -> TrainingResult | None:
-    """The all-in-one baseline, in which affinity is measured; None if neither is wanted."""
-    probes = affinity_probes(trainer)
-    if not trainer.config.baselines and not probes:
+    """The all-in-one baseline, in which affinity is measured; None if it is not wanted."""
+    if not joint_wanted(trainer):
         return None
-    return trainer.train("all_in_one", "all_in_one", range(len(trainer.data.tasks)), callbacks=probes)
+    everyone = range(len(trainer.data.tasks))
+    return trainer.train("all_in_one", "all_in_one", everyone, callbacks=joint_probes(trainer))
 
 
 def train_single(trainer: Trainer, position: int) -> TrainingResult:
@@ -101,16 +103,30 @@ def train_network(
     )
 
 
-def affinity_probes(trainer: Trainer) -> list[AffinityProbe]:
-    """What the joint training has to measure: the affinity, if the way of grouping needs it."""
+def joint_wanted(trainer: Trainer) -> bool:
+    """Whether a network for all tasks is trained: as a baseline, or for the way of grouping."""
+    return trainer.config.baselines or not set(JOINT_NEEDS).isdisjoint(_needs(trainer))
+
+
+def joint_probes(trainer: Trainer) -> list[Callback]:
+    """What the joint training has to measure for the way of grouping."""
     config = trainer.config
-    grouping = GROUPINGS[config.grouping]
-    if config.networks in (1, "single_task") or len(trainer.data.tasks) == 1 or "affinity" not in grouping.needs:
+    if "data_maps" in _needs(trainer):
+        return [DataMaps()]
+    if "affinity" not in _needs(trainer):
         return []
-    options = config.affinity.options() | ({"estimator": grouping.estimator} if grouping.estimator else {})
+    estimator = GROUPINGS[config.grouping].estimator
+    options = config.affinity.options() | ({"estimator": estimator} if estimator else {})
     if config.affinity.stop == "confident":
         options["enough"] = partial(measured_enough, budgets=budgets(trainer), **wishes(config))
     return [AffinityProbe(**options)]
+
+
+def _needs(trainer: Trainer) -> tuple[str, ...]:
+    """What the way of grouping needs, if networks are chosen at all."""
+    config = trainer.config
+    chosen = config.networks not in (1, "single_task") and len(trainer.data.tasks) > 1
+    return GROUPINGS[config.grouping].needs if chosen else ()
 
 
 def budgets(trainer: Trainer) -> Sequence[int]:

@@ -11,12 +11,15 @@ from polytask.grouping.baselines.by_affinity import by_affinity
 from polytask.grouping.baselines.context import Context
 from polytask.grouping.baselines.exhaustive import exhaustive
 from polytask.grouping.baselines.given import given
+from polytask.grouping.baselines.grad_tag import grad_tag
 from polytask.grouping.baselines.higher_order import higher_order
 from polytask.grouping.baselines.one_per_task import one_per_task
 from polytask.grouping.baselines.random_groups import random_groups
+from polytask.grouping.baselines.stg import stg
 from polytask.grouping.selection import Selection
 
-Need = Literal["affinity", "train", "groups"]
+Need = Literal["affinity", "train", "groups", "joint", "data_maps"]
+CLASSES = ("binary", "multiclass")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Grouping:
         heeds: the wishes that it keeps to.
         chooses: whether the budget has an effect.
         estimator: what the affinity has to be; None: what the user says.
+        kinds: the only kinds of tasks that it can do; none: any.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Grouping:
     heeds: tuple[str, ...] = ()
     chooses: bool = True
     estimator: str | None = None
+    kinds: tuple[str, ...] = ()
 
 
 WISHES = ("max_size", "together", "apart")
@@ -52,6 +57,21 @@ GROUPINGS = {
         ),
         Grouping("cosine", "cosine of the tasks' gradients", ("affinity",), by_affinity, WISHES, estimator="cosine"),
         Grouping("hoa", "trains all pairs and predicts larger networks from them", ("train",), higher_order, WISHES),
+        Grouping(
+            "grad_tag",
+            "estimates networks for random sets of tasks from the gradients of one; classification",
+            ("joint",),
+            grad_tag,
+            WISHES,
+            kinds=CLASSES,
+        ),
+        Grouping(
+            "stg",
+            "clusters tasks by the course of their samples' predictions; classification",
+            ("data_maps",),
+            stg,
+            kinds=CLASSES,
+        ),
         Grouping("exhaustive", "trains all networks, for at most 8 tasks", ("train",), exhaustive, ("max_size",)),
         Grouping("random", "random networks", (), random_groups, ("max_size",)),
         Grouping("given", "the groups that you give", ("groups",), given, chooses=False),

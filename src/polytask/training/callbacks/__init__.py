@@ -5,6 +5,7 @@ from .callback import Callback, ForwardPass
 from .convergence import AsynchronousConvergence
 from .converging import Converging
 from .cooperative import CooperativeDistillation
+from .data_maps import DataMaps, maps_from_state
 from .distilling import MTLKD
 from .early_stopping import EarlyStopping
 from .online import OnlineDistillation
@@ -17,9 +18,11 @@ __all__ = [
     "Callback",
     "Converging",
     "CooperativeDistillation",
+    "DataMaps",
     "EarlyStopping",
     "ForwardPass",
     "OnlineDistillation",
     "SequentialConvergence",
     "affinity_from_state",
+    "maps_from_state",
 ]
