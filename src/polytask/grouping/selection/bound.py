@@ -8,6 +8,13 @@ into served sets whose networks cost at most b together, and for any prices,
           <=  sum over r of p(r)  +  b * max(0, max over t of the sum of the t largest (top(r, t) - p(r)), over c(t)),
 
 so every choice of prices proves a bound; subgradient steps look for good ones (the Lagrange dual of the choice).
+
+Within a served set T every pair of tasks gives to each other, and only the sum of the two affinities counts. So with
+h = (gains + gains^T) / 2 and k helpers, at most all sums of
+
+    pair(r, t)  =  max over k of  (sum of the t - 1 largest h(r, .) + sum of the k best donors of r) / (t - 1 + k)
+
+bound the sum of the scores of T as well (not each score by itself); of the two bounds of a set the lower one counts.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ import numpy as np
 from polytask.grouping.selection.served import Served
 
 STEPS = 200
+MOST_PAIRED = 400  # tasks up to which pairs are looked at: it takes time with the third power of their number
 
 
 def upper_bound(
@@ -41,14 +49,16 @@ def upper_bound(
     """
     least = np.ones(served.count) if costs is None else np.minimum.accumulate(costs[:0:-1])[::-1]  # to serve t tasks
     tops = _tops(served)
-    tops[~np.isfinite(least)] = -np.inf
+    limits = [tops, _pair_tops(served, tops)] if 2 < served.count <= MOST_PAIRED else [tops]
+    for limit in limits:
+        limit[~np.isfinite(least)] = -np.inf
     least = np.where(np.isfinite(least), least, 1.0)
     equal = min(max(math.ceil(served.count * least[0] / budget), 1), served.limit)  # as if all served equally many
-    prices = np.where(np.isfinite(tops[equal - 1]), tops[equal - 1], tops.max(axis=0))
+    prices = np.where(np.isfinite(limits[-1][equal - 1]), limits[-1][equal - 1], tops.max(axis=0))
     bound, patience, scale = np.inf, 0, 1.0
     until = time.monotonic() + seconds
     for _ in range(STEPS):
-        value, direction = _dual(tops, prices, budget, least)
+        value, direction = _dual(limits, prices, budget, least)
         if bound - value > 1e-6 * abs(value - total):
             bound, patience = value, 0
         elif (patience := patience + 1) == 10:
@@ -72,12 +82,32 @@ def _tops(served: Served) -> np.ndarray:
     return tops
 
 
-def _dual(tops: np.ndarray, prices: np.ndarray, budget: float, least: np.ndarray) -> tuple[float, np.ndarray]:
+def _pair_tops(served: Served, tops: np.ndarray) -> np.ndarray:
+    """Shape [K, K]: ``pair(r, t)`` at ``[t - 1, r]``, as the module says; for t = 1 as :func:`_tops`."""
+    count = served.count
+    barred = np.eye(count, dtype=bool) if served.apart is None else served.apart | np.eye(count, dtype=bool)
+    donors, pairs = (np.where(barred, -np.inf, gains) for gains in (served.gains, (served.gains + served.gains.T) / 2))
+    given, shared = (
+        np.vstack([np.zeros(count), np.cumsum(-np.sort(-best, axis=1)[:, : count - 1], axis=1).T])
+        for best in (donors, pairs)
+    )
+    found = tops.copy()
+    for size in range(2, served.limit + 1):
+        helpers = np.arange(served.limit - size + 1)
+        found[size - 1] = ((shared[size - 1] + given[helpers]) / (size - 1 + helpers)[:, None]).max(axis=0)
+    return found
+
+
+def _dual(limits: list[np.ndarray], prices: np.ndarray, budget: float, least: np.ndarray) -> tuple[float, np.ndarray]:
     """The bound that the prices prove, and the direction in which it grows."""
-    order = np.argsort(prices - tops, axis=1)
-    sums = np.cumsum(np.take_along_axis(tops - prices, order, axis=1), axis=1).diagonal() / least
-    size = int(sums.argmax())
+    orders = [np.argsort(prices - tops, axis=1) for tops in limits]
+    sums = np.stack([
+        np.cumsum(np.take_along_axis(tops - prices, order, axis=1), axis=1).diagonal() / least
+        for tops, order in zip(limits, orders, strict=True)
+    ])  # fmt: skip
+    size = int(sums.min(axis=0).argmax())
+    lower = int(sums[:, size].argmin())
     direction = np.ones_like(prices)
-    if sums[size] > 0:
-        direction[order[size, : size + 1]] -= budget / least[size]
-    return float(prices.sum() + budget * max(0.0, sums[size])), direction
+    if sums[lower, size] > 0:
+        direction[orders[lower][size, : size + 1]] -= budget / least[size]
+    return float(prices.sum() + budget * max(0.0, sums[lower, size])), direction
