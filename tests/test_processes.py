@@ -54,6 +54,11 @@ def test_gradients_are_averaged_with_zeros_where_a_process_has_none(found):
         assert none is None
 
 
+def test_the_first_decides_when_affinity_is_measured_well_enough(found):
+    assert [one["stopping"]["affinity"]["samples"] for one in found] == [3, 3]
+    assert torch.equal(*(one["stopping"]["affinity"]["sums"] for one in found))
+
+
 def test_the_example_has_batches_in_which_one_process_lacks_a_task():
     halves = two_processes.ROWS.observed[:4].view(2, 2, 4).any(1)
     assert (halves[0] ^ halves[1]).any()

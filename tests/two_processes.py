@@ -14,6 +14,7 @@ from torch import distributed
 
 from polytask import AsynchronousConvergence, Callback, MultiTaskModel, SequentialConvergence, fit
 from polytask.balancing import DWA
+from polytask.grouping import Affinity
 from polytask.processes import average_gradients, rank, sum_over_processes, world_size
 from polytask.training import EventLog, TrainingResult
 from polytask.training.callbacks import AffinityProbe
@@ -66,6 +67,11 @@ def plain(batch: int = 4, **probe: Any) -> dict[str, Any]:
     )
     losses = [evaluation.losses for evaluation in result.history]
     return {"weights": last.weights, "losses": losses, "affinity": result.callbacks["affinity"]["statistics"]}
+
+
+def first_says_three(affinity: Affinity) -> bool:
+    """Enough after three samples, but only the first process says so."""
+    return rank() == 0 and affinity.meta["samples"] >= 3
 
 
 def converging(folder: Path | None = None, interrupt: int | None = None) -> TrainingResult:
@@ -158,6 +164,7 @@ def run(number: int, folder: str, number_of_processes: int = 2) -> None:
         "one row": plain(batch=1),
         "gramian": plain(estimator="gramian"),
         "factored": plain(estimator="factored", refresh=1),
+        "stopping": plain(estimator="gramian", stop="confident", enough=first_says_three),
         "joint": joint(),
         "sequential": sequential(),
         "early": tree_of(early_stopping()),
