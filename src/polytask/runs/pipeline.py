@@ -93,6 +93,8 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     train_ahead(trainer, [*together, *(alone if baselines else ())])
     joint = train_joint(trainer)
     networks = plan_networks(trainer, joint)
+    if joint is not None and trainer.config.start == "measured":
+        trainer.display.say(f"networks start from the weights of the training for all tasks (epoch {joint.epoch:g})")
     _say_own_settings(trainer, networks)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
     singles = []
@@ -128,8 +130,6 @@ def _train(
     trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
 ) -> list[TrainingResult]:
     """Train networks as configured."""
-    if joint is not None and trainer.config.start == "measured":
-        trainer.display.say(f"networks start from the weights of the training for all tasks (epoch {joint.epoch:g})")
     return [train_network(trainer, network, joint, singles) for network in networks]
 
 
