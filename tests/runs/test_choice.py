@@ -87,7 +87,7 @@ def test_pairs_are_trained_for_the_higher_order_approximation(tmp_path: Path) ->
 @pytest.mark.parametrize("grouping", ["grad_tag", "stg"])
 def test_groupings_for_classes(grouping: str, tmp_path: Path) -> None:
     data = write_table(tmp_path / "table.csv", table_rows())
-    options = ("--grouping", grouping, "--networks", 2, "--no-baselines", "--quiet")
+    options = ("--grouping", grouping, "--networks", 2, "--no-baselines", "--quiet", "--set", "model.hidden=[16,8]")
     assert_refused(fit(data, tmp_path / "run", *options), f"grouping: {grouping} is for binary and multiclass", "price")
     assert not (tmp_path / "run").exists()
     result = fit(data, tmp_path / "run", *options, targets=("click", "size", "rank"))

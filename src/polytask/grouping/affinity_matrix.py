@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from polytask.errors import UserError, raise_all
-from polytask.files import check_keys, read_json, write_json
-
+from ..errors import UserError, raise_all
+from ..files import check_keys, read_json, write_json
 from .windows import Windows
 
 MADE_BY = "`polytask affinity`"

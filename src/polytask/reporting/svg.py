@@ -47,7 +47,7 @@ class Frame:
     width: float = 280
     height: float = 176
     left: float = 42
-    right: float = 10
+    right: float = 16
     top: float = 22
     bottom: float = 34
 

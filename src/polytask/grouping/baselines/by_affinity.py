@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from polytask.grouping.baselines.context import Context
-from polytask.grouping.selection import Selection, score_curve, select_networks
+from ..selection import Selection, score_curve, select_networks
+from .context import Context
 
 
 def by_affinity(context: Context) -> list[Selection]:

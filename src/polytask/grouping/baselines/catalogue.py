@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from polytask.grouping.baselines.all_in_one import all_in_one
-from polytask.grouping.baselines.by_affinity import by_affinity
-from polytask.grouping.baselines.context import Context
-from polytask.grouping.baselines.exhaustive import exhaustive
-from polytask.grouping.baselines.given import given
-from polytask.grouping.baselines.grad_tag import grad_tag
-from polytask.grouping.baselines.higher_order import higher_order
-from polytask.grouping.baselines.one_per_task import one_per_task
-from polytask.grouping.baselines.random_groups import random_groups
-from polytask.grouping.baselines.stg import stg
-from polytask.grouping.selection import Selection
+from ..selection import Selection
+from .all_in_one import all_in_one
+from .by_affinity import by_affinity
+from .context import Context
+from .exhaustive import exhaustive
+from .given import given
+from .grad_tag import grad_tag
+from .higher_order import higher_order
+from .one_per_task import one_per_task
+from .random_groups import random_groups
+from .stg import stg
 
 Need = Literal["affinity", "train", "groups", "joint", "data_maps"]
 CLASSES = ("binary", "multiclass")

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from polytask.data import Rows
-from polytask.errors import UserError
-from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.baselines.table import Measured
-from polytask.grouping.selection import Selection
-from polytask.models import MultiTaskModel
+from ...data import Rows
+from ...errors import UserError
+from ...models import MultiTaskModel
+from ..affinity_matrix import Affinity
+from ..selection import Selection
+from .table import Measured
 
 #: Trains a network for some tasks and gives how good it is for each of them on validation; larger is better.
 TrainSubset = Callable[[tuple[str, ...]], Mapping[str, float]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from polytask.errors import UserError
-from polytask.grouping.baselines.context import Context
-from polytask.grouping.baselines.table import select_from_table
-from polytask.grouping.selection import Selection
+from ...errors import UserError
+from ..selection import Selection
+from .context import Context
+from .table import select_from_table
 
 MOST_TASKS = 8  # 255 trainings
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from polytask.errors import did_you_mean, raise_all
-from polytask.grouping.baselines.context import Context, plain_selection
-from polytask.grouping.selection import Selection
+from ...errors import did_you_mean, raise_all
+from ..selection import Selection
+from .context import Context, plain_selection
 
 
 def given(context: Context) -> list[Selection]:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from polytask.data import Rows
-from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.baselines.by_affinity import by_affinity
-from polytask.grouping.baselines.context import Context, Joint
-from polytask.grouping.selection import Selection
-from polytask.models import MultiTaskModel
+from ...data import Rows
+from ...models import MultiTaskModel
+from ..affinity_matrix import Affinity
+from ..selection import Selection
+from .by_affinity import by_affinity
+from .context import Context, Joint
 
 SAMPLES = 200  # labelled rows of each task whose gradients are taken
 DIMENSIONS = 200  # to which gradients are projected
@@ -24,7 +24,8 @@ LENGTH = 0.05  # of the step to a set's parameters, as a share of the length of 
 SETS_PER_TASK, LEAST_SETS = 20, 100
 VALIDATION_ROWS = 2000
 CHUNK = 1 << 16  # parameters that are projected at once
-MOST_KEPT = 1 << 20  # parameters whose projection is kept (0.8 GB)
+MOST_KEPT = 1 << 18  # parameters whose projection is kept (0.2 GB)
+MOST_AT_ONCE = 1 << 25  # parameters of several sets that are worked out in one pass over the projection (0.1 GB)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -59,14 +60,17 @@ def estimated_affinity(joint: Joint, seed: int = 0) -> Affinity:
     rows = joint.validation.subset(_even(len(joint.validation), VALIDATION_ROWS))
     count = len(model.tasks)
     sums, seen = np.zeros((2, count, count))
-    for members in random_sets(count, rng):
-        change = projection.up(_direction([gradients[place] for place in members], rng))
-        change *= LENGTH * start.norm() / change.norm().clamp_min(torch.finfo(change.dtype).tiny)
-        _put(shared, start + change)
-        losses = _losses(model, rows)
-        for one in members:
-            sums[one, members] -= losses[members]
-            seen[one, members] += 1
+    sets = random_sets(count, rng)
+    together = max(1, MOST_AT_ONCE // len(start))
+    for some in (sets[first : first + together] for first in range(0, len(sets), together)):
+        directions = torch.stack([_direction([gradients[place] for place in members], rng) for members in some], 1)
+        for members, change in zip(some, projection.up(directions).T, strict=True):
+            length = LENGTH * start.norm() / change.norm().clamp_min(torch.finfo(change.dtype).tiny)
+            _put(shared, start + length * change)
+            losses = _losses(model, rows)
+            for one in members:
+                sums[one, members] -= losses[members]
+                seen[one, members] += 1
     alone = sums.sum(0) / seen.sum(0)
     matrix = np.where(seen > 0, sums / np.maximum(seen, 1), alone)  # a pair that was never drawn: as on average
     return Affinity(tuple(task.name for task in model.tasks), matrix, {"method": "grad_tag"})
@@ -96,9 +100,9 @@ class Projection:
         parts = vectors.split(CHUNK, 1)
         return torch.stack([part @ signs for part, signs in zip(parts, self._parts(), strict=True)]).sum(0)
 
-    def up(self, vector: Tensor) -> Tensor:
-        """``[DIMENSIONS]`` to ``[parameters]``."""
-        return torch.cat([signs @ vector for signs in self._parts()])
+    def up(self, vectors: Tensor) -> Tensor:
+        """``[DIMENSIONS, ...]`` to ``[parameters, ...]``."""
+        return torch.cat([signs @ vectors for signs in self._parts()])
 
     def _parts(self) -> Iterable[Tensor]:
         return self._drawn() if self._kept is None else self._kept

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.baselines.context import Context
-from polytask.grouping.baselines.table import Measured
-from polytask.grouping.selection import Selection, select_networks
+from ..affinity_matrix import Affinity
+from ..selection import Selection, select_networks
+from .context import Context
+from .table import Measured
 
 
 def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any) -> Selection:

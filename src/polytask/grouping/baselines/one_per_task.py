@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from polytask.grouping.baselines.context import Context, plain_selection
-from polytask.grouping.selection import Selection
+from ..selection import Selection
+from .context import Context, plain_selection
 
 
 def one_per_task(context: Context) -> list[Selection]:

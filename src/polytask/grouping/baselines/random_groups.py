@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from polytask.errors import UserError
-from polytask.grouping.baselines.context import Context, plain_selection
-from polytask.grouping.baselines.table import serving
-from polytask.grouping.selection import Selection
+from ...errors import UserError
+from ..selection import Selection
+from .context import Context, plain_selection
+from .table import serving
 
 MOST_DRAWS = 100_000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from polytask.grouping.baselines.context import Context
-from polytask.grouping.selection import Selection
+from ..selection import Selection
+from .context import Context
 
 FUZZINESS = 1.07  # m of the membership, as published
 

@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from polytask.errors import UserError, raise_all
-from polytask.grouping.selection import Selection
-from polytask.grouping.selection.budget import Prices
-from polytask.grouping.selection.exact import Divisions
+from ...errors import UserError, raise_all
+from ..selection import Selection
+from ..selection.budget import Prices
+from ..selection.exact import Divisions
 
 MOST_TASKS = 14
 TOLERANCE = 1e-9

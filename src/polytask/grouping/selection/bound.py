@@ -24,7 +24,7 @@ import time
 
 import numpy as np
 
-from polytask.grouping.selection.served import Served
+from .served import Served
 
 STEPS = 200
 MOST_PAIRED = 400  # tasks up to which pairs are looked at: it takes time with the third power of their number

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from polytask.errors import did_you_mean, raise_all
-from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.selection.budget import Prices
-from polytask.grouping.selection.served import Served
+from ...errors import did_you_mean, raise_all
+from ..affinity_matrix import Affinity
+from .budget import Prices
+from .served import Served
 
 LARGEST = 1e100  # sums of larger affinities could overflow
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from polytask.grouping.selection.result import TOLERANCE, Selection
-from polytask.grouping.selection.served import Served
+from .result import TOLERANCE, Selection
+from .served import Served
 
 Group = tuple[int, ...]  # the tasks of a network, ascending
 

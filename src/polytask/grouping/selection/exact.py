@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from polytask.grouping.selection.budget import Counts
-from polytask.grouping.selection.maxplus import divide_all, subsets
-from polytask.grouping.selection.result import TOLERANCE
+from .budget import Counts
+from .maxplus import divide_all, subsets
+from .result import TOLERANCE
 
 Part = tuple[int, int]  # a served set, and the price of its network
 

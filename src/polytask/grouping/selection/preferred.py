@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from polytask.grouping.selection.budget import Counts
-from polytask.grouping.selection.checks import Problem
-from polytask.grouping.selection.describe import Group
-from polytask.grouping.selection.exact import Divisions, tolerance_of
-from polytask.grouping.selection.result import TOLERANCE
-from polytask.grouping.selection.ties import first_of_optimal
+from .budget import Counts
+from .checks import Problem
+from .describe import Group
+from .exact import Divisions, tolerance_of
+from .result import TOLERANCE
+from .ties import first_of_optimal
 
 
 class Exact:

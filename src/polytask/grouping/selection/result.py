@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polytask.errors import UserError, raise_all
-from polytask.files import check_keys, read_json, write_json
+from ...errors import UserError, raise_all
+from ...files import check_keys, read_json, write_json
 
 TOLERANCE = 1e-9  # scores closer than this, relative to max(1, |score|), count as equal
 MADE_BY = "`polytask select --json`"

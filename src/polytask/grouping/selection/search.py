@@ -12,11 +12,11 @@ from itertools import accumulate
 
 import numpy as np
 
-from polytask.grouping.selection.bound import upper_bound
-from polytask.grouping.selection.budget import Counts
-from polytask.grouping.selection.checks import Problem
-from polytask.grouping.selection.describe import Group
-from polytask.grouping.selection.served import Served
+from .bound import upper_bound
+from .budget import Counts
+from .checks import Problem
+from .describe import Group
+from .served import Served
 
 IMPROVEMENT = 1e-10  # relative to the largest affinity: less is rounding
 MOST_TRIED = 32  # ways to spend a total cost

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from polytask.errors import UserError
-from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.selection.checks import Cost, Problem, Wishes, checked
-from polytask.grouping.selection.describe import describe
-from polytask.grouping.selection.preferred import Exact
-from polytask.grouping.selection.result import TOLERANCE, Selection
-from polytask.grouping.selection.search import networks_of, search_with_bound
+from ...errors import UserError
+from ..affinity_matrix import Affinity
+from .checks import Cost, Problem, Wishes, checked
+from .describe import describe
+from .preferred import Exact
+from .result import TOLERANCE, Selection
+from .search import networks_of, search_with_bound
 
 MOST_EXACT = 20  # 3^20 / 2 divisions take seconds and 0.5 GB; each task more takes three times that
 MOST_TASKS = 60  # where some are to be together: sets of tasks are bit masks

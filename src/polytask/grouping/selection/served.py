@@ -18,8 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
-from polytask.grouping.selection.compatible import compatible_sets, without_conflicts
-from polytask.grouping.selection.maxplus import subsets
+from .compatible import compatible_sets, without_conflicts
+from .maxplus import subsets
 
 CHUNK = 1 << 12  # sets handled together: few enough for all intermediate results to stay in the cache
 

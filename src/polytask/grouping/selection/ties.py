@@ -12,9 +12,9 @@ from math import comb
 
 import numpy as np
 
-from polytask.grouping.selection.describe import Group
-from polytask.grouping.selection.maxplus import subsets
-from polytask.grouping.selection.served import Served
+from .describe import Group
+from .maxplus import subsets
+from .served import Served
 
 State = tuple[int, int]  # a set of tasks, and the number of networks that serve it
 
