@@ -120,7 +120,11 @@ def test_ctrl_c_exits_with_130_and_leaves_a_resumable_run(uninterrupted: Uninter
     run = tmp_path / "run"
     command = [*uninterrupted.options, "--out", str(run)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "polytask", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "polytask", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a script in the background ignores it
     )
     while process.poll() is None and not list(run.glob("trainings/network_0/*.safetensors")):
         time.sleep(0.02)

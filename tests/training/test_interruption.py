@@ -11,6 +11,16 @@ from small_training import assert_same_result, make_model, make_rows, small_sett
 ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """As in a terminal: a program started in the background of a script may ignore SIGINT from the start."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class Signal(Callback):
     """Sends a signal to this process before one step."""
 
@@ -62,14 +72,11 @@ def test_a_second_signal_interrupts_at_once():
 
 
 def test_ignored_signals_stay_ignored():
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        interruption = Interruption()
-        with interruption.awaited():
-            os.kill(os.getpid(), signal.SIGTERM)
-        assert not interruption.requested
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    interruption = Interruption()
+    with interruption.awaited():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not interruption.requested
 
 
 def test_without_a_folder_nothing_would_be_saved_so_a_signal_interrupts_at_once():
