@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -105,6 +106,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("a file system can be mounted by root only")
     yield place
+    gc.collect()  # what a finished training had mapped goes with its garbage
     subprocess.run(["umount", place], check=True)
 
 
