@@ -36,7 +36,12 @@ def main() -> None:
     if arguments.data is None:
         parser.error("--data: say where the data are, or set POLYTASK_DATA")
     if arguments.action == "table":
-        print(table([Cells(SETS[name], arguments.data, arguments.out) for name in arguments.sets], arguments.methods))
+        print(
+            table(
+                [Cells(SETS[name], arguments.data, arguments.out, train=False) for name in arguments.sets],
+                arguments.methods,
+            )
+        )
         return
     work = [(name, seed, arguments.data, arguments.out, tuple(arguments.methods))
             for name in arguments.sets for seed in range(arguments.seeds)]  # fmt: skip

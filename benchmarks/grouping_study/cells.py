@@ -29,10 +29,11 @@ class Cells:
         one: the set.
         data: folder of the data.
         out: the file; several processes may append to it.
+        train: whether missing trainings are done; a table only reads.
     """
 
-    def __init__(self, one: Set, data: Path, out: Path) -> None:
-        self.one, self.out = one, out
+    def __init__(self, one: Set, data: Path, out: Path, *, train: bool = True) -> None:
+        self.one, self.out, self.train = one, out, train
         self.data = lru_cache(maxsize=1)(lambda seed: one.load(data, seed))
         self.found: dict[tuple[str, str, int], Cell] = {}
         for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else []:
@@ -41,17 +42,19 @@ class Cells:
                 self.found[cell["subset"], cell["probe"], cell["seed"]] = cell
 
     def get(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell:
-        """The training of a network for ``tasks``, with an affinity estimator at work or without."""
+        """The training of a network for ``tasks``, with an affinity estimator at work or without.
+
+        Raises:
+            LookupError: If it is missing and is not to be done.
+        """
         key = ("+".join(tasks), probe, seed)
         if key not in self.found:
+            if not self.train:
+                raise LookupError(key)
             self.found[key] = cell = self._train(tasks, seed, probe)
             with self.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(cell) + "\n")
         return self.found[key]
-
-    def known(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell | None:
-        """The same if it has been trained."""
-        return self.found.get(("+".join(tasks), probe, seed))
 
     def names(self) -> tuple[str, ...]:
         """The set's tasks."""

@@ -299,7 +299,7 @@ def test_without_conflict_nothing_is_changed() -> None:
 
 
 def test_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    from polytask.balancing import extras
+    from polytask import extras
 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "cvxpy" else True)
     with pytest.raises(pt.UserError, match=r"pip install 'polytask\[cagrad\]'"):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
-from ..errors import UserError
+from ..extras import require
 
 #: Packages behind each extra of this project, by the names they are imported as.
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -26,12 +25,7 @@ def torchjd_aggregation(method: str, extra: str = "balancing") -> Any:
     Raises:
         UserError: If a package is missing, with the command that installs it.
     """
-    missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
-    if missing:
-        raise UserError(
-            f"balancing method {method!r} needs {', '.join(missing)}, not installed here; "
-            f"install with: pip install 'polytask[{extra}]'"
-        )
+    require(extra, *EXTRAS[extra], needed_by=f"balancing method {method!r}")
     if "cvxpy" in EXTRAS[extra]:
         import_module("cvxpy")  # its own import may fail, which torchjd would hide until the first step
     return import_module("torchjd.aggregation")

@@ -19,6 +19,7 @@ HEADER = ["method", "mean skill", "against the reference", "\u0394m %", "mean ra
 Jobs = Annotated[
     int | None, typer.Option(help="processes side by side; 0: in this one [default: one per GPU, or per core]")
 ]
+Ray = Annotated[str | None, typer.Option(help="address of a Ray cluster, or local", show_default=False)]
 
 
 @command(
@@ -33,7 +34,7 @@ def compare(
     config: Annotated[str, typer.Argument(help="study (.yaml), or the name of a ready one", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="folder of the comparison", show_default=False)] = None,
     jobs: Jobs = None,
-    ray: Annotated[str | None, typer.Option(help="address of a Ray cluster, or local", show_default=False)] = None,
+    ray: Ray = None,
     set_: o.Set = None,
     quiet: o.Quiet = False,
     json: o.Json = False,

@@ -11,7 +11,7 @@ import typer
 from ..errors import UserError
 from . import options as o
 from .app import command
-from .compare import Jobs, make_pool
+from .compare import Jobs, Ray, make_pool
 from .display import Terminal
 
 
@@ -27,7 +27,7 @@ def tune(
     config: Annotated[Path, typer.Argument(help="search (.yaml)", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="folder of the search", show_default=False)] = None,
     jobs: Jobs = None,
-    ray: Annotated[str | None, typer.Option(help="address of a Ray cluster, or local", show_default=False)] = None,
+    ray: Ray = None,
     set_: o.Set = None,
     quiet: o.Quiet = False,
     json: o.Json = False,

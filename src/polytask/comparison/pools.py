@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UserError
+from ..extras import require
 from ..local_processes import LocalProcesses, Result, attempt
 from .execute import execute
 
@@ -60,10 +61,9 @@ class RayCluster:
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise UserError("--ray: needs Ray; pip install 'polytask[ray]'") from None
+        require("ray", "ray", needed_by="--ray")
+        import ray
+
         self._ray = ray
         self._started = not ray.is_initialized()
         if self._started:

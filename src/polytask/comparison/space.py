@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import model_validator
 
 from ..config import Section
-from ..errors import UserError
+from ..extras import require
 
 #: Keys of drawn numbers from which static weights are made.
 WEIGHT = "weight of "
@@ -63,10 +63,9 @@ def optuna() -> Any:
     Raises:
         UserError: If it is not installed.
     """
-    try:
-        import optuna as found
-    except ImportError:
-        raise UserError("a search needs Optuna: pip install 'polytask[compare]'; or set trials=1") from None
+    require("compare", "optuna", needed_by="a search (more than one trial)")
+    import optuna as found
+
     found.logging.set_verbosity(found.logging.WARNING)
     return found
 

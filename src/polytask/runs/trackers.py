@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..extras import require
 
 #: Takes one event of a run.
 Listener = Callable[[Mapping[str, Any]], None]
@@ -50,11 +51,9 @@ def _numbers(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, floa
 
 def tensorboard(folder: Path) -> Listener:
     """One TensorBoard run for each training, below ``tensorboard/``."""
-    try:
-        import tensorboard as _  # noqa: F401 - the logger says it late
-        from lightning_fabric.loggers import TensorBoardLogger
-    except ImportError:
-        raise UserError("report_to: tensorboard is not installed; pip install 'polytask[tensorboard]'") from None
+    require("tensorboard", "tensorboard", needed_by="report_to: tensorboard")
+    from lightning_fabric.loggers import TensorBoardLogger
+
     loggers: dict[str, Any] = {}
 
     def listen(event: Mapping[str, Any]) -> None:
@@ -73,12 +72,11 @@ def mlflow(folder: Path) -> Listener:
 
     ``MLFLOW_TRACKING_URI`` says where; by default ``mlflow.db`` in the run's folder.
     """
-    try:
-        from mlflow import MlflowClient
-        from mlflow.entities import Metric
-        from mlflow.exceptions import MlflowException
-    except ImportError:
-        raise UserError("report_to: mlflow is not installed; pip install 'polytask[mlflow]'") from None
+    require("mlflow", "mlflow", needed_by="report_to: mlflow")
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+    from mlflow.exceptions import MlflowException
+
     place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve()}/mlflow.db"
     client: Any = None
     runs: dict[str, str] = {}

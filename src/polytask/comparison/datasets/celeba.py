@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...data import Rows
 from ...errors import UserError, did_you_mean, raise_all
+from ...extras import require
 
 #: The nine attributes of TAG (Fifty et al., NeurIPS 2021).
 TAG_NINE = (
@@ -94,10 +95,9 @@ def read_image(path: str | Path, size: int) -> np.ndarray:
     Raises:
         UserError: If the file is missing or damaged, or Pillow is not installed.
     """
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise UserError("pictures need Pillow: pip install 'polytask[images]'") from None
+    require("images", "PIL", needed_by="a data set of pictures")
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))

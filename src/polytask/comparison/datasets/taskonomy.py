@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError, raise_all
+from ...extras import require
 
 #: Folder of each target; views are ``<folder>/<building>/point_<p>_view_<v>_domain_<name>.png``.
 FOLDERS = {
@@ -112,10 +113,9 @@ def decode(task: str, raw: np.ndarray) -> tuple[Tensor, Tensor]:
 
 def read_png(path: Path, size: int) -> np.ndarray:
     """``[size, size]`` or ``[size, size, C]`` with the stored numbers."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise UserError("pictures need Pillow: pip install 'polytask[images]'") from None
+    require("images", "PIL", needed_by="a data set of pictures")
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with Image.open(path) as picture:
             stored = np.asarray(picture)
