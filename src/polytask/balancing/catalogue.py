@@ -23,7 +23,7 @@ _CHOICE = """## How to choose
 | what you see | try | why |
 |---|---|---|
 | losses of different, unknown scale | `uw`, `scale_invariant`, `famo` | scale drops out; no gradients per task |
-| a few loud tasks, starting together | `gradnorm` | finds in one run what a search would; near the cost of `equal` |
+| a few loud tasks, starting together | `gradnorm` | finds in one run what a search would; up to a fifth of a step |
 | one task's metric lags behind | `dtp` | looks at metrics |
 | tasks learn at different speeds, many epochs | `dwa` | costs nothing; changes little |
 | the worst task decides | `stch`, `cagrad` | weigh towards the worst, smoothly |
