@@ -23,6 +23,20 @@ TASKS = (
 INPUTS = 5
 
 
+class Interrupt(Callback):
+    """Stops the training before a step, once."""
+
+    name = "interrupt"
+
+    def __init__(self, step: int | None = None) -> None:
+        self.step = step
+
+    def before_step(self, training: Any, batch: Any) -> None:
+        if training.step == self.step:
+            self.step = None
+            raise KeyboardInterrupt
+
+
 def make_rows(n: int = 96, missing: float = 0.0, seed: int = 0, tasks: Sequence[Task] = TASKS) -> Rows:
     """Rows that can be learned a little, with a share of the labels missing."""
     generator = torch.Generator().manual_seed(seed)

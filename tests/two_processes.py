@@ -18,7 +18,7 @@ from polytask.grouping import Affinity
 from polytask.processes import average_gradients, rank, sum_over_processes, world_size
 from polytask.training import EventLog, TrainingResult
 from polytask.training.callbacks import AffinityProbe
-from small_training import INPUTS, TASKS, make_model, make_rows, small_settings, tree_of
+from small_training import INPUTS, TASKS, Interrupt, make_model, make_rows, small_settings, tree_of
 
 #: On the order of these rows no batch of four rows leaves both processes with labels of every task.
 ROWS, VALIDATION = make_rows(missing=0.5), make_rows(60, seed=1)
@@ -31,20 +31,6 @@ class Last(Callback):
 
     def after_evaluation(self, training, evaluation):
         self.weights = {name: value.clone() for name, value in training.model.state_dict().items()}
-
-
-class Interrupt(Callback):
-    """Stops the training before a step, once."""
-
-    name = "interrupt"
-
-    def __init__(self, step: int | None = None) -> None:
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            self.step = None
-            raise KeyboardInterrupt
 
 
 def linear_model() -> MultiTaskModel:

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from polytask import AsynchronousConvergence, Callback, fit
+from polytask import AsynchronousConvergence, fit
 from polytask.errors import DamagedFileError
 from polytask.training.checkpoints import KEPT, checkpoint_steps
-from small_training import assert_same_result, make_model, make_rows, small_settings
+from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings
 
 ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
 DAMAGES = {
@@ -14,23 +14,12 @@ DAMAGES = {
 }
 
 
-class Stop(Callback):
-    name = "stop"
-
-    def __init__(self, step=None):
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            raise KeyboardInterrupt
-
-
 def run(folder=None, stop=None):
     return fit(
         make_model(),
         train=ROWS,
         validation=VALIDATION,
-        callbacks=[Stop(stop), AsynchronousConvergence(patience=1, min_evaluations=2, teachers=2, tail=3)],
+        callbacks=[Interrupt(stop), AsynchronousConvergence(patience=1, min_evaluations=2, teachers=2, tail=3)],
         settings=small_settings(steps=40, checkpoint_seconds=0.0),
         folder=folder,
     )

@@ -11,22 +11,7 @@ from polytask.balancing import DWA
 from polytask.distillation import SoftLabelStore
 from polytask.training import EventLog, callbacks, snapshots
 from polytask.training.callbacks import AffinityProbe
-from small_training import assert_same_result, make_model, make_rows, small_settings, train
-
-
-class Interrupt(Callback):
-    """Stops the training before a step, once."""
-
-    name = "interrupt"
-
-    def __init__(self, step: int | None = None) -> None:
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            self.step = None
-            raise KeyboardInterrupt
-
+from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings, train
 
 ROWS, VALIDATION = make_rows(missing=0.3), make_rows(60, seed=1)
 STEPS = 60

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from polytask import AffinityProbe, AsynchronousConvergence, Callback, MultiTaskModel, UserError
+from polytask import AffinityProbe, AsynchronousConvergence, MultiTaskModel, UserError
 from polytask.balancing import BALANCERS, DWA, GradientBalancer
 from polytask.models import ARCHITECTURES
 from polytask.training.optimizer import absent_tasks_kept, make_optimizer
 from polytask.training.settings import TrainingSettings
-from small_training import INPUTS, TASKS, assert_same_result, make_rows, train
+from small_training import INPUTS, TASKS, Interrupt, assert_same_result, make_rows, train
 
 OPTIONS = {"static": {"values": {"spam": 2.0}}}
 EXACT = {
@@ -22,19 +22,6 @@ def make(sharing: str, dropout: float = 0.0) -> MultiTaskModel:
     torch.manual_seed(5)
     layers = [nn.Linear(INPUTS, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 6), nn.ReLU()]
     return MultiTaskModel(nn.Sequential(*layers), TASKS, sharing=sharing)
-
-
-class Stop(Callback):
-    """Interrupts before a step."""
-
-    name = "stop"
-
-    def __init__(self, step):
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -102,7 +89,7 @@ def test_convergence_affinity_and_resuming_work_as_in_hard_sharing(sharing, tmp_
         callbacks = [AffinityProbe(every=5), AsynchronousConvergence(patience=1, min_evaluations=2, tail=2)]
         settings = {"checkpoint_seconds": 0.0, "ema": 0.9}
         options = {"train": make_rows(missing=0.3), "settings": settings, "balancer": DWA(), "folder": folder}
-        return train(Stop(stop), *callbacks, model=make(sharing, dropout=0.2), **options)
+        return train(Interrupt(stop), *callbacks, model=make(sharing, dropout=0.2), **options)
 
     whole = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):

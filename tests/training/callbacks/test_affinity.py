@@ -11,7 +11,7 @@ from polytask.balancing import TaskLosses
 from polytask.grouping.affinity import affinity_of_losses, lookahead_losses, virtual_step
 from polytask.grouping.confidence import measured_enough
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
-from small_training import TASKS, assert_same_result, make_model, make_rows, train
+from small_training import TASKS, Interrupt, assert_same_result, make_model, make_rows, train
 
 NAMES = [task.name for task in TASKS]
 
@@ -39,19 +39,6 @@ def test_a_training_with_probes_is_bit_equal_to_one_without(missing, optimizer, 
     ]
     assert_same_result(*results, callbacks=False)
     assert results[1].callbacks["affinity"]["statistics"]["samples"] > 10
-
-
-class Interrupt(Callback):
-    """Stops the training before a step."""
-
-    name = "interrupt"
-
-    def __init__(self, step=None):
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("probe", ["own step", "factored"])

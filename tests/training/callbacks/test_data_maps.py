@@ -9,7 +9,7 @@ from polytask import Callback, Task, UserError
 from polytask.training.callbacks import DataMaps, maps_from_state
 from polytask.training.callbacks.data_maps import true_class_probability
 from polytask.training.evaluation import task_outputs
-from small_training import assert_same_result, make_model, make_rows, train
+from small_training import Interrupt, assert_same_result, make_model, make_rows, train
 
 TASKS = (Task("spam"), Task("topic", kind="multiclass", classes=("a", "b", "c")))
 
@@ -25,15 +25,6 @@ class Direct(Callback):
         self.found.append(
             torch.stack([true_class_probability(o, training.train.targets[:, k]) for k, o in enumerate(outputs)])
         )
-
-
-class Interrupt(Callback):
-    def __init__(self, step):
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            raise KeyboardInterrupt
 
 
 def run(*callbacks, **options):

@@ -25,7 +25,17 @@ from polytask import (
 from polytask.balancing import BALANCERS
 from polytask.models import ARCHITECTURES
 from polytask.training import train_teachers
-from small_training import INPUTS, TASKS, assert_same_result, differences, make_model, make_rows, small_settings, train
+from small_training import (
+    INPUTS,
+    TASKS,
+    Interrupt,
+    assert_same_result,
+    differences,
+    make_model,
+    make_rows,
+    small_settings,
+    train,
+)
 
 ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
 QUICK = small_settings(steps=12)
@@ -38,19 +48,6 @@ def single(task: Task) -> MultiTaskModel:
 @pytest.fixture(scope="module")
 def teachers() -> dict[str, Teacher]:
     return train_teachers(single, TASKS, train=ROWS, validation=VALIDATION, settings=QUICK)
-
-
-class Stop(Callback):
-    """Interrupts before a step."""
-
-    name = "stop"
-
-    def __init__(self, step: int | None = None) -> None:
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            raise KeyboardInterrupt
 
 
 class Watch(Callback):
@@ -174,7 +171,7 @@ def test_recording_a_teacher_changes_neither_weights_nor_buffers_nor_modes():
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(method, stop, teachers, tmp_path):
     def run(folder, step=None):
         options = {"model": make_model(dropout=0.2), "train": make_rows(missing=0.3), "folder": folder}
-        return train(Stop(step), METHODS[method](teachers), settings={"checkpoint_seconds": 0.0}, **options)
+        return train(Interrupt(step), METHODS[method](teachers), settings={"checkpoint_seconds": 0.0}, **options)
 
     whole = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):

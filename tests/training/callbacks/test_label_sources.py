@@ -12,23 +12,9 @@ from polytask.task import KINDS
 from polytask.task.distances import DISTANCES
 from polytask.training import Training
 from polytask.training.callbacks.label_sources import StoredLabels
-from small_training import TASKS, assert_same_result, differences, make_model, make_rows, train
+from small_training import TASKS, Interrupt, assert_same_result, differences, make_model, make_rows, train
 
 QUICK = {"patience": 2, "min_evaluations": 2, "tail": 2}
-
-
-class Interrupt(Callback):
-    """Stops the training before a step, once."""
-
-    name = "interrupt"
-
-    def __init__(self, step: int | None = None) -> None:
-        self.step = step
-
-    def before_step(self, training, batch):
-        if training.step == self.step:
-            self.step = None
-            raise KeyboardInterrupt
 
 
 def run(*callbacks: Callback, folder: Path | None = None, steps: int = 80, **options):
