@@ -51,6 +51,7 @@ class Processes:
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
+        _forget_addresses_before_restart()
         Fabric(accelerator=device, devices=devices, num_nodes=self.nodes, strategy="ddp").launch()
 
 
@@ -60,3 +61,19 @@ def started_by_others() -> bool:
 
     found: list[Any] = [TorchElasticEnvironment, SLURMEnvironment]
     return any(environment.detect() for environment in found) and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def _forget_addresses_before_restart() -> None:
+    """Join the others of torchrun under a name of this attempt.
+
+    torchrun keeps one store over its restarts, so that a worker can find the address of one that is dead
+    (pytorch/pytorch#135712). The count of restarts is the same everywhere on one machine only: for several,
+    torchrun itself has to be told, by ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1``.
+    """
+    from torch import distributed
+
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) == 0 or os.environ.get("GROUP_WORLD_SIZE") != "1":
+        return
+    store, rank, world_size = next(distributed.rendezvous("env://"))
+    attempt = distributed.PrefixStore(f"restart {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    distributed.init_process_group(store=attempt, rank=rank, world_size=world_size)
