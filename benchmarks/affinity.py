@@ -2,14 +2,16 @@
 
     python benchmarks/affinity.py agreement --data DATA --cache CACHE --problems digits tox21 scm20d groups --seeds 5
     python benchmarks/affinity.py cost --rounds 20
-    python benchmarks/affinity.py gains --data DATA --cache CACHE --out gains.jsonl --problems digits tox21 scm20d wq
+    python benchmarks/affinity.py gains train --data DATA --cache CACHE --out gains.jsonl --problems digits tox21 wq
+    python benchmarks/affinity.py gains report --data DATA --cache CACHE --out gains.jsonl --problems digits tox21 wq
     python benchmarks/affinity.py groups --tasks 9 40 --seeds 10
 
 ``agreement``: every estimator is asked at every step of one training per seed; a table of its agreement with exact TAG
 at every step (Spearman correlation of the matrices after each recipient's mean is taken off) and of the regret of
 networks chosen from it (budgets 2 to 4; 0: the best choice, 1: no better than one network for all), also where only
 every n-th step is used. ``cost``: steps with and without a probe in turn. ``gains``: all pairs and singles are trained;
-which estimate predicts the gains? ``groups``: are known groups found?
+which estimate predicts the gains? Spearman correlation after each recipient's mean is taken off, and the regret of the
+networks chosen, both by the mean gains over seeds. ``groups``: are known groups found?
 
 DATA (or the environment variable POLYTASK_DATA) holds the folders ``tox21`` and ``mtr``. Trainings are kept in CACHE
 and in the file of gains, and not repeated.
@@ -18,6 +20,7 @@ and in the file of gains, and not repeated.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from pathlib import Path
 
@@ -26,7 +29,7 @@ import torch
 
 import polytask as pt
 from affinity_setups.cost import measure
-from affinity_setups.gains import correlation, gain_matrix, predictors, train_all
+from affinity_setups.gains import complete_seeds, gain_matrix, predictors, stored, train_all
 from affinity_setups.measures import agreement, chosen, regret
 from affinity_setups.problems import PROBLEMS, problem
 from affinity_setups.series import record
@@ -40,7 +43,6 @@ COSTS = {
     "transformer_5": ({"estimator": "gramian"}, 70),
     "conv_2": ({"estimator": "gramian"}, 28),
 }
-LEARNING_RATE = 1e-3
 
 
 def show_agreement(arguments: argparse.Namespace) -> None:
@@ -97,29 +99,35 @@ def show_cost(arguments: argparse.Namespace) -> None:
 
 
 def show_gains(arguments: argparse.Namespace) -> None:
-    """One row per estimate, one column per problem."""
-    columns: dict[str, dict[str, float]] = {}
+    """Train what is missing, or one row per estimate and one column per problem."""
+    if arguments.action == "train":
+        for name, seed in itertools.product(arguments.problems, range(arguments.seeds)):
+            train_all(problem(name, arguments.data), seed, arguments.out, arguments.cache)
+            print(f"{name} seed {seed}: done", flush=True)
+        return
+    columns: dict[str, dict[str, str]] = {}
     for name in arguments.problems:
         setup = problem(name, arguments.data)
-        tasks = setup.targets.shape[1]
-        losses = train_all(setup, arguments.seeds, arguments.out)
-        gains = [gain_matrix(losses, tasks, seed) for seed in range(arguments.seeds)]
-        names = ("exact", "own", "gramian", "factored", "representation")
-        found = [
-            predictors(record(setup, seed, names, arguments.cache), LEARNING_RATE) for seed in range(arguments.seeds)
-        ]
+        losses = stored(setup, arguments.out)
+        seeds = complete_seeds(setup, losses)[: arguments.seeds]
+        gains = [gain_matrix(losses, setup.targets.shape[1], seed) for seed in seeds]
+        found = [predictors(setup, seed, arguments.cache) for seed in seeds]
         mean = np.mean(gains, 0)
-        columns[name] = {key: correlation(np.mean([f[key] for f in found], 0), mean) for key in found[0]}
-        pairs = [correlation(a, b) for i, a in enumerate(gains) for b in gains[:i]]
-        columns[name]["(gains of one seed with those of another)"] = float(np.mean(pairs)) if pairs else float("nan")
-        off = mean[~np.eye(tasks, dtype=bool)]
-        columns[name]["(share of pairs with a gain)"] = float((off > 0).mean())
-        columns[name]["(mean gain)"] = float(off.mean())
-    print("| estimate |", " | ".join(columns), "| mean |")
-    print("|---" * (len(columns) + 2) + "|")
+        column = columns[f"{name} ({len(seeds)} seeds)"] = {}
+        for key in found[0]:
+            estimate = np.mean([one[key] for one in found], 0)
+            column[key] = f"{agreement(estimate, mean):.2f}, {100 * regret(estimate, mean):.0f} %"
+        between = float(np.mean([agreement(a, b) for i, a in enumerate(gains) for b in gains[:i]]))
+        # Spearman-Brown: how well the mean over seeds would agree with the true gains.
+        highest = np.sqrt(max(0.0, len(gains) * between / (1 + (len(gains) - 1) * between)))
+        column["(gains of one seed with those of another)"] = f"{between:.2f}"
+        column["(most that any estimate can reach)"] = f"{highest:.2f}"
+        off = mean[~np.eye(len(mean), dtype=bool)]
+        column["(pairs with a gain; mean gain)"] = f"{100 * (off > 0).mean():.0f} %; {100 * off.mean():.1f} %"
+    print("| estimate |", " | ".join(columns), "|")
+    print("|---" * (len(columns) + 1) + "|")
     for key in next(iter(columns.values())):
-        values = [column[key] for column in columns.values()]
-        print(f"| {key} |", " | ".join(f"{v:.2f}" for v in values), f"| {np.mean(values):.2f} |")
+        print(f"| {key} |", " | ".join(column[key] for column in columns.values()), "|")
 
 
 def show_groups(arguments: argparse.Namespace) -> None:
@@ -157,7 +165,8 @@ def main() -> None:
         parts[name].add_argument("--cache", type=Path, required=True, help="folder for recorded samples")
         parts[name].add_argument("--problems", nargs="+", choices=list(PROBLEMS), default=["digits"])
     parts["agreement"].add_argument("--seeds", type=int, default=5)
-    parts["gains"].add_argument("--seeds", type=int, default=2)
+    parts["gains"].add_argument("action", choices=["train", "report"])
+    parts["gains"].add_argument("--seeds", type=int, default=5)
     parts["gains"].add_argument("--out", type=Path, required=True, help="file of test losses, one line per training")
     parts["cost"].add_argument("--cases", nargs="+", choices=list(COSTS), default=list(COSTS))
     parts["cost"].add_argument("--rounds", type=int, default=20)

@@ -9,16 +9,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 import polytask as pt
+from polytask.grouping.affinity import AffinityStatistics, over_time
 from polytask.training.objective import Objective
 
-from .measures import centred
 from .problems import Problem
+from .series import record
 
 #: Budget of one training of these small networks.
 SETTINGS: dict[str, Any] = {"evaluate_every": 25, "patience": 4, "device": "cpu"}
+#: The joint trainings in which affinity is measured, and what is recorded in each.
+TRAININGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "usual": ({}, ("exact", "own", "gramian", "factored", "representation")),
+    "sgd": ({"optimizer": "sgd", "learning_rate": 0.01}, ("momentum", "exact")),
+    "cosine": ({"schedule": "cosine"}, ("exact",)),
+}
+Losses = dict[tuple[int, tuple[int, ...]], list[float]]
 
 
 def test_losses(problem: Problem, members: tuple[int, ...], seed: int) -> list[float]:
@@ -32,29 +39,41 @@ def test_losses(problem: Problem, members: tuple[int, ...], seed: int) -> list[f
         return Objective(model.heads.groups, len(members))(result.model.grouped(test.inputs), test).means.tolist()
 
 
-def train_all(problem: Problem, seeds: int, out: Path) -> dict[tuple[int, tuple[int, ...]], list[float]]:
-    """Test losses by seed and members; one line of ``out`` per training, those that are there are not repeated."""
-    found: dict[tuple[int, tuple[int, ...]], list[float]] = {}
-    if out.exists():
-        for line in out.read_text().splitlines():
-            cell = json.loads(line)
-            if cell["problem"] == problem.name:
-                found[cell["seed"], tuple(cell["members"])] = cell["losses"]
+def stored(problem: Problem, out: Path) -> Losses:
+    """Test losses by seed and members, as far as they are in ``out``."""
+    cells = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    return {(c["seed"], tuple(c["members"])): c["losses"] for c in cells if c["problem"] == problem.name}
+
+
+def sets_of(problem: Problem) -> list[tuple[int, ...]]:
+    """All singles and pairs of tasks."""
     tasks = range(problem.targets.shape[1])
-    sets = [(task,) for task in tasks] + list(itertools.combinations(tasks, 2))
-    for seed, members in itertools.product(range(seeds), sets):
+    return [(task,) for task in tasks] + list(itertools.combinations(tasks, 2))
+
+
+def train_all(problem: Problem, seed: int, out: Path, cache: Path) -> None:
+    """All pairs and singles of a seed, one line of ``out`` per training, and the joint trainings with all estimators.
+
+    What is there is not repeated.
+    """
+    found = stored(problem, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for members in sets_of(problem):
         if (seed, members) not in found:
-            losses = test_losses(problem, members, seed)
-            found[seed, members] = losses
-            out.parent.mkdir(parents=True, exist_ok=True)
+            cell = {"problem": problem.name, "seed": seed, "members": members}
             with out.open("a") as file:
-                print(
-                    json.dumps({"problem": problem.name, "seed": seed, "members": members, "losses": losses}), file=file
-                )
-    return found
+                print(json.dumps({**cell, "losses": test_losses(problem, members, seed)}), file=file)
+    for settings, names in TRAININGS.values():
+        record(problem, seed, names, cache, **settings)
 
 
-def gain_matrix(losses: dict[tuple[int, tuple[int, ...]], list[float]], tasks: int, seed: int) -> np.ndarray:
+def complete_seeds(problem: Problem, losses: Losses) -> list[int]:
+    """Seeds for which all pairs and singles are trained."""
+    seeds = sorted({seed for seed, _ in losses})
+    return [seed for seed in seeds if all((seed, members) in losses for members in sets_of(problem))]
+
+
+def gain_matrix(losses: Losses, tasks: int, seed: int) -> np.ndarray:
     """``[K, K]``: relative fall of the test loss of task j when trained with task i instead of alone."""
     gains = np.zeros((tasks, tasks))
     for i, j in itertools.combinations(range(tasks), 2):
@@ -64,23 +83,45 @@ def gain_matrix(losses: dict[tuple[int, tuple[int, ...]], list[float]], tasks: i
     return gains
 
 
-def predictors(series: dict[str, np.ndarray], learning_rate: float) -> dict[str, np.ndarray]:
-    """Affinities by estimator, lookahead and normalisation from recorded samples, all as means over steps."""
-    found = {name: np.nanmean(series[name], 0) for name in series if name != "losses"}
-    losses = series["losses"][:, None, :]
-    inner = series["gramian"] * losses / learning_rate
+def predictors(problem: Problem, seed: int, cache: Path) -> dict[str, np.ndarray]:
+    """Affinities by estimator, lookahead and normalisation; means over all steps unless said otherwise."""
+    series = {name: record(problem, seed, names, cache, **settings) for name, (settings, names) in TRAININGS.items()}
+    usual, decayed = series["usual"], series["cosine"]
+    losses, rate = usual["losses"][:, None, :], usual["rate"][:, None, None]
+    inner = usual["gramian"] * losses / rate
     norms = np.sqrt(np.einsum("tii->ti", inner))
+    half = len(inner) // 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        found["inner product, not divided by the loss"] = np.nanmean(inner, 0)
-        found["cosine"] = np.nanmean(inner / (norms[:, :, None] * norms[:, None, :]), 0)
-        found["inner product / squared length of the recipient's"] = np.nanmean(inner / (norms**2)[:, None, :], 0)
-        found["exact, divided by the donor's length"] = np.nanmean(series["exact"] / norms[:, :, None], 0)
-    half = len(losses) // 2
-    found["exact, first half"] = np.nanmean(series["exact"][:half], 0)
-    found["exact, second half"] = np.nanmean(series["exact"][half:], 0)
+        courses = {
+            "lookahead sgd": usual["exact"],
+            "lookahead optimizer (Adam)": usual["own"],
+            "factored (default)": usual["factored"],
+            "gramian": usual["gramian"],
+            "representation": usual["representation"],
+            "cosine": inner / (norms[:, :, None] * norms[:, None, :]),
+            "inner product, not divided by the loss": inner,
+            "inner product / squared length of the recipient's": inner / (norms**2)[:, None, :],
+            "lookahead sgd / length of the donor's": usual["exact"] / norms[:, :, None],
+            "lookahead sgd, first half": usual["exact"][:half],
+            "lookahead sgd, second half": usual["exact"][half:],
+            "training with momentum: lookahead momentum": series["sgd"]["momentum"],
+            "training with momentum: lookahead sgd": series["sgd"]["exact"],
+            "training with cosine schedule: lookahead sgd": decayed["exact"],
+            "training with cosine schedule: lookahead sgd, divide_by_lr": (
+                decayed["exact"] / np.maximum(decayed["rate"], 1e-12)[:, None, None]
+            ),
+        }
+    found = {name: np.nan_to_num(np.nanmean(course, 0)) for name, course in courses.items()}
+    for how in ("trapezoid", "winsorised"):
+        for name in ("lookahead sgd", "lookahead optimizer (Adam)"):
+            found[f"{name}, time: {how}"] = through_windows(courses[name], how)
     return found
 
 
-def correlation(prediction: np.ndarray, gains: np.ndarray) -> float:
-    """Spearman correlation within recipients (columns centred)."""
-    return float(spearmanr(centred(prediction), centred(gains))[0])
+def through_windows(course: np.ndarray, how: str) -> np.ndarray:
+    """``[K, K]`` from ``[T, K, K]`` as the affinity callback does it."""
+    statistics = AffinityStatistics(course.shape[1])
+    everybody = torch.ones(course.shape[1], dtype=torch.bool)
+    for step, sample in enumerate(course):
+        statistics.add(torch.from_numpy(sample), everybody, step)
+    return over_time(statistics.windows, how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from .problems import Problem
 RECORDED: dict[str, tuple[str, dict[str, Any]]] = {
     "exact": ("lookahead", {}),
     "own": ("lookahead", {"lookahead": "optimizer", "null": True}),
+    "momentum": ("lookahead", {"lookahead": "momentum", "null": True}),
     "gramian": ("gramian", {}),
     "factored": ("factored", {}),
     "representation": ("representation", {}),
 }
+#: What a training leaves besides the samples of estimators, one row per step.
+ALWAYS = ("losses", "rate")
 
 
 class Series(pt.Callback):
@@ -29,11 +33,11 @@ class Series(pt.Callback):
 
     name = "series"
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         self.estimators: dict[str, Estimator] = {
             name: make_estimators(RECORDED[name][0], RECORDED[name][1])[0] for name in names
         }
-        self.samples: dict[str, list[np.ndarray]] = {name: [] for name in [*names, "losses"]}
+        self.samples: dict[str, list[np.ndarray]] = {name: [] for name in [*names, *ALWAYS]}
 
     def before_step(self, training: Any, batch: Any) -> None:
         moment = AffinityProbe.moment(training, batch)
@@ -45,6 +49,7 @@ class Series(pt.Callback):
         for name, estimator in self.estimators.items():
             self._add(name, estimator.after_forward(moment, common, losses))
         self.samples["losses"].append(losses.means.double().numpy())
+        self.samples["rate"].append(np.array(training.optimizer.param_groups[0]["lr"]))
 
     def _add(self, name: str, sample: Sample | None) -> None:
         if sample is not None:
@@ -52,12 +57,13 @@ class Series(pt.Callback):
             self.samples[name].append(sample.affinity.detach().masked_fill(absent, torch.nan).double().numpy())
 
 
-def record(problem: Problem, seed: int, names: tuple[str, ...], cache: Path, **settings: Any) -> dict[str, np.ndarray]:
-    """``[T, K, K]`` samples by name, and ``losses [T, K]``; read from ``cache`` if they are there."""
-    tag = "_".join([problem.name, str(seed), *names, *(f"{key}={value}" for key, value in settings.items())])
-    path = cache / f"{tag}.npz"
-    if not path.exists():
-        series = Series(names)
+def record(problem: Problem, seed: int, names: Sequence[str], cache: Path, **settings: Any) -> dict[str, np.ndarray]:
+    """``[T, K, K]`` samples by name, ``losses [T, K]`` and ``rate [T]``; what ``cache`` has is not recorded again."""
+    tag = "_".join([problem.name, str(seed), *(f"{key}={value}" for key, value in settings.items())])
+    paths = {name: cache / f"{tag}_{name}.npy" for name in [*names, *ALWAYS]}
+    missing = [name for name in names if not paths[name].exists()]
+    if missing:
+        series = Series(missing)
         usual = {"steps": problem.steps, "batch_size": problem.batch, "evaluate_every": 10**6, "patience": 10**6}
         pt.fit(
             problem.model(seed),
@@ -68,8 +74,6 @@ def record(problem: Problem, seed: int, names: tuple[str, ...], cache: Path, **s
             seed=seed,
         )
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            path, **{name: np.stack(values).astype(np.float32) for name, values in series.samples.items()}
-        )
-    with np.load(path) as stored:
-        return {name: stored[name].astype(np.float64) for name in stored}
+        for name in [*ALWAYS, *missing]:
+            np.save(paths[name], np.stack(series.samples[name]).astype(np.float32))
+    return {name: np.load(path).astype(np.float64) for name, path in paths.items()}

@@ -51,7 +51,7 @@ class Cells:
         if key not in self.found:
             if not self.train:
                 raise LookupError(key)
-            self.found[key] = cell = self._train(tasks, seed, probe)
+            self.found[key] = cell = self.trained(tasks, seed, probe)
             with self.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(cell) + "\n")
         return self.found[key]
@@ -60,7 +60,8 @@ class Cells:
         """The set's tasks."""
         return tuple(task.name for task in self.data(0).tasks)
 
-    def _train(self, tasks: tuple[str, ...], seed: int, probe: str) -> Cell:
+    def trained(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell:
+        """A training of a network for ``tasks``, done now whether it is in the file or not."""
         data: Data = self.data(seed)
         positions = [place for place, task in enumerate(data.tasks) if task.name in tasks]
         chosen = [data.tasks[place] for place in positions]
