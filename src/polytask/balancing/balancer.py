@@ -58,6 +58,8 @@ class Balancer(nn.Module, ABC):
         self.absent = absent
         self.tasks: list[str] = []
         self.steps = 0
+        #: ``[n, n]`` inner products of the gradients of the present tasks in the last step, if they were computed.
+        self.gramian: Tensor | None = None
         self.user_weights: Tensor
         self.register_buffer("user_weights", torch.ones(0), persistent=False)
 

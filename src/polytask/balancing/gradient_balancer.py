@@ -142,6 +142,7 @@ class GradientBalancer(Balancer):
         backward: Callable[[Tensor], object] = Tensor.backward,
     ) -> Tensor:
         step = self._step_tensors(self._prepare(losses, counts), shared, features)
+        self.gramian = None
         weights = self._update(step, backward, new=self.steps % self.every == 0)
         self.steps += 1
         return weights.detach()
@@ -203,7 +204,7 @@ class GradientBalancer(Balancer):
             factor: ``[n]`` by which the gradients are multiplied beforehand.
         """
         self._means = step.losses.means
-        inner = self._gramian(step, rows)
+        inner = self.gramian = self._gramian(step, rows)
         if factor is not None:
             inner = inner * factor * factor[:, None]
         if not torch.isfinite(inner).all():

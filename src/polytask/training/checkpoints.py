@@ -120,6 +120,7 @@ def training_state(training: Training) -> dict[str, Any]:
         "history": [asdict(evaluation) for evaluation in training.history],
         "sums": training.sums,
         "weights": training.weights,
+        "gradients": training.gradients.sums,
         "callbacks": [callback.state_dict() for callback in training.callbacks],
         "log": training.log.position(),
     }
@@ -139,6 +140,7 @@ def load_training_state(training: Training, state: dict[str, Any]) -> None:
     training.history = [Evaluation(**evaluation) for evaluation in state["history"]]
     training.sums = state["sums"].to(training.fabric.device)
     training.weights = state["weights"].to(training.fabric.device)
+    training.gradients.sums = state["gradients"].to(training.fabric.device)
     for callback, callback_state in zip(training.callbacks, state["callbacks"], strict=True):
         callback.load_state_dict(callback_state)
     training.log.rewind(state["log"])

@@ -51,6 +51,7 @@ from .checkpoints import Checkpoints
 from .common_checkpoint import CommonCheckpoint
 from .evaluation import Evaluation, evaluate, trivial_levels
 from .events import EventLog
+from .gradient_course import GradientCourse
 from .interruption import Interruption
 from .mixture import make_stream
 from .objective import Objective
@@ -124,6 +125,7 @@ class Training:
         self.step, self.seconds = 0, 0.0
         self.sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
         self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
+        self.gradients = GradientCourse(len(self.tasks), self.fabric.device)
         self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds)
         self._interruption = Interruption()
         torch.manual_seed(seed + rank())  # dropout masks of its own for every process
@@ -250,6 +252,7 @@ class Training:
         for callback in self.callbacks:
             callback.after_forward(self, batch, passed.common, losses)
         self._backward(passed, losses, batch)
+        self._see_gradients(losses)
         average_gradients(self.model.parameters())
         for callback in self.callbacks:
             callback.after_backward(self, losses)
@@ -287,6 +290,12 @@ class Training:
         elif terms:  # apart from the total: the balancer puts other gradients in place of that one's
             self.fabric.backward(torch.stack(terms).sum(), retain_graph=True)
         self.weights = self.balancer.backward(losses, shared=shared, features=passed.common, backward=backward)
+
+    def _see_gradients(self, losses: TaskLosses) -> None:
+        """Take note of the Gramian that the balancer has computed, unless a callback's is taken."""
+        gramian = self.balancer.gramian
+        if gramian is not None and not any(callback.measures_gradients for callback in self.callbacks):
+            self.gradients.add(gramian, losses.present)
 
     @property
     def gradient_scale(self) -> float:
@@ -338,6 +347,7 @@ class Training:
             weights=evaluation.weights,
             labels=evaluation.labels,
             score=score,
+            **self.gradients.take(names),
         )
         if self.folder is None:
             self.snapshots.keep_only(self.needed_snapshots())

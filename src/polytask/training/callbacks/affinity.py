@@ -87,6 +87,7 @@ class AffinityProbe(Callback):
             problems.append(f"affinity: time {time!r} is not known; {did_you_mean(time, TIMES)}")
         raise_all(problems)
         self._candidates = make_estimators(estimator, options)
+        self.measures_gradients = any(candidate.gives_gramian for candidate in self._candidates)
         self.every, self.first, self.end = every, start, stop if isinstance(stop, int) else None
         self.until_confident, self.enough = stop == "confident", enough
         self.judged = 0  # samples at the last verdict
@@ -155,6 +156,8 @@ class AffinityProbe(Callback):
     def _add(self, training: Training, sample: Sample | None) -> None:
         if sample is None:
             return
+        if sample.gramian is not None:
+            training.gradients.add(sample.gramian, sample.present)
         rate = shared_learning_rate(training.optimizer, training.model.shared_parameters) if self.divide_by_lr else 1
         self.statistics.add(sample.affinity / rate, sample.present, training.step)
         if sample.null is not None:

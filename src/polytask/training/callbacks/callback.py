@@ -35,6 +35,8 @@ class Callback:
 
     #: Name of its state in checkpoints.
     name = "callback"
+    #: Whether it adds to ``training.gradients``; Gramians that the balancer computes are left out then.
+    measures_gradients = False
 
     def start(self, training: Training) -> None:
         """Before the first step, and before the state of a resumed run is loaded."""

@@ -21,9 +21,8 @@ class Cosine(Gramian):
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()
-        return Sample(
-            cosines(gramian([Dense(row) for row in shared_rows(losses.values, common, shared)])), losses.present
-        )
+        products = gramian([Dense(row) for row in shared_rows(losses.values, common, shared)])
+        return Sample(cosines(products), losses.present, gramian=products)
 
 
 def cosines(products: Tensor) -> Tensor:

@@ -39,11 +39,13 @@ class Sample(NamedTuple):
         present: ``[K]`` bool, tasks with a label in the batch.
         null: ``[K]``, the same for a step with a zero gradient, already subtracted from ``affinity``; None if it was
             not measured.
+        gramian: ``[K, K]`` inner products of the tasks' gradients, where the estimator has them.
     """
 
     affinity: Tensor
     present: Tensor
     null: Tensor | None = None
+    gramian: Tensor | None = None
 
 
 class Estimator:
@@ -55,6 +57,8 @@ class Estimator:
 
     #: Its name in ``ESTIMATORS``, in configurations and in ``affinity.json``.
     name: ClassVar[str]
+    #: Whether its samples have a Gramian.
+    gives_gramian: ClassVar[bool] = True
 
     def every(self, tasks: int) -> int:
         """Steps between samples unless the user says otherwise: few enough that the cost stays small."""

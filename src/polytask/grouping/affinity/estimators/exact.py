@@ -23,6 +23,7 @@ class Lookahead(Estimator):
     """
 
     name = "lookahead"
+    gives_gramian = False
 
     def __init__(self, lookahead: str = "sgd", null: bool = False) -> None:
         if lookahead not in LOOKAHEADS:

@@ -98,7 +98,7 @@ class Factored(Estimator):
             if self._owners is None:
                 self._owners = _owners(moment.model.heads, errors)
             products = self._owners.T @ factored_gramian(self._products, crossed, same) @ self._owners
-            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
+            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
 
     def _due(self, step: int, outputs: int) -> bool:
         wait = max(20, outputs) if self.refresh is None else self.refresh

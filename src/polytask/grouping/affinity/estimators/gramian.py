@@ -28,7 +28,7 @@ class Gramian(Estimator):
         shared = moment.model.shared_parameters()
         rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         products = gramian([Dense(row) for row in shared_rows(losses.values, common, shared)])
-        return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
+        return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
 
 
 class Representation(Estimator):
@@ -52,4 +52,4 @@ class Representation(Estimator):
         products = gramian(rows_at_representation(losses.values, common))
         # Every process holds other rows of the batch, whose gradients carry the factor world_size.
         products = sum_over_processes(products) / world_size() ** 2
-        return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
+        return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
