@@ -100,8 +100,14 @@ class _Maker:
         for half in range(1, 2 * EPOCHS + 1):
             common = {"training": name, "step": 50 * half, "epoch": half / 2, "time": start + half}
             values = {task: self.value(task, half / 2, bonus) for task in tasks}
-            losses = dict.fromkeys(tasks, 1 / half)
-            events.append({"event": "evaluation", "validation": values, "losses": losses, "score": 0.5, **common})
+            measured = {
+                "losses": dict.fromkeys(tasks, 1 / half),
+                "weights": {t: 1 + 0.1 * len(t) / half for t in tasks},
+            }
+            if name == "all_in_one":  # the training that measures affinity
+                measured["gradient_norms"] = {t: self.scales[t] / half for t in tasks}
+                measured["conflicts"] = {t: (place % 7) / 10 + 0.1 / half for place, t in enumerate(tasks)}
+            events.append({"event": "evaluation", "validation": values, **measured, "score": 0.5, **common})
             for task in tasks if name.startswith("network") else []:
                 if half / 2 == self.peaks[task] + 1 and self.peaks[task] < EPOCHS - 3:
                     peak = {"task": task, "best_epoch": self.peaks[task], "peak": self.value(task, self.peaks[task])}

@@ -25,6 +25,7 @@ from .run import Run, read_run
 from .score import score_curve
 from .stability import notes, stability
 from .summary import count, summary
+from .tasks_over_time import charts, look, remarks
 
 
 def write_report(folder: Path) -> Path:
@@ -67,6 +68,9 @@ def render(run: Run) -> str:
         panels=[(panel.task, curve(panel)) for panel in _panels(run, table)],
         self_taught=run.config.get("converge") not in ("off", False),
         drawn_baselines=_drawn_baselines(run),
+        charts=charts(run),
+        remarks=remarks(run),
+        looks=[(task, look(place)) for place, task in enumerate(run.tasks)],
         heatmap=_heatmap(run, chosen),
         numbers_in_cells=run.affinity is not None and len(run.affinity.tasks) <= NUMBERS_UP_TO,
         networks=chosen,

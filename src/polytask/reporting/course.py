@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from markupsafe import Markup
 
 from .run import Affinity
-from .svg import Frame, drawing, element, padded, path
+from .svg import Frame, drawing, element, padded, path, points_of
 
 MOST_PANELS = 24
 """Tasks up to which the courses are drawn."""
@@ -47,13 +47,13 @@ def _course(
     lines = []
     for column, donor in enumerate(donors):
         name = affinity.tasks[donor]
-        points = [
-            frame.at(x, y) for x, y, known in zip(middles, values[:, column], seen[:, column], strict=True) if known
-        ]
-        if len(points) > 1:
-            group = element(
-                "g", element("title", name), path(points, f"line {'partner' if name in partners else 'other'}")
-            )
-            lines.append((name in partners, group))
-    drawn = [group for _, group in sorted(lines, key=lambda line: line[0])]  # partners on top
-    return drawing(frame.width, frame.height, f"Course of the affinities onto {task}", *axes, *drawn)
+        line = [(x, float(y)) for x, y, known in zip(middles, values[:, column], seen[:, column], strict=True) if known]
+        if len(line) > 1:
+            kind = "partner" if name in partners else "other"
+            data = {"data_name": name, "data_points": points_of(line)}
+            drawn = path([frame.at(*point) for point in line], f"line {kind}", **data)
+            lines.append((name in partners, element("g", element("title", name), drawn)))
+    groups = [group for _, group in sorted(lines, key=lambda line: line[0])]  # partners on top
+    label = f"Course of the affinities onto {task}"
+    return drawing(frame.width, frame.height, label, *axes, *groups, class_="figure plot",
+                   data_frame=frame.words(), data_across="step")  # fmt: skip

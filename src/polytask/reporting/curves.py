@@ -8,7 +8,8 @@ from statistics import median
 
 from markupsafe import Markup
 
-from .svg import Frame, drawing, element, padded, path
+from .outcome import BASELINES
+from .svg import Frame, drawing, element, padded, path, points_of
 
 Line = Sequence[tuple[float, float]]
 
@@ -43,7 +44,8 @@ def curve(panel: Panel) -> Markup:
     frame = Frame(_across(drawn), _up(panel, drawn))
     axes = frame.axes("epoch", f"{panel.metric or 'validation metric'}{arrow}", whole_x=frame.x[1] >= 2)
     lines = _clipped(frame, list(_lines(frame, panel)))
-    return drawing(frame.width, frame.height, label, *axes, lines, *_marks(frame, panel))
+    inside = [*axes, lines, *_marks(frame, panel)]
+    return drawing(frame.width, frame.height, label, *inside, class_="figure plot", data_frame=frame.words())
 
 
 def _across(drawn: Line) -> tuple[float, float]:
@@ -71,8 +73,8 @@ def _lines(frame: Frame, panel: Panel) -> Iterator[Markup]:
         ends = [frame.at(epoch, frame.y[0]), frame.at(epoch, frame.y[1])]
         yield element("g", path(ends, "phase"), element("title", f"{phase} from epoch {epoch:g}"))
     for name, line in panel.baselines.items():
-        yield from _line(frame, line, f"line {name}")
-    yield from _line(frame, panel.ours, "line ours")
+        yield from _line(frame, line, f"line {name}", BASELINES.get(name, name))
+    yield from _line(frame, panel.ours, "line ours", "ours")
 
 
 def _marks(frame: Frame, panel: Panel) -> Iterator[Markup]:
@@ -86,12 +88,13 @@ def _marks(frame: Frame, panel: Panel) -> Iterator[Markup]:
         yield element("path", d=f"M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z", class_="switch")
 
 
-def _line(frame: Frame, line: Line, class_: str) -> Iterator[Markup]:
+def _line(frame: Frame, line: Line, class_: str, name: str) -> Iterator[Markup]:
     points = [frame.at(*point) for point in line]
+    data = {"data_name": name, "data_points": points_of(line)}
     if len(points) == 1:  # a line of one point is invisible
-        yield element("circle", cx=points[0][0], cy=points[0][1], r=2, class_=f"{class_} dot")
+        yield element("circle", cx=points[0][0], cy=points[0][1], r=2, class_=f"{class_} dot", **data)
     elif points:
-        yield path(points, class_)
+        yield path(points, class_, **data)
 
 
 def _near(line: Line, epoch: float) -> tuple[float, float]:

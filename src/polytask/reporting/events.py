@@ -10,10 +10,16 @@ from typing import Any
 from ..errors import UserError
 from .numbers import number
 
+#: Numbers per task that an evaluation's event holds.
+MEASURED = ("validation", "losses", "weights", "gradient_norms", "conflicts")
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation on the validation split, with the mean training losses since the one before and the weights."""
+    """One evaluation on the validation split, with the mean training losses since the one before and the weights.
+
+    Norms and conflicts of gradients are empty where nobody computed them.
+    """
 
     step: float
     epoch: float
@@ -21,6 +27,8 @@ class Evaluation:
     score: float | None = None
     losses: dict[str, float | None] = field(default_factory=dict)
     weights: dict[str, float | None] = field(default_factory=dict)
+    gradient_norms: dict[str, float | None] = field(default_factory=dict)
+    conflicts: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ class Training:
                 self.steps = number((event.get("settings") or {}).get("steps"))
             case "evaluation":
                 self._rewind(step)
-                values, losses, weights = (_numbers(event.get(key)) for key in ("validation", "losses", "weights"))
-                self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score")), losses, weights))
+                values, *others = (_numbers(event.get(key)) for key in MEASURED)
+                self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score")), *others))
             case "converged":
                 self.converged[str(event.get("task"))] = Convergence(step, epoch, number(event.get("peak")))
             case "cooperation":

@@ -42,7 +42,8 @@ def heatmap(
         *_boundaries([len(group) for group in groups], size, left, top),
     ]
     label = f"{'Similarity' if similarity else 'Affinity'} between {len(order)} tasks"
-    return drawing(left + side + max(0.72 * margin, 20), top + side + 6, label, *parts, class_="figure wide")
+    return drawing(left + side + max(0.72 * margin, 20), top + side + 6, label, *parts, class_="figure wide",
+                   data_columns=len(order))  # fmt: skip
 
 
 def scaled(affinity: Affinity) -> list[list[float | None]]:

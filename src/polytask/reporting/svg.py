@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -13,29 +13,44 @@ from .numbers import MINUS
 
 
 def element(name: str, *children: str, **attributes: object) -> Markup:
-    """An SVG element; text and attributes are escaped, ``_`` in an attribute's name stands for ``-``.
+    """An SVG element; text and attributes are escaped, ``_`` in an attribute's name stands for ``-``, None for none.
 
     Example:
         >>> print(element("text", "a < b", x=1.25, class_="tick"))
         <text x="1.25" class="tick">a &lt; b</text>
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_attribute(value))}"' for key, value in attributes.items()
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_attribute(value))}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     return Markup(f"<{name}{written}>{Markup('').join(children)}</{name}>")
 
 
-def drawing(width: float, height: float, label: str, *children: str, class_: str = "figure") -> Markup:
+def drawing(
+    width: float, height: float, label: str, *children: str, class_: str = "figure", **attributes: object
+) -> Markup:
     """The outermost element: scales with the page, and says in words what it shows."""
     box = f"0 0 {_attribute(width)} {_attribute(height)}"
     return element(
-        "svg", *children, viewBox=box, width=width, height=height, role="img", aria_label=label, class_=class_
-    )
+        "svg", *children, viewBox=box, width=width, height=height, role="img", aria_label=label, class_=class_,
+        **attributes,
+    )  # fmt: skip
 
 
-def path(points: list[tuple[float, float]], class_: str) -> Markup:
+def path(points: list[tuple[float, float]], class_: str, **attributes: object) -> Markup:
     """A line through ``points``."""
-    return element("path", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), class_=class_)
+    return element("path", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), class_=class_, **attributes)
+
+
+def points_of(line: Sequence[tuple[float, float]]) -> str:
+    """The data behind a line, for ``page.js``.
+
+    Example:
+        >>> points_of([(0.5, 0.81234), (1.0, 12345.0)])
+        '0.5,0.8123 1,1.234e+04'
+    """
+    return " ".join(f"{x:.4g},{y:.4g}" for x, y in line)
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,11 @@ class Frame:
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         inner_width, inner_height = self.width - self.left - self.right, self.height - self.top - self.bottom
         return self.left + across * inner_width, self.height - self.bottom - up * inner_height
+
+    def words(self) -> str:
+        """For ``page.js``: left, top, right and bottom of the plotting area, and what of the data is there."""
+        inner = (self.left, self.top, self.width - self.right, self.height - self.bottom)
+        return " ".join(f"{value:.6g}" for value in (*inner, *self.x, *self.y))
 
     def axes(self, x_label: str, y_label: str, whole_x: bool = False) -> Iterator[Markup]:
         """Grid lines, ticks and the names of both axes."""

@@ -1,0 +1,134 @@
+"""What happened to every task in the course of a training: its weight, the length of its gradient, its conflicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from .curves import Line
+from .events import Training
+from .run import Run
+from .svg import Frame, drawing, element, padded, path, points_of
+
+COLOURS, DASHES = 8, 5
+"""Tasks are told apart by as many colours times as many kinds of lines; the page has the names of all."""
+LARGE = 20.0
+"""Positive values that differ by more than this factor are drawn in powers of ten."""
+
+UNKNOWN = (
+    "Gradient norms and conflicts are not known: nothing in this run computed gradients of single tasks. They are "
+    "logged where affinity is measured, and by balancing methods that look at gradients, such as upgrad."
+)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One drawing with a line for every task."""
+
+    key: str
+    title: str
+    drawing: Markup
+
+
+def charts(run: Run) -> list[Chart]:
+    """Weights, gradient norms and conflicts, as far as the log has them and they say anything."""
+    if len(run.tasks) < 2:
+        return []
+    found = []
+    weights = {task: _line(run.training_of(task), "weights", task) for task in run.tasks}
+    if not _constant(weights):
+        found.append(Chart("weights", "Weight", task_lines(weights, "weight of the task's loss")))
+    norms = gradient_lines(run, "gradient_norms")
+    if norms:
+        found.append(Chart("gradient-norms", "Gradient norm", task_lines(norms, "norm of the task's gradient")))
+        conflicts = gradient_lines(run, "conflicts")
+        label = "share of tasks in conflict"
+        found.append(Chart("conflicts", "Conflicts", task_lines(conflicts, label, bounds=(0.0, 1.0))))
+    return found
+
+
+def remarks(run: Run) -> list[str]:
+    """What there is to say in place of a drawing."""
+    if len(run.tasks) < 2:
+        return []
+    said = []
+    weights = {task: _line(run.training_of(task), "weights", task) for task in run.tasks}
+    if _constant(weights):
+        values = {line[0][1] for line in weights.values() if line}
+        if values:
+            level = f"{values.pop():g} for every task" if len(values) == 1 else "those that were given"
+            said.append(f"The weights of the tasks did not change: {level}.")
+    if not gradient_lines(run, "gradient_norms"):
+        said.append(UNKNOWN)
+    return said
+
+
+def gradient_lines(run: Run, key: str) -> dict[str, Line]:
+    """Every task's line in the training of its network or, if that has none, of the network for all."""
+    found = {}
+    for task in run.tasks:
+        sources = (run.training_of(task), run.log.trainings.get("all_in_one"))
+        line = next((line for source in sources if (line := _line(source, key, task))), None)
+        if line:
+            found[task] = line
+    return found
+
+
+def task_lines(lines: Mapping[str, Line], label: str, bounds: tuple[float, float] | None = None) -> Markup:
+    """One line for each task, in its colour and kind of line; names are in the titles and in the page's legend.
+
+    Args:
+        lines: ``(epoch, value)`` pairs by task; the order decides about the colours.
+        label: What the values are.
+        bounds: Ends of the vertical axis; by default what is needed.
+    """
+    values = [value for line in lines.values() for _, value in line]
+    log = bounds is None and min(values) > 0 and max(values) / min(values) > LARGE
+    heights = [math.log10(value) for value in values] if log else values
+    epochs = [epoch for line in lines.values() for epoch, _ in line]
+    across = (min(0.0, *epochs), max([*epochs, 1e-3]) * 1.02)
+    frame = Frame(across, bounds or padded(heights), width=360, height=220, left=48)
+    axes = frame.axes("epoch", label + (" (power of ten)" if log else ""), whole_x=across[1] >= 2)
+    drawn = [
+        _task(frame, task, [(x, math.log10(y) if log else y) for x, y in line], line, look(place))
+        for place, (task, line) in enumerate(lines.items())
+    ]
+    words = f"{label[0].upper()}{label[1:]} over the epochs, one line for each of {len(lines)} tasks"
+    return drawing(frame.width, frame.height, words, *axes, *drawn, class_="figure plot",
+                   data_frame=frame.words(), data_log="1" if log else None)  # fmt: skip
+
+
+def look(place: int) -> str:
+    """Classes of the line of a task.
+
+    Example:
+        >>> look(0), look(9)
+        ('c0', 'c1 d1')
+    """
+    dash = place // COLOURS % DASHES
+    return f"c{place % COLOURS}" + (f" d{dash}" if dash else "")
+
+
+def _task(frame: Frame, task: str, line: Line, true: Line, classes: str) -> Markup:
+    places = [frame.at(*point) for point in line]
+    marks = {"data_task": task, "data_name": task, "data_points": points_of(true)}
+    if len(places) == 1:
+        x, y = places[0]
+        shape = element("circle", cx=x, cy=y, r=2.5, class_=f"line task {classes}", **marks)
+    else:
+        shape = path(places, f"line task {classes}", **marks)
+    return element("g", element("title", task), shape)
+
+
+def _line(training: Training | None, key: str, task: str) -> list[tuple[float, float]]:
+    if training is None:
+        return []
+    pairs = ((point.epoch, getattr(point, key).get(task)) for point in training.evaluations)
+    return [(epoch, value) for epoch, value in pairs if value is not None]
+
+
+def _constant(lines: Mapping[str, Sequence[tuple[float, float]]]) -> bool:
+    return all(len({value for _, value in line}) < 2 for line in lines.values())
