@@ -65,8 +65,8 @@ def test_everything_is_drawn_and_answers(make_run: Callable[..., Path], tasks: i
     found = json.loads(seen_by(write_report(make_run(tasks=tasks)), SCRIPT, width))
     first = found.pop("first").split("\n")
     assert first[0] == "epoch 0.5"
-    assert {line.split()[0] for line in first[1:]} == {"ours", "single-task", "all-in-one"}
-    assert [float(line.split()[1]) for line in first[1:]] == sorted(
+    assert {line.split()[1] for line in first[1:]} == {"ours", "single-task", "all-in-one"}
+    assert [float(line.split()[0]) for line in first[1:]] == sorted(
         (float(x.split()[1]) for x in first[1:]), reverse=True
     )
     assert "on itself" in found.pop("cell")  # from the first cell to the right and down: the diagonal

@@ -80,8 +80,8 @@
       const away = ({ py }) => (height === undefined ? -py : Math.abs(up(py) - height));
       if (found.length > MOST) found.sort((a, b) => away(a) - away(b));
       const listed = found.slice(0, MOST).sort((a, b) => b.py - a.py); // as on the drawing, from top to bottom
-      const rows = [`${svg.dataset.across || "epoch"} ${number(x)}`, ...listed.map(({ line, py }) => `${line.name} ${number(py)}`)];
-      if (found.length > MOST) rows.push(`and ${found.length - MOST} more; choose tasks in the legend`);
+      const rows = [`${svg.dataset.across || "epoch"} ${number(x)}`, ...listed.map(({ line, py }) => `${number(py)} ${line.name}`)];
+      if (found.length > MOST) rows.push(`and ${found.length - MOST} more`);
       output.replaceChildren(...rows.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
       marks.replaceChildren();
       shape("line", marks, { x1: across(x), x2: across(x), y1: top, y2: bottom, class: "cursor" });
