@@ -66,9 +66,8 @@ def test_everything_is_drawn_and_answers(make_run: Callable[..., Path], tasks: i
     first = found.pop("first").split("\n")
     assert first[0] == "epoch 0.5"
     assert {line.split()[1] for line in first[1:]} == {"ours", "single-task", "all-in-one"}
-    assert [float(line.split()[0]) for line in first[1:]] == sorted(
-        (float(x.split()[1]) for x in first[1:]), reverse=True
-    )
+    values = [float(line.split()[0]) for line in first[1:]]
+    assert values == sorted(values, reverse=True)
     assert "on itself" in found.pop("cell")  # from the first cell to the right and down: the diagonal
     lines = min(tasks, 6)
     assert found == {
