@@ -103,6 +103,7 @@ class _Names:
         name = outcome.spec.learner if outcome.spec.learner != "network" else config["balance"]
         name = name.get("name") if isinstance(name, dict) else name
         title = f"{self.done}/{self.total} {name}, networks {config['networks']}, converge {config['converge']}"
+        title += f", distill {config['distill']}" if config["distill"] not in ("off", False) else ""
         title += f", seed {config['seed']}" + (", trial" if outcome.spec.part == "validation" else "")
         if outcome.failure:
             self.display.warn(f"{title}: failed: {outcome.failure}")
