@@ -94,6 +94,9 @@ class Config(Section):
     sample_weight: str | dict[str, str] | None = Field(
         None, description="column with the weight of every row in the mean losses of training, or {target: column}"
     )
+    stream: Literal["auto"] | bool = Field(
+        "auto", description="leave the features in a Parquet file and read them while training; auto: if it is large"
+    )
     split: str | tuple[float, float, float] = Field((0.7, 0.15, 0.15), description="a column, or three shares")
     networks: Literal["auto", "single_task"] | int = Field(
         "auto", description="most networks to train; 1 is all in one, single_task one for each target"

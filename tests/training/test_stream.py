@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from polytask.errors import UserError
 from polytask.training import stream as module
-from polytask.training.stream import EpochStream
+from polytask.training.stream import BlockStream, EpochStream
 
 SIZES = [(1, 1), (5, 2), (7, 7), (100, 32), (101, 10), (64, 63)]
 
@@ -57,3 +58,53 @@ def test_processes_share_out_the_rows_of_every_step(monkeypatch, rows, batch, pr
         parts = [share[step].tolist() for share in shares]
         assert sorted(row for part in parts for row in part) == sorted(ids.tolist())
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def blocks_of(stream: BlockStream, epoch: int) -> torch.Tensor:
+    first = epoch * stream.steps_per_epoch
+    return torch.cat([stream.ids(step) for step in range(first, first + stream.steps_per_epoch)])
+
+
+BOUNDARIES = torch.tensor([0, 30, 60, 60, 75, 110, 128])
+
+
+def test_every_row_of_every_block_once_per_epoch() -> None:
+    stream = BlockStream(BOUNDARIES, batch_size=10, seed=3, window=50)
+    epochs = [blocks_of(stream, epoch) for epoch in range(3)]
+    assert stream.steps_per_epoch == 13
+    for rows in epochs:
+        assert sorted(rows.tolist()) == list(range(128))
+    assert not torch.equal(epochs[0], epochs[1])
+    sizes = [len(stream.ids(step)) for step in range(13)]
+    assert max(sizes) - min(sizes) <= 1 and max(sizes) <= 10
+
+
+def test_the_order_is_a_function_of_the_step() -> None:
+    stream = BlockStream(BOUNDARIES, batch_size=10, seed=3, window=50)
+    forwards = [stream.ids(step) for step in range(40)]
+    other = BlockStream(BOUNDARIES, batch_size=10, seed=3, window=50)
+    for step in reversed(range(40)):
+        assert torch.equal(other.ids(step), forwards[step])
+
+
+def test_a_window_needs_few_blocks_and_the_next_is_announced() -> None:
+    announced: list[int] = []
+    stream = BlockStream(BOUNDARIES, batch_size=8, seed=0, window=40, announce=announced.extend)
+    used: list[int] = []
+    for step in range(stream.steps_per_epoch):
+        now = (torch.bucketize(stream.ids(step), BOUNDARIES[1:], right=True)).unique().tolist()
+        assert len(now) <= 4
+        used += [block for block in now if block not in used]
+        assert set(used[2:]) - set(announced) <= set(used[:2])  # all but the first window was announced
+    assert len(announced) == len(set(announced)) and set(used) == {0, 1, 3, 4, 5}
+
+
+def test_processes_share_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = []
+    for process in range(2):
+        monkeypatch.setattr(module, "rank", lambda process=process: process)
+        monkeypatch.setattr(module, "world_size", lambda: 2)
+        rows.append(blocks_of(BlockStream(BOUNDARIES, batch_size=10, seed=3, window=50), 0))
+    assert sorted(torch.cat(rows).tolist()) == list(range(128))
+    with pytest.raises(UserError, match="smaller row groups"):
+        BlockStream(torch.tensor([0, 5]), batch_size=2, seed=0)

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..config import Config, make_config
 from ..errors import UserError, raise_all
-from ..runs.prepare import Prepared, prepare
+from ..runs.prepare import prepare
+from ..runs.prepared import Prepared
 from ..runs.trainer import make_balancer
 from .config import BASELINES, CompareConfig, merged
 from .datasets import with_dataset

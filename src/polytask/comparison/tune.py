@@ -12,7 +12,7 @@ from ..config import Section, apply_overrides, make_config, read_yaml, tables_fr
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
 from ..runs import Display
-from ..runs.prepare import fingerprint
+from ..runs.prepared import fingerprint
 from .cache import RunCache
 from .config import checked, merged
 from .datasets import with_dataset

@@ -9,7 +9,8 @@ from .schema import Schema
 from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
 from .split_checks import check_split
-from .splits import PARTS, load_split, make_split, save_split, split_from_column
+from .splits import PARTS, draw_split, load_split, make_split, save_split, split_from_column
+from .stored import RowGroups, StoredInput
 from .table import read_table, require_rows, table_pieces
 from .targets import encode_targets
 from .text import TextSettings
@@ -19,13 +20,16 @@ __all__ = [
     "Batch",
     "InferredTask",
     "Inputs",
+    "RowGroups",
     "Rows",
     "Schema",
     "SparseRows",
+    "StoredInput",
     "TextSettings",
     "check_columns",
     "check_split",
     "check_weights",
+    "draw_split",
     "encode_targets",
     "find_leaks",
     "infer_targets",

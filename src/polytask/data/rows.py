@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,14 +12,20 @@ from torch import Tensor
 from ..errors import UserError, raise_all
 from ..task import Task
 from .sparse import SparseRows
+from .stored import StoredInput
 
-#: A tensor, :class:`SparseRows`, or a dictionary or tuple of inputs; the first dimension is the row.
+#: A tensor, :class:`SparseRows`, :class:`StoredInput`, or a dictionary or tuple of these, row by row.
 Inputs = Any
 
 
 def _take(leaf: Any, ids: Tensor) -> Any:
     """Some rows; for tensors several times as fast as an index expression."""
     return leaf.index_select(0, ids) if isinstance(leaf, Tensor) else leaf[ids]
+
+
+def _keep(leaf: Any, ids: Tensor) -> Any:
+    """Some rows to hold on to: what is in a file stays there."""
+    return leaf.only(ids) if isinstance(leaf, StoredInput) else _take(leaf, ids)
 
 
 def map_inputs(inputs: Inputs, function: Any) -> Inputs:
@@ -154,8 +160,11 @@ class Rows:
         return len(self.targets)
 
     def __getitem__(self, ids: Tensor) -> Batch:
+        return self._pick(ids, _take)
+
+    def _pick(self, ids: Tensor, of_inputs: Callable[[Any, Tensor], Any]) -> Batch:
         return Batch(
-            map_inputs(self.inputs, lambda leaf: _take(leaf, ids)),
+            map_inputs(self.inputs, lambda leaf: of_inputs(leaf, ids)),
             _take(self.targets, ids),
             None if self.observed is None else _take(self.observed, ids),
             ids,
@@ -165,12 +174,19 @@ class Rows:
 
     def subset(self, ids: Tensor) -> Rows:
         """Some of the rows as a source of their own (with new ids)."""
-        batch = self[ids]
+        batch = self._pick(ids, _keep)
         observed = batch.observed
         if observed is not None and bool(observed.all()):
             observed = None
         source = None if self.source is None else self.source[ids]
         return Rows(batch.inputs, batch.targets, observed, source, batch.wide, batch.weights)
+
+    @property
+    def stored(self) -> StoredInput | None:
+        """An input that is in a file, if there is one: rows then are best drawn as they lie there."""
+        found: list[StoredInput] = []
+        map_inputs(self.inputs, lambda leaf: found.append(leaf) if isinstance(leaf, StoredInput) else None)
+        return found[0] if found else None
 
     def label_counts(self) -> Tensor:
         """``[K]`` number of observed labels per task."""

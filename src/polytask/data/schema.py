@@ -163,6 +163,12 @@ class Schema:
         """Columns of the ``text`` input."""
         return len(self.text) * self.text_settings.width
 
+    @property
+    def input_names(self) -> list[str]:
+        """Keys of :meth:`encode_inputs`."""
+        kinds = {"numeric": self.numeric, "categorical": self.categorical, "text": self.text}
+        return [name for name, columns in kinds.items() if columns]
+
     def encode_inputs(self, table: pa.Table, *, where: str = "table") -> dict[str, Tensor | SparseRows]:
         """The inputs of all rows, with the keys that exist.
 

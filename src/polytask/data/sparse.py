@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,14 @@ class SparseRows:
         within = torch.arange(int(offsets[-1]), device=offsets.device) - offsets[:-1].repeat_interleave(lengths)
         take = starts.repeat_interleave(lengths) + within
         return SparseRows(offsets, self.indices[take], self.values[take], self.width)
+
+    @classmethod
+    def cat(cls, parts: Sequence[SparseRows]) -> SparseRows:
+        """The rows of all parts, one after the other."""
+        lengths = torch.cat([part.offsets.diff() for part in parts])
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        indices, values = (torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "values"))
+        return cls(offsets, indices, values, parts[0].width)
 
     def to(self, device: torch.device | str) -> SparseRows:
         return SparseRows(self.offsets.to(device), self.indices.to(device), self.values.to(device), self.width)

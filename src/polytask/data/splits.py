@@ -63,6 +63,33 @@ def make_split(
     return codes
 
 
+def draw_split(n: int, fractions: Sequence[float], seed: int = 0, *, most: int) -> np.ndarray:
+    """A random split of many rows, in which validation and test have at most ``most`` rows each.
+
+    Args:
+        n: Number of rows.
+        fractions: See :func:`make_split`.
+        seed: Likewise.
+        most: What is beyond goes to training: more rows hardly make a metric more certain.
+
+    Returns:
+        As :func:`make_split`.
+
+    Raises:
+        UserError: Likewise.
+
+    Example:
+        >>> np.bincount(draw_split(1000, (0.7, 0.15, 0.15), most=100)).tolist()
+        [800, 100, 100]
+    """
+    shares = _check_fractions(fractions, n)
+    sizes = np.minimum(_apportion(shares * n, n, np.ones(3, int)), [n, most, most])
+    codes = np.zeros(n, np.int8)
+    held = np.random.default_rng(seed).permutation(n)[: sizes[1] + sizes[2]]
+    codes[held] = np.repeat(np.array([1, 2], np.int8), sizes[1:])
+    return codes
+
+
 def _check_fractions(fractions: Sequence[float], n: int) -> np.ndarray:
     shares = np.asarray(fractions, float)
     if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:

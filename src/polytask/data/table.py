@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,12 @@ def read_table(path: str | Path, *, text: Collection[str] = ()) -> pa.Table:
 
 
 def table_pieces(
-    path: str | Path, *, text: Collection[str] = (), numbers: Collection[str] = (), rows: int = 65_536
+    path: str | Path,
+    *,
+    text: Collection[str] = (),
+    numbers: Collection[str] = (),
+    rows: int = 65_536,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[pa.Table]:
     """The same table some rows at a time, in order and in bounded memory.
 
@@ -48,6 +53,7 @@ def table_pieces(
         text: Columns of a CSV file that are words.
         numbers: Columns of a CSV file that are numbers. Kinds of all others follow from the first rows.
         rows: About so many rows at a time; at least one piece comes, even of no rows.
+        columns: The columns of a Parquet file that are read; all by default.
 
     Raises:
         UserError: As :func:`read_table`; a fault far down in the file shows when its piece is read.
@@ -55,17 +61,17 @@ def table_pieces(
     path = Path(path)
     _check_file(path)
     if path.name.lower().endswith(".parquet"):
-        yield from _parquet_pieces(path, rows)
+        yield from _parquet_pieces(path, rows, columns)
     else:
         yield from _csv_pieces(path, text, numbers, rows)
 
 
-def _parquet_pieces(path: Path, rows: int) -> Iterator[pa.Table]:
+def _parquet_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
     try:
         file = pa.parquet.ParquetFile(path)
         if file.metadata.num_rows == 0:
             yield _named(file.schema_arrow.empty_table(), path)
-        for batch in file.iter_batches(rows):
+        for batch in file.iter_batches(rows, columns=None if columns is None else list(columns)):
             yield _named(pa.Table.from_batches([batch]), path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(

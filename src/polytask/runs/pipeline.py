@@ -25,7 +25,8 @@ from .distill import needs_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
 from .keep import best_for_each, grouping_pays, skills
-from .prepare import Prepared, fingerprint, prepare
+from .prepare import prepare
+from .prepared import Prepared, fingerprint
 from .results import mean_gain, number, task_entry
 from .side_by_side import train_ahead
 from .trackers import make_trackers

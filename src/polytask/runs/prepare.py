@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from textwrap import shorten
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +12,6 @@ import torch
 from ..config import Config
 from ..data import (
     PARTS,
-    InferredTask,
     Rows,
     Schema,
     check_columns,
@@ -29,67 +25,12 @@ from ..data import (
     read_sources,
     read_table,
     sample_weights,
-    save_split,
     split_from_column,
-    weight_columns,
 )
 from ..errors import UserError, raise_all
-from ..files import sha256, write_json
 from ..task import Task
-
-#: Characters of a line that says how columns were understood; tables can have thousands of columns.
-LONGEST_LINE = 240
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything that trainings need of the data.
-
-    Attributes:
-        schema: The stored transformation, with the tasks.
-        inferred: How each target's kind was found.
-        split: ``[n]`` part of every row, 0 train, 1 validation, 2 test.
-        ids: Row ids, or None.
-        rows: Labelled rows by the name of their part.
-        warnings: What the user should know.
-        fingerprint: SHA-256 of the file.
-        source_columns: Feature columns of each data set if there are several.
-    """
-
-    schema: Schema
-    inferred: tuple[InferredTask, ...]
-    split: np.ndarray
-    ids: pa.Array | None
-    rows: dict[str, Rows]
-    warnings: list[str]
-    fingerprint: str
-    source_columns: list[list[str]] = field(default_factory=list)
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The tasks, with the scales of regression targets."""
-        return self.schema.tasks
-
-    def describe(self) -> list[str]:
-        """Lines for the user: how targets, columns and rows were understood."""
-        lines = ["targets:"]
-        for found, task in zip(self.inferred, self.tasks, strict=True):
-            shown = ", ".join(task.classes[:6]) + (", ..." if len(task.classes) > 6 else "")
-            classes = f" {shown};" if shown else ""
-            weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
-            lines.append(f"  {task.name}: {task.kind};{classes} {found.reason}; metric {task.metric}{weight}")
-        lines.append("features:")
-        lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
-        sizes = ", ".join(f"{part} {len(rows):,}" for part, rows in self.rows.items())
-        return [*lines, f"rows: {sizes}"]
-
-    def save(self, schema: Path, split: Path) -> None:
-        """Write the transformation and the split."""
-        stored = self.schema.to_dict()
-        if self.source_columns:
-            stored["sources"] = self.source_columns
-        write_json(schema, stored)
-        save_split(split, self.split, self.ids)
+from .prepare_stored import prepare_stored, wants_streaming
+from .prepared import Prepared, column_roles, fingerprint
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
@@ -102,17 +43,12 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     Raises:
         UserError: Whatever is wrong with the file or its columns, as much as possible at once.
     """
+    if wants_streaming(config):
+        return prepare_stored(config, stored_split)
     where = config.data_name
     paths = [source.table for source in config.sources]
     table, source = read_sources(paths, [source.targets for source in config.sources], config.targets)
-    split_column = config.split if isinstance(config.split, str) else None
-    roles: dict[str, Any] = {
-        "features": config.features,
-        "ignore": (*config.ignore, *(c for c in weight_columns(config.sample_weight) if c in table.column_names)),
-        "id_column": config.id,
-        "split_column": split_column,
-        "column_kinds": config.column_kind,
-    }
+    roles = column_roles(config, table.column_names)
     problems = check_weights(table, config.sample_weight, where=where)
     problems += check_columns(table, where=where, targets=config.targets, **roles)
     try:
@@ -139,12 +75,6 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), columns)
 
 
-def fingerprint(config: Config) -> str:
-    """SHA-256 of the data, of several files that of their fingerprints."""
-    prints = [sha256(Path(source.table)) for source in config.sources]
-    return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()
-
-
 def source_features(schema: Schema, path: str) -> list[str]:
     """Feature columns of one of several data sets."""
     known = read_table(path).column_names
@@ -159,11 +89,3 @@ def _split(
     if isinstance(config.split, str):
         return split_from_column(table, config.split, where)
     return make_split(labels, [task.kind for task in tasks], config.split, config.seed)
-
-
-def labelled_rows(rows: Rows, positions: list[int]) -> Rows:
-    """The columns of some tasks, and only rows with a label for at least one of them."""
-    chosen = rows.only_tasks(positions)
-    if chosen.observed is None:
-        return chosen
-    return chosen.subset(chosen.observed.any(1).nonzero()[:, 0])

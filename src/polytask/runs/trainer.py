@@ -26,7 +26,7 @@ from ..training import (
 from .display import Display
 from .encoders import network_of
 from .folder import RunFolder
-from .prepare import Prepared, labelled_rows
+from .prepared import Prepared, labelled_rows
 
 
 @dataclass(frozen=True)

@@ -154,12 +154,7 @@ class Training:
         self.objective.active = None if len(tasks) == len(self.tasks) else tuple(tasks)
         if self.objective.active is not None and self.train.observed is not None:
             self._drawn = self.train.observed[:, list(tasks)].any(1).nonzero()[:, 0].cpu()
-        source = self.train.source
-        if source is not None and self._drawn is not None:
-            source = source[self._drawn]
-        self.stream = make_stream(
-            len(self.train) if self._drawn is None else len(self._drawn), source, self.settings, self.seed
-        )
+        self.stream = make_stream(self.train, self._drawn, self.settings, self.seed)
 
     def restore(self, step: int) -> None:
         """Go back to the parameters of an earlier evaluation, with a fresh optimiser."""

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..data import Rows
 from ..errors import UserError, did_you_mean
 from ..processes import rank, world_size
 from .settings import TrainingSettings
-from .stream import EpochStream
+from .stream import BlockStream, EpochStream
 
 #: How rows of several data sets can be drawn, besides explicit ratios.
 SAMPLING = ("proportional", "equal", "temperature", "round_robin")
@@ -115,8 +116,21 @@ class MixtureStream:
         return self._passes[key]
 
 
-def make_stream(rows: int, source: Tensor | None, settings: TrainingSettings, seed: int) -> EpochStream | MixtureStream:
-    """The order of rows: plain epochs over one data set, a mixture of several."""
-    if source is None:
-        return EpochStream(rows, settings.batch_size or 1, seed)
-    return MixtureStream(source, settings.batch_size or 1, seed, settings.sampling, settings.sampling_temperature)
+def make_stream(
+    rows: Rows, drawn: Tensor | None, settings: TrainingSettings, seed: int
+) -> EpochStream | MixtureStream | BlockStream:
+    """The order of rows: plain epochs over one data set, a mixture of several, or windows of one in a file.
+
+    Args:
+        rows: The training rows.
+        drawn: ``[n]`` ascending, which of them alone are drawn; None for all. The stream counts these.
+        settings: Batch size and sampling.
+        seed: The order follows from it.
+    """
+    batch_size, stored = settings.batch_size or 1, rows.stored
+    if stored is not None:
+        return BlockStream(stored.boundaries(drawn), batch_size, seed, announce=stored.groups.read_ahead)
+    if rows.source is None:
+        return EpochStream(len(rows) if drawn is None else len(drawn), batch_size, seed)
+    source = rows.source if drawn is None else rows.source[drawn]
+    return MixtureStream(source, batch_size, seed, settings.sampling, settings.sampling_temperature)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from ..processes import rank, world_size
+
+#: Rows among which those of a file are shuffled.
+WINDOW = 2**18
 
 
 class EpochStream:
@@ -39,3 +45,89 @@ class EpochStream:
             self._epoch = epoch
         batch = self._batches[within]
         return batch if world_size() == 1 else batch[rank() :: world_size()]
+
+
+class BlockStream:
+    """Passes over rows that lie in blocks: blocks in random order, and rows shuffled within windows of some blocks.
+
+    So a step needs few blocks, and what it needs next is known. Of several processes each has blocks of its own, and
+    its share of every batch comes from these; their number is part of the order.
+
+    Args:
+        boundaries: ``[blocks + 1]``: rows of block b are from [b] to [b + 1].
+        batch_size: Largest number of rows per step, over all processes (one more for each where they do not divide).
+        seed: The order of every epoch follows from it.
+        window: Rows of a window, or more, as blocks are whole.
+        announce: Is told the blocks that will be needed next.
+
+    Raises:
+        UserError: If there are fewer blocks than processes.
+
+    Example:
+        >>> stream = BlockStream(torch.tensor([0, 2, 4, 6]), batch_size=2, seed=0, window=2)
+        >>> [sorted(stream.ids(step).tolist()) for step in range(3)]
+        [[4, 5], [0, 1], [2, 3]]
+    """
+
+    def __init__(
+        self,
+        boundaries: Tensor,
+        batch_size: int,
+        seed: int,
+        window: int = WINDOW,
+        announce: Callable[[Sequence[int]], None] = lambda blocks: None,
+    ) -> None:
+        ranges = enumerate(pairwise(boundaries.tolist()))
+        self.blocks = [(block, start, stop) for block, (start, stop) in ranges if stop > start]
+        if len(self.blocks) < world_size():
+            raise UserError(
+                f"the table has {len(self.blocks)} row groups for {world_size()} processes, each of which reads its "
+                "own; write it again with smaller row groups"
+            )
+        self.rows, self.seed, self.window, self.announce = int(boundaries[-1]), seed, window, announce
+        self.steps_per_epoch = math.ceil(self.rows / batch_size)
+        self._plan = -1, [[(0, 0, 0)]]
+        self._shuffled: dict[tuple[int, int], Tensor] = {}
+
+    def ids(self, step: int) -> Tensor:
+        """``[B]`` int64 row ids of a step, counted from 0; of this process's share where there are several."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        windows = self._windows(epoch)
+        sizes = [sum(stop - start for _, start, stop in window) for window in windows]
+        first, last = (sum(sizes) * at // self.steps_per_epoch for at in (within, within + 1))
+        parts, begin = [], 0
+        for number, size in enumerate(sizes):
+            if begin < last and begin + size > first:
+                parts.append(self._rows(epoch, number)[max(first - begin, 0) : last - begin])
+            begin += size
+        return torch.cat(parts)
+
+    def _windows(self, epoch: int) -> list[list[tuple[int, int, int]]]:
+        """This process's blocks in the order of an epoch, put together to windows."""
+        if self._plan[0] != epoch:
+            order = torch.randperm(len(self.blocks), generator=self._generator(epoch, 0)).tolist()
+            windows: list[list[tuple[int, int, int]]] = []
+            size = self.window
+            for block in [self.blocks[at] for at in order[rank() :: world_size()]]:
+                if size >= self.window:
+                    windows.append([])
+                    size = 0
+                windows[-1].append(block)
+                size += block[2] - block[1]
+            self._plan = epoch, windows
+        return self._plan[1]
+
+    def _rows(self, epoch: int, number: int) -> Tensor:
+        """The shuffled rows of a window; the blocks of the next one are announced."""
+        if (epoch, number) not in self._shuffled:
+            windows = self._windows(epoch)
+            rows = torch.cat([torch.arange(start, stop) for _, start, stop in windows[number]])
+            order = torch.randperm(len(rows), generator=self._generator(epoch, 1 + number * world_size() + rank()))
+            kept = {key: old for key, old in self._shuffled.items() if key == (epoch, number - 1)}
+            self._shuffled = {**kept, (epoch, number): rows[order]}
+            if number + 1 < len(windows):
+                self.announce([block for block, _, _ in windows[number + 1]])
+        return self._shuffled[epoch, number]
+
+    def _generator(self, epoch: int, number: int) -> torch.Generator:
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch * 7_919 + number) % 2**63)

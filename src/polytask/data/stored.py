@@ -1,0 +1,165 @@
+"""Inputs that stay in a Parquet file: read and transformed row group by row group, a few of which are held."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+import torch
+from torch import Tensor
+
+from .sparse import SparseRows
+
+#: Inputs of some rows by name, see :meth:`polytask.data.Schema.encode_inputs`.
+Encoded = dict[str, Any]
+#: Rows that are decoded at a time; bounds what is needed beside the result.
+PIECE = 65_536
+
+
+class RowGroups:
+    """The row groups of a Parquet file as encoded inputs, read when they are wanted, or ahead by a thread.
+
+    Args:
+        path: The file.
+        columns: What is read of it.
+        encode: From a table of some rows to inputs by name.
+        held_rows: About so many encoded rows are kept; at least the row group in use.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "table.parquet"
+        >>> pa.parquet.write_table(pa.table({"a": [1., 2., 3.]}), path, row_group_size=2)
+        >>> groups = RowGroups(path, ["a"], lambda t: {"a": torch.tensor(t["a"].to_pylist())}, held_rows=2)
+        >>> groups.offsets.tolist(), groups.take("a", torch.tensor([2, 0]))
+        ([0, 2, 3], tensor([3., 1.]))
+    """
+
+    def __init__(
+        self, path: Path, columns: Sequence[str], encode: Callable[[pa.Table], Encoded], held_rows: int
+    ) -> None:
+        self.path, self.columns, self.encode, self.held_rows = path, list(columns), encode, held_rows
+        metadata = pa.parquet.read_metadata(path)
+        sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        self.offsets = torch.tensor([0, *sizes]).cumsum(0)
+        self._held: OrderedDict[int, Encoded] = OrderedDict()
+        self._ahead: dict[int, Future[Encoded]] = {}
+        self._reader: ThreadPoolExecutor | None = None
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_held": OrderedDict(), "_ahead": {}, "_reader": None}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the file's footer, which holds sizes, places and statistics of all columns."""
+        return hashlib.sha256(repr(pa.parquet.read_metadata(self.path).to_dict()).encode()).hexdigest()
+
+    def take(self, name: str, rows: Tensor) -> Tensor | SparseRows:
+        """One input for ``rows``, ``[B]`` int64 in any order."""
+        groups = torch.bucketize(rows, self.offsets[1:], right=True)
+        order = groups.argsort(stable=True)
+        numbers, counts = groups.unique(return_counts=True)
+        parts = [
+            self.group(number)[name][taken - self.offsets[number]]
+            for number, taken in zip(numbers.tolist(), rows[order].split(counts.tolist()), strict=True)
+        ]
+        return together(parts)[order.argsort()]
+
+    def group(self, number: int) -> Encoded:
+        """The inputs of a row group."""
+        if number in self._held:
+            self._held.move_to_end(number)
+        else:
+            waiting = self._ahead.pop(number, None)
+            self._held[number] = self._read(number) if waiting is None else waiting.result()
+            self._release()
+        return self._held[number]
+
+    def read_ahead(self, numbers: Sequence[int]) -> None:
+        """Begin to read row groups that will be wanted next, in a thread of its own."""
+        self._reader = self._reader or ThreadPoolExecutor(1, "row-groups")
+        for number in numbers:
+            if number not in self._held and number not in self._ahead:
+                self._ahead[number] = self._reader.submit(self._read, number)
+
+    def _read(self, number: int) -> Encoded:
+        with pa.parquet.ParquetFile(self.path) as file:  # a file of its own: threads cannot share one
+            pieces = file.iter_batches(PIECE, row_groups=[number], columns=self.columns, use_threads=False)
+            parts = [self.encode(pa.Table.from_batches([piece])) for piece in pieces]
+        return {name: together([part[name] for part in parts]) for name in parts[0]}
+
+    def _release(self) -> None:
+        """Let go of what was used longest ago."""
+        sizes = self.offsets.diff()
+        while len(self._held) > 1 and int(sizes[list(self._held)].sum()) > self.held_rows:
+            self._held.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class StoredInput:
+    """One input of rows in a file, indexable by row like a tensor.
+
+    Attributes:
+        groups: Where it is.
+        name: Which of the inputs.
+        rows: ``[n]`` ascending rows of the file, None for all.
+        device: Where batches go.
+    """
+
+    groups: RowGroups
+    name: str
+    rows: Tensor | None = None
+    device: torch.device | str = "cpu"
+
+    def __len__(self) -> int:
+        return len(self.groups) if self.rows is None else len(self.rows)
+
+    def __getitem__(self, ids: Tensor | slice) -> Tensor | SparseRows:
+        return self.groups.take(self.name, self._in_file(ids)).to(self.device)
+
+    def _in_file(self, ids: Tensor | slice) -> Tensor:
+        if isinstance(ids, slice):
+            ids = torch.arange(*ids.indices(len(self)))
+        return ids.cpu() if self.rows is None else self.rows[ids.cpu()].long()
+
+    def only(self, ids: Tensor) -> StoredInput:
+        """Some of the rows, still in the file."""
+        return replace(self, rows=self._in_file(ids).int() if len(self.groups) < 2**31 else self._in_file(ids))
+
+    def to(self, device: torch.device | str) -> StoredInput:
+        return replace(self, device=device)
+
+    def boundaries(self, ids: Tensor | None = None) -> Tensor:
+        """``[groups + 1]``: the rows, or those of ``ids`` (ascending), of row group g are from [g] to [g + 1]."""
+        rows = self.rows if ids is None else self._in_file(ids)
+        if rows is None:
+            return self.groups.offsets
+        return torch.searchsorted(rows, self.groups.offsets.to(rows.dtype))
+
+
+def together(parts: Sequence[Any]) -> Any:
+    """Rows one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return SparseRows.cat(parts) if isinstance(parts[0], SparseRows) else torch.cat(list(parts))
+
+
+def load(groups: RowGroups, parts: Sequence[Tensor]) -> list[Encoded]:
+    """The inputs of several sets of rows, each ``[n]`` ascending, in one pass over the file."""
+    found: list[list[Encoded]] = [[] for _ in parts]
+    for number in range(len(groups.offsets) - 1 if parts else 0):
+        start, stop = groups.offsets[number], groups.offsets[number + 1]
+        inputs = groups.group(number)
+        for rows, pieces in zip(parts, found, strict=True):
+            own = rows[(rows >= start) & (rows < stop)] - start
+            pieces.append({name: values[own] for name, values in inputs.items()})
+    return [{name: together([piece[name] for piece in pieces]) for name in pieces[0]} for pieces in found]

@@ -1,0 +1,194 @@
+"""A Parquet table that may be larger than memory: labels are held, features are read while training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import torch
+from torch import Tensor
+
+from ..config import Config
+from ..data import (
+    PARTS,
+    RowGroups,
+    Rows,
+    Schema,
+    StoredInput,
+    check_columns,
+    check_split,
+    check_weights,
+    draw_split,
+    find_leaks,
+    infer_targets,
+    load_split,
+    sample_weights,
+    split_from_column,
+    table_pieces,
+    weight_columns,
+)
+from ..data.stored import load
+from ..errors import UserError, raise_all
+from ..training.stream import WINDOW
+from .prepared import Prepared, column_roles, fingerprint
+
+#: Rows that statistics of the columns are taken from.
+SAMPLE = 200_000
+#: A part of at most so many rows is held in memory; drawn validation and test parts have no more.
+HELD_ROWS = 200_000
+#: Values of a target that are looked for in all rows, so that a rare class is not overlooked.
+MOST_VALUES = 1_000
+#: With `stream: auto`, a table that decoded takes more than this share of the machine's memory is read while training.
+MEMORY_SHARE = 0.25
+
+
+def wants_streaming(config: Config) -> bool:
+    """Whether the features are to stay in the file.
+
+    Raises:
+        UserError: If they are, and the data are not one Parquet file.
+    """
+    path = Path(config.sources[0].table)
+    possible = len(config.sources) == 1 and path.name.lower().endswith(".parquet")
+    if config.stream is True and not possible:
+        raise UserError(
+            f"stream: only a single Parquet file can be read while training, found {config.data_name}; convert it "
+            "(pyarrow.parquet.write_table), or leave stream out"
+        )
+    if config.stream != "auto" or not possible or not path.is_file():
+        return config.stream is True
+    try:
+        metadata = pa.parquet.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        return False  # reading it says what is wrong
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return size > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared:
+    """As :func:`~polytask.runs.prepare.prepare`, in memory that grows by the labels alone.
+
+    What columns are, their statistics and leaks are taken from a sample of the rows, in which every class appears.
+    A drawn split is not stratified.
+
+    Raises:
+        UserError: Whatever is wrong with the file or its columns.
+    """
+    where, path = config.data_name, Path(config.sources[0].table)
+    sample, positions = _sample(path, config)
+    roles = column_roles(config, sample.column_names)
+    problems = check_weights(sample, config.sample_weight, where=where)
+    problems += check_columns(sample, where=where, targets=config.targets, **roles)
+    try:
+        inferred = infer_targets(
+            sample,
+            where=where,
+            targets=config.targets,
+            kinds=config.kind,
+            metrics=config.metric,
+            weights=config.weights,
+        )
+    except UserError as error:
+        raise_all(list(dict.fromkeys([*problems, *error.problems])))
+    raise_all(problems)
+    split = _split(config, path, stored_split, where)
+    tasks = tuple(found.task for found in inferred)
+    schema = Schema.fit(sample, tasks, where=where, train=split[positions] == 0, **roles)
+    warnings = find_leaks(sample, schema)
+    labels, weights = _labels(config, path, schema, split, where)
+    warnings += check_split(
+        np.repeat(np.arange(len(PARTS)), [len(part) for part in labels]), torch.cat(labels).numpy(), tasks, where=where
+    )
+    rows = _parts(path, schema, split, labels, weights)
+    return Prepared(schema, inferred, split, None, rows, warnings, fingerprint(config))
+
+
+def _sample(path: Path, config: Config) -> tuple[pa.Table, np.ndarray]:
+    """Some rows, one of every value of a target with few among them, and their positions."""
+    generator = np.random.default_rng(config.seed)
+    total = pa.parquet.read_metadata(path).num_rows if path.is_file() else 0
+    seen: dict[str, set[Any]] = {target: set() for target in config.targets}
+    parts, positions, start = [], [], 0
+    for piece in table_pieces(path):
+        chosen = generator.random(piece.num_rows) < SAMPLE / max(total, 1)
+        for target, values in seen.items():
+            if target in piece.column_names and len(values) <= MOST_VALUES:
+                chosen[_firsts(piece[target], values)] = True
+        at = np.flatnonzero(chosen)
+        parts.append(piece.take(at))
+        positions.append(at + start)
+        start += piece.num_rows
+    return pa.concat_tables(parts), np.concatenate(positions)
+
+
+def _firsts(column: pa.ChunkedArray, seen: set[Any]) -> list[int]:
+    """Rows in which a value appears for the first time; ``seen`` grows."""
+    coded = column.combine_chunks().dictionary_encode()
+    words, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False)
+    new = {code for code, word in enumerate(words) if word not in seen}
+    if not new or len(words) > MOST_VALUES:
+        seen.update(words)
+        return []
+    seen.update(words)
+    known, first = np.unique(codes, return_index=True)
+    return [int(row) for code, row in zip(known, first, strict=True) if code in new]
+
+
+def _split(config: Config, path: Path, stored: Path | None, where: str) -> np.ndarray:
+    if stored is not None and stored.exists():
+        return load_split(stored)[0]
+    if isinstance(config.split, str):
+        return split_from_column(pa.parquet.read_table(path, columns=[config.split]), config.split, where)
+    return draw_split(pa.parquet.read_metadata(path).num_rows, config.split, config.seed, most=HELD_ROWS)
+
+
+def _labels(
+    config: Config, path: Path, schema: Schema, split: np.ndarray, where: str
+) -> tuple[list[Tensor], list[Tensor] | None]:
+    """``[n, K]`` labels of every part with NaN where there is none, and their weights if there are any."""
+    sizes = np.bincount(split, minlength=len(PARTS)).tolist()
+    labels = [torch.empty(size, len(schema.tasks)) for size in sizes]
+    columns = weight_columns(config.sample_weight)
+    width = 1 if isinstance(config.sample_weight, str) else len(schema.tasks)
+    weights = [torch.empty(size, width) for size in sizes] if columns else None
+    done, start = [0] * len(PARTS), 0
+    for piece in table_pieces(path, columns=[*config.targets, *columns]):
+        found = schema.encode_targets(piece, where=where)
+        own = sample_weights(piece, config.sample_weight, config.targets, where=where) if config.sample_weight else None
+        codes = torch.from_numpy(split[start : start + piece.num_rows])
+        for code in range(len(PARTS)):
+            at = (codes == code).nonzero()[:, 0]
+            place = slice(done[code], done[code] + len(at))
+            labels[code][place] = found[at]
+            if weights is not None and own is not None:
+                weights[code][place] = own[at]
+            done[code] += len(at)
+        start += piece.num_rows
+    return labels, weights
+
+
+def _parts(
+    path: Path, schema: Schema, split: np.ndarray, labels: list[Tensor], weights: list[Tensor] | None
+) -> dict[str, Rows]:
+    """The rows of every part: small ones in memory, large ones with their inputs in the file."""
+    places = [torch.from_numpy(np.flatnonzero(split == code)) for code in range(len(PARTS))]
+    held = [code for code, place in enumerate(places) if code and len(place) <= HELD_ROWS]
+    once = RowGroups(path, schema.feature_names, schema.encode_inputs, held_rows=0)
+    loaded = dict(zip(held, load(once, [places[code] for code in held]), strict=True))
+    rows = {}
+    for code, part in enumerate(PARTS):
+        inputs = loaded[code] if code in loaded else _stored(path, schema, places[code], 2 * WINDOW if code == 0 else 0)
+        observed = ~labels[code].isnan()
+        rows[part] = Rows(inputs, labels[code].nan_to_num_(0.0), None if bool(observed.all()) else observed)
+        if weights is not None:
+            rows[part] = rows[part].with_weights(weights[code])
+    return rows
+
+
+def _stored(path: Path, schema: Schema, places: Tensor, held_rows: int) -> dict[str, StoredInput]:
+    groups = RowGroups(path, schema.feature_names, schema.encode_inputs, held_rows)
+    return {name: StoredInput(groups, name).only(places) for name in schema.input_names}

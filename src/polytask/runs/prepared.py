@@ -1,0 +1,99 @@
+"""What trainings need of the data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..config import Config
+from ..data import InferredTask, Rows, Schema, save_split, weight_columns
+from ..files import sha256, write_json
+from ..task import Task
+
+#: Characters of a line that says how columns were understood; tables can have thousands of columns.
+LONGEST_LINE = 240
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that trainings need of the data.
+
+    Attributes:
+        schema: The stored transformation, with the tasks.
+        inferred: How each target's kind was found.
+        split: ``[n]`` part of every row, 0 train, 1 validation, 2 test.
+        ids: Row ids, or None.
+        rows: Labelled rows by the name of their part.
+        warnings: What the user should know.
+        fingerprint: SHA-256 of the file.
+        source_columns: Feature columns of each data set if there are several.
+    """
+
+    schema: Schema
+    inferred: tuple[InferredTask, ...]
+    split: np.ndarray
+    ids: pa.Array | None
+    rows: dict[str, Rows]
+    warnings: list[str]
+    fingerprint: str
+    source_columns: list[list[str]] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks, with the scales of regression targets."""
+        return self.schema.tasks
+
+    def describe(self) -> list[str]:
+        """Lines for the user: how targets, columns and rows were understood."""
+        lines = ["targets:"]
+        for found, task in zip(self.inferred, self.tasks, strict=True):
+            shown = ", ".join(task.classes[:6]) + (", ..." if len(task.classes) > 6 else "")
+            classes = f" {shown};" if shown else ""
+            weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
+            lines.append(f"  {task.name}: {task.kind};{classes} {found.reason}; metric {task.metric}{weight}")
+        lines.append("features:")
+        lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
+        sizes = ", ".join(
+            f"{part} {len(rows):,}{' (read while training)' if rows.stored else ''}" for part, rows in self.rows.items()
+        )
+        sampled = "; kinds and statistics of columns are those of a sample" if self.rows["train"].stored else ""
+        return [*lines, f"rows: {sizes}{sampled}"]
+
+    def save(self, schema: Path, split: Path) -> None:
+        """Write the transformation and the split."""
+        stored = self.schema.to_dict()
+        if self.source_columns:
+            stored["sources"] = self.source_columns
+        write_json(schema, stored)
+        save_split(split, self.split, self.ids)
+
+
+def column_roles(config: Config, columns: list[str]) -> dict[str, Any]:
+    """What the columns of a table are for, as :func:`~polytask.data.check_columns` and ``Schema.fit`` take it."""
+    return {
+        "features": config.features,
+        "ignore": (*config.ignore, *(name for name in weight_columns(config.sample_weight) if name in columns)),
+        "id_column": config.id,
+        "split_column": config.split if isinstance(config.split, str) else None,
+        "column_kinds": config.column_kind,
+    }
+
+
+def fingerprint(config: Config) -> str:
+    """SHA-256 of the data, of several files that of their fingerprints."""
+    prints = [sha256(Path(source.table)) for source in config.sources]
+    return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()
+
+
+def labelled_rows(rows: Rows, positions: list[int]) -> Rows:
+    """The columns of some tasks, and only rows with a label for at least one of them."""
+    chosen = rows.only_tasks(positions)
+    if chosen.observed is None:
+        return chosen
+    return chosen.subset(chosen.observed.any(1).nonzero()[:, 0])
