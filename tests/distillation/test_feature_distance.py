@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from polytask.distillation import Adaptors, adaptive_feature_distance, feature_distance, online_task_weights
+from polytask.distillation.adaptors import principal_part, stacked_directions
+from polytask.distillation.feature_distance import adapted_distance, normalised
 
 STUDENT = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
 TEACHER = torch.tensor([[0.0, 2.0], [1.0, 1.0]])
@@ -53,5 +55,51 @@ def test_adaptors_of_common_and_of_own_features_agree_and_leave_the_random_state
     adaptors = Adaptors(3, student=4, teacher=2)
     assert torch.equal(state, torch.get_rng_state())
     features = torch.randn(5, 4)
-    torch.testing.assert_close(adaptors(features), adaptors(features[:, None].expand(-1, 3, -1)))
+    torch.testing.assert_close(adaptors(features), adaptors(features[:, None].expand(-1, 3, -1), own=True))
     torch.testing.assert_close(adaptors(features)[:, 1], features @ adaptors.weight[1].T)
+    torch.testing.assert_close(adaptors(features[:, None])[:, 0], adaptors(features))  # by position
+
+
+def test_a_shared_map_comes_before_the_tasks_own():
+    adaptors = Adaptors(3, student=4, teacher=2, shared=5)
+    features = torch.randn(6, 4)
+    torch.testing.assert_close(adaptors(features)[:, 2], features @ adaptors.common.T @ adaptors.weight[2].T)
+
+
+@pytest.mark.parametrize("shape", ["common", "own", "by position"])
+def test_the_written_gradient_is_that_of_the_plain_distance(shape):
+    torch.manual_seed(0)
+    place = (7, 4) if shape == "by position" else (7,)
+    features = torch.randn(*place, *((3,) if shape == "own" else ()), 6)
+    adaptors, teacher, shares = Adaptors(3, 6, 5), torch.randn(*place, 3, 5), torch.rand(*place, 3)
+    features[0], teacher[1] = 0.0, 0.0
+    found = []
+    for written in (False, True):
+        leaf, weight = features.clone().requires_grad_(), adaptors.weight.detach().clone().requires_grad_()
+        adaptors.weight = torch.nn.Parameter(weight)
+        if written:
+            loss = adapted_distance(leaf, adaptors.weight, normalised(teacher), shares)
+        else:
+            loss = (feature_distance(adaptors(leaf, own=shape == "own"), teacher) * shares).sum()
+        (2 * loss).backward()
+        found.append((loss, leaf.grad, adaptors.weight.grad))
+    for plain, written in zip(*found, strict=True):
+        torch.testing.assert_close(written, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_distances_survive_where_directions_hold_the_features():
+    torch.manual_seed(0)
+    features = (torch.randn(40, 3) @ torch.randn(3, 20)).double()
+    part = principal_part(features, 3)
+    torch.testing.assert_close(torch.cdist(part, part), torch.cdist(features, features), rtol=0, atol=1e-5)
+    assert principal_part(features, 1).square().sum() < part.square().sum()
+    assert torch.equal(principal_part(features, 20), features)
+
+
+def test_teachers_of_different_widths_lie_side_by_side():
+    narrow, wide = torch.randn(9, 2), torch.randn(9, 5)
+    stacked = stacked_directions([narrow, wide], None)
+    assert stacked.shape == (9, 2, 5) and bool((stacked[:, 0, 2:] == 0).all())
+    torch.testing.assert_close(stacked[:, 1], normalised(wide))
+    assert stacked_directions([narrow, wide], 3).shape == (9, 2, 3)
+    assert stacked_directions([torch.randn(9, 4, 5)] * 2, 3).shape == (9, 4, 2, 3)

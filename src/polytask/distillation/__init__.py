@@ -1,6 +1,7 @@
 """Distillation: when a task has converged, and the soft labels it then learns from."""
 
-from .feature_distance import Adaptors, adaptive_feature_distance, feature_distance
+from .adaptors import Adaptors
+from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
 from .soft_label_store import SoftLabelStore, map_labels

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 #: Inside the root of a norm, so that a zero vector has no direction and no infinite gradient.
 EPS = 1e-6
@@ -37,6 +39,56 @@ def feature_distance(student: Tensor, teacher: Tensor, dim: int = -1) -> Tensor:
     return (normalised(student, dim) - normalised(teacher, dim)).square().sum(dim)
 
 
+class _AdaptedDistance(torch.autograd.Function):
+    """:func:`adapted_distance`. The gradient is written down: that is half of the work of autograd's."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, teacher: Tensor, squares: Tensor, shares: Tensor) -> Tensor:
+        wide, own = weight.flatten(0, 1), features.shape[:-1] == teacher.shape[:-1]
+        adapted = torch.einsum("...ks,kts->...kt", features, weight) if own else features @ wide.T
+        student = adapted.view(teacher.shape)
+        norms, products = (student * student).sum(-1), (student * teacher).sum(-1)
+        inverse = (norms + EPS).rsqrt()
+        along = inverse * (2 * shares)
+        radial = along * inverse.square() * (products + EPS * inverse)
+        gradient = (radial[..., None] * student).addcmul_(along[..., None], teacher, value=-1)
+        if own:
+            ctx.save_for_backward(torch.einsum("...kt,kts->...ks", gradient, weight),
+                                  torch.einsum("...kt,...ks->kts", gradient, features))  # fmt: skip
+        else:
+            gradient = gradient.flatten(-2)
+            by_weight = gradient.flatten(0, -2).T @ features.flatten(0, -2)
+            ctx.save_for_backward(gradient @ wide, by_weight.view(weight.shape))
+        distances = norms * inverse.square() - 2 * products * inverse + squares
+        return (distances * shares).sum()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        by_features, by_weight = ctx.saved_tensors
+        return by_features * gradients[0], by_weight * gradients[0], None, None, None
+
+
+def adapted_distance(features: Tensor, weight: Tensor, teacher: Tensor, shares: Tensor) -> Tensor:
+    """``sum shares * feature_distance(weight @ features, teacher)`` over rows and tasks.
+
+    Args:
+        features: ``[..., S]`` of the student, or ``[..., k, S]`` if every task has features of its own; float32.
+        weight: ``[k, T, S]`` of linear adaptors.
+        teacher: ``[..., k, T]``, to which :func:`normalised` has been applied. It gets no gradient.
+        shares: ``[..., k]``, or what can be spread to that; no gradient.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> student, teacher = torch.tensor([[3., 4.], [1., 0.]]), torch.tensor([[0., 2.], [1., 1.]])
+        >>> adapted_distance(student, torch.eye(2)[None], normalised(teacher)[:, None], torch.tensor([0.5]))
+        tensor(0.4929)
+    """
+    squares = (teacher * teacher).sum(-1)
+    return cast(Tensor, _AdaptedDistance.apply(features, weight, teacher, squares, shares))
+
+
 def adaptive_feature_distance(student: Tensor, teachers: Tensor, shares: Tensor) -> Tensor:
     """``|| n(s) - sum_t share_t n(f_t) ||^2``, the distance to a mixture of all teachers.
 
@@ -58,30 +110,3 @@ def adaptive_feature_distance(student: Tensor, teachers: Tensor, shares: Tensor)
     """
     mixture = torch.einsum("k,bkd->bd", shares, normalised(teachers))
     return (normalised(student) - mixture).square().sum(-1)
-
-
-class Adaptors(nn.Module):
-    """A linear map without bias per task, from the student's features into the space of a teacher's.
-
-    Weights are Xavier-normal and come from a generator of their own.
-
-    Args:
-        tasks: Number of tasks k.
-        student: Width of the student's features.
-        teacher: Width of the teachers' features.
-        seed: Of the weights.
-
-    Shapes:
-        ``[B, student]``, common to all tasks, or ``[B, k, student]`` to ``[B, k, teacher]``.
-    """
-
-    def __init__(self, tasks: int, student: int, teacher: int, seed: int = 0) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        scale = (2 / (student + teacher)) ** 0.5
-        self.weight = nn.Parameter(scale * torch.randn(tasks, teacher, student, generator=generator))
-
-    def forward(self, features: Tensor) -> Tensor:
-        if features.ndim == 2:  # one wide product
-            return (features @ self.weight.flatten(0, 1).T).unflatten(1, self.weight.shape[:2])
-        return torch.einsum("bks,kts->bkt", features, self.weight)

@@ -23,7 +23,8 @@ class Teacher:
     """What one task's teacher says about the training rows, recorded in evaluation mode and without augmentation.
 
     Attributes:
-        features: ``[n, D]`` by row id; None for a teacher that gives only predictions.
+        features: ``[n, D]`` by row id, or ``[n, 1 + L, D]`` of encoders with features by item; None for a teacher that
+            gives only predictions.
         outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values by row id; None if it has none.
         level: Its validation metric.
         best_epoch: Epoch of that.
@@ -52,7 +53,7 @@ class Teacher:
             features = model.features(batch)
             group = next(g for g in model.heads.groups if position in g.tasks)
             outputs = model.heads(features)[model.heads.groups.index(group)]
-            own = features[:, position] if features.ndim == 3 else features
+            own = features[:, position] if model.heads.own else features
             return own, outputs[:, group.tasks.index(position)]
 
         features, outputs = (torch.cat(parts) for parts in zip(*_infer(model, both, inputs), strict=True))

@@ -280,10 +280,10 @@ class Training:
         if terms and shared is None:
 
             def backward(total: Tensor) -> None:
-                self.fabric.backward(total + torch.stack(terms).sum())
+                self.fabric.backward(sum(terms, total))
 
         elif terms:  # apart from the total: the balancer puts other gradients in place of that one's
-            self.fabric.backward(torch.stack(terms).sum(), retain_graph=True)
+            self.fabric.backward(sum(terms[1:], terms[0]), retain_graph=True)
         self.weights = self.balancer.backward(losses, shared=shared, features=passed.common, backward=backward)
 
     def _see_gradients(self, losses: TaskLosses) -> None:

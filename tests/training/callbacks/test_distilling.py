@@ -181,7 +181,7 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(method, stop, t
 
 def test_adaptors_are_dropped_at_the_end(teachers):
     result = train(MTLKD(teachers))
-    assert result.callbacks["mtlkd"] == {"blocks": {}}
+    assert result.callbacks["mtlkd"] == {"adaptors": None}
     assert not any("adaptor" in name for name in result.model.state_dict())
 
 
@@ -242,7 +242,7 @@ def test_the_adaptor_of_a_task_without_rows_in_a_batch_is_left_alone(teachers):
         name = "look"
 
         def before_step(self, training, batch):
-            seen.setdefault("before", []).append(method.blocks[0].adaptors[0].weight.detach().clone())
+            seen.setdefault("before", []).append(method.adaptors.taps[0].weight.detach().clone())
             seen.setdefault("there", []).append(0 in batch.ids)
 
     method = MTLKD(teachers, unlabelled=False)

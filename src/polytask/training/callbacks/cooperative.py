@@ -130,11 +130,10 @@ class CooperativeDistillation(Distilling):
         self.schedule, self.rho, self.warmup_epochs, self.final = schedule, rho, warmup_epochs, final
         self.supervised, self.probe_every = supervised, probe_every
         self.plan: list[Phase] = []
-        self.queued: tuple[tuple[int, ...], ...] = ()
 
     def start(self, training: Training) -> None:
         super().start(training)
-        self.plan, self.queued, self.phase = [], (), -1
+        self.plan, self.phase = [], -1
         steps, epoch = training.settings.steps or 0, training.stream.steps_per_epoch
         self._warmup = min(round(self.warmup_epochs * epoch), steps // 5)
         self._final = round(self.final * steps)
@@ -201,7 +200,7 @@ class CooperativeDistillation(Distilling):
         blocks = find_blocks(similarity, given)
         complexities = numbers_of_first(self._complexities(training))
         of_blocks = block_complexities(blocks, complexities, self.block_complexity)
-        self.queued = queue(blocks, of_blocks, self.order, training.seed)
+        self.begin(queue(blocks, of_blocks, self.order, training.seed))
         self._make_plan(training)
         training.write(
             "cooperation",
@@ -229,7 +228,9 @@ class CooperativeDistillation(Distilling):
         features = [self.teachers[name].features for name in self._names]
         known = [part for part in features if part is not None]
         rows = torch.linspace(0, len(known[0]) - 1, min(PROBE_ROWS, len(known[0]))).long()
-        return similarity_matrix([part[rows.to(part.device)].cpu() for part in known], MEASURES[self.similarity])
+        sample = [part[rows.to(part.device)].cpu() for part in known]
+        sample = [part.mean(1) if part.ndim == 3 else part for part in sample]
+        return similarity_matrix(sample, MEASURES[self.similarity])
 
     def _complexities(self, training: Training) -> list[float]:
         teachers = [self.teachers[name] for name in self._names]
@@ -249,9 +250,6 @@ class CooperativeDistillation(Distilling):
         ]
 
     def _enter(self, training: Training, phase: Phase) -> None:
-        for number in phase.weights:
-            if number not in self.blocks:
-                self.blocks[number] = self.make_block(self.queued[number])
         self._switch_on(training, phase)
         tasks = [self._names[task] for number in self.on for task in self.queued[number]]
         training.write("distillation_phase", phase=phase.name, tasks=tasks)
@@ -259,7 +257,7 @@ class CooperativeDistillation(Distilling):
     def _switch_on(self, training: Training, phase: Phase) -> None:
         self.on = dict(phase.weights)
         if self.supervised == "released":
-            begun = sorted(task for number in self.blocks for task in self.queued[number])
+            begun = sorted(task for block in self.queued[: max(self.on, default=-1) + 1] for task in block)
             training.objective.active = None if len(begun) == len(self._names) else tuple(begun)
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
@@ -280,8 +278,8 @@ class CooperativeDistillation(Distilling):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.queued = tuple(tuple(block) for block in state["queued"])
-        self.blocks = {int(number): self.make_block(self.queued[int(number)]) for number in state["blocks"]}
+        if state["queued"]:
+            self.begin(state["queued"])
         super().load_state_dict(state)
         self.phase, self._cosines = state["phase"], state["cosines"]
         self._affinity.load_state_dict(state["affinity"])

@@ -3,106 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
-from torch.optim import Adam
 
-from ...distillation.feature_distance import Adaptors, normalised
+from ...distillation.adaptors import stacked_directions
 from ...distillation.teachers import Teacher, check_teachers
 from ...errors import UserError, raise_all
-from ...processes import average_gradients, sum_over_processes, world_size
-from ..optimizer import absent_tasks_kept
+from ...processes import sum_over_processes, world_size
+from ...task.kinds import WideKind
 from .callback import Callback, ForwardPass
+from .taps import Taps, pooled
+from .trained_adaptors import TrainedAdaptors
 
 if TYPE_CHECKING:
     from ...balancing import TaskLosses
     from ...data import Batch
     from ..loop import Training
-
-
-class Block:
-    """Tasks that are distilled together: their teachers' features, and adaptors with an optimiser of their own.
-
-    Args:
-        tasks: Positions of the tasks.
-        features: ``[n, D_t]`` of their teachers.
-        width: Of the student's features.
-        learning_rate: Of the adaptors' Adam.
-        weight_decay: Likewise.
-        seed: Of the adaptors.
-        device: Where they live.
-    """
-
-    def __init__(
-        self,
-        tasks: Sequence[int],
-        features: Sequence[Tensor],
-        width: int,
-        learning_rate: float,
-        weight_decay: float,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self.tasks = list(tasks)
-        sizes = sorted({part.shape[1] for part in features})
-        # Teachers of equal width are computed together.
-        self.groups = [[i for i, part in enumerate(features) if part.shape[1] == size] for size in sizes]
-        self.targets = [torch.stack([normalised(features[i]) for i in g], 1).to(device) for g in self.groups]
-        self.adaptors = [
-            Adaptors(len(group), width, size, seed).to(device) for group, size in zip(self.groups, sizes, strict=True)
-        ]
-        self.parameters = [adaptor.weight for adaptor in self.adaptors]
-        self.optimizer = Adam([{"params": self.parameters}], lr=learning_rate, weight_decay=weight_decay, fused=True)
-        self.counts = torch.ones(len(self.tasks))
-
-    def distances(self, features: Tensor, ids: Tensor) -> Tensor:
-        """``[B, k]`` normalised feature distances of a batch, in the order of the tasks."""
-        features = features.float()
-        found: list[Tensor] = [torch.empty(0)] * len(self.tasks)
-        for group, target, adaptor in zip(self.groups, self.targets, self.adaptors, strict=True):
-            own = features[:, [self.tasks[i] for i in group]] if features.ndim == 3 else features
-            part = (normalised(adaptor(own)) - target.index_select(0, ids)).square().sum(-1)
-            if len(self.groups) == 1:
-                return part
-            for i, column in zip(group, part.unbind(1), strict=True):
-                found[i] = column
-        return torch.stack(found, 1)
-
-    def step(self, scale: float) -> None:
-        """Update the adaptors; those of tasks without a row in this batch stay as they are."""
-        average_gradients(self.parameters)
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        if scale != 1.0:
-            for gradient in gradients:
-                gradient /= scale
-        absent = {i for i, count in enumerate(self.counts.tolist()) if not count}
-        parts = [
-            (adaptor.weight, slice(place, place + 1))
-            for group, adaptor in zip(self.groups, self.adaptors, strict=True)
-            for place, i in enumerate(group)
-            if i in absent
-        ]
-        if scale == 1.0 or all(bool(gradient.isfinite().all()) for gradient in gradients):
-            with absent_tasks_kept(self.optimizer, parts) if parts else nullcontext():
-                self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Adaptors and their optimiser."""
-        return {
-            "adaptors": [parameter.detach() for parameter in self.parameters],
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state_dict`."""
-        with torch.no_grad():
-            for parameter, saved in zip(self.parameters, state["adaptors"], strict=True):
-                parameter.copy_(saved)
-        self.optimizer.load_state_dict(state["optimizer"])
 
 
 class Distilling(Callback):
@@ -117,6 +35,12 @@ class Distilling(Callback):
         kappa: Weight of the distillation of outputs relative to that of features.
         temperature: Softens outputs of class kinds.
         features: Distil features; otherwise outputs only.
+        components: The teachers' features are reduced to so many directions in which they are largest; None for none
+            of that. See :func:`~polytask.distillation.adaptors.principal_part`.
+        taps: Stages of the student's encoder that are adapted, counted from the last; all follow the features that the
+            teachers' heads read. More than one needs hard sharing.
+        shared_adaptor: Width of a linear map common to the adaptors of all tasks, before those of their own; 0 for
+            none.
         adaptor_lr: Learning rate of the adaptors' Adam.
         adaptor_wd: Its weight decay.
         unlabelled: Distil a task also on rows where it has no label. Default: yes, unless the rows come from several
@@ -134,107 +58,139 @@ class Distilling(Callback):
         kappa: float = 0.0,
         temperature: float = 1.0,
         features: bool = True,
+        components: int | None = 8,
+        taps: int = 1,
+        shared_adaptor: int = 0,
         adaptor_lr: float = 0.1,
         adaptor_wd: float = 5e-4,
         unlabelled: bool | None = None,
     ) -> None:
         self.teachers = dict(teachers)
         self.beta, self.kappa, self.temperature, self.features = beta, kappa, temperature, features
+        self.components, self.tap_count, self.shared_adaptor = components, taps, shared_adaptor
         self.adaptor_lr, self.adaptor_wd, self.unlabelled = adaptor_lr, adaptor_wd, unlabelled
         weights = beta.values() if isinstance(beta, Mapping) else [beta]
-        numbers = [*(("beta", value) for value in weights), ("kappa", kappa), ("adaptor_wd", adaptor_wd)]
+        numbers = [*(("beta", value) for value in weights), ("kappa", kappa), ("adaptor_wd", adaptor_wd),
+                   ("shared_adaptor", shared_adaptor)]  # fmt: skip
         problems = [f"{name} must be at least 0, found {value}" for name, value in numbers if not value >= 0]
-        positive = (("temperature", temperature), ("adaptor_lr", adaptor_lr))
-        problems += [f"{name} must be more than 0, found {value}" for name, value in positive if not value > 0]
+        positive = (("temperature", temperature), ("adaptor_lr", adaptor_lr), ("components", components),
+                    ("taps", taps))  # fmt: skip
+        problems += [f"{n} must be more than 0, found {v}" for n, v in positive if v is not None and not v > 0]
         if not features and not kappa:
             problems.append("without features, kappa must be more than 0: nothing would be distilled")
         raise_all([f"{self.name}: {problem}" for problem in problems])
-        #: Blocks that have begun, by their place in the queue, and the weights of those that are on.
-        self.blocks: dict[int, Block] = {}
+        #: The tasks of the blocks in the order in which they begin, and the weights of the blocks that are on.
+        self.queued: tuple[tuple[int, ...], ...] = ()
         self.on: dict[int, float] = {}
-        self._used = False
+        self.adaptors: TrainedAdaptors | None = None
+        self._taps: Taps | None = None
 
     def start(self, training: Training) -> None:
         if self.features:
             check_teachers(self.teachers, training.tasks, len(training.train), features=True)
         if self.kappa:
             check_teachers(self.teachers, training.tasks, len(training.train), features=False)
-        self.blocks, self.on = {}, {}
+        self.queued, self.on, self.adaptors, self._used = (), {}, None, False
+        self._known: tuple[dict[int, float], int] | None = None
         self._names = [task.name for task in training.tasks]
         beta = self.beta if isinstance(self.beta, Mapping) else dict.fromkeys(self._names, self.beta)
         unknown = [name for name in beta if name not in self._names]
         raise_all([f"{self.name}: beta: {name!r} is not a task" for name in unknown])
-        self._device = training.fabric.device
+        self._device, self._seed = training.fabric.device, training.seed
         self._betas = [float(beta.get(name, 1.0)) for name in self._names]
-        self._width, self._seed = training.model.heads.wide.in_features, training.seed
-        self._outputs = {
-            position: outputs.to(self._device)
-            for position, name in enumerate(self._names)
-            if self.kappa and (outputs := self.teachers[name].outputs) is not None
-        }
+        self._own, self._widths = training.model.heads.own, [training.model.heads.wide.in_features]
+        if self.features and self.tap_count > 1:
+            self._taps = Taps.of_model(training.model, self.tap_count, self.name)
+            self._widths = [*self._taps.widths()[:-1], *self._widths]
+        self._outputs = [self._stacked_outputs(group.tasks) for group in training.model.heads.groups if self.kappa]
         self._everywhere = training.train.source is None if self.unlabelled is None else self.unlabelled
 
-    def make_block(self, tasks: Sequence[int]) -> Block:
-        """Fresh adaptors and a fresh optimiser for some tasks."""
-        features = [self.teachers[self._names[task]].features for task in tasks] if self.features else []
-        known = [part for part in features if part is not None]
-        seed = self._seed + min(tasks)
-        return Block(tasks, known, self._width, self.adaptor_lr, self.adaptor_wd, seed, self._device)
+    def _stacked_outputs(self, tasks: Sequence[int]) -> Tensor:
+        """``[n, k]`` or ``[n, k, ...]`` outputs of the teachers of one group of tasks."""
+        outputs = [self.teachers[self._names[task]].outputs for task in tasks]
+        return torch.stack(cast(list[Tensor], outputs), 1).to(self._device)
+
+    def begin(self, blocks: Sequence[Sequence[int]]) -> None:
+        """Fresh adaptors and a fresh optimiser, for blocks of tasks in the order in which they begin."""
+        self.queued = tuple(tuple(block) for block in blocks)
+        if not self.features:
+            return
+        features = [self.teachers[self._names[task]].features for block in blocks for task in block]
+        self.adaptors = TrainedAdaptors(
+            self.queued, stacked_directions(cast(list[Tensor], features), self.components), self._widths, own=self._own,
+            learning_rate=self.adaptor_lr, weight_decay=self.adaptor_wd, shared=self.shared_adaptor, seed=self._seed,
+            device=self._device,
+        )  # fmt: skip
 
     def extra_loss(self, training: Training, passed: ForwardPass, batch: Batch) -> Tensor | None:
+        if (self.on, len(batch)) != self._known:  # a phase begins
+            self._known = dict(self.on), len(batch)
+            self._blocks = slice(min(self.on), max(self.on) + 1) if self.on else slice(0, 0)
+            self._tasks = [task for block in self.queued[self._blocks] for task in block]
+            weights = [self.on.get(number, 0.0) * self._betas[task] for number, block in enumerate(self.queued)
+                       for task in block if self._blocks.start <= number < self._blocks.stop]  # fmt: skip
+            self._used, self._weights = any(weights), torch.tensor(weights, device=self._device)
+            self._mean = self._weights / len(batch)
+        if not self._used:
+            return None
+        shares = self._shares(batch)
         terms = []
-        for number, weight in self.on.items():
-            block = self.blocks[number]
-            betas = [weight * self._betas[task] for task in block.tasks]
-            if not any(betas):
-                continue
-            elements = block.distances(passed.features, batch.ids) if self.features else None
-            if self.kappa:
-                soft = self.kappa * self._output_distances(training, passed, batch, block.tasks)
-                elements = soft if elements is None else elements + soft
-            assert elements is not None
-            terms.append(elements.new_tensor(betas) @ self._mean(elements, block, batch))
-        self._used = bool(terms)
-        return torch.stack(terms).sum() if terms else None
+        if self.adaptors is not None:
+            found = [passed.features] if self._taps is None else [*map(pooled, self._taps.read()[:-1]), passed.features]
+            terms.append(self.adaptors.loss(found, batch.ids, self._blocks, shares))
+        if self.kappa:
+            terms.append(self.kappa * (shares * self._output_distances(training, passed, batch)[:, self._tasks]).sum())
+        return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
 
-    def _mean(self, elements: Tensor, block: Block, batch: Batch) -> Tensor:
-        """``[k]`` means over the rows that are distilled, those of all processes together."""
+    def _shares(self, batch: Batch) -> Tensor:
+        """``[k]`` or ``[B, k]``: what each element counts, so that the sum is the weighted sum of means over the rows
+        that are distilled, those of all processes together."""
+        self._absent: list[int] = []
         if self._everywhere or batch.observed is None:
             if world_size() == 1:
-                return elements.mean(0)
-            distilled = torch.ones_like(elements, dtype=torch.bool)
+                return self._mean
+            distilled = torch.ones(len(batch), len(self._tasks), device=self._device)
         else:
-            distilled = batch.observed[:, block.tasks]
-        block.counts = sum_over_processes(distilled.sum(0).float())
-        return torch.where(distilled, elements, 0.0).sum(0) * world_size() / block.counts.clamp_min(1)
+            distilled = batch.observed[:, self._tasks].float()
+        counts = sum_over_processes(distilled.sum(0))
+        self._absent = [place for place, count in enumerate(counts.tolist()) if not count]
+        return distilled * (self._weights * world_size() / counts.clamp_min(1))
 
-    def _output_distances(self, training: Training, passed: ForwardPass, batch: Batch, tasks: Sequence[int]) -> Tensor:
-        """``[B, k]`` distances of outputs, see :meth:`polytask.task.Kind.soft_loss`."""
-        columns = []
-        for task in tasks:
-            index = next(i for i, group in enumerate(training.model.heads.groups) if task in group.tasks)
-            group = training.model.heads.groups[index]
-            student = passed.outputs[index][:, group.tasks.index(task)].float()
-            teacher = self._outputs[task].index_select(0, batch.ids)
-            columns.append(group.kind.soft_loss(student, teacher, self.temperature))
-        return torch.stack(columns, 1)
+    def _output_distances(self, training: Training, passed: ForwardPass, batch: Batch) -> Tensor:
+        """``[B, K]`` distances of outputs, see :meth:`polytask.task.Kind.soft_loss`; means over a row's items."""
+        found = torch.empty(len(batch), len(self._names), device=self._device)
+        for group, outputs, stored in zip(training.model.heads.groups, passed.outputs, self._outputs, strict=True):
+            student, teacher = outputs.float(), stored.index_select(0, batch.ids)
+            if not group.kind.wide:
+                found[:, list(group.tasks)] = group.kind.soft_loss(student, teacher, self.temperature)
+                continue
+            kind, missing = cast(WideKind, group.kind), torch.isnan(batch.wide[group.tasks[0]])
+            student, teacher = student[:, 0], teacher[:, 0]
+            teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
+            counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
+            losses = kind.soft_loss(student, teacher, self.temperature).flatten(1).sum(1)
+            found[:, group.tasks[0]] = losses / counts.clamp_min(1)
+        return found
 
     def after_backward(self, training: Training, losses: TaskLosses) -> None:
-        if self._used and self.features:
-            for number in self.on:
-                self.blocks[number].step(training.gradient_scale)
+        if self._used and self.adaptors is not None:
+            self.adaptors.step(training.gradient_scale, self._absent)
 
     def after_training(self, training: Training) -> None:
-        self.blocks, self.on = {}, {}
+        self.on, self.adaptors = {}, None
+        if self._taps is not None:
+            self._taps.remove()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"blocks": {str(number): block.state_dict() for number, block in self.blocks.items()}}
+        return {"adaptors": None if self.adaptors is None else self.adaptors.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if set(state["blocks"]) != {str(number) for number in self.blocks}:
-            raise UserError(f"{self.name}: the checkpoint was made with other blocks; start the training again")
-        for number, block in self.blocks.items():
-            block.load_state_dict(state["blocks"][str(number)])
+        if state["adaptors"] is None:
+            self.adaptors = None
+        elif self.adaptors is None:
+            raise UserError(f"{self.name}: the checkpoint was made with features; start the training again")
+        else:
+            self.adaptors.load_state_dict(state["adaptors"])
 
 
 class MTLKD(Distilling):
@@ -265,5 +221,5 @@ class MTLKD(Distilling):
 
     def start(self, training: Training) -> None:
         super().start(training)
-        self.blocks = {0: self.make_block(range(len(self._names)))}
+        self.begin([range(len(self._names))])
         self.on = {0: 1.0}

@@ -13,12 +13,13 @@ from torch.optim import Adam
 from ...distillation.feature_distance import adaptive_feature_distance
 from ...distillation.online import online_task_weights
 from ...errors import UserError, raise_all
-from ...models import MultiTaskModel, TaskEncoder, stages_of
+from ...models import MultiTaskModel, TaskEncoder
 from ...models.stages import fresh_copy
 from ...processes import average_gradients, sum_over_processes, world_size
 from ..objective import Objective
 from ..optimizer import make_optimizer
 from .callback import Callback, ForwardPass
+from .taps import Taps
 
 if TYPE_CHECKING:
     from ...balancing import TaskLosses
@@ -233,44 +234,6 @@ class OnlineDistillation(Callback):
     def resume(self, training: Training) -> None:
         if self.task_weighting:
             self._apply(training)
-
-
-class Taps:
-    """Outputs of the last stages of an encoder in its last forward pass.
-
-    Args:
-        encoder: The encoder.
-        layers: How many stages, from the last; None for all.
-
-    Example:
-        >>> encoder = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU())
-        >>> taps = Taps(encoder, None)
-        >>> _ = encoder(torch.zeros(5, 2))
-        >>> [part.shape for part in taps.read()]
-        [torch.Size([5, 4]), torch.Size([5, 3])]
-    """
-
-    def __init__(self, encoder: nn.Module, layers: int | None) -> None:
-        ends = [stage[-1] for stage in stages_of(encoder)] if isinstance(encoder, nn.Sequential) else [encoder]  # type: ignore[index]
-        self.modules = ends[-layers:] if layers else ends
-        self._found: dict[int, Tensor] = {}
-        self._hooks = [module.register_forward_hook(self._keep(i)) for i, module in enumerate(self.modules)]
-
-    def _keep(self, number: int) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            self._found[number] = output
-
-        return hook
-
-    def read(self) -> list[Tensor]:
-        """The outputs, in the order of the layers."""
-        return [self._found[number] for number in range(len(self.modules))]
-
-    def remove(self) -> None:
-        """Leave the encoder as it was."""
-        for hook in self._hooks:
-            hook.remove()
-        self._found.clear()
 
 
 @contextmanager
