@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("POLYTASK_DATA"), help="or POLYTASK_DATA")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder for sentence vectors")
     parser.add_argument("--out", type=Path, default=Path("convergence-runs.jsonl"))
-    parser.add_argument("--rounds", type=int, default=5, help="of `cost`: pairs of trainings")
+    parser.add_argument("--rounds", type=int, default=5, help="of `cost`: trainings of each kind")
     parser.add_argument("--files", action="store_true", help="of `cost`: train in a folder, as `polytask fit` does")
     arguments = parser.parse_args()
     if arguments.data is None:

@@ -44,7 +44,15 @@ from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
 from ..errors import UserError
 from ..models import MultiTaskModel
-from ..processes import average_gradients, local_rank, numbers_of_first, rank, share_from_first, wait_for_all
+from ..processes import (
+    average_gradients,
+    local_rank,
+    numbers_of_first,
+    rank,
+    share_from_first,
+    sum_over_processes,
+    wait_for_all,
+)
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
@@ -155,6 +163,16 @@ class Training:
         if self.objective.active is not None and self.train.observed is not None:
             self._drawn = self.train.observed[:, list(tasks)].any(1).nonzero()[:, 0].cpu()
         self.stream = make_stream(self.train, self._drawn, self.settings, self.seed)
+
+    def rows_ahead(self) -> Tensor | None:
+        """``[n]`` bool, the rows that the steps left will draw, on all processes; None if these may be all."""
+        total = self.settings.steps or 0
+        if self.objective.active is not None or total - self.step >= self.stream.steps_per_epoch:
+            return None
+        drawn = torch.zeros(len(self.train), device=self.fabric.device)
+        for step in range(self.step, total):
+            drawn[self.stream.ids(step - self._since).to(drawn.device)] = 1
+        return sum_over_processes(drawn) > 0
 
     def restore(self, step: int) -> None:
         """Go back to the parameters of an earlier evaluation, with a fresh optimiser."""

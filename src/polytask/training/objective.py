@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -137,22 +138,30 @@ class _Alike:
     columns: tuple[SoftLabels | None, ...]
     mask: Tensor
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """All tasks of the group belong here."""
         return None not in self.columns
 
-    @property
+    @cached_property
     def settings(self) -> SoftLabels:
         """One of them, for what all have in common."""
         return next(labels for labels in self.columns if labels is not None)
 
+    @cached_property
+    def _stored(self) -> Tensor | None:
+        """The outputs of all columns, if they lie side by side."""
+        stored = self.settings.outputs
+        together = isinstance(stored, Tensor) and all(
+            labels is None or (labels.outputs is stored and labels.column == place)
+            for place, labels in enumerate(self.columns)
+        )
+        return stored if together else None  # type: ignore[return-value]
+
     def teacher(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Outputs of all columns for the rows of a batch; any finite numbers for columns that do not belong here."""
-        stored = self.settings.outputs
-        if isinstance(stored, Tensor) and all(labels is None or (labels.outputs is stored and labels.column == place)
-               for place, labels in enumerate(self.columns)):  # fmt: skip
-            return take_rows(stored, batch.ids).to(outputs.device, outputs.dtype)
+        if self._stored is not None:
+            return take_rows(self._stored, batch.ids).to(outputs.device, outputs.dtype)
         empty = torch.zeros_like(outputs[:, 0])
         parts = [empty if labels is None else labels.of(batch).to(empty) for labels in self.columns]
         return torch.stack(parts, 1)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from polytask import AsynchronousConvergence, Callback, SoftLabels, Task, UserError
+from polytask import AsynchronousConvergence, Callback, Rows, SoftLabels, Task, UserError
 from polytask.task import KINDS
 from polytask.task.distances import DISTANCES
 from polytask.training import Training
 from polytask.training.callbacks.label_sources import StoredLabels
+from polytask.training.callbacks.teachers import TeacherOutputs
 from small_training import TASKS, Interrupt, assert_same_result, differences, make_model, make_rows, train
 
 QUICK = {"patience": 2, "min_evaluations": 2, "tail": 2}
@@ -32,6 +33,7 @@ def test_on_inputs_that_do_not_change_online_and_stored_labels_are_the_same(teac
 
         def after_evaluation(self, training, evaluation):
             method, batch = training.callbacks[0], training.train[torch.arange(10)]
+            training.rows_ahead = lambda: None  # any row is asked for
             for position, labels in training.objective.soft.items():
                 stored = StoredLabels(training, half=False, unlabelled=True)
                 stored.record({position: method.monitors[training.tasks[position].name].top_steps}, {})
@@ -70,6 +72,44 @@ def test_an_interrupted_training_continues_bit_for_bit(tmp_path, options, step):
     with pytest.raises(KeyboardInterrupt):
         run(Interrupt(step), folder=tmp_path, **options)
     assert_same_result(run(Interrupt(), folder=tmp_path, **options), whole, callbacks=False)
+
+
+@pytest.mark.parametrize("options", [{}, {"unlabelled": True}, {"reopen": True}])
+def test_rows_that_are_not_drawn_any_more_need_no_labels(monkeypatch, options):
+    inferred: list[int] = []
+    infer = TeacherOutputs._infer
+
+    def counted(self: TeacherOutputs, step: int, positions: list[int], drawn: torch.Tensor | None) -> None:
+        inferred.append(len(self._training.train) if drawn is None else int(drawn.sum()))
+        infer(self, step, positions, drawn)
+
+    monkeypatch.setattr(TeacherOutputs, "_infer", counted)
+    settings = {"batch_size": 8, "evaluate_every": 2, "steps": 20}  # an epoch has 12 steps
+    few = train(AsynchronousConvergence(**QUICK, **options), train=make_rows(missing=0.2), settings=settings)
+    assert min(inferred) < 96 and few.callbacks["asynchronous_convergence"]["converged_at"]
+    monkeypatch.setattr(Training, "rows_ahead", lambda self: None)
+    every = train(AsynchronousConvergence(**QUICK, **options), train=make_rows(missing=0.2), settings=settings)
+    for name, value in few.model.state_dict().items():  # sums over other numbers of rows differ in the last digits
+        torch.testing.assert_close(value, every.model.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_tasks_on_other_rows_are_not_inferred_together(monkeypatch):
+    together: list[list[int]] = []
+    infer = TeacherOutputs._infer
+    monkeypatch.setattr(TeacherOutputs, "_infer", lambda self, step, positions, drawn: (
+        together.append(positions), infer(self, step, positions, drawn)))  # fmt: skip
+    rows = make_rows()
+    observed = torch.ones(len(rows), len(TASKS), dtype=torch.bool)
+    observed[:48, :2], observed[48:, 2:] = False, False  # two tasks on each half
+    train(AsynchronousConvergence(**QUICK), train=Rows(rows.inputs, rows.targets, observed), settings={"steps": 80})
+    assert together and all(set(positions) <= {0, 1} or set(positions) <= {2, 3} for positions in together)
+
+
+def test_a_training_of_which_labels_were_recorded_cannot_become_longer(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(Interrupt(60), folder=tmp_path)
+    with pytest.raises(UserError, match="soft labels were recorded for a training of 80 steps, found 90"):
+        run(Interrupt(), folder=tmp_path, steps=90)
 
 
 def test_restoring_goes_back_to_the_best_parameters_of_the_task_that_has_converged():

@@ -23,10 +23,11 @@ class Binary(Kind):
 
         Cross-entropy minus the teacher's entropy: its minimum is 0, so loss-ratio balancers see no floor.
         """
-        target = torch.sigmoid(teacher / temperature)
-        cross_entropy = binary_cross_entropy_with_logits(outputs / temperature, target, reduction="none")
-        entropy = binary_cross_entropy_with_logits(teacher / temperature, target, reduction="none")
-        return temperature**2 * (cross_entropy - entropy)
+        if temperature != 1.0:
+            return temperature**2 * self.soft_loss(outputs / temperature, teacher / temperature)
+        target = torch.sigmoid(teacher)
+        cross_entropy = binary_cross_entropy_with_logits(outputs, target, reduction="none")
+        return cross_entropy - binary_cross_entropy_with_logits(teacher, target, reduction="none")
 
     def outputs_of(self, predictions: Tensor) -> Tensor:
         return torch.logit(predictions, eps=1e-7)

@@ -21,9 +21,10 @@ class Multiclass(Kind):
 
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """``T^2 KL(softmax(teacher/T) || softmax(outputs/T))`` (Hinton et al. 2015), minimum 0."""
-        student = log_softmax(outputs / temperature, dim=-1)
-        target = log_softmax(teacher / temperature, dim=-1)
-        return temperature**2 * kl_div(student, target, reduction="none", log_target=True).sum(-1)
+        if temperature != 1.0:
+            return temperature**2 * self.soft_loss(outputs / temperature, teacher / temperature)
+        student, target = log_softmax(outputs, dim=-1), log_softmax(teacher, dim=-1)
+        return kl_div(student, target, reduction="none", log_target=True).sum(-1)
 
     def outputs_of(self, predictions: Tensor) -> Tensor:
         return predictions.clamp_min(1e-7).log()

@@ -109,10 +109,20 @@ class StoredLabels:
         return folder / "soft_labels" / f"{number}.{self._written_at[number]}.{rank()}.bin" if folder else None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"written_at": list(self._written_at.items()), "used": sorted(self._used)}
+        return {
+            "written_at": list(self._written_at.items()),
+            "used": sorted(self._used),
+            "steps": self._training.settings.steps,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._written_at, self._used = dict(state["written_at"]), set(state["used"])
+        steps = self._training.settings.steps or 0
+        if self._used and steps > state["steps"]:  # their rows are those that were left to draw
+            raise UserError(
+                f"steps: soft labels were recorded for a training of {state['steps']} steps, found {steps}; "
+                "give the same number, or start the training again"
+            )
         for number in self._written_at:
             file = self._file(number)
             if file is None or not file.exists():

@@ -25,7 +25,7 @@ class TeacherOutputs:
     """Outputs of snapshots for all training rows, kept while a task may need them.
 
     A snapshot is inferred once for all tasks that have it among their best evaluations, also for those that converge
-    later. Several processes infer a share of the rows each.
+    later, and only on rows that the training will still draw. Several processes infer a share of the rows each.
 
     Args:
         training: Its snapshots, rows and tasks.
@@ -44,18 +44,28 @@ class TeacherOutputs:
             steps: The snapshots'.
             best: Steps of the snapshots that each task may need, by its position.
         """
-        for step in sorted(steps):
-            if (position, step) not in self._known:
-                self._infer(step, [task for task, chosen in best.items() if step in chosen])
+        missing = [step for step in sorted(steps) if (position, step) not in self._known]
+        if missing:
+            alike, drawn = self._sharing_rows(position, best), self._training.rows_ahead()
+            for step in missing:
+                self._infer(step, [task for task in alike if step in best[task]], drawn)
         return [self._known[position, step] for step in steps]
 
-    def _infer(self, step: int, positions: Sequence[int]) -> None:
+    def _sharing_rows(self, position: int, tasks: Iterable[int]) -> list[int]:
+        """Those of ``tasks`` with a label on rows of ``position``; others would gain nothing from its inference."""
+        observed = self._training.train.observed
+        if observed is None or self._unlabelled:
+            return list(tasks)
+        shared = observed[observed[:, position]].any(0).tolist()
+        return [task for task in tasks if shared[task]]
+
+    def _infer(self, step: int, positions: Sequence[int], drawn: Tensor | None) -> None:
         teacher = copy.deepcopy(self._training.model)
         teacher.load_state_dict(self._training.snapshots.load(step))
-        rows = self._training.train
-        wanted = None
+        rows, wanted = self._training.train, drawn
         if rows.observed is not None and not self._unlabelled:
             wanted = rows.observed[:, list(positions)].any(1)
+            wanted = wanted if drawn is None else wanted & drawn
         spaces = [self._space(position, step) for position in positions]
         for ids, outputs in shared_inference(teacher, rows, positions, wanted=wanted):
             for space, output in zip(spaces, outputs, strict=True):
