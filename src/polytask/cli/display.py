@@ -8,11 +8,21 @@ from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from ..runs import Display
+from ..runs.display import Transfer
 from ..training.loop import Progress as ProgressCall
 
 #: Columns of a terminal from which on tables have headers of one line.
@@ -53,6 +63,31 @@ class Terminal(Display):
             bar = bars.add_task(escape(title), total=None, steps="")
             yield lambda done, total: bars.update(bar, completed=done, total=total, steps=f"{done:,}/{total:,} steps")
         self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
+
+    @contextmanager
+    def download(self, title: str) -> Iterator[Transfer | None]:
+        seen: list[int] = []
+
+        def tell(done: int, total: int | None) -> None:
+            if not seen and done:
+                of = "" if total is None else f" of {decimal(total)}"
+                self.say(f"{title}: goes on after {decimal(done)}{of}")
+            seen.append(done)
+
+        if self.quiet or not self.notes.is_terminal:
+            yield tell
+        else:
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+                       TimeRemainingColumn())  # fmt: skip
+            with Progress(*columns, console=self.notes, transient=True) as bars:
+                bar = bars.add_task(escape(title), total=None)
+
+                def shown(done: int, total: int | None) -> None:
+                    tell(done, total)
+                    bars.update(bar, completed=done, total=total)
+
+                yield shown
+        self.say(f"downloaded {title}, {decimal(seen[-1] if seen else 0)}")
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
         """A table of results; columns after the first ``left`` are aligned to the right.

@@ -49,7 +49,7 @@ def compare(
     display = display or Display()
     _check_folder(out)
     with locked(out):
-        setups = plan(config, where, out / "data")
+        setups = plan(config, where, out / "data", display)
         cache = RunCache(out / "runs")
         courses = {
             (setup.name, method.name): course(

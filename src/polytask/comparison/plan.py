@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import Config, make_config
 from ..errors import UserError, raise_all
+from ..runs import Display
 from ..runs.prepare import prepare
 from ..runs.prepared import Prepared
 from ..runs.trainer import make_balancer
@@ -65,13 +66,14 @@ class Setup:
     methods: dict[str, Method]
 
 
-def plan(config: CompareConfig, where: str, folder: Path) -> dict[str, Setup]:
+def plan(config: CompareConfig, where: str, folder: Path, display: Display | None = None) -> dict[str, Setup]:
     """All set-ups with all methods.
 
     Args:
         config: The comparison.
         where: Its name for messages.
         folder: Where tables of named data sets are made.
+        display: Where downloads are shown.
 
     Raises:
         UserError: All mistakes of all methods and set-ups at once, each once.
@@ -81,7 +83,7 @@ def plan(config: CompareConfig, where: str, folder: Path) -> dict[str, Setup]:
     for name, values in config.setup_values().items():
         place = f"{where}: setups.{name}" if config.setups else f"{where}: base"
         try:
-            values = with_dataset(values, folder)
+            values = with_dataset(values, folder, display)
         except UserError as error:
             problems += [f"{place}: {problem}" for problem in error.problems]
             continue

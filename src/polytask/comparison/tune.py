@@ -47,7 +47,7 @@ class TuneConfig(Section):
         return (value,) if isinstance(value, str) else value
 
 
-def read_tuning(path: Path, overrides: list[str], folder: Path) -> TuneConfig:
+def read_tuning(path: Path, overrides: list[str], folder: Path, display: Display | None = None) -> TuneConfig:
     """A search's YAML file, checked as a whole.
 
     Raises:
@@ -60,7 +60,7 @@ def read_tuning(path: Path, overrides: list[str], folder: Path) -> TuneConfig:
     config = checked(TuneConfig, values, path.name)
     problems = []
     try:
-        base = with_dataset(config.base, folder)
+        base = with_dataset(config.base, folder, display)
         made = make_config(merged(PLAIN, base, {"baselines": False}), f"{path.name}: base")
     except UserError as error:
         raise UserError(*error.problems) from None

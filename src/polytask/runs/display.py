@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..training.loop import Progress
+
+#: ``transfer(done bytes, all bytes or None)``.
+Transfer = Callable[[int, int | None], None]
 
 
 class Display:
@@ -16,6 +19,11 @@ class Display:
 
     def warn(self, text: str) -> None:
         """A line that the user should read."""
+
+    @contextmanager
+    def download(self, title: str) -> Iterator[Transfer | None]:
+        """Around one download; gives what is called with the done and the total number of bytes."""
+        yield None
 
     @contextmanager
     def training(self, title: str) -> Iterator[Progress | None]:

@@ -6,10 +6,14 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from polytask.cli.display import Terminal
+from polytask.comparison.datasets import tox21, with_dataset
 from polytask.comparison.datasets.files import DataFile, download
 from polytask.errors import UserError
 
@@ -68,7 +72,7 @@ def test_a_whole_file_with_progress(server: Server, tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     download(server.url, tmp_path / "a" / "data.bin", DIGEST, lambda *state: seen.append(state))
     assert (tmp_path / "a" / "data.bin").read_bytes() == CONTENT
-    assert seen[-1] == (len(CONTENT), len(CONTENT)) and seen == sorted(seen)
+    assert seen[0] == (0, len(CONTENT)) and seen[-1] == (len(CONTENT), len(CONTENT)) and seen == sorted(seen)
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -113,3 +117,35 @@ def test_a_local_folder_comes_first(server: Server, tmp_path: Path, monkeypatch:
     (tmp_path / "local" / "set" / "data.bin").write_bytes(b"else")
     with pytest.raises(UserError, match="another file than expected"):
         file.path()
+
+
+def test_the_command_line_shows_a_download_and_where_it_goes_on(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POLYTASK_DATA", raising=False)
+    monkeypatch.setenv("POLYTASK_CACHE", str(tmp_path))
+    monkeypatch.setattr(tox21, "FILE", DataFile("set/data.bin", DIGEST, server.url))
+    terminal, screen = Terminal(), StringIO()
+    terminal.notes = Console(file=screen, force_terminal=True, width=100)
+    server.break_after = 500_000
+    with pytest.raises(UserError, match="try again to go on"):
+        with_dataset({"dataset": "tox21"}, tmp_path, terminal)
+    assert "downloaded" not in screen.getvalue()
+    server.break_after = None
+    assert with_dataset({"dataset": "tox21"}, tmp_path, terminal)["data"] == str(tmp_path / "set" / "data.bin")
+    said = screen.getvalue()
+    assert "set/data.bin: goes on after 500.0 kB of 1.0 MB" in said
+    assert "1.0/1.0 MB" in said and "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in said  # the bar
+    assert "downloaded set/data.bin, 1.0 MB" in said
+
+
+def test_without_a_terminal_lines_are_enough(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("POLYTASK_DATA", raising=False)
+    monkeypatch.setenv("POLYTASK_CACHE", str(tmp_path))
+    DataFile("set/data.bin", DIGEST, server.url).path(Terminal())
+    assert capsys.readouterr().err == "downloaded set/data.bin, 1.0 MB\n"
+    (tmp_path / "set" / "data.bin").unlink()
+    DataFile("set/data.bin", DIGEST, server.url).path(Terminal(quiet=True))
+    assert capsys.readouterr().err == ""

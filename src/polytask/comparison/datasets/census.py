@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ...files import replaced
+from ...runs import Display
 from .files import DataFile
 
 FILE = DataFile(
@@ -37,11 +38,11 @@ TARGETS = ("income", "never_married", "college", "weeks_worked")
 LEFT_OUT = ("income_50k", "marital_stat", "education", "instance_weight")
 
 
-def census_income(folder: Path) -> dict[str, Any]:
+def census_income(folder: Path, display: Display) -> dict[str, Any]:
     """Three binary targets and weeks worked; the published test part, cut by row number."""
     path = folder / "census-income.parquet"
     if not path.exists():
-        write_parquet(convert(read_raw(FILE.path())), path)
+        write_parquet(convert(read_raw(FILE.path(display))), path)
     return {"data": str(path), "targets": list(TARGETS), "split": "split"}
 
 

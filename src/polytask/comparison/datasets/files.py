@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
 from ...files import sha256
+from ...runs import Display
+from ...runs.display import Transfer
 
 #: Folder with data sets that are there already.
 LOCAL = "POLYTASK_DATA"
 #: Folder for downloaded ones.
 CACHE = "POLYTASK_CACHE"
 CHUNK = 1 << 18
-
-#: ``progress(done bytes, all bytes or None)``.
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class DataFile:
     sha256: str
     url: str
 
-    def path(self, progress: Progress | None = None) -> Path:
+    def path(self, display: Display | None = None) -> Path:
         """The file: from the folder that ``POLYTASK_DATA`` names, else from the cache, else downloaded to there.
 
         Raises:
@@ -47,7 +45,8 @@ class DataFile:
             return self._checked(Path(local) / self.name)
         cached = Path(os.environ.get(CACHE) or Path.home() / ".cache" / "polytask") / self.name
         if not cached.exists():
-            download(self.url, cached, self.sha256, progress)
+            with (display or Display()).download(self.name) as progress:
+                download(self.url, cached, self.sha256, progress)
         return self._checked(cached)
 
     def _checked(self, path: Path) -> Path:
@@ -58,14 +57,14 @@ class DataFile:
         return path
 
 
-def download(url: str, path: Path, expected: str, progress: Progress | None = None) -> None:
+def download(url: str, path: Path, expected: str, progress: Transfer | None = None) -> None:
     """Fetch a file; one that was interrupted goes on where it was, and only a right one gets the name.
 
     Args:
         url: Where it comes from.
         path: Where it goes; what is there so far has ``.part`` after the name.
         expected: SHA-256 of the content.
-        progress: Told after every chunk.
+        progress: Told where it begins, and after every chunk.
 
     Raises:
         UserError: If it cannot be had, or is another file than expected.
@@ -84,7 +83,7 @@ def download(url: str, path: Path, expected: str, progress: Progress | None = No
     part.replace(path)
 
 
-def _fetch(url: str, part: Path, progress: Progress | None) -> None:
+def _fetch(url: str, part: Path, progress: Transfer | None) -> None:
     done = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(
         url, headers={"User-Agent": "polytask"} | ({"Range": f"bytes={done}-"} if done else {})
@@ -99,10 +98,11 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
         done = done if answer.status == 206 else 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else None
+        tell = progress or (lambda done, total: None)
+        tell(done, total)
         while chunk := answer.read(CHUNK):
             stream.write(chunk)
             done += len(chunk)
-            if progress:
-                progress(done, total)
+            tell(done, total)
         if total is not None and done < total:
             raise OSError(f"the connection ended after {done:,} of {total:,} bytes")

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ...errors import UserError
+from ...runs import Display
 from .census import write_parquet
 from .files import DataFile
 from .sentences import TREC, Parts, read_all
@@ -36,10 +37,10 @@ SHA256 = {
 _FOLDERS = {"trec": "TREC", "subj": "SUBJ", "mrpc": "MRPC", "stsb": "STS/STSBenchmark/stsbenchmark"}
 
 
-def five_texts(folder: Path) -> dict[str, Any]:
+def five_texts(folder: Path, display: Display) -> dict[str, Any]:
     """Questions, subjectivity, grammar, paraphrases and similarity: hashed words, no pretrained model."""
     sources = []
-    paths = {name: _file(name).path() for name in SHA256}
+    paths = {name: _file(name).path(display) for name in SHA256}
     folders = {path.parent.parent for path in paths.values()}
     if len(folders) > 1:
         raise UserError(

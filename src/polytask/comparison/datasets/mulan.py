@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ...runs import Display
 from .census import write_parquet
 from .files import DataFile
 
@@ -44,13 +45,13 @@ SHA256 = {
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.*)", re.IGNORECASE)
 
 
-def mulan(name: str) -> Callable[[Path], dict[str, Any]]:
+def mulan(name: str) -> Callable[[Path, Display], dict[str, Any]]:
     """The maker of one set's table."""
 
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path, display: Display) -> dict[str, Any]:
         """A set of the Mulan collection."""
         path = folder / f"{name}.parquet"
-        table = read_arff(_file(name).path())
+        table = read_arff(_file(name).path(display))
         targets = table.column_names[-TARGETS[name] :]
         keys: dict[str, Any] = {"data": str(path), "targets": targets, "kind": dict.fromkeys(targets, "regression")}
         if name in IN_TIME:

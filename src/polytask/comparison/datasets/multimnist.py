@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ...runs import Display
 from .census import write_parquet
 from .files import DataFile
 
@@ -27,7 +28,7 @@ ROWS = {"train": 20_000, "validation": 4_000, "test": 5_000}
 SIDE, SHIFT = 28, 8
 
 
-def multimnist(folder: Path) -> dict[str, Any]:
+def multimnist(folder: Path, display: Display) -> dict[str, Any]:
     """Which digit is at the top left, and which at the bottom right.
 
     Pictures of 36 x 36 pixels, halved to 18 x 18. No digit is in two parts: train and validation are made of different
@@ -35,7 +36,7 @@ def multimnist(folder: Path) -> dict[str, Any]:
     """
     path = folder / "multimnist.parquet"
     if not path.exists():
-        raw = {name: read_idx(file.path()) for name, file in FILES.items()}
+        raw = {name: read_idx(file.path(display)) for name, file in FILES.items()}
         write_parquet(make_table(raw), path)
     return {"data": str(path), "targets": ["left", "right"], "split": "split",
             "kind": {"left": "multiclass", "right": "multiclass"}}  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError, did_you_mean
+from ...runs import Display
 from .census import census_income
 from .five_texts import five_texts
 from .mulan import TARGETS, mulan
@@ -14,8 +15,9 @@ from .multimnist import multimnist
 from .sklearn_sets import diabetes, digits, wine
 from .tox21 import tox21
 
-#: ``make(folder)``: writes a table into the folder and gives keys of ``fit``: data, targets and what else is needed.
-DATASETS: dict[str, Callable[[Path], dict[str, Any]]] = {
+#: ``make(folder, display)``: writes a table into the folder and gives keys of ``fit``: data, targets and what else is
+#: needed; downloads are shown.
+DATASETS: dict[str, Callable[[Path, Display], dict[str, Any]]] = {
     "digits": digits,
     "diabetes": diabetes,
     "wine": wine,
@@ -27,7 +29,7 @@ DATASETS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-def with_dataset(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def with_dataset(values: Mapping[str, Any], folder: Path, display: Display | None = None) -> dict[str, Any]:
     """Keys of ``fit`` with ``dataset: NAME`` replaced by the data set's own keys, which other keys override.
 
     Raises:
@@ -41,4 +43,4 @@ def with_dataset(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         raise UserError(f"dataset: unknown data set {name!r}; {did_you_mean(str(name), DATASETS)}")
     if "data" in values:
         raise UserError("data: has no effect beside dataset; leave one of them out")
-    return DATASETS[name](folder) | values
+    return DATASETS[name](folder, display or Display()) | values

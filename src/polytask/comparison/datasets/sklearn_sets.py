@@ -11,16 +11,17 @@ import pyarrow.csv
 
 from ...demo import TARGETS, write_demo_table
 from ...files import replaced
+from ...runs import Display
 
 
-def digits(folder: Path) -> dict[str, Any]:
+def digits(folder: Path, display: Display) -> dict[str, Any]:
     """Half-hidden handwritten digits, eight targets; see :func:`polytask.demo.write_demo_table`."""
     path = folder / "half-hidden-digits.csv"
     write_demo_table(path)
     return {"data": str(path), "targets": list(TARGETS)}
 
 
-def diabetes(folder: Path) -> dict[str, Any]:
+def diabetes(folder: Path, display: Display) -> dict[str, Any]:
     """442 patients: how the disease went on, whether it went worse than for most, and two of the blood values."""
     from sklearn.datasets import load_diabetes
 
@@ -36,7 +37,7 @@ def diabetes(folder: Path) -> dict[str, Any]:
     return _written(folder / "diabetes.csv", columns | targets, list(targets))
 
 
-def wine(folder: Path) -> dict[str, Any]:
+def wine(folder: Path, display: Display) -> dict[str, Any]:
     """178 wines: which of three growers, how much alcohol, and the hue, from eleven measurements."""
     from sklearn.datasets import load_wine
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...runs import Display
 from .files import DataFile
 
 FILE = DataFile(
@@ -18,7 +19,7 @@ TARGETS = (
 )  # fmt: skip
 
 
-def tox21(folder: Path) -> dict[str, Any]:
+def tox21(folder: Path, display: Display) -> dict[str, Any]:
     """Binary targets on the hashed n-grams of a molecule's formula; random split."""
     kinds = {"kind": dict.fromkeys(TARGETS, "binary"), "column_kind": {"smiles": "text"}}
-    return {"data": str(FILE.path()), "targets": list(TARGETS), **kinds}
+    return {"data": str(FILE.path(display)), "targets": list(TARGETS), **kinds}
