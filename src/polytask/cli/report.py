@@ -7,15 +7,32 @@ from typing import Annotated
 
 import typer
 
-from ..reporting import write_report
-from ..reporting.comparison import comparison_results, write_comparison
+from ..reporting import export_run, write_report
+from ..reporting.comparison import comparison_results, write_comparison, write_figures
 from .app import command
 
 
-@command(epilog="**Examples**\n\n`polytask report runs/first`\n\n`polytask report studies/first`")
+@command(
+    epilog="**Examples**\n\n`polytask report runs/first`\n\n`polytask report studies/first`\n\n"
+    "`polytask report runs/first --figures paper/figures`"
+)
 def report(
     run: Annotated[Path, typer.Argument(help="folder that `fit` or `compare` wrote", show_default=False)],
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="folder for all figures (SVG, and PNG with the extra figures) and tables (CSV, Markdown)"),
+    ] = None,
 ) -> None:
     """Write `report.html`, one self-contained page, beside the results of a run or of a comparison."""
     results = comparison_results(run)
     print(f"written: {write_report(run) if results is None else write_comparison(run, results)}")
+    if figures is None:
+        return
+    if results is None:
+        export_run(run, figures)
+    else:
+        from ..comparison.tables import write_tables
+
+        write_figures(figures, results)
+        write_tables(results, figures)
+    print(f"written: {len(list(figures.iterdir()))} files in {figures}")

@@ -15,9 +15,14 @@ Table = tuple[list[str], list[list[Any]]]
 
 def write_tables(results: Mapping[str, Any], folder: Path) -> None:
     """Write every table twice, ``NAME.csv`` with full numbers and ``NAME.md`` to be read."""
-    for name, (header, rows) in tables(results).items():
-        write_bytes(folder / f"{name}.csv", as_csv(header, rows).encode())
-        write_bytes(folder / f"{name}.md", as_markdown(header, rows).encode())
+    for name, table in tables(results).items():
+        write_table(folder / name, table)
+
+
+def write_table(path: Path, table: Table) -> None:
+    """``path.csv`` and ``path.md``; the path has no ending."""
+    write_bytes(path.with_name(f"{path.name}.csv"), as_csv(*table).encode())
+    write_bytes(path.with_name(f"{path.name}.md"), as_markdown(*table).encode())
 
 
 def tables(results: Mapping[str, Any]) -> dict[str, Table]:

@@ -23,7 +23,7 @@ from .pools import InProcess, Pool
 from .search import score, skill
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range, applied, optuna, weight_ranges
 from .statistics import pareto_front
-from .tables import as_csv, as_markdown
+from .tables import write_table
 
 #: Objectives besides the names of tasks; a larger value is better for the first, a smaller one for the others.
 MEAN, COSTS = "mean_skill", ("parameters", "seconds")
@@ -230,7 +230,6 @@ def _write(results: dict[str, Any], out: Path) -> None:
         for number in results["front"]
     ]  # fmt: skip
     header = ["trial", *objectives, *settings]
-    write_bytes(out / "front.csv", as_csv(header, rows).encode())
-    write_bytes(out / "front.md", as_markdown(header, rows).encode())
+    write_table(out / "front", (header, rows))
     write_bytes(out / "best.yaml", yaml.safe_dump(results["keys"], sort_keys=False, allow_unicode=True).encode())
     write_front(out, results, COSTS)

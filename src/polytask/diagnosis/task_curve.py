@@ -62,13 +62,13 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
         sign = -1.0 if result.get("direction") == "min" else 1.0
         converged = training.converged.get(task)
         points = [point for point in training.evaluations if converged is None or point.step <= converged.step]
-        known = [point for point in points if point.values.get(task) is not None]
+        known = [point for point in points if point.validation.get(task) is not None]
         if len(known) < LEAST_POINTS:
             continue
         level = number(trivial.get(task))
         yield TaskCurve(
             task,
-            sign * np.array([point.values[task] for point in known], float),
+            sign * np.array([point.validation[task] for point in known], float),
             np.array([point.losses.get(task) for point in known], float),
             float("nan") if level is None else sign * level,
             bool(training.steps) and training.evaluations[-1].step >= (training.steps or 0),

@@ -1,5 +1,6 @@
 """The page that shows what a run did: one HTML file, with nothing to load from elsewhere."""
 
 from .build import write_report
+from .export import export_run
 
-__all__ = ["write_report"]
+__all__ = ["export_run", "write_report"]

@@ -84,6 +84,17 @@ def render(run: Run) -> str:
     )
 
 
+def figures(run: Run) -> dict[str, Markup]:
+    """All drawings of the page by names that suit files; where lines are tasks, with a legend."""
+    table, chosen = rows(run), networks(run)
+    found = {f"curve {panel.task}": curve(panel) for panel in _panels(run, table)}
+    found |= {chart.key: chart.drawing for chart in charts(run, legend=True)}
+    if run.affinity is not None:
+        found |= {f"affinity onto {task}": drawing for task, drawing in courses(run.affinity, partners(chosen))}
+    single = {"affinity": _heatmap(run, chosen), "score": _score(run, chosen)}
+    return found | {name: drawing for name, drawing in single.items() if drawing is not None}
+
+
 def breakable(name: str) -> Markup:
     """A name with places where a long one may break: names of columns have no spaces.
 

@@ -23,7 +23,7 @@ class Evaluation:
 
     step: float
     epoch: float
-    values: dict[str, float | None]
+    validation: dict[str, float | None]
     score: float | None = None
     losses: dict[str, float | None] = field(default_factory=dict)
     weights: dict[str, float | None] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Training:
 
     def curve(self, task: str) -> list[tuple[float, float]]:
         """``(epoch, value)`` of every evaluation where the metric is defined."""
-        pairs = ((point.epoch, point.values.get(task)) for point in self.evaluations)
+        pairs = ((point.epoch, point.validation.get(task)) for point in self.evaluations)
         return [(epoch, value) for epoch, value in pairs if value is not None]
 
     def take(self, event: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -11,10 +11,12 @@ from markupsafe import Markup
 from .curves import Line
 from .events import Training
 from .run import Run
-from .svg import Frame, drawing, element, padded, path, points_of
+from .svg import Frame, drawing, element, padded, path, points_of, shortened
 
 COLOURS, DASHES = 8, 5
 """Tasks are told apart by as many colours times as many kinds of lines; the page has the names of all."""
+LINE = 15.0
+"""Height of a line of a legend."""
 LARGE = 20.0
 """Positive values that differ by more than this factor are drawn in powers of ten."""
 
@@ -33,20 +35,20 @@ class Chart:
     drawing: Markup
 
 
-def charts(run: Run) -> list[Chart]:
+def charts(run: Run, legend: bool = False) -> list[Chart]:
     """Weights, gradient norms and conflicts, as far as the log has them and they say anything."""
     if len(run.tasks) < 2:
         return []
     found = []
     weights = {task: _line(run.training_of(task), "weights", task) for task in run.tasks}
+    norms, conflicts = (gradient_lines(run, key) for key in ("gradient_norms", "conflicts"))
     if not _constant(weights):
-        found.append(Chart("weights", "Weight", task_lines(weights, "weight of the task's loss")))
-    norms = gradient_lines(run, "gradient_norms")
+        found.append(Chart("weights", "Weight", task_lines(weights, "weight of the task's loss", None, legend)))
     if norms:
-        found.append(Chart("gradient-norms", "Gradient norm", task_lines(norms, "norm of the task's gradient")))
-        conflicts = gradient_lines(run, "conflicts")
-        label = "share of tasks in conflict"
-        found.append(Chart("conflicts", "Conflicts", task_lines(conflicts, label, bounds=(0.0, 1.0))))
+        found.append(Chart("gradient-norms", "Gradient norm", task_lines(norms, "norm of the gradient", None, legend)))
+        found.append(
+            Chart("conflicts", "Conflicts", task_lines(conflicts, "share of tasks in conflict", (0.0, 1.0), legend))
+        )
     return found
 
 
@@ -68,7 +70,7 @@ def remarks(run: Run) -> list[str]:
 
 def gradient_lines(run: Run, key: str) -> dict[str, Line]:
     """Every task's line in the training of its network or, if that has none, of the network for all."""
-    found = {}
+    found: dict[str, Line] = {}
     for task in run.tasks:
         sources = (run.training_of(task), run.log.trainings.get("all_in_one"))
         line = next((line for source in sources if (line := _line(source, key, task))), None)
@@ -77,13 +79,16 @@ def gradient_lines(run: Run, key: str) -> dict[str, Line]:
     return found
 
 
-def task_lines(lines: Mapping[str, Line], label: str, bounds: tuple[float, float] | None = None) -> Markup:
+def task_lines(
+    lines: Mapping[str, Line], label: str, bounds: tuple[float, float] | None = None, legend: bool = False
+) -> Markup:
     """One line for each task, in its colour and kind of line; names are in the titles and in the page's legend.
 
     Args:
         lines: ``(epoch, value)`` pairs by task; the order decides about the colours.
         label: What the values are.
         bounds: Ends of the vertical axis; by default what is needed.
+        legend: Names below, for a drawing that leaves the page.
     """
     values = [value for line in lines.values() for _, value in line]
     log = bounds is None and min(values) > 0 and max(values) / min(values) > LARGE
@@ -97,7 +102,9 @@ def task_lines(lines: Mapping[str, Line], label: str, bounds: tuple[float, float
         for place, (task, line) in enumerate(lines.items())
     ]
     words = f"{label[0].upper()}{label[1:]} over the epochs, one line for each of {len(lines)} tasks"
-    return drawing(frame.width, frame.height, words, *axes, *drawn, class_="figure plot",
+    names = list(_legend(list(lines), frame)) if legend else []
+    height = frame.height + (len(lines) + 1) // 2 * LINE + 4 if legend else frame.height
+    return drawing(frame.width, height, words, *axes, *drawn, *names, class_="figure plot",
                    data_frame=frame.words(), data_log="1" if log else None)  # fmt: skip
 
 
@@ -121,6 +128,14 @@ def _task(frame: Frame, task: str, line: Line, true: Line, classes: str) -> Mark
     else:
         shape = path(places, f"line task {classes}", **marks)
     return element("g", element("title", task), shape)
+
+
+def _legend(tasks: Sequence[str], frame: Frame) -> Iterator[Markup]:
+    """Two columns below the drawing."""
+    for place, task in enumerate(tasks):
+        x, y = 8 + place % 2 * frame.width / 2, frame.height + LINE * (place // 2 + 0.5)
+        yield path([(x, y), (x + 26, y)], f"line task {look(place)}")
+        yield element("text", shortened(task, 24), x=x + 32, y=y + 4, class_="name")
 
 
 def _line(training: Training | None, key: str, task: str) -> list[tuple[float, float]]:

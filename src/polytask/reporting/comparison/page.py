@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ...errors import UserError
 from ...files import read_json, write_bytes
 from .. import numbers
-from .figures import standalone, to_png
+from ..figures import write_figure
 from .intervals import Line, intervals
 from .ranks import rank_diagram
 from .scatter import Point, scatter
@@ -33,12 +33,16 @@ def write_comparison(folder: Path, results: Mapping[str, Any]) -> Path:
     Returns:
         The path of the page.
     """
-    drawn = figures(results)
     page = folder / "report.html"
-    write_bytes(page, render(results, drawn).encode())
-    for name, drawing in drawn.items():
-        _write_figure(folder / "figures" / name, drawing)
+    write_bytes(page, render(results, figures(results)).encode())
+    write_figures(folder / "figures", results)
     return page
+
+
+def write_figures(folder: Path, results: Mapping[str, Any]) -> None:
+    """Every figure as a file: SVG, and PNG where the extra ``figures`` is installed."""
+    for name, drawing in figures(results).items():
+        write_figure(folder / name, drawing, _css())
 
 
 def write_front(folder: Path, results: Mapping[str, Any], costs: Sequence[str]) -> None:
@@ -56,15 +60,7 @@ def write_front(folder: Path, results: Mapping[str, Any], costs: Sequence[str]) 
     for trial in trials:
         cost, quality = ((trial["values"] | {"trial": trial["number"]})[name] for name in axes)
         points.append(Point(str(trial["number"]), cost, quality, trial["number"] in results["front"]))
-    _write_figure(folder / "front", scatter(points, axes[0], axes[1]))
-
-
-def _write_figure(path: Path, drawing: Markup) -> None:
-    svg = standalone(drawing, _css())
-    write_bytes(path.with_name(f"{path.name}.svg"), svg.encode())
-    png = to_png(svg)
-    if png is not None:
-        write_bytes(path.with_name(f"{path.name}.png"), png)
+    write_figure(folder / "front", scatter(points, axes[0], axes[1]), _css())
 
 
 def comparison_results(folder: Path) -> dict[str, Any] | None:

@@ -1,8 +1,11 @@
-"""Figures as files of their own, for papers."""
+"""Figures and tables as files of their own, for papers."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+from ..files import write_bytes
 
 _VARIABLE = re.compile(r"(--[\w-]+)\s*:\s*([^;}]+)")
 _USE = re.compile(r"var\((--[\w-]+)\)")
@@ -10,7 +13,25 @@ _RULE = re.compile(r"([^@{}]+)\{([^{}]*)\}")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _MEDIA = re.compile(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
 #: Rules of the page that concern drawings.
-_DRAWN = re.compile(r"svg|\.(grid|axis|line|dot|whisker|seed|clique|critical|leader|name|tick|label|method)\b")
+_DRAWN = re.compile(
+    r"svg|\.(grid|axis|line|dot|whisker|seed|clique|critical|leader|name|tick|label|method|peak|returned|switch|phase|mark"
+    r"|helps|hurts|same|undefined|between|group|c\d|d\d)\b"
+)
+
+
+def write_figure(path: Path, drawing: str, css: str) -> None:
+    """``path.svg``, and ``path.png`` where the extra ``figures`` is installed.
+
+    Args:
+        path: Without ending.
+        drawing: An ``<svg>`` element.
+        css: The page's style.
+    """
+    svg = standalone(drawing, css)
+    write_bytes(path.with_name(f"{path.name}.svg"), svg.encode())
+    png = to_png(svg)
+    if png is not None:
+        write_bytes(path.with_name(f"{path.name}.png"), png)
 
 
 def standalone(drawing: str, css: str) -> str:
