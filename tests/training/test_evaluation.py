@@ -26,7 +26,7 @@ def test_metrics_are_those_of_each_task_on_its_labelled_rows(missing):
 def test_many_rows_are_evaluated_in_parts(monkeypatch):
     model, rows = make_model(), make_rows(50)
     whole = task_outputs(model, rows, [2, 0])
-    monkeypatch.setattr(module, "BATCH", 7)
+    monkeypatch.setattr(module, "rows_at_once", lambda inputs: 7)
     for one, other in zip(task_outputs(model, rows, [2, 0]), whole, strict=True):
         torch.testing.assert_close(one, other)
     assert [output.shape for output in whole] == [(50, 3), (50,)]

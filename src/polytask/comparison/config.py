@@ -79,6 +79,7 @@ class CompareConfig(Section):
         if self.setups:
             return {name: merged(self.base, values) for name, values in self.setups.items()}
         data = self.base.get("dataset") or self.base.get("data", "data")
+        data = data.get("name") if isinstance(data, Mapping) else data
         return {Path(str(data)).name.split(".")[0] if isinstance(data, str) else "data": dict(self.base)}
 
 

@@ -90,6 +90,10 @@ def plan(config: CompareConfig, where: str, folder: Path, display: Display | Non
         methods, found = _methods(config, values, where, place)
         problems += found
         data = _prepared(methods, config.seeds[0], place, problems)
+        if data is not None and "trees" in methods and not data[1].schema.feature_names:
+            problems.append(
+                f"{place}: trees need a table, and the data are a folder of arrays; set baselines.trees: false"
+            )
         if data is not None:
             setups[name] = Setup(name, data[0].data_name, data[1], methods)
     raise_all(list(dict.fromkeys(problems)))

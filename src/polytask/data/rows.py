@@ -18,6 +18,10 @@ from .stored import StoredInput
 Inputs = Any
 
 
+#: About so many numbers of the inputs are inferred at a time.
+NUMBERS_AT_ONCE = 1 << 22
+
+
 def _take(leaf: Any, ids: Tensor) -> Any:
     """Some rows; for tensors several times as fast as an index expression."""
     return leaf.index_select(0, ids) if isinstance(leaf, Tensor) else leaf[ids]
@@ -35,6 +39,18 @@ def map_inputs(inputs: Inputs, function: Any) -> Inputs:
     if isinstance(inputs, tuple | list):
         return tuple(map_inputs(value, function) for value in inputs)
     return function(inputs)
+
+
+def rows_at_once(inputs: Inputs, most: int = 4096) -> int:
+    """How many rows to infer at a time: fewer if they are large, as pictures are.
+
+    Example:
+        >>> rows_at_once(torch.zeros(9, 100)), rows_at_once(torch.zeros(9, 3, 64, 64))
+        (4096, 341)
+    """
+    sizes = [1]
+    map_inputs(inputs, lambda leaf: sizes.append(leaf[0].numel()) if isinstance(leaf, Tensor) and len(leaf) else None)
+    return max(1, min(most, NUMBERS_AT_ONCE // sum(sizes)))
 
 
 def count_rows(inputs: Inputs) -> int:
@@ -246,4 +262,4 @@ def _label_column(task: Task, label: Tensor | None, n: int) -> Tensor:
     return values.float()
 
 
-__all__ = ["Batch", "Inputs", "Rows", "SparseRows", "count_rows", "map_inputs"]
+__all__ = ["Batch", "Inputs", "Rows", "SparseRows", "count_rows", "map_inputs", "rows_at_once"]

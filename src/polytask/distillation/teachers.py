@@ -10,12 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Rows
-from ..data.rows import count_rows, map_inputs
+from ..data.rows import count_rows, map_inputs, rows_at_once
 from ..errors import UserError, raise_all
 from ..models import MultiTaskModel
 from ..task import Task
-
-BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,9 @@ def _infer(module: nn.Module, function: Any, inputs: Any) -> Iterator[Any]:
     module.eval()
     try:
         with torch.no_grad():
-            for start in range(0, count_rows(inputs), BATCH):
-                rows = slice(start, start + BATCH)
+            batch = rows_at_once(inputs)
+            for start in range(0, count_rows(inputs), batch):
+                rows = slice(start, start + batch)
                 yield function(map_inputs(inputs, lambda leaf, rows=rows: leaf[rows].to(device)))
     finally:
         for part, training in modes:

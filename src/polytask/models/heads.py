@@ -43,11 +43,11 @@ class TaskGroup:
         """The group's outputs from the wide head's ``[B, W]``: ``[B, k]``, or ``[B, k, C]`` for vector kinds.
 
         From ``[B, 1 + L, W]``, of features by item: the first stands for the whole row, as a [CLS] token does; kinds
-        that read items have ``[B, 1, L]`` or ``[B, 1, L, C]`` of the others.
+        that read items have ``[B, 1, L]`` or ``[B, 1, L, C]`` of the others, ``dense`` ones ``[B, 1, L * C]``.
         """
         if self.kind.items:
             part = wide[:, 1:, self.rows]
-            return (part if self.kind.vector_output else part[..., 0])[:, None]
+            return (part if self.kind.vector_output else part.flatten(1))[:, None]
         part = (wide[:, 0] if wide.ndim == 3 else wide)[:, self.rows]
         several = self.kind.vector_output or self.kind.wide
         return part.unflatten(1, (len(self.tasks), self.width)) if several else part

@@ -57,7 +57,8 @@ def make_network(
         tasks: The network's tasks.
         model: Settings of the built-in encoder.
         encoder: ``package.module:Class`` or ``{class: package.module:Class, args: {...}}``; the class is called with
-            an :class:`InputWidths` and the arguments. None for the built-in encoder.
+            an :class:`InputWidths` and the arguments, for a folder of arrays with the arguments alone. None for the
+            built-in encoder.
         seed: Of the weights.
         sharing: How the tasks share, see :class:`~polytask.MultiTaskModel`.
         options: Its options.
@@ -72,7 +73,7 @@ def make_network(
         if encoder is None:
             built: nn.Module = TableEncoder(**asdict(widths), **model.model_dump())
         else:
-            built = _user_encoder(encoder, widths)
+            built = _user_encoder(encoder, [widths] if schema.feature_names else [])
         return MultiTaskModel(built, tasks, sharing=sharing, **(options or {}))
     finally:
         torch.set_rng_state(state)
@@ -84,7 +85,7 @@ def network_of(config: Config, schema: Schema, tasks: Sequence[Task], *, plain: 
     return make_network(schema, tasks, config.model, config.encoder, config.seed, *sharing)
 
 
-def _user_encoder(encoder: str | dict[str, Any], widths: InputWidths) -> nn.Module:
+def _user_encoder(encoder: str | dict[str, Any], given: list[InputWidths]) -> nn.Module:
     spec = {"class": encoder} if isinstance(encoder, str) else dict(encoder)
     unknown = set(spec) - {"class", "args"}
     name = str(spec.get("class", ""))
@@ -95,9 +96,11 @@ def _user_encoder(encoder: str | dict[str, Any], widths: InputWidths) -> nn.Modu
     try:
         if str(Path.cwd()) not in sys.path:  # a module beside the data is what people have
             sys.path.insert(0, str(Path.cwd()))
-        built = getattr(importlib.import_module(module), attribute)(widths, **args)
+        built = getattr(importlib.import_module(module), attribute)(*given, **args)
     except (ImportError, AttributeError, TypeError) as error:
-        raise UserError(f"encoder: cannot make {name} with an InputWidths and {args}: {error}") from error
+        raise UserError(
+            f"encoder: cannot make {name} with {'an InputWidths and ' if given else ''}{args}: {error}"
+        ) from error
     if not isinstance(built, nn.Module):
         raise UserError(f"encoder: {name} gave a {type(built).__name__}, expected a torch.nn.Module")
     return built

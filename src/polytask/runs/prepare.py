@@ -27,8 +27,10 @@ from ..data import (
     sample_weights,
     split_from_column,
 )
+from ..data.arrays import is_arrays
 from ..errors import UserError, raise_all
 from ..task import Task
+from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
 from .prepared import Prepared, column_roles, fingerprint
 
@@ -43,6 +45,8 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     Raises:
         UserError: Whatever is wrong with the file or its columns, as much as possible at once.
     """
+    if is_arrays(config.sources[0].table):
+        return prepare_arrays(config)
     if wants_streaming(config):
         return prepare_stored(config, stored_split)
     where = config.data_name

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..config import Config
 from ..data import InferredTask, Rows, Schema, save_split, weight_columns
+from ..data.arrays import MANIFEST
 from ..files import sha256, write_json
 from ..task import Task
 
@@ -86,8 +87,9 @@ def column_roles(config: Config, columns: list[str]) -> dict[str, Any]:
 
 
 def fingerprint(config: Config) -> str:
-    """SHA-256 of the data, of several files that of their fingerprints."""
-    prints = [sha256(Path(source.table)) for source in config.sources]
+    """SHA-256 of the data, of several files that of their fingerprints, of a folder that of its manifest."""
+    paths = [Path(source.table) for source in config.sources]
+    prints = [sha256(path / MANIFEST if path.is_dir() else path) for path in paths]
     return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()
 
 

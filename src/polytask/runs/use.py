@@ -26,7 +26,7 @@ def predict_table(run: Path, data: Path, out: Path, display: Display) -> int:
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
-    bundle = Bundle.load(run)
+    bundle = _of_a_table(run)
     pieces = _pieces(bundle, data, display)
     return write_predictions(out, (bundle.predict(piece, where=data.name) for piece in pieces))
 
@@ -37,7 +37,7 @@ def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
     Raises:
         UserError: If run or table are not usable, or the table has none of the targets.
     """
-    bundle = Bundle.load(run)
+    bundle = _of_a_table(run)
     table = _table(bundle, data, display)
     names = [task.name for task in bundle.schema.tasks if task.name in table.column_names]
     if not names:
@@ -57,6 +57,16 @@ def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
         for task in bundle.schema.tasks
         if task.name in names
     }
+
+
+def _of_a_table(run: Path) -> Bundle:
+    bundle = Bundle.load(run)
+    if not bundle.schema.feature_names:
+        raise UserError(
+            f"{run}: this run learned from a folder of arrays, so that it knows no columns of a table; "
+            "use polytask.runs.bundle.Bundle in Python, which takes tensors"
+        )
+    return bundle
 
 
 def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:

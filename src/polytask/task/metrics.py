@@ -144,6 +144,10 @@ def _entropy(y: Tensor) -> float:
     return float(-(share[share > 0] * share[share > 0].log()).sum())
 
 
+def _spread(y: Tensor) -> float:
+    return float((y - y.median()).abs().mean())
+
+
 def _constant(value: float) -> Callable[[Tensor], float]:
     return lambda targets: value
 
@@ -170,6 +174,11 @@ def _ndcg(p: Tensor, y: Tensor) -> Tensor:
     lists = [(p[i, known[i]], y[i, known[i]]) for i in range(len(y)) if bool((y[i, known[i]] > 0).any())]
     values = [score(scores, relevance.long()) for scores, relevance in lists]
     return torch.stack(values).mean() if values else torch.tensor(float("nan"))
+
+
+def _dense_mae(p: Tensor, y: Tensor) -> Tensor:
+    known = ~torch.isnan(y)
+    return _mae(p[known], y[known])
 
 
 def _token_accuracy(p: Tensor, y: Tensor) -> Tensor:
@@ -204,6 +213,7 @@ METRICS: dict[str, Metric] = {
         Metric("ndcg", True, ("ranking", "pairwise_ranking"), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y))),
         Metric("span_f1", True, ("tags",), _span_f1, _constant(0.0), by_name=True),
         Metric("token_accuracy", True, ("tags",), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)])),
-        Metric("mae", False, ("regression",), _mae, lambda y: float((y - y.median()).abs().mean()), 1),
+        Metric("dense_mae", False, ("dense",), _dense_mae, lambda y: _spread(y[~torch.isnan(y)])),
+        Metric("mae", False, ("regression",), _mae, _spread, 1),
     )
 }

@@ -18,10 +18,11 @@ class Task:
     Args:
         name: Name of the task; the key of its losses, metrics and predictions.
         kind: ``binary``, ``multiclass`` or ``regression``; with several targets per row ``multilabel``, ``tags`` (a
-            class per token), ``ranking`` (relevances of a list of documents) or ``pairwise_ranking``.
+            class per token), ``dense`` (numbers for each place, such as pixels), ``ranking`` (relevances of a list of
+            documents) or ``pairwise_ranking``.
         classes: Class labels in the order of their indices. Needed for ``multiclass`` and ``tags``, and as the names of
-            the labels for ``multilabel``; for ``binary`` two labels, negative first (default ``("0", "1")``); none for
-            ``regression`` and rankings.
+            the labels for ``multilabel`` and of the channels for ``dense`` (none for a single one); for ``binary`` two
+            labels, negative first (default ``("0", "1")``); none for ``regression`` and rankings.
         weight: The user's weight, at least 0. It multiplies the weight that a balancer finds.
         metric: Name of the validation metric; the kind's default (``roc_auc``, ``accuracy``, ``r2``) if empty.
         center: Regression targets are trained as ``(y - center) / scale``.
@@ -91,4 +92,5 @@ class Task:
     @property
     def width(self) -> int:
         """Number of outputs of this task's head."""
-        return len(self.classes) if self.definition.vector_output or self.kind == "multilabel" else 1
+        several = self.definition.vector_output or self.kind in ("multilabel", "dense")
+        return max(1, len(self.classes)) if several else 1

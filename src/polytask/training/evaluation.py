@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Rows
-from ..data.rows import count_rows, map_inputs
+from ..data.rows import count_rows, map_inputs, rows_at_once
 from ..models import MultiTaskModel
 from ..processes import rank, sum_over_processes, world_size
 from ..task import Task
 
-BATCH = 4096
 #: Rows of a part are chosen one by one only where at most this share of them is asked for.
 WORTH_CHOOSING = 0.7
 
@@ -94,7 +93,7 @@ def shared_inference(
     inputs = rows.inputs if isinstance(rows, Rows) else rows
     n = count_rows(inputs) if n is None else n
     device = next(model.parameters()).device
-    part = BATCH * world_size()
+    part = rows_at_once(inputs) * world_size()
     for start in range(0, n, part):
         ids = _few(wanted, start, min(start + part, n))
         count = ids.stop - ids.start if isinstance(ids, slice) else len(ids)

@@ -77,4 +77,5 @@ def test_two_digits_lie_over_each_other() -> None:
 def test_ready_comparisons_are_in_order(name: str) -> None:
     config, _ = read_comparison(ready()[name])
     for values in config.setup_values().values():
-        assert values["dataset"] in DATASETS
+        name = values["dataset"]
+        assert (name["name"] if isinstance(name, dict) else name) in DATASETS

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from ...data.arrays import ArrayWriter, is_arrays
 from ...errors import UserError, raise_all
-from ...extras import require
+from ...runs import Display
+from ...task import Task
+from .files import arrays_folder, official_folder
+from .pictures import ENCODER, read_image, read_png
 
 #: Folder of each target; views are ``<folder>/<building>/point_<p>_view_<v>_domain_<name>.png``.
 FOLDERS = {
@@ -24,106 +26,110 @@ FOLDERS = {
     "edges": "edge_texture",
 }
 INPUT = "rgb"
+SOURCE = "http://taskonomy.stanford.edu"
+#: Stored classes of the segmentation are 1 to 16; 0 is unknown.
+CLASSES = tuple(str(value) for value in range(1, 17))
 #: Depth is stored in 1/512 m; the largest number means that there is none.
 DEPTH_UNIT, NO_DEPTH = 512.0, 65535
+PARTS = {"train": "train", "validation": "val", "test": "test"}
 _VIEW = re.compile(r"(point_\d+_view_\d+)_domain_\w+\.png")
-
-
-@dataclass(frozen=True)
-class TaskonomyViews:
-    """Views of some buildings, decoded when they are asked for.
-
-    Attributes:
-        views: ``(building, point and view)``.
-        files: Per view the file of the input and of each target.
-        size: Height and width that views are scaled to (nearest pixel, so that no value is made up).
-    """
-
-    views: list[tuple[str, str]]
-    files: list[dict[str, Path]]
-    size: int
-
-    def __len__(self) -> int:
-        return len(self.views)
-
-    def __getitem__(self, number: int) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Input ``[3, size, size]`` from -1 to 1; targets; and where each is known, ``[size, size]`` bool.
-
-        ``segmentation`` is ``[size, size]`` classes, 0 is unknown; ``depth`` ``[1, size, size]`` metres; ``normals``
-        ``[3, size, size]`` from -1 to 1; ``keypoints`` and ``edges`` ``[1, size, size]`` from 0 to 1.
-        """
-        raw = {name: read_png(path, self.size) for name, path in self.files[number].items()}
-        targets, known = {}, {}
-        for name in self.files[number]:
-            if name != INPUT:
-                targets[name], known[name] = decode(name, raw[name])
-        return torch.from_numpy(raw[INPUT][..., :3].astype(np.float32)).permute(2, 0, 1) / 127.5 - 1, targets, known
+View = dict[str, Path]
 
 
 def taskonomy(
-    folder: Path, split: Path, tasks: Sequence[str] = tuple(FOLDERS), size: int = 256
-) -> dict[str, TaskonomyViews]:
-    """Views by part; a view counts if its input and all targets are there.
+    out: Path,
+    display: Display,
+    *,
+    folder: str | None = None,
+    split: str = "train_val_test_tiny.csv",
+    tasks: Sequence[str] = tuple(FOLDERS),
+    size: int = 64,
+    most: int = 4000,
+) -> dict[str, Any]:
+    """Segmentation (a class per pixel), depth, normals, keypoints and edges (numbers per pixel) of indoor views.
+
+    Views are decoded once, into a folder of arrays; a view counts if its input and all targets are there.
 
     Args:
-        folder: Holds ``rgb/`` and the folders of the targets, each with one folder per building; to be had from
-            http://taskonomy.stanford.edu for research.
-        split: The official split, ``train_val_test_<size>.csv`` with the columns id, train, val, test.
+        out: Where that goes.
+        display: Is told that this takes its time.
+        folder: Holds ``rgb/`` and the folders of the targets, each with one folder per building, and the split;
+            ``taskonomy`` below the folder that ``POLYTASK_DATA`` names by default.
+        split: The official split: a file with the columns id, train, val, test.
         tasks: Which targets.
-        size: Views are scaled to ``size x size``.
+        size: Pictures are scaled to ``size x size``, targets to half of that.
+        most: Views of each part, spread evenly over its buildings' views.
 
     Raises:
         UserError: All that is missing at once.
     """
     unknown = [task for task in tasks if task not in FOLDERS]
     raise_all([f"tasks: unknown target {task!r}; known: {', '.join(FOLDERS)}" for task in unknown])
-    places = {INPUT: folder / INPUT} | {task: folder / FOLDERS[task] for task in tasks}
-    missing = [path for path in [*places.values(), split] if not path.exists()]
-    raise_all([f"{path}: not found; Taskonomy's official layout has it" for path in missing])
+    raw = official_folder("taskonomy", folder, [INPUT, *(FOLDERS[task] for task in tasks), split], SOURCE)
+    keys = {"targets": list(tasks), "encoder": {"class": ENCODER, "args": {"items": True}}}
+    arrays = arrays_folder(out, "taskonomy", [list(tasks), size, most], [raw / split])
+    if not is_arrays(arrays):
+        parts = {part: _views(raw, raw / split, column, tasks, most) for part, column in PARTS.items()}
+        made = [_task(task) for task in tasks]
+        pixels = (size // 2) ** 2
+        writer = ArrayWriter(arrays, made, {part: len(views) for part, views in parts.items()}, (3, size, size),
+                             lengths={t.name: pixels * (3 if t.name == "normals" else 1) for t in made})  # fmt: skip
+        views = [view for found in parts.values() for view in found]
+        display.say(f"taskonomy: {len(views):,} views are read and scaled to {size} x {size}, once")
+        for row, files in enumerate(views):
+            targets = {task: decode(task, read_png(files[task], size // 2), files[task]) for task in tasks}
+            writer.put(row, read_image(files[INPUT], size), targets)
+        writer.close()
+    return {"data": str(arrays), **keys}
+
+
+def _task(name: str) -> Task:
+    if name == "segmentation":
+        return Task(name, kind="tags", classes=CLASSES, metric="token_accuracy")
+    return Task(name, kind="dense", classes=("x", "y", "z") if name == "normals" else ())
+
+
+def _views(raw: Path, split: Path, column: str, tasks: Sequence[str], most: int) -> list[View]:
+    """Files of the input and of each target, view by view."""
     with split.open(newline="") as stream:
-        buildings = list(csv.DictReader(stream))
-    parts = {}
-    for part, column in (("train", "train"), ("validation", "val"), ("test", "test")):
-        chosen = [row["id"] for row in buildings if row.get(column) == "1"]
-        views, files = [], []
-        for building in chosen:
-            found = {name: _views(place / building) for name, place in places.items()}
-            for view in sorted(set.intersection(*(set(of) for of in found.values()))):
-                views.append((building, view))
-                files.append({name: of[view] for name, of in found.items()})
-        if not views:
-            raise UserError(f"{split}: no complete view in the buildings of {part}: {', '.join(chosen) or 'none'}")
-        parts[part] = TaskonomyViews(views, files, size)
-    return parts
+        buildings = [row["id"] for row in csv.DictReader(stream) if row.get(column) == "1"]
+    places = {INPUT: raw / INPUT} | {task: raw / FOLDERS[task] for task in tasks}
+    found: list[View] = []
+    for building in buildings:
+        files = {name: _files(place / building) for name, place in places.items()}
+        complete = sorted(set.intersection(*(set(of) for of in files.values())))
+        found += [{name: of[view] for name, of in files.items()} for view in complete]
+    if not found:
+        raise UserError(f"{split}: no complete view in the buildings of {column}: {', '.join(buildings) or 'none'}")
+    return found if len(found) <= most else [found[i] for i in np.linspace(0, len(found) - 1, most).astype(int)]
 
 
-def decode(task: str, raw: np.ndarray) -> tuple[Tensor, Tensor]:
-    """A target from its stored numbers, and where it is known."""
-    if task == "segmentation":
-        classes = torch.from_numpy(raw.astype(np.int64))
-        return classes, classes > 0
-    if task == "normals":
-        values = torch.from_numpy(raw[..., :3].astype(np.float32)).permute(2, 0, 1)
-        return values / 127.5 - 1, (values != 0).any(0)
-    values = torch.from_numpy(raw.astype(np.float32))[None]
-    if task == "depth":
-        return values / DEPTH_UNIT, torch.from_numpy(raw < NO_DEPTH)
-    return values / 65535, torch.ones(raw.shape, dtype=torch.bool)
-
-
-def read_png(path: Path, size: int) -> np.ndarray:
-    """``[size, size]`` or ``[size, size, C]`` with the stored numbers."""
-    require("images", "PIL", needed_by="a data set of pictures")
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            stored = np.asarray(picture)
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"{path}: not readable as a picture ({error}); get the file again") from None
-    rows, columns = (np.arange(size) * length // size for length in stored.shape[:2])
-    return stored[rows][:, columns]
-
-
-def _views(folder: Path) -> dict[str, Path]:
+def _files(folder: Path) -> dict[str, Path]:
     return {match[1]: path for path in folder.glob("*.png") if (match := _VIEW.fullmatch(path.name))}
+
+
+def decode(task: str, raw: np.ndarray, path: Path) -> np.ndarray:
+    """A target from its stored numbers, NaN where it is unknown.
+
+    Args:
+        task: Which target.
+        raw: ``[H, W]`` or ``[H, W, C]``.
+        path: For messages.
+
+    Returns:
+        ``segmentation``: ``[H, W]`` positions in :data:`CLASSES`; ``depth``: ``[H, W]`` metres; ``normals``:
+        ``[H, W, 3]`` from -1 to 1; ``keypoints`` and ``edges``: ``[H, W]`` from 0 to 1.
+
+    Example:
+        >>> decode("depth", np.array([[1024, 65535]]), Path("a.png"))
+        array([[ 2., nan]], dtype=float32)
+    """
+    values = raw.astype(np.float32)
+    if task == "segmentation":
+        if raw.max() > len(CLASSES):
+            raise UserError(f"{path}: expected classes 0 to {len(CLASSES)}, found {raw.max()}")
+        return np.where(raw > 0, values - 1, np.nan)
+    if task == "normals":
+        known = (raw[..., :3] != 0).any(-1, keepdims=True)
+        return np.where(known, values[..., :3] / 127.5 - 1, np.nan)
+    return np.where(raw < NO_DEPTH, values / DEPTH_UNIT, np.nan) if task == "depth" else values / 65535

@@ -1,0 +1,46 @@
+"""Pictures from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...extras import require
+
+#: The encoder of data sets of pictures, unless a configuration names another.
+ENCODER = "polytask.models.conv_encoder:ConvEncoder"
+
+
+def read_image(path: Path, size: int) -> np.ndarray:
+    """``[3, size, size]`` bytes, scaled.
+
+    Raises:
+        UserError: If the file is missing or damaged, or Pillow is not installed.
+    """
+    picture = _opened(path, lambda image, library: image.convert("RGB").resize((size, size), library.BILINEAR))
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+
+
+def read_png(path: Path, size: int) -> np.ndarray:
+    """``[size, size]`` or ``[size, size, C]`` with the stored numbers: the nearest pixel, so that none is made up.
+
+    Raises:
+        UserError: As :func:`read_image`.
+    """
+    stored = _opened(path, lambda image, library: image)
+    rows, columns = (np.arange(size) * length // size for length in stored.shape[:2])
+    return stored[rows][:, columns]
+
+
+def _opened(path: Path, change: Any) -> np.ndarray:
+    require("images", "PIL", needed_by="a data set of pictures")
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(change(picture, Image.Resampling))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"{path}: not readable as a picture ({error}); get the file again") from None
