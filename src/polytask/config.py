@@ -84,7 +84,9 @@ class Config(Section):
         description="table: .csv, .csv.gz or .parquet; or several data sets, each with its `table` and its `targets`"
     )
     targets: tuple[str, ...] = Field(min_length=1, description="columns to predict")
-    kind: dict[str, Literal["binary", "multiclass", "regression"]] = Field({}, description="kind of a target")
+    kind: dict[str, Literal["binary", "multiclass", "regression", "multilabel"]] = Field(
+        {}, description="kind of a target; `multilabel`: cells are sets of labels, such as a;b, the empty set is ;"
+    )
     metric: dict[str, str] = Field({}, description="metric of a target")
     weights: dict[str, float] = Field({}, description="weight of a target's loss")
     features: tuple[str, ...] | None = Field(None, description="columns to use; all others by default")

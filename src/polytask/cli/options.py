@@ -16,7 +16,7 @@ DataOrConfig = Annotated[
     Path | None, typer.Argument(help="table (.csv, .csv.gz, .parquet) or configuration (.yaml)", show_default=False)
 ]
 Targets = Annotated[str | None, typer.Option(help="columns to predict, separated by commas", show_default=False)]
-Kind = Annotated[list[str] | None, typer.Option(help="TARGET=binary|multiclass|regression; may be repeated")]
+Kind = Annotated[list[str] | None, typer.Option(help="TARGET=binary|multiclass|regression|multilabel; may be repeated")]
 Weight = Annotated[list[str] | None, typer.Option(help="TARGET=NUMBER, weight of its loss; may be repeated")]
 Metric = Annotated[list[str] | None, typer.Option(help="TARGET=METRIC; may be repeated")]
 Features = Annotated[str | None, typer.Option(help="columns to use, separated by commas [default: all others]")]

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..config import Config
 from ..data import Rows
+from ..errors import raise_all
 from ..runs.prepare import prepare
 from ..runs.results import number
 from ..task import Task
@@ -39,6 +40,8 @@ def fit_trees(config: Config, options: Mapping[str, Any], part: str) -> dict[str
         See :func:`polytask.comparison.execute.execute`.
     """
     data = prepare(config)
+    raise_all([f"trees: target {task.name!r} is multilabel, which these trees do not know; leave the method or the "
+               "target out" for task in data.tasks if task.kind == "multilabel"])  # fmt: skip
     features, categorical = _features(data.rows)
     levels = trivial_levels(data.tasks, data.rows[part])
     entries, rounds, nodes = {}, 0, 0

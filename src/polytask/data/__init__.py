@@ -1,6 +1,7 @@
 """Tables, splits, sources and batches."""
 
 from .infer import InferredTask, infer_targets, infer_tasks
+from .label_sets import cell_of, encode_label_sets, label_columns
 from .leaks import find_leaks
 from .roles import check_columns
 from .rows import Batch, Inputs, Rows
@@ -26,14 +27,17 @@ __all__ = [
     "SparseRows",
     "StoredInput",
     "TextSettings",
+    "cell_of",
     "check_columns",
     "check_split",
     "check_weights",
     "draw_split",
+    "encode_label_sets",
     "encode_targets",
     "find_leaks",
     "infer_targets",
     "infer_tasks",
+    "label_columns",
     "load_split",
     "make_split",
     "read_sources",

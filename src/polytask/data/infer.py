@@ -12,11 +12,13 @@ import pyarrow as pa
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from .columns import Coded, coded, is_numeric, is_text, label_of, parse
+from .label_sets import infer_labels
 from .problems import collected
 from .targets import IGNORE, target_numbers
 
 #: Whole numbers 0..k or 1..k with at most this many distinct values are taken for classes.
 MOST_INTEGER_CLASSES = 20
+KINDS_OF_TABLES = ("binary", "multiclass", "regression", "multilabel")
 _NEGATIVE = {"0", "false", "no", "n", "f", "negative", "neg", "off", "absent", "inactive", "none"}
 
 
@@ -77,6 +79,8 @@ def infer_targets(
     3. at most 20 distinct whole numbers that are exactly 0..k or 1..k: multiclass;
     4. other numbers: regression.
 
+    Only on request: multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set).
+
     Empty cells are not labels, nor is the ignore index -100 in a column of classes.
 
     Args:
@@ -125,8 +129,13 @@ def _check_names(
 
 def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, object]) -> InferredTask:
     kind = str(stated.get("kind", ""))
-    if kind not in ("", "binary", "multiclass", "regression"):
-        Task(name, kind=kind)  # raises with the known kinds
+    metric, weight = str(stated.get("metric", "")), float(stated.get("weight", 1.0))  # type: ignore[arg-type]
+    if kind == "multilabel":
+        names, reason = infer_labels(column, at)
+        task = Task(name, kind=kind, classes=names, metric=metric, weight=weight)
+        return InferredTask(task, f"{reason}, kind as stated")
+    if kind and kind not in KINDS_OF_TABLES:
+        raise UserError(f"{at}: kind {kind!r} cannot be read from a table; {did_you_mean(kind, KINDS_OF_TABLES)}")
     labels = _labels(column, at, kind)
     if kind != "regression" and labels.values is not None:
         without = labels.select(labels.values != float(IGNORE))
@@ -138,13 +147,7 @@ def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, obj
         labels = _negative_first(labels)
         _check_classes(labels, chosen, at)
     classes = () if chosen == "regression" else labels.names
-    task = Task(
-        name,
-        kind=chosen,
-        classes=classes,
-        metric=str(stated.get("metric", "")),
-        weight=float(stated.get("weight", 1.0)),  # type: ignore[arg-type]
-    )
+    task = Task(name, kind=chosen, classes=classes, metric=metric, weight=weight)
     return InferredTask(task, _reason(labels, chosen) + (", kind as stated" if kind else ""))
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..task import Task
 from .columns import Coded, coded
 from .features import feature_numbers
+from .label_sets import encode_label_sets, label_columns
 from .schema import Schema
 
 #: Above this correlation, ROC-AUC or share of rows a single feature is suspicious.
@@ -57,11 +58,13 @@ def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
     if table.num_rows > MOST_ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(table.num_rows, MOST_ROWS, replace=False))
         table = table.select(sorted({*schema.feature_names, *(task.name for task in schema.tasks)})).take(rows)
-    targets = schema.encode_targets(table).double().numpy()
+    targets, tasks = label_columns(
+        schema.encode_targets(table).double(), encode_label_sets(table, schema.tasks), schema.tasks
+    )
     return [
         f"feature {feature.name!r} {finding} target {task.name!r}{figure}"
         for feature in _candidates(table, schema)
-        for task, labels in zip(schema.tasks, targets.T, strict=True)
+        for task, labels in zip(tasks, targets.T, strict=True)
         for finding, figure in _compare(feature, task, labels)
     ]
 

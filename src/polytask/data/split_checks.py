@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..errors import raise_all
 from ..task import Task
@@ -14,7 +15,14 @@ from .splits import PARTS
 _REMEDY = "make that part larger, choose another seed, leave the task out"
 
 
-def check_split(codes: np.ndarray, targets: np.ndarray, tasks: Sequence[Task], *, where: str = "split") -> list[str]:
+def check_split(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    tasks: Sequence[Task],
+    *,
+    where: str = "split",
+    wide: Mapping[int, Tensor] | None = None,
+) -> list[str]:
     """Check the labels of every task in every part.
 
     Nothing to learn from in training, or a metric that is not defined on validation (where choices are made), is an
@@ -25,6 +33,7 @@ def check_split(codes: np.ndarray, targets: np.ndarray, tasks: Sequence[Task], *
         targets: ``[n, K]`` with NaN where there is no label.
         tasks: The tasks.
         where: Name of the split in messages.
+        wide: ``[n, L]`` targets of tasks with several per row, by their positions.
 
     Returns:
         Warnings for the user.
@@ -36,7 +45,9 @@ def check_split(codes: np.ndarray, targets: np.ndarray, tasks: Sequence[Task], *
     warnings: list[str] = []
     values = np.asarray(targets)
     for k, task in enumerate(tasks):
-        parts = [column[~np.isnan(column)] for column in (values[codes == code, k] for code in range(len(PARTS)))]
+        column = wide[k].numpy() if wide and k in wide else values[:, k]
+        labelled = ~np.isnan(column).reshape(len(column), -1).all(1)
+        parts = [column[labelled & (codes == code)] for code in range(len(PARTS))]
         at = f"{where}: task {task.name!r}"
         problems += [*_training(parts[0], at), *_measuring(task, parts[1], "validation", at)]
         warnings += [*_measuring(task, parts[2], "test", at), *_unseen(task, parts, at)]
@@ -60,7 +71,7 @@ def _measuring(task: Task, labels: np.ndarray, part: str, at: str) -> list[str]:
 
 def _example_value(task: Task, labels: np.ndarray) -> float:
     """The metric of some varied predictions: NaN exactly where no predictions have a value."""
-    shape = (len(labels), len(task.classes)) if task.kind == "multiclass" else (len(labels),)
+    shape = (len(labels), len(task.classes)) if task.kind == "multiclass" else labels.shape
     predictions = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     predictions = predictions / predictions.sum(-1, keepdim=True) if task.kind == "multiclass" else predictions
     return task.metric_definition(predictions, torch.from_numpy(np.array(labels)))
@@ -69,7 +80,11 @@ def _example_value(task: Task, labels: np.ndarray) -> float:
 def _unseen(task: Task, parts: Sequence[np.ndarray], at: str) -> list[str]:
     if task.kind == "regression":
         return []
-    unseen = np.setdiff1d(np.concatenate(parts[1:]), parts[0]).astype(int)
+    if task.kind == "multilabel":
+        seen, later = (part.any(0) for part in (parts[0], np.concatenate(parts[1:])))
+        unseen = np.flatnonzero(later & ~seen)
+    else:
+        unseen = np.setdiff1d(np.concatenate(parts[1:]), parts[0]).astype(int)
     shown = ", ".join(repr(task.classes[index]) for index in unseen[:5])
     return [f"{at}: no training row of {shown}: it cannot be learnt"] if len(unseen) else []
 

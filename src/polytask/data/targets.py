@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from .columns import coded, is_text, numbers, parse
+from .label_sets import encode_sets
 from .problems import collected
 
 #: The ignore index of class targets: "no label here".
@@ -22,6 +23,9 @@ IGNORE = "-100"
 
 def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False) -> Tensor:
     """``[n, K]`` float32: class indices or ``(y - center) / scale``, NaN where there is no label.
+
+    Of a target whose cells are sets of labels it says only whether there is one (0); the sets are
+    :func:`~polytask.data.encode_label_sets`.
 
     Args:
         table: Has one column per task, of the task's name.
@@ -47,7 +51,7 @@ def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "tabl
                 hint = did_you_mean(task.name, table.column_names)
                 problems.append(f"{where}: target column {task.name!r} is missing; {hint}")
             continue
-        encode = _values if task.kind == "regression" else _classes
+        encode = {"regression": _values, "multilabel": _any_set}.get(task.kind, _classes)
         with collected(problems):
             matrix[:, k] = encode(table[task.name], task, f"{where}: target {task.name!r}")
     raise_all(problems)
@@ -97,6 +101,10 @@ def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
 
 def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     return (target_numbers(column, at) - task.center) / task.scale
+
+
+def _any_set(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    return np.where(np.isnan(encode_sets(column, task, at)[:, 0]), np.nan, 0.0)
 
 
 def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:

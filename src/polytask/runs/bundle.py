@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ..config import Config, ModelConfig
-from ..data import Rows, Schema
+from ..data import Rows, Schema, cell_of
 from ..errors import UserError
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
@@ -127,7 +127,8 @@ class Bundle:
 
     def predict(self, table: pa.Table, *, where: str = "table") -> pa.Table:
         """One row per input row, in order: the row id if there is one, then per task the value or class and, for
-        classes, the probabilities as ``<task>_p_<class>``.
+        classes, the probabilities as ``<task>_p_<class>``. Of sets of labels the value is the set of the likely ones,
+        as in a table to train on (``a;b``, or ``;`` for none), and every label has its own probability.
 
         Raises:
             UserError: If the table does not have the columns of the training table.
@@ -144,7 +145,11 @@ class Bundle:
                 columns[task.name] = predicted.double().numpy() * task.scale + task.center
                 continue
             shares = torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
-            columns[task.name] = pa.array(np.array(task.classes, dtype=object)[shares.argmax(1).numpy()])
+            labels = np.array(task.classes, dtype=object)
+            if task.kind == "multilabel":
+                columns[task.name] = pa.array([cell_of(labels[row]) for row in (shares > 0.5).numpy()], pa.string())
+            else:
+                columns[task.name] = pa.array(labels[shares.argmax(1).numpy()])
             for index, label in enumerate(task.classes):
                 columns[f"{task.name}_p_{label}"] = shares[:, index].numpy()
         return pa.table(columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from ..data import (
     check_columns,
     check_split,
     check_weights,
+    encode_label_sets,
     encode_targets,
     find_leaks,
     infer_targets,
+    label_columns,
     load_split,
     make_split,
     read_sources,
@@ -64,11 +67,13 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     raise_all(problems)
     tasks = tuple(found.task for found in inferred)
     labels = encode_targets(table, tasks, where=where)
-    split = _split(config, table, labels.numpy(), tasks, stored_split, where)
-    warnings = check_split(split, labels.numpy(), tasks, where=where)
+    wide = encode_label_sets(table, tasks, where=where)
+    split = _split(config, table, *label_columns(labels, wide, tasks), stored_split, where)
+    warnings = check_split(split, labels.numpy(), tasks, where=where, wide=wide)
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles)
     warnings += find_leaks(table, schema)
     everything = Rows.from_matrix(schema.encode_inputs(table, where=where), schema.encode_targets(table, where=where))
+    everything = replace(everything, wide=wide)
     if config.sample_weight is not None:
         everything = everything.with_weights(sample_weights(table, config.sample_weight, config.targets, where=where))
     if len(paths) > 1:
@@ -86,7 +91,7 @@ def source_features(schema: Schema, path: str) -> list[str]:
 
 
 def _split(
-    config: Config, table: pa.Table, labels: np.ndarray, tasks: tuple[Task, ...], stored: Path | None, where: str
+    config: Config, table: pa.Table, labels: np.ndarray, tasks: Sequence[Task], stored: Path | None, where: str
 ) -> np.ndarray:
     if stored is not None and stored.exists():
         return load_split(stored)[0]

@@ -94,6 +94,8 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
         )
     except UserError as error:
         raise_all(list(dict.fromkeys([*problems, *error.problems])))
+    problems += [f"kind of {found.task.name!r}: multilabel targets cannot be read while training; leave `stream` out"
+                 for found in inferred if found.task.kind == "multilabel"]  # fmt: skip
     raise_all(problems)
     split = _split(config, path, stored_split, where)
     tasks = tuple(found.task for found in inferred)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ..data import Rows, read_table, require_rows, table_pieces, with_columns_of_other_sources
+from ..data import Rows, encode_label_sets, read_table, require_rows, table_pieces, with_columns_of_other_sources
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
 from .display import Display
@@ -44,7 +45,9 @@ def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
         targets = ", ".join(task.name for task in bundle.schema.tasks)
         raise UserError(f"{data}: none of the targets is a column; expected at least one of {targets}")
     inputs = bundle.schema.encode_inputs(table, where=data.name)
+    tasks = bundle.schema.tasks
     rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=data.name, partial=True))
+    rows = replace(rows, wide=encode_label_sets(table, tasks, where=data.name, partial=True))
     values = bundle.evaluate(rows, names)
     counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
     return {
