@@ -9,6 +9,8 @@ from typing import Any
 import polytask as pt
 from polytask.balancing import BALANCERS
 
+from .setups import SETUPS
+
 Teachers = Mapping[str, pt.Teacher]
 
 
@@ -21,6 +23,7 @@ class Method:
         distil: Makes the distillation from the teachers; None for none.
         taught: Single-task teachers are needed.
         converge: Tasks converge asynchronously as well.
+        tuned_as: The method whose setting it takes; its own if empty.
         options: Of ``distil``.
     """
 
@@ -29,6 +32,7 @@ class Method:
     distil: Callable[..., pt.Callback] | None = None
     taught: bool = False
     converge: bool = False
+    tuned_as: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
     def callbacks(self, teachers: Teachers) -> list[pt.Callback]:
@@ -44,7 +48,8 @@ class Method:
 
 
 def _scd(name: str, converge: bool = False, **options: Any) -> Method:
-    return Method(name, "equal", pt.CooperativeDistillation, True, converge, options)
+    """A variant of SCD. It takes the setting of SCD, so that the two differ in one thing."""
+    return Method(name, "equal", pt.CooperativeDistillation, True, converge, "scd" if name != "scd" else "", options)
 
 
 #: ``single`` is every task alone: the teachers.
@@ -59,7 +64,7 @@ METHODS: dict[str, Method] = {
         Method("mtlkd", "equal", pt.MTLKD, True),
         Method("okd", "equal", pt.OnlineDistillation),
         _scd("scd"),
-        _scd("scd_simple_first", order="simple_first"),
+        _scd("scd_reversed", order="simple_first"),
         _scd("scd_random", order="random"),
         _scd("scd_no_blocks", blocks=1),
         _scd("scd_rsa", similarity="rsa"),
@@ -68,11 +73,10 @@ METHODS: dict[str, Method] = {
         _scd("scd_deficit", indicator="teacher_deficit"),
         _scd("scd_speed", indicator="speed"),
         _scd("scd_loss_ratio", indicator="loss_ratio"),
-        _scd("scd_exclusive", schedule="exclusive"),
-        _scd("scd_decay", schedule="decay"),
-        _scd("scd_outputs", kappa=1.0),
         _scd("scd_converge", converge=True),
     )
 }
-#: What runs unless something else is asked for.
-STANDARD = (SINGLE, "equal", "dwa", "gradnorm", "mtlkd", "okd", "scd")
+#: Two tasks are two blocks whatever their similarity, and the other indicators can only give the order or its reverse.
+_OF_TWO = [name for name in METHODS if name not in
+           ("scd_rsa", "scd_grad_cos", "scd_tag", "scd_deficit", "scd_speed", "scd_loss_ratio")]  # fmt: skip
+STANDARD = {name: _OF_TWO if name == "atis" else list(METHODS) for name in SETUPS}

@@ -1,0 +1,106 @@
+"""The tables of the benchmark, from its runs."""
+
+from __future__ import annotations
+
+from statistics import fmean, stdev
+
+import numpy as np
+
+from polytask.comparison.statistics import delta_m, mean_ranks, paired_tests
+
+from .methods import METHODS, SINGLE
+from .runs import Runs
+from .setups import SETUPS
+
+#: Methods of equal standing are ranked and tested; variants of SCD are compared with SCD alone.
+MAIN = [name for name in METHODS if not METHODS[name].tuned_as or name == "scd_converge"]
+#: What the paper of SCD claims for its average performance, per cent above.
+CLAIMED = {"mtlkd": 3.72, "okd": 12.95}
+
+#: Gain over single-task models in per cent, by set-up, method and seed.
+Gains = dict[str, dict[str, dict[int, float]]]
+
+
+def report(runs: Runs) -> str:
+    """A table per set-up, one over all with paired tests, and one of the variants of SCD."""
+    gains, ranks, lines = {}, {}, []
+    for setup in SETUPS:
+        found = {name: own for name in METHODS if (own := runs.of_method(setup, name))}
+        if SINGLE not in found or "scd" not in found:
+            continue
+        seeds = sorted(set.intersection(*(set(found[name]) for name in MAIN if name in found)))
+        if not seeds:
+            continue
+        higher, names = found[SINGLE][seeds[0]]["higher"], list(found[SINGLE][seeds[0]]["test"])
+
+        def tests(name: str, seed: int, found=found, names=names) -> list[float]:
+            return [found[name][seed]["test"][task] for task in names]
+
+        gains[setup] = {
+            name: {seed: float(delta_m(tests(name, seed), tests(SINGLE, seed), higher).value)
+                   for seed in seeds if seed in found[name]}
+            for name in found
+        }  # fmt: skip
+        main = [name for name in MAIN if name in found]
+        each = np.mean([mean_ranks([tests(name, seed) for name in main], higher) for seed in seeds], 0)
+        ranks[setup] = dict(zip(main, each, strict=True))
+        lines += ["", f"{setup}: {len(names)} tasks, {len(seeds)} seeds", "",
+                  "| method | mean of the test metrics | gain over single-task | mean rank | seconds, teachers |",
+                  "|---|---:|---:|---:|---:|"]  # fmt: skip
+        for name in main:
+            values = list(gains[setup][name].values())
+            spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
+            own = [found[name][seed] for seed in seeds]
+            lines.append(
+                f"| {name} | {fmean(fmean(tests(name, seed)) for seed in seeds):.4f} | {fmean(values):+.2f} %{spread} "
+                f"| {ranks[setup][name]:.2f} | {fmean(run['seconds'] for run in own):.0f}, "
+                f"{fmean(run['teaching'] for run in own):.0f} |"
+            )
+    return "\n".join([*_over_all(gains, ranks), *_variants(gains), *lines])
+
+
+def _over_all(gains: Gains, ranks: dict[str, dict[str, float]]) -> list[str]:
+    """Mean rank and gain over all set-ups, and SCD against every other method on pairs of set-up and seed."""
+    main = [name for name in MAIN if all(name in ranks[setup] for setup in ranks)]
+    others = [name for name in main if name != "scd"]
+    pairs = [(setup, seed) for setup in gains for seed in gains[setup]["scd"]]
+
+    def values(name: str) -> list[float]:
+        return [gains[setup][name][seed] for setup, seed in pairs]
+
+    tested = dict(zip(others, paired_tests([values(name) for name in others], values("scd")), strict=True))
+    lines = [f"All {len(gains)} set-ups ({', '.join(gains)}), {len(pairs)} pairs of set-up and seed", "",
+             "| method | mean rank | gain over single-task | SCD is better by | p, Holm | claimed |",
+             "|---|---:|---:|---:|---:|---:|"]  # fmt: skip
+    for name in sorted(main, key=lambda name: fmean(ranks[setup][name] for setup in ranks)):
+        gain = fmean(fmean(gains[setup][name].values()) for setup in gains)
+        line = f"| {name} | {fmean(ranks[setup][name] for setup in ranks):.2f} | {gain:+.2f} % |"
+        if name in tested:
+            claim = f"{CLAIMED[name]:+.2f} %" if name in CLAIMED else ""
+            line += f" {-tested[name].difference:+.2f} | {tested[name].p_holm:.3f} | {claim} |"
+        lines.append(line if name in tested else f"{line} | | |")
+    return lines
+
+
+def _variants(gains: Gains) -> list[str]:
+    """What each variant of SCD changes, in per cent of gain."""
+    names = [name for name in METHODS if METHODS[name].tuned_as]
+    found = {
+        name: {(s, seed): gains[s][name][seed] - gains[s]["scd"][seed]
+               for s in gains if name in gains[s] for seed in gains[s][name]}
+        for name in names
+    }  # fmt: skip
+    found = {name: differences for name, differences in found.items() if differences}
+    if not found:
+        return []
+    pairs = sorted({pair for differences in found.values() for pair in differences})
+    table = [[differences.get(pair, np.nan) for pair in pairs] for differences in found.values()]
+    lines = ["", "Variants against SCD, in points of the gain", "",
+             f"| variant | {' | '.join(gains)} | mean | p, Holm |", f"|---|{'---:|' * (len(gains) + 2)}"]  # fmt: skip
+    for name, test in zip(found, paired_tests(table, np.zeros(len(pairs))), strict=True):
+        cells = [
+            f"{fmean(own):+.2f}" if (own := [d for (s, _), d in found[name].items() if s == setup]) else ""
+            for setup in gains
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} | {test.difference:+.2f} | {test.p_holm:.3f} |")
+    return lines
