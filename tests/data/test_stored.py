@@ -39,7 +39,7 @@ def schema(table: pa.Table) -> Schema:
 def groups(table: pa.Table, schema: Schema, tmp_path: Path) -> RowGroups:
     path = tmp_path / "table.parquet"
     pa.parquet.write_table(table, path, row_group_size=20)
-    return RowGroups(path, schema.feature_names, schema.encode_inputs, held_rows=40)
+    return RowGroups(path, schema.feature_names, schema.encode_inputs)
 
 
 def dense(leaf: torch.Tensor | SparseRows) -> torch.Tensor:
@@ -59,24 +59,27 @@ def test_any_rows_in_any_order(table: pa.Table, schema: Schema, groups: RowGroup
         torch.testing.assert_close(dense(part[torch.tensor([2, 0])]), dense(values[some[torch.tensor([8, 1])]]))
 
 
-def test_few_groups_are_held(groups: RowGroups) -> None:
+def test_groups_are_held_while_they_are_expected(groups: RowGroups) -> None:
+    groups.expect([1, 2])
     for number in range(6):
         groups.group(number)
-    assert list(groups._held) == [4, 5]
+    assert set(groups._held) == {1, 2, 5}
+    groups.expect([2, 3])
+    assert set(groups._held) == {2}
 
 
 def test_a_group_is_read_once(groups: RowGroups) -> None:
     read = []
     encode = groups.encode
     groups.encode = lambda part: read.append(len(part)) or encode(part)  # type: ignore[func-returns-value]
-    groups.read_ahead([1, 2])
-    groups.read_ahead([2])
+    groups.expect([1, 2])
+    groups.expect([2, 1])
     groups.take("numeric", torch.tensor([25, 45, 26]))
     assert read == [20, 20]
 
 
 def test_rows_are_read_ahead_as_they_would_be(groups: RowGroups, table: pa.Table, schema: Schema) -> None:
-    groups.read_ahead([5])
+    groups.expect([5])
     torch.testing.assert_close(
         groups.take("numeric", torch.tensor([102, 100])), schema.encode_inputs(table)["numeric"][[102, 100]]
     )
@@ -107,6 +110,6 @@ def test_rows_keep_what_is_in_the_file_there(groups: RowGroups) -> None:
 
 
 def test_another_process_reads_by_itself(groups: RowGroups) -> None:
-    groups.read_ahead([0])
+    groups.expect([0])
     again = pickle.loads(pickle.dumps(groups))
     torch.testing.assert_close(again.take("numeric", torch.tensor([30])), groups.take("numeric", torch.tensor([30])))

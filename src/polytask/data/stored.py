@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -30,25 +29,23 @@ class RowGroups:
         path: The file.
         columns: What is read of it.
         encode: From a table of some rows to inputs by name.
-        held_rows: About so many encoded rows are kept; at least the row group in use.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "table.parquet"
         >>> pa.parquet.write_table(pa.table({"a": [1., 2., 3.]}), path, row_group_size=2)
-        >>> groups = RowGroups(path, ["a"], lambda t: {"a": torch.tensor(t["a"].to_pylist())}, held_rows=2)
+        >>> groups = RowGroups(path, ["a"], lambda t: {"a": torch.tensor(t["a"].to_pylist())})
         >>> groups.offsets.tolist(), groups.take("a", torch.tensor([2, 0]))
         ([0, 2, 3], tensor([3., 1.]))
     """
 
-    def __init__(
-        self, path: Path, columns: Sequence[str], encode: Callable[[pa.Table], Encoded], held_rows: int
-    ) -> None:
-        self.path, self.columns, self.encode, self.held_rows = path, list(columns), encode, held_rows
+    def __init__(self, path: Path, columns: Sequence[str], encode: Callable[[pa.Table], Encoded]) -> None:
+        self.path, self.columns, self.encode = path, list(columns), encode
         metadata = pa.parquet.read_metadata(path)
         sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
         self.offsets = torch.tensor([0, *sizes]).cumsum(0)
-        self._held: OrderedDict[int, Encoded] = OrderedDict()
+        self._held: dict[int, Encoded] = {}
+        self._expected: set[int] = set()
         self._ahead: dict[int, Future[Encoded]] = {}
         self._reader: ThreadPoolExecutor | None = None
 
@@ -56,7 +53,7 @@ class RowGroups:
         return int(self.offsets[-1])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_held": OrderedDict(), "_ahead": {}, "_reader": None}
+        return {**vars(self), "_held": {}, "_expected": set(), "_ahead": {}, "_reader": None}
 
     @property
     def fingerprint(self) -> str:
@@ -69,24 +66,26 @@ class RowGroups:
         order = groups.argsort(stable=True)
         numbers, counts = groups.unique(return_counts=True)
         parts = [
-            self.group(number)[name][taken - self.offsets[number]]
+            pick(self.group(number)[name], taken - self.offsets[number])
             for number, taken in zip(numbers.tolist(), rows[order].split(counts.tolist()), strict=True)
         ]
-        return together(parts)[order.argsort()]
+        return pick(together(parts), order.argsort())
 
     def group(self, number: int) -> Encoded:
-        """The inputs of a row group."""
-        if number in self._held:
-            self._held.move_to_end(number)
-        else:
+        """The inputs of a row group; it is kept until another is asked for, or as long as it is expected."""
+        if number not in self._held:
             waiting = self._ahead.pop(number, None)
-            self._held[number] = self._read(number) if waiting is None else waiting.result()
-            self._release()
+            found = self._read(number) if waiting is None else waiting.result()
+            self._held = {**self._kept(), number: found}
         return self._held[number]
 
-    def read_ahead(self, numbers: Sequence[int]) -> None:
-        """Begin to read row groups that will be wanted next, in a thread of its own."""
+    def expect(self, numbers: Sequence[int]) -> None:
+        """From now on keep these row groups and no others; a thread reads them, in this order."""
         self._reader = self._reader or ThreadPoolExecutor(1, "row-groups")
+        self._expected = set(numbers)
+        self._held = self._kept()
+        for number in set(self._ahead) - self._expected:
+            self._ahead.pop(number).cancel()
         for number in numbers:
             if number not in self._held and number not in self._ahead:
                 self._ahead[number] = self._reader.submit(self._read, number)
@@ -97,11 +96,8 @@ class RowGroups:
             parts = [self.encode(pa.Table.from_batches([piece])) for piece in pieces]
         return {name: together([part[name] for part in parts]) for name in parts[0]}
 
-    def _release(self) -> None:
-        """Let go of what was used longest ago."""
-        sizes = self.offsets.diff()
-        while len(self._held) > 1 and int(sizes[list(self._held)].sum()) > self.held_rows:
-            self._held.popitem(last=False)
+    def _kept(self) -> dict[int, Encoded]:
+        return {number: inputs for number, inputs in self._held.items() if number in self._expected}
 
 
 @dataclass(frozen=True)
@@ -146,6 +142,11 @@ class StoredInput:
         return torch.searchsorted(rows, self.groups.offsets.to(rows.dtype))
 
 
+def pick(leaf: Any, ids: Tensor) -> Any:
+    """Some rows; for tensors several times as fast as an index expression."""
+    return leaf.index_select(0, ids) if isinstance(leaf, Tensor) else leaf[ids]
+
+
 def together(parts: Sequence[Any]) -> Any:
     """Rows one after the other."""
     if len(parts) == 1:
@@ -161,5 +162,5 @@ def load(groups: RowGroups, parts: Sequence[Tensor]) -> list[Encoded]:
         inputs = groups.group(number)
         for rows, pieces in zip(parts, found, strict=True):
             own = rows[(rows >= start) & (rows < stop)] - start
-            pieces.append({name: values[own] for name, values in inputs.items()})
+            pieces.append({name: pick(values, own) for name, values in inputs.items()})
     return [{name: together([piece[name] for piece in pieces]) for name in pieces[0]} for pieces in found]

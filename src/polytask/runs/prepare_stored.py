@@ -33,7 +33,6 @@ from ..data import (
 )
 from ..data.stored import load
 from ..errors import UserError, raise_all
-from ..training.stream import WINDOW
 from .prepared import Prepared, column_roles, fingerprint
 
 #: Rows that statistics of the columns are taken from.
@@ -179,11 +178,11 @@ def _parts(
     """The rows of every part: small ones in memory, large ones with their inputs in the file."""
     places = [torch.from_numpy(np.flatnonzero(split == code)) for code in range(len(PARTS))]
     held = [code for code, place in enumerate(places) if code and len(place) <= HELD_ROWS]
-    once = RowGroups(path, schema.feature_names, schema.encode_inputs, held_rows=0)
+    once = RowGroups(path, schema.feature_names, schema.encode_inputs)
     loaded = dict(zip(held, load(once, [places[code] for code in held]), strict=True))
     rows = {}
     for code, part in enumerate(PARTS):
-        inputs = loaded[code] if code in loaded else _stored(path, schema, places[code], 2 * WINDOW if code == 0 else 0)
+        inputs = loaded[code] if code in loaded else _stored(path, schema, places[code])
         observed = ~labels[code].isnan()
         rows[part] = Rows(inputs, labels[code].nan_to_num_(0.0), None if bool(observed.all()) else observed)
         if weights is not None:
@@ -191,6 +190,6 @@ def _parts(
     return rows
 
 
-def _stored(path: Path, schema: Schema, places: Tensor, held_rows: int) -> dict[str, StoredInput]:
-    groups = RowGroups(path, schema.feature_names, schema.encode_inputs, held_rows)
+def _stored(path: Path, schema: Schema, places: Tensor) -> dict[str, StoredInput]:
+    groups = RowGroups(path, schema.feature_names, schema.encode_inputs)
     return {name: StoredInput(groups, name).only(places) for name in schema.input_names}

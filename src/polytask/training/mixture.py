@@ -129,7 +129,7 @@ def make_stream(
     """
     batch_size, stored = settings.batch_size or 1, rows.stored
     if stored is not None:
-        return BlockStream(stored.boundaries(drawn), batch_size, seed, announce=stored.groups.read_ahead)
+        return BlockStream(stored.boundaries(drawn), batch_size, seed, announce=stored.groups.expect)
     if rows.source is None:
         return EpochStream(len(rows) if drawn is None else len(drawn), batch_size, seed)
     source = rows.source if drawn is None else rows.source[drawn]

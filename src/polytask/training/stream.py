@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..processes import rank, world_size
 
 #: Rows among which those of a file are shuffled.
-WINDOW = 2**18
+WINDOW = 2**17
 
 
 class EpochStream:
@@ -58,7 +58,7 @@ class BlockStream:
         batch_size: Largest number of rows per step, over all processes (one more for each where they do not divide).
         seed: The order of every epoch follows from it.
         window: Rows of a window, or more, as blocks are whole.
-        announce: Is told the blocks that will be needed next.
+        announce: Is told the blocks of the last, the present and the next window, in the order of their use.
 
     Raises:
         UserError: If there are fewer blocks than processes.
@@ -86,7 +86,7 @@ class BlockStream:
             )
         self.rows, self.seed, self.window, self.announce = int(boundaries[-1]), seed, window, announce
         self.steps_per_epoch = math.ceil(self.rows / batch_size)
-        self._plan = -1, [[(0, 0, 0)]]
+        self._plans: dict[int, list[list[tuple[int, int, int]]]] = {}
         self._shuffled: dict[tuple[int, int], Tensor] = {}
 
     def ids(self, step: int) -> Tensor:
@@ -104,7 +104,7 @@ class BlockStream:
 
     def _windows(self, epoch: int) -> list[list[tuple[int, int, int]]]:
         """This process's blocks in the order of an epoch, put together to windows."""
-        if self._plan[0] != epoch:
+        if epoch not in self._plans:
             order = torch.randperm(len(self.blocks), generator=self._generator(epoch, 0)).tolist()
             windows: list[list[tuple[int, int, int]]] = []
             size = self.window
@@ -114,19 +114,21 @@ class BlockStream:
                     size = 0
                 windows[-1].append(block)
                 size += block[2] - block[1]
-            self._plan = epoch, windows
-        return self._plan[1]
+            self._plans = {old: plan for old, plan in self._plans.items() if abs(old - epoch) == 1} | {epoch: windows}
+        return self._plans[epoch]
 
     def _rows(self, epoch: int, number: int) -> Tensor:
-        """The shuffled rows of a window; the blocks of the next one are announced."""
+        """The shuffled rows of a window; when it is entered, its blocks and those of the next are announced."""
         if (epoch, number) not in self._shuffled:
             windows = self._windows(epoch)
             rows = torch.cat([torch.arange(start, stop) for _, start, stop in windows[number]])
             order = torch.randperm(len(rows), generator=self._generator(epoch, 1 + number * world_size() + rank()))
             kept = {key: old for key, old in self._shuffled.items() if key == (epoch, number - 1)}
             self._shuffled = {**kept, (epoch, number): rows[order]}
-            if number + 1 < len(windows):
-                self.announce([block for block, _, _ in windows[number + 1]])
+            around = windows[max(number - 1, 0) : number + 2]
+            if number + 1 == len(windows):
+                around = [*around, self._windows(epoch + 1)[0]]
+            self.announce(list(dict.fromkeys(block for window in around for block, _, _ in window)))
         return self._shuffled[epoch, number]
 
     def _generator(self, epoch: int, number: int) -> torch.Generator:

@@ -1,0 +1,36 @@
+"""What large tables and many processes cost.
+
+    python benchmarks/scaling.py table --file big.parquet --rows 20000000
+    python benchmarks/scaling.py rows --file small.parquet          rows per second, from the file and from memory
+    python benchmarks/scaling.py memory --file big.parquet          peak resident memory of a whole fit
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from scaling_study.large_table import resident_memory, rows_per_second, write_large_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["table", "rows", "memory"])
+    parser.add_argument("--file", type=Path, required=True, help="Parquet file")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of `table`: number of rows")
+    parser.add_argument("--rounds", type=int, default=9, help="of `rows`: turns of both trainings")
+    parser.add_argument("--steps", type=int, default=2000, help="of `memory`: steps of the training")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.action == "table":
+        write_large_table(arguments.file, arguments.rows)
+    elif arguments.action == "rows":
+        print(rows_per_second(arguments.file, arguments.rounds))
+    else:
+        print(resident_memory(arguments.file, arguments.steps))
+
+
+if __name__ == "__main__":
+    main()
