@@ -26,6 +26,18 @@ def test_norms_and_conflicts_are_those_of_the_gradients() -> None:
     assert conflicts == pytest.approx([np.mean(found) for found in against])
 
 
+def test_many_steps_give_the_same_sums_however_they_are_interrupted() -> None:
+    courses = GradientCourse(3), GradientCourse(3)
+    for seed in range(100):
+        rows = torch.randn(3, 5, generator=torch.Generator().manual_seed(seed))
+        for course in courses:
+            course.add(rows @ rows.T, torch.tensor([True, True, seed % 7 > 0]))
+        if seed in (10, 70):
+            saved, courses = courses[1].sums, (courses[0], GradientCourse(3))
+            courses[1].sums = saved
+    assert torch.equal(courses[0].sums, courses[1].sums) and courses[0].sums[1].tolist() == [100, 100, 85]
+
+
 @pytest.mark.parametrize("all_rows", [True, False])
 def test_absent_tasks_are_left_out(all_rows: bool) -> None:
     gramian = torch.tensor([[4.0, -9.0, 1.0], [-9.0, 100.0, -9.0], [1.0, -9.0, 9.0]])
