@@ -121,6 +121,9 @@ class Config(Section):
     distill: Literal[False] | str | dict[str, Any] = Field(
         "off", description="distil from single-task models: off, mtlkd, okd or scd, or {name: scd, its options}"
     )
+    teachers: str | None = Field(
+        None, description="folder where single-task models are kept for other runs, and taken from if they fit"
+    )
     network_settings: tuple[NetworkSettings, ...] = Field(
         (), description="balance and convergence of the network that holds certain tasks, instead of the run's"
     )

@@ -70,3 +70,23 @@ def test_options_by_name(table: Path, tmp_path: Path) -> None:
 )
 def test_mistakes_are_refused(options: tuple[str, ...], parts: tuple[str, ...], table: Path, tmp_path: Path) -> None:
     assert_refused(fit(table, tmp_path / "run", *options), *parts)
+
+
+def test_teachers_are_kept_used_again_and_refused_if_they_do_not_fit(table: Path, tmp_path: Path) -> None:
+    kept, options = tmp_path / "teachers", ("--distill", "mtlkd", "--networks", 1, "--converge", "off")
+    once, again = (tmp_path / name for name in ("once", "again"))
+    assert fit(table, once, *options, "--teachers", kept).exit_code == 0
+    stamps = {path: path.stat().st_mtime_ns for path in kept.rglob("*.safetensors")}
+    assert len(stamps) == len(TARGETS)
+    result = fit(table, again, *options, "--teachers", kept)
+    assert result.exit_code == 0, result.output
+    assert "4 single-task models taken from" in result.output
+    assert stamps == {path: path.stat().st_mtime_ns for path in kept.rglob("*.safetensors")}
+    first, second = (json.loads((run / "results.json").read_text()) for run in (once, again))
+    assert first["tasks"] == second["tasks"] and first["baselines"] == second["baselines"]
+    refused = tmp_path / "refused"
+    for other in (("--seed", 1), ("--learning-rate", 0.01), ("--set", "model.hidden=[16,8]")):
+        result = fit(table, refused, *options, "--teachers", kept, *other)
+        assert_refused(result, "teachers:", "'click'", "made from other data, another split or other settings")
+        assert not refused.exists()
+    assert_refused(fit(table, refused, *options, "--teachers", table), "is a file; give a folder")

@@ -48,6 +48,9 @@ def fit(
     distill: Annotated[
         str | None, typer.Option(help="mtlkd, okd or scd: learn from single-task models; or off [default: off]")
     ] = None,
+    teachers: Annotated[
+        str | None, typer.Option(help="folder that keeps single-task models for other runs", show_default=False)
+    ] = None,
     baselines: Annotated[
         bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
     ] = None,
@@ -89,6 +92,7 @@ def fit(
         "balance": balance,
         "converge": converge,
         "distill": distill,
+        "teachers": teachers,
         "baselines": baselines,
         "sharing": sharing,
         "encoder": encoder,

@@ -25,6 +25,7 @@ from .distill import needs_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata
 from .keep import best_for_each, grouping_pays, skills
+from .kept_teachers import check_kept, keep, take_kept
 from .prepare import prepare
 from .prepared import Prepared, fingerprint
 from .results import mean_gain, number, task_entry
@@ -37,7 +38,7 @@ from .trainings import ALTERNATIVE, Network, Work, joint_wanted, train_joint, tr
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = ("data", "checkpoint_seconds", "report_to", "jobs", "devices", "nodes", "strategy")
+FREE_KEYS = ("data", "teachers", "checkpoint_seconds", "report_to", "jobs", "devices", "nodes", "strategy")
 
 
 def fit_run(
@@ -90,6 +91,8 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     everyone = range(len(data.tasks))
     baselines = config.baselines or needs_teachers(trainer)
     alone = [Work(f"single_task_{position}", (position,)) for position in everyone]
+    if taken := take_kept(config, trainer.run, len(data.tasks)):
+        trainer.display.say(f"{taken} single-task models taken from {config.teachers}")
     together = [Work("all_in_one", tuple(everyone))] if joint_wanted(trainer) else []
     train_ahead(trainer, [*together, *(alone if baselines else ())])
     joint = train_joint(trainer)
@@ -103,6 +106,7 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     if baselines or (gamble and afford):
         train_ahead(trainer, alone)
         singles = [train_single(trainer, position) for position in everyone]
+        keep(config, data, trainer.run)
     one = one_network(trainer, ALTERNATIVE) if gamble else []
     works = [network.work for network in [*networks, *one]]
     train_ahead(trainer, works, joint=joint is not None, singles=bool(singles))
@@ -202,6 +206,7 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
     network = network_of(config, data.schema, data.tasks)  # that one can be made
     for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
         check_balancer(method, network)
+    check_kept(config, data)
     return data
 
 

@@ -58,9 +58,7 @@ def train_teacher(
     (task,) = model.tasks
     settings = settings or TrainingSettings()
     if folder is not None:
-        free = {"checkpoint_seconds", "device", "threads"}  # do not change what is learned
-        decided = {name: value for name, value in asdict(settings).items() if name not in free}
-        about = {"task": asdict(task), "settings": decided, "seed": seed}
+        about = {"task": asdict(task), "settings": settings_that_decide(settings), "seed": seed}
         _check_fingerprint(folder, task, fingerprint(about, model.state_dict(), train, validation))
     return fit(
         model,
@@ -135,16 +133,33 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
     return digest.hexdigest()
 
 
-def _check_fingerprint(folder: Path, task: Task, found: str) -> None:
+def settings_that_decide(settings: TrainingSettings) -> dict[str, Any]:
+    """The settings that change what is learned."""
+    free = {"checkpoint_seconds", "device", "threads"}
+    return {name: value for name, value in asdict(settings).items() if name not in free}
+
+
+def kept_fingerprint(folder: Path) -> str | None:
+    """The fingerprint of the teacher in a folder; None if there is none."""
     file = folder / FINGERPRINT
-    if file.exists() and read_json(file).get("fingerprint") != found:
+    return read_json(file).get("fingerprint") if file.exists() else None
+
+
+def write_fingerprint(folder: Path, task: str, found: str) -> None:
+    """Say what the teacher in a folder is made from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FINGERPRINT, {"task": task, "fingerprint": found})
+
+
+def _check_fingerprint(folder: Path, task: Task, found: str) -> None:
+    known = kept_fingerprint(folder)
+    if known is not None and known != found:
         raise UserError(
             f"{folder}: holds a teacher of {task.name!r} made from other data, another split or other settings; "
             "give another folder for teachers, or remove this one"
         )
-    if is_first() and not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(file, {"task": task.name, "fingerprint": found})
+    if is_first() and known is None:
+        write_fingerprint(folder, task.name, found)
     wait_for_all()
 
 
