@@ -1,8 +1,8 @@
 """What large tables and many processes cost.
 
-    python benchmarks/scaling.py table --file big.parquet --rows 20000000
-    python benchmarks/scaling.py rows --file small.parquet          rows per second, from the file and from memory
-    python benchmarks/scaling.py memory --file big.parquet          peak resident memory of a whole fit
+python benchmarks/scaling.py table --file big.parquet --rows 20000000
+python benchmarks/scaling.py rows --file small.parquet          rows per second, from the file and from memory
+python benchmarks/scaling.py memory --file big.parquet          peak resident memory of a whole fit
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ..errors import did_you_mean, raise_all
 from .prepared import Prepared, fingerprint
 
 #: Keys that speak of the columns of a table.
-OF_TABLES = ("kind", "features", "column_kind", "ignore", "id", "sample_weight", "split")
+OF_TABLES = ("kind", "features", "column_kind", "ignore", "id", "sample_weight", "split", "stream")
 
 
 def prepare_arrays(config: Config) -> Prepared:
