@@ -117,7 +117,13 @@
     });
   }
   all("svg[data-frame]").forEach(plot);
-  for (const group of all(".panels")) rove(all("svg[data-frame]", group), { ArrowDown: 1, ArrowUp: -1 });
+  for (const group of all(".panels")) {
+    rove(all("svg[data-frame]", group), { ArrowDown: 1, ArrowUp: -1 });
+    const hint = document.createElement("p");
+    hint.className = "note";
+    hint.textContent = "Point at a picture for its values, or focus it: left and right arrow keys read them, up and down go on.";
+    group.after(hint);
+  }
 
   // The words on a cell of a matrix, below it.
   for (const svg of all("svg[data-columns]")) {
