@@ -34,7 +34,7 @@ STANDARD = ("equal", "equal_ema", "joint", "dwa", "dwa_ema", "uw", "uw_ema", "jo
             "upgrad", "upgrad_ema", "static", "static_ema", "gradnorm", "gradnorm_ema", "pcgrad", "pcgrad_ema",
             "single", "joint_own", "sequential_given", "joint_unlabelled", "joint_mixture", "joint_reopen",
             "joint_patience_5", "joint_8_unlabelled_reopen", "joint_logits", "joint_temperature_2", "joint_weight_3",
-            "joint_restore")  # fmt: skip
+            "joint_restore", "posthoc", "posthoc_1", "posthoc_fresh")  # fmt: skip
 
 
 def main() -> None:

@@ -24,6 +24,9 @@ class Method:
         average: What is read from a run of the method without this word: the series of the moving average, which every
             run of a plain method records beside its own (the average does not change the training).
         single: One network per task.
+        halfway: With ``joint``: all tasks are distilled from half the budget on, from their best evaluations up to then
+            (post-hoc distillation, the plain training being the first half).
+        fresh: The student of that starts from new weights.
         draws: Tuned are not learning rate and dropout (those of ``tuned_as``), but so many random static weights.
     """
 
@@ -35,6 +38,8 @@ class Method:
     tuned_as: str = ""
     average: bool = False
     single: bool = False
+    halfway: bool = False
+    fresh: bool = False
     draws: int = 0
 
     @property
@@ -54,10 +59,15 @@ class Method:
         weights = len(tasks) * np.random.default_rng(draw).dirichlet(np.ones(len(tasks)))
         return pt.balancing.Static({task.name: float(weight) for task, weight in zip(tasks, weights, strict=True)})
 
-    def callbacks(self) -> list[pt.Callback]:
-        """The convergence. It trains to the end of the budget, so that every rule of ending can be computed later."""
+    def callbacks(self, steps: int) -> list[pt.Callback]:
+        """The convergence. It trains to the end of the budget, so that every rule of ending can be computed later.
+
+        Args:
+            steps: The budget.
+        """
         if self.joint is not None:
-            return [pt.AsynchronousConvergence(**{"tail": FOREVER, **self.joint})]
+            when = {"test": "fixed", "fixed_step": steps // 2} if self.halfway else {}
+            return [pt.AsynchronousConvergence(**{"tail": FOREVER, **when, **self.joint})]
         return [] if self.sequential is None else [pt.SequentialConvergence(**self.sequential)]
 
 
@@ -78,6 +88,13 @@ def _joint(name: str, tuned_as: str = "equal_ema", ema: float | None = EMA, **jo
     same rows, chooses settings that overfit. ``joint_own`` shows it.
     """
     return Method(name, joint=joint, tuned_as=tuned_as, settings={"ema": ema} if ema else {})
+
+
+def _posthoc(name: str, teachers: int, fresh: bool = False) -> Method:
+    """What one would do without asynchrony: train plainly, then distil one student from the peaks of all tasks."""
+    return Method(
+        name, joint={"teachers": teachers}, tuned_as="equal_ema", settings={"ema": EMA}, halfway=True, fresh=fresh
+    )
 
 
 METHODS: dict[str, Method] = {
@@ -101,6 +118,9 @@ METHODS: dict[str, Method] = {
         _joint("joint_logits", soft_loss="logits"),
         _joint("joint_restore", restore=True),
         _joint("joint_8_unlabelled_reopen", teachers=8, unlabelled=True, reopen=True),
+        _posthoc("posthoc", teachers=3),
+        _posthoc("posthoc_1", teachers=1),
+        _posthoc("posthoc_fresh", teachers=3, fresh=True),
         Method("sequential_slow", sequential={"order": SLOW_FIRST}, settings={"ema": EMA}, tuned_as="equal_ema"),
         Method("sequential_given", sequential={"order": "given"}, settings={"ema": EMA}, tuned_as="equal_ema"),
         Method("sequential_own", sequential={"order": "given"}, settings={"ema": EMA}),

@@ -17,6 +17,8 @@ from .methods import EMA, FOREVER, Method
 from .setup import Data, Setup
 
 Series = list[dict[str, float]]
+#: Added to the seed of a student that starts afresh.
+ANOTHER = 1_000
 
 
 class Recorder(pt.Callback):
@@ -51,6 +53,22 @@ class Recorder(pt.Callback):
             self.series["ema_validation"].append(_rounded(evaluate(self._average, training.validation)))
             self.series["ema_test"].append(_rounded(evaluate(self._average, self.test)))
         self.seconds += time.process_time() - started
+
+
+class FreshStart(pt.Callback):
+    """The training begins anew, from other weights, at the first step on soft labels."""
+
+    name = "fresh_start"
+
+    def __init__(self, network: pt.MultiTaskModel) -> None:
+        self.network: pt.MultiTaskModel | None = network
+
+    def before_step(self, training: Training, batch: Any) -> None:
+        if self.network is not None and training.objective.soft:
+            for model in {id(model): model for model in (training.model, training.evaluated)}.values():
+                model.load_state_dict(self.network.state_dict())
+            training.optimizer.state.clear()
+            self.network = None
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:
@@ -88,12 +106,13 @@ def _one(
     draw: int = 0,
 ) -> dict[str, Any]:
     recorder = Recorder(rows["test"], average=method.plain and not method.single)
-    convergence = method.callbacks()
+    convergence = method.callbacks(settings.steps or 0)
     network = data.network(tasks, seed, dropout)
+    fresh = [FreshStart(data.network(tasks, seed + ANOTHER, dropout))] if method.fresh else []
     started = time.process_time()
     result = pt.fit(
         network, train=rows["train"], validation=rows["validation"], balancer=method.make_balancer(tasks, draw),
-        callbacks=[*convergence, recorder], settings=settings, seed=seed,
+        callbacks=[*convergence, recorder, *fresh], settings=settings, seed=seed,
     )  # fmt: skip
     seconds = time.process_time() - started - recorder.seconds
     switched = {name: step for callback in convergence for name, step in callback.converged_at.items()}
