@@ -78,6 +78,8 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
         UserError: Whatever is wrong with the file or its columns.
     """
     where, path = config.data_name, Path(config.sources[0].table)
+    raise_all([f"kind of {name!r}: sets of labels cannot be streamed; `stream: false` reads the whole table at once"
+               for name, kind in config.kind.items() if kind == "multilabel"])  # fmt: skip
     sample, positions = _sample(path, config)
     roles = column_roles(config, sample.column_names)
     problems = check_weights(sample, config.sample_weight, where=where)
@@ -93,8 +95,6 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
         )
     except UserError as error:
         raise_all(list(dict.fromkeys([*problems, *error.problems])))
-    problems += [f"kind of {found.task.name!r}: multilabel targets cannot be read while training; leave `stream` out"
-                 for found in inferred if found.task.kind == "multilabel"]  # fmt: skip
     raise_all(problems)
     split = _split(config, path, stored_split, where)
     tasks = tuple(found.task for found in inferred)
