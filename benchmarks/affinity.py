@@ -9,9 +9,9 @@
 ``agreement``: every estimator is asked at every step of one training per seed; a table of its agreement with exact TAG
 at every step (Spearman correlation of the matrices after each recipient's mean is taken off) and of the regret of
 networks chosen from it (budgets 2 to 4; 0: the best choice, 1: no better than one network for all), also where only
-every n-th step is used. ``cost``: steps with and without a probe in turn. ``gains``: all pairs and singles are trained;
-which estimate predicts the gains? Spearman correlation after each recipient's mean is taken off, and the regret of the
-networks chosen, both by the mean gains over seeds. ``groups``: are known groups found?
+every n-th step is used. ``cost``: steps with and without a probe in turn, in CPU time. ``gains``: all pairs and singles
+are trained; which estimate predicts the gains? Spearman correlation after each recipient's mean is taken off, and the
+regret of the networks chosen, both by the mean gains over seeds. ``groups``: are known groups found?
 
 DATA (or the environment variable POLYTASK_DATA) holds the folders ``tox21`` and ``mtr``. Trainings are kept in CACHE
 and in the file of gains, and not repeated.
@@ -38,10 +38,10 @@ from affinity_setups.series import record
 JUDGED = {"exact": (10, 50), "factored": (1, 2, 4), "representation": (1, 10)}
 #: What each case of step_cost.py measures by default, and rounds and steps per turn that hold whole probes.
 COSTS = {
-    "mlp_9": ({"estimator": "factored"}, 20),
-    "mlp_40": ({"estimator": "factored"}, 40),
-    "transformer_5": ({"estimator": "gramian"}, 70),
-    "conv_2": ({"estimator": "gramian"}, 28),
+    "mlp_9": ({"estimator": "factored"}, 40),
+    "mlp_40": ({"estimator": "factored"}, 81),
+    "transformer_5": ({"estimator": "gramian"}, 50),
+    "conv_2": ({"estimator": "gramian"}, 36),
 }
 
 

@@ -30,7 +30,7 @@ def loop(case: Case, rows: pt.Rows, probe: dict[str, Any] | None) -> Callable[[]
 
 
 def measure(name: str, probe: dict[str, Any], rounds: int, block: int) -> tuple[float, float, float]:
-    """Median milliseconds per step without and with the probe, and the median of the rounds' ratios.
+    """Median milliseconds of CPU time per step without and with the probe, and the median of the rounds' ratios.
 
     The two loops take turns, ``block`` steps at a time; a block should hold a whole number of probes.
     """
@@ -40,10 +40,10 @@ def measure(name: str, probe: dict[str, Any], rounds: int, block: int) -> tuple[
     times: list[list[float]] = [[], []]
     for number in range(rounds + 1):
         for which in (0, 1) if number % 2 else (1, 0):
-            started = time.perf_counter()
+            started = time.process_time()
             for _ in range(block):
                 loops[which]()
             if number:
-                times[which].append((time.perf_counter() - started) / block)
+                times[which].append((time.process_time() - started) / block)
     ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
     return 1000 * statistics.median(times[0]), 1000 * statistics.median(times[1]), ratio

@@ -6,24 +6,30 @@ import torch
 from torch import nn
 
 import polytask as pt
-from polytask.grouping.affinity.factored_gramian import chosen_rows, factored_gramian, jacobian_products
+from polytask.grouping.affinity.factored_gramian import (
+    JacobianProducts,
+    by_sign,
+    chosen_rows,
+    factored_gramian,
+    jacobian_products,
+)
 from polytask.grouping.affinity.layers import followed_share, watched
 
 GENERATOR = torch.Generator().manual_seed(0)
 ERRORS, INPUTS = torch.randn(6, 3, generator=GENERATOR), torch.randn(6, 4, generator=GENERATOR)
 
 
-def exact_gramian(jacobians: torch.Tensor) -> torch.Tensor:
+def exact_gramian(jacobians: torch.Tensor, inputs: torch.Tensor = INPUTS) -> torch.Tensor:
     """From the gradients ``sum_b e_ib J_ib a_b^T`` written out."""
-    rows = torch.einsum("bi,ibd,bn->idn", ERRORS, jacobians, INPUTS).flatten(1)
+    rows = torch.einsum("bi,ibd,bn->idn", ERRORS, jacobians, inputs).flatten(1)
     return rows @ rows.T
 
 
-def factored(jacobians: torch.Tensor) -> torch.Tensor:
-    products = jacobian_products(jacobians, torch.ones(3, 6))
-    total = ERRORS.T @ INPUTS
-    same = (ERRORS * INPUTS.square().sum(1, keepdim=True)).T @ ERRORS
-    return factored_gramian([products], [total @ total.T], [same])
+def factored(jacobians: torch.Tensor, inputs: torch.Tensor = INPUTS) -> torch.Tensor:
+    products = jacobian_products(jacobians, torch.ones(3, 6), inputs.square().sum(1))
+    total = ERRORS.T @ inputs
+    stacked = JacobianProducts(products.different[None], products.same[None])
+    return factored_gramian(stacked, (total @ total.T)[None], ERRORS.T @ ERRORS)
 
 
 def test_equal_jacobians_give_the_exact_gramian():
@@ -32,20 +38,32 @@ def test_equal_jacobians_give_the_exact_gramian():
 
 
 def test_jacobians_that_never_meet_leave_the_pairs_of_a_sample_with_itself():
-    jacobians = torch.eye(6).expand(3, 6, 6)
-    torch.testing.assert_close(factored(jacobians), exact_gramian(jacobians), rtol=1e-4, atol=1e-5)
+    jacobians, inputs = torch.eye(6).expand(3, 6, 6), nn.functional.normalize(INPUTS)
+    torch.testing.assert_close(factored(jacobians, inputs), exact_gramian(jacobians, inputs), rtol=1e-4, atol=1e-5)
+
+
+def test_jacobians_that_follow_the_sign_of_the_error_give_the_exact_gramian():
+    signs = (ERRORS.T > 0).float()
+    jacobians = signs[:, :, None] * torch.randn(3, 1, 5, generator=GENERATOR)
+    jacobians = jacobians + (1 - signs)[:, :, None] * torch.randn(3, 1, 5, generator=GENERATOR)
+    parts = by_sign(ERRORS)
+    products = jacobian_products(jacobians.repeat(2, 1, 1), parts.abs().T, INPUTS.square().sum(1))
+    total = parts.T @ INPUTS
+    stacked = JacobianProducts(products.different[None], torch.zeros(1, 6, 6))  # pairs with themselves are as others
+    found = factored_gramian(stacked, (total @ total.T)[None], parts.T @ parts).view(2, 3, 2, 3).sum((0, 2))
+    torch.testing.assert_close(found, exact_gramian(jacobians), rtol=0.02, atol=0.1)
 
 
 def test_weights_decide_which_samples_count():
     jacobians = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [9.0, 9.0]]])
-    products = jacobian_products(jacobians, torch.tensor([[1.0, 1.0, 0.0]]))
-    assert products.same.item() == pytest.approx(1, abs=0.1)
+    products = jacobian_products(jacobians, torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([2.0, 2.0, 3.0]))
     assert products.different.item() == pytest.approx(1, abs=0.02)
+    assert products.same.item() + 2 * products.different.item() == pytest.approx(2, abs=0.3)
 
 
 def test_a_single_sample_stands_for_all_pairs():
-    products = jacobian_products(torch.tensor([[[3.0, 4.0]]]), torch.ones(1, 1))
-    assert products.same.item() == products.different.item() == 25
+    products = jacobian_products(torch.tensor([[[3.0, 4.0]]]), torch.ones(1, 1), torch.ones(1))
+    assert (products.different.item(), products.same.item()) == (25, 0)
 
 
 def test_rows_are_chosen_by_importance_and_their_probabilities_are_right():

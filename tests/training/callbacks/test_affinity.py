@@ -62,7 +62,7 @@ def test_probes_come_at_every_nth_step_from_start_to_stop():
     assert samples(estimator="lookahead", every=7)[1] == [0, 7, 14, 21, 28, 35]
     assert samples(estimator="gramian", every=7, start=3, stop=24)[1] == [3, 10, 17]
     automatic = samples()[0].meta
-    assert (automatic["estimator"], automatic["samples"]) == ("factored", 40)
+    assert (automatic["estimator"], automatic["samples"]) == ("factored", 20)
 
 
 def test_dividing_by_the_learning_rate():
@@ -115,7 +115,7 @@ def test_estimators_that_do_not_fit_are_refused_and_auto_takes_another():
         train(AffinityProbe(estimator="factored"), model=model())
     result = train(AffinityProbe(), model=model())
     assert result.callbacks["affinity"]["settings"]["estimator"] == "gramian"
-    assert result.callbacks["affinity"]["settings"]["every"] == 28
+    assert result.callbacks["affinity"]["settings"]["every"] == 36
 
 
 class ByHand(Callback):

@@ -32,7 +32,7 @@ class DenseCall:
     def squared_lengths(self) -> Tensor:
         """``[B]`` squared length of every sample's input."""
         inputs = self.inputs.float()
-        return torch.linalg.vecdot(inputs, inputs)
+        return torch.linalg.vector_norm(inputs, dim=1).square()
 
     @property
     def biased(self) -> bool:

@@ -49,7 +49,7 @@ class AffinityStatistics:
             self.width *= 2
         self.counted[step // self.width] += valid
         self.sums[step // self.width] += value
-        self.squares += value**2
+        self.squares.addcmul_(value, value)
         self.samples += 1
 
     @property

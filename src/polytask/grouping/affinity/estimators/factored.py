@@ -15,7 +15,7 @@ from ....data.rows import map_inputs
 from ....errors import UserError
 from ....models import LinearHeads
 from ....processes import sum_over_processes, world_size
-from ..factored_gramian import JacobianProducts, chosen_rows, factored_gramian, jacobian_products
+from ..factored_gramian import JacobianProducts, by_sign, chosen_rows, factored_gramian, jacobian_products
 from ..layers import Call, followed_share, watched
 from ..lookahead import affinity_of_gramian
 from ..virtual_step import shared_learning_rate
@@ -25,6 +25,7 @@ from .estimator import Estimator, Moment, Sample
 LEAST_SHARE = 0.8
 #: Most outputs of all tasks together: the cost grows with them.
 MOST_OUTPUTS = 512
+TINY = torch.finfo(torch.float32).tiny
 
 
 class Factored(Estimator):
@@ -36,16 +37,16 @@ class Factored(Estimator):
 
     Args:
         rows: Samples whose Jacobians are taken; those that matter most are preferred.
-        refresh: Steps between such samplings. Default: 20, and no fewer than the outputs of all tasks.
+        refresh: Steps between such samplings. Default: 40, and no fewer than twice the outputs of all tasks.
     """
 
     name = "factored"
 
-    def __init__(self, rows: int = 16, refresh: int | None = None) -> None:
+    def __init__(self, rows: int = 32, refresh: int | None = None) -> None:
         if rows < 1 or (refresh is not None and refresh < 1):
             raise UserError(f"affinity: rows and refresh must be at least 1, found rows={rows}, refresh={refresh}")
         self.rows, self.refresh = rows, refresh
-        self._products: list[JacobianProducts] = []
+        self._products: JacobianProducts | None = None
         self._refreshed: int | None = None
         self._owners: Tensor | None = None
         self._watch = ExitStack()
@@ -54,7 +55,7 @@ class Factored(Estimator):
 
     def every(self, tasks: int) -> int:
         """The cost of a sample grows with the number of tasks, the accuracy of the whole hardly needs every step."""
-        return 1 + tasks // 20
+        return max(2, 1 + tasks // 20)
 
     def misfit(self, moment: Moment) -> str | None:
         heads = getattr(moment.model, "heads", None)
@@ -90,55 +91,56 @@ class Factored(Estimator):
         (errors,) = torch.autograd.grad(losses.values.sum(), wide, retain_graph=True)
         rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         with torch.no_grad():
-            errors = errors.float() / world_size()
-            crossed, same = _sums(calls, errors)
-            if self._due(moment.step, wide.shape[1]):
+            errors = by_sign(errors.float() / world_size())
+            if self._products is None or self._due(moment.step, wide.shape[1]):
                 self._products = _sampled_products(moment, errors, self.rows)
                 self._refreshed = moment.step
             if self._owners is None:
-                self._owners = _owners(moment.model.heads, errors)
-            products = self._owners.T @ factored_gramian(self._products, crossed, same) @ self._owners
-            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
+                self._owners = _owners(moment.model.heads, errors).repeat(2, 1)
+            own = sum_over_processes(errors.T @ errors)
+            products = self._owners.T @ factored_gramian(self._products, _crossed(calls, errors), own) @ self._owners
+            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
 
     def _due(self, step: int, outputs: int) -> bool:
-        wait = max(20, outputs) if self.refresh is None else self.refresh
+        wait = max(40, 2 * outputs) if self.refresh is None else self.refresh
         return self._refreshed is None or step - self._refreshed >= wait
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "refreshed": self._refreshed,
-            "products": [{"same": product.same, "different": product.different} for product in self._products],
-        }
+        return {"refreshed": self._refreshed, "products": None if self._products is None else vars(self._products)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._refreshed = state["refreshed"]
-        self._products = [JacobianProducts(**product) for product in state["products"]]
+        self._products = None if state["products"] is None else JacobianProducts(**state["products"])
 
 
-def _sums(calls: list[Call], errors: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """What :func:`factored_gramian` wants to know of the batches of all processes."""
-    sums = [sum_over_processes(call.sums(errors)) for call in calls]
+def _crossed(calls: list[Call], errors: Tensor) -> Tensor:
+    """``[L, W, W]`` Gramians of every layer's sums over the batches of all processes."""
     ones = sum_over_processes(errors.sum(0))
     bias = torch.outer(ones, ones)
-    crossed = [
-        total @ total.T + bias if call.biased else total @ total.T for call, total in zip(calls, sums, strict=True)
-    ]
-    lengths = [call.squared_lengths() + call.biased for call in calls]
-    same = [sum_over_processes((errors * length[:, None]).T @ errors) for length in lengths]
-    return crossed, same
+    sums = [sum_over_processes(call.sums(errors)) for call in calls]
+    return torch.stack(
+        [
+            torch.addmm(bias, total, total.T) if call.biased else total @ total.T
+            for call, total in zip(calls, sums, strict=True)
+        ]
+    )
 
 
-def _sampled_products(moment: Moment, errors: Tensor, number: int) -> list[JacobianProducts]:
+def _sampled_products(moment: Moment, errors: Tensor, number: int) -> JacobianProducts:
     """Jacobians of some rows of the batch, in evaluation mode: without dropout, and samples do not see each other."""
-    scale = errors.square().sum(0).clamp_min(torch.finfo(errors.dtype).tiny)
-    rows, probability = chosen_rows((errors.square() / scale).sum(1).sqrt(), min(number, len(errors)))
+    squares = errors.square()
+    rows, probability = chosen_rows((squares / squares.sum(0).clamp_min(TINY)).sum(1).sqrt(), min(number, len(errors)))
     weights = (errors[rows].abs() / probability[:, None]).T
     encoder = moment.model.encoder
     with torch.enable_grad(), _evaluating(encoder), watched(encoder) as calls:
         features = moment.model.features(map_inputs(moment.inputs, lambda leaf: leaf[rows]))
         outputs = moment.model.heads.wide(features).float().sum(0)
         jacobians = representation_rows(outputs, [call.output for call in calls])
-    return [jacobian_products(jacobian, weights) for jacobian in jacobians]
+    found = [
+        jacobian_products(jacobian.repeat(2, 1, 1), weights, call.squared_lengths() + call.biased)
+        for call, jacobian in zip(calls, jacobians, strict=True)
+    ]
+    return JacobianProducts(torch.stack([p.different for p in found]), torch.stack([p.same for p in found]))
 
 
 def _owners(heads: LinearHeads, like: Tensor) -> Tensor:
