@@ -322,3 +322,21 @@ def test_teachers_are_used_again_if_they_fit_and_refused_if_not(tmp_path):
 def test_bad_settings_are_refused(make, message, teachers):
     with pytest.raises(UserError, match=message):
         train(make(teachers))
+
+
+def test_online_teachers_learn_sets_of_labels_and_weigh_samples():
+    """Weights of 0 leave nothing but the first half to learn from, for students and teachers alike."""
+    tasks = [TASKS[0], Task("topics", kind="multilabel", classes=("a", "b"))]
+    rows = make_rows()
+    labels = {"spam": rows.targets[:, 0], "topics": (rows.inputs[:, :2] > 0).float()}
+    every = Rows.from_labels(rows.inputs, labels, tasks)
+    weights = (torch.arange(len(every)) < 48).float()
+    changed = {name: torch.where((weights > 0).view(-1, *[1] * (value.ndim - 1)), value, 1 - value)
+               for name, value in labels.items()}  # fmt: skip
+    runs = []
+    for targets in (labels, changed):
+        model = make_model(tasks)
+        result = train(OnlineDistillation(), model=model, validation=every,
+                       train=Rows.from_labels(rows.inputs, targets, tasks).with_weights(weights))  # fmt: skip
+        runs.append([evaluation.validation for evaluation in result.history])
+    assert runs[0] == runs[1]

@@ -141,13 +141,15 @@ class OnlineDistillation(Callback):
 
     def _measure(self, batch: Batch) -> list[TaskLosses]:
         """Every teacher's loss on its own column of a batch."""
-        found = []
+        weights, found = batch.weights, []
         for task, (teacher, objective) in enumerate(zip(self._each(), self.objectives, strict=True)):
             column = type(batch)(
                 batch.inputs,
                 batch.targets[:, [task]],
                 None if batch.observed is None else batch.observed[:, [task]],
                 batch.ids,
+                {0: batch.wide[task]} if task in batch.wide else {},
+                weights if weights is None or weights.shape[1] == 1 else weights[:, [task]],
             )
             found.append(objective(teacher.grouped(batch.inputs), column))
         return found
