@@ -138,8 +138,8 @@ def test_the_sections_fit_the_classes_they_configure():
 
 def test_keys_of_affinity_that_do_nothing_with_its_estimator_are_refused():
     make_config({**LEAST, "affinity": {"estimator": "lookahead", "lookahead": "optimizer", "every": 5}})
-    with pytest.raises(UserError, match="'lookahead' has no effect with estimator gramian"):
-        make_config({**LEAST, "affinity": {"estimator": "gramian", "lookahead": "optimizer"}})
+    with pytest.raises(UserError, match="'lookahead' has no effect with estimator factored"):
+        make_config({**LEAST, "affinity": {"estimator": "factored", "lookahead": "optimizer"}})
     with pytest.raises(UserError, match="estimator 'tag' is not known"):
         make_config({**LEAST, "affinity": {"estimator": "tag"}})
 

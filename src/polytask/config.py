@@ -66,9 +66,9 @@ class AffinityConfig(Section):
     time: Literal["mean", "trapezoid", "winsorised"] = Field("mean", description="how the course becomes one number")
     divide_by_lr: bool = Field(False, description="divide by the learning rate, as the published matrices are")
     lookahead: Literal["sgd", "momentum", "optimizer"] | None = Field(
-        None, description="step taken by estimator lookahead; null: sgd"
+        None, description="step followed by estimators lookahead and gramian; null: sgd"
     )
-    null: bool | None = Field(None, description="estimator lookahead: subtract what a step with zero gradient does")
+    null: bool | None = Field(None, description="lookahead, gramian: subtract what a step with zero gradient does")
     rows: int | None = Field(None, ge=1, description="estimator factored: samples whose Jacobians are taken")
     refresh: int | None = Field(None, ge=1, description="estimator factored: steps between their samplings")
 

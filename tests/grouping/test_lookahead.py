@@ -9,8 +9,10 @@ from torch import nn
 from polytask import UserError
 from polytask.balancing import TaskLosses
 from polytask.grouping.affinity import (
+    affinity_of_falls,
     affinity_of_gramian,
     affinity_of_losses,
+    first_order_falls,
     lookahead_losses,
     untouched,
     virtual_step,
@@ -227,3 +229,33 @@ def test_a_probe_that_fails_leaves_no_trace(noisy):
         noisy.body[0].weight.data.zero_()
         raise RuntimeError
     assert all(torch.equal(value, before[name]) for name, value in noisy.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
+        (torch.optim.Adam, {}),
+        (torch.optim.Adam, {"amsgrad": True, "weight_decay": 0.1}),
+        (torch.optim.AdamW, {"weight_decay": 0.1}),
+        (torch.optim.RMSprop, {}),
+    ],
+)
+def test_the_first_order_form_tends_to_the_exact_one_as_steps_get_small(kind, options):
+    errors = []
+    for rate in (1e-2, 1e-4):
+        model = Quadratic()
+        optimizer = kind([model.theta], lr=rate, **options)
+        for gradient in ([-1.0, 0.5], [-0.5, 1.0]):
+            model.theta.grad = numbers(*gradient)
+            optimizer.step()
+        exact = affinity_by(model, optimizer, "optimizer", null=True)
+        losses = model.losses()
+        rows = [torch.stack([torch.autograd.grad(v, model.theta, retain_graph=True)[0] for v in losses.values])]
+        step = virtual_step("optimizer", optimizer, [model.theta])
+        first = affinity_of_falls(first_order_falls(rows, [model.theta], step, null=True), losses.means)
+        for full, linear in ((exact, first), (exact[:-1] - exact[-1], first[:-1] - first[-1])):  # with and without null
+            errors.append(((linear - full).abs().max() / full.abs().max()).item())
+    assert errors[2] < 0.05 * errors[0]
+    assert errors[3] < 0.05 * errors[1]
+    assert max(errors[2:]) < 0.01

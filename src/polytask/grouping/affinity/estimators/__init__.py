@@ -29,9 +29,9 @@ def make_estimators(name: str, options: dict[str, Any]) -> list[Estimator]:
     Example:
         >>> [estimator.name for estimator in make_estimators("auto", {})]
         ['factored', 'gramian']
-        >>> make_estimators("gramian", {"lookahead": "sgd"})
+        >>> make_estimators("gramian", {"rows": 8})
         Traceback (most recent call last):
-        polytask.errors.UserError: affinity: 'lookahead' has no effect with estimator gramian; it belongs to lookahead
+        polytask.errors.UserError: affinity: 'rows' has no effect with estimator gramian; it belongs to factored
     """
     if name != AUTO and name not in ESTIMATORS:
         raise UserError(f"affinity: estimator {name!r} is not known; {did_you_mean(name, [AUTO, *ESTIMATORS])}")

@@ -7,17 +7,18 @@ from torch import Tensor
 
 from ....balancing import TaskLosses
 from ....balancing.gradients import Dense, gramian, shared_rows
-from .estimator import Moment, Sample
+from .estimator import Estimator, Moment, Sample
 from .gramian import Gramian
 
 
-class Cosine(Gramian):
+class Cosine(Estimator):
     """``g_i g_j / (|g_i| |g_j|)`` of the gradients of the shared parameters; symmetric.
 
     Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, baseline CS.
     """
 
     name = "cosine"
+    every = Gramian.every  # it costs the same
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()

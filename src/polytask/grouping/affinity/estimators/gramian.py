@@ -6,19 +6,37 @@ from torch import Tensor
 
 from ....balancing import TaskLosses
 from ....balancing.gradients import Dense, gramian, rows_at_representation, shared_rows
+from ....errors import UserError, did_you_mean
 from ....processes import sum_over_processes, world_size
-from ..lookahead import affinity_of_gramian
-from ..virtual_step import shared_learning_rate
+from ..lookahead import affinity_of_falls, affinity_of_gramian, first_order_falls
+from ..virtual_step import LOOKAHEADS, shared_learning_rate, virtual_step
 from .estimator import Estimator, Moment, Sample
 
 
 class Gramian(Estimator):
-    """``lr g_i g_j / L_j`` with the gradients of the shared parameters: lookahead by gradient descent to first order.
+    """To first order ``g_j (theta - theta_i) / L_j``: the gradient of task j along the step that task i would take.
 
-    K backward passes through the shared part per sample; the training's own forward pass serves.
+    For plain gradient descent that is ``lr g_i g_j / L_j``. K backward passes through the shared part per sample; the
+    training's own forward pass serves.
+
+    Args:
+        lookahead: The step: ``sgd`` (without weight decay), or, at its present state and scaling, that of SGD with
+            ``momentum`` or of the training's ``optimizer``, such as Adam; see
+            :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
+        null: Subtract what a step with a zero gradient does, as for ``lookahead``.
     """
 
     name = "gramian"
+
+    def __init__(self, lookahead: str = "sgd", null: bool = False) -> None:
+        if lookahead not in LOOKAHEADS:
+            raise UserError(f"affinity: lookahead {lookahead!r} is not known; {did_you_mean(lookahead, LOOKAHEADS)}")
+        if null and lookahead == "sgd":
+            raise UserError(
+                "affinity: null has no effect with estimator gramian and lookahead sgd, which leaves momentum and "
+                "decay out; choose lookahead optimizer, or leave null out"
+            )
+        self.lookahead, self.null = lookahead, null
 
     def every(self, tasks: int) -> int:
         """K backward passes cost 2 K / 3 steps, or a little more: together 5 to 8 % of the training."""
@@ -26,13 +44,20 @@ class Gramian(Estimator):
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()
-        rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
-        products = gramian([Dense(row) for row in shared_rows(losses.values, common, shared)])
-        return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
+        rows = shared_rows(losses.values, common, shared)
+        if self.lookahead == "sgd":
+            rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
+            products = gramian([Dense(row) for row in rows])
+            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
+        step = virtual_step(self.lookahead, moment.optimizer, shared)
+        affinity = affinity_of_falls(first_order_falls(rows, shared, step, null=self.null), losses.means)
+        if not self.null:
+            return Sample(affinity, losses.present)
+        return Sample(affinity[:-1] - affinity[-1], losses.present, affinity[-1])
 
 
 class Representation(Estimator):
-    """As :class:`Gramian`, with the gradients at the shared representation in place of the parameters'.
+    """As :class:`Gramian` for gradient descent, with the gradients at the shared representation.
 
     K backward passes through the heads only. Two samples that pull at the same parameters from different
     representations do not meet here, so it can be far from the exact affinity.
