@@ -31,6 +31,10 @@ class Snapshots:
             save_tree(self._path(step), dict(model.state_dict()))
         wait_for_all()
 
+    def put(self, step: int, state: dict[str, Tensor]) -> None:
+        """Keep a state dictionary in memory as that of a step."""
+        self._memory[step] = state
+
     def load(self, step: int) -> dict[str, Tensor]:
         """The state dictionary saved at a step."""
         return self._memory[step] if self.folder is None else load_tree(self._path(step))

@@ -1,0 +1,49 @@
+"""A loop with accelerate, in one process or several: `accelerate launch --num_processes 2 --cpu accelerate_loop.py`."""
+
+import torch
+from accelerate import Accelerator
+from sklearn.datasets import load_digits
+from torch.utils.data import DataLoader, TensorDataset
+
+import polytask as pt
+
+digits = load_digits()
+x, y = torch.tensor(digits.data, dtype=torch.float32) / 16, torch.tensor(digits.target)
+train, held = torch.utils.data.random_split(TensorDataset(x, y), [1397, 400], torch.Generator().manual_seed(0))
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU())
+        self.heads = torch.nn.ModuleDict({"digit": torch.nn.Linear(64, 10), "even": torch.nn.Linear(64, 1)})
+
+    def forward(self, inputs):
+        features = self.encoder(inputs)
+        return {task: head(features) for task, head in self.heads.items()}
+
+
+torch.manual_seed(0)
+accelerator, network = Accelerator(), Network()
+shared = list(network.encoder.parameters())
+model, optimizer, loader = accelerator.prepare(
+    network, torch.optim.Adam(network.parameters(), 3e-3), DataLoader(train, batch_size=64, shuffle=True)
+)
+balancer = pt.balancing.PCGrad()  # needs every task's gradient; it agrees on them with the other processes
+for _ in range(15):
+    for inputs, digit in loader:
+        outputs = model(inputs)
+        losses = {
+            "digit": torch.nn.functional.cross_entropy(outputs["digit"], digit),
+            "even": torch.nn.functional.binary_cross_entropy_with_logits(
+                outputs["even"][:, 0], (digit % 2 == 0).float()
+            ),
+        }
+        balancer.backward(losses, shared=shared, backward=accelerator.backward)
+        optimizer.step()
+        optimizer.zero_grad()
+
+inputs, digit = held[:]
+with torch.no_grad():
+    accuracy = (network(inputs.to(accelerator.device))["digit"].argmax(1).cpu() == digit).float().mean().item()
+accelerator.print(f"accuracy {accuracy:.3f}")
