@@ -74,9 +74,20 @@ METHODS: dict[str, Method] = {
         _scd("scd_speed", indicator="speed"),
         _scd("scd_loss_ratio", indicator="loss_ratio"),
         _scd("scd_converge", converge=True),
+        _scd("scd_exclusive", schedule="exclusive"),
+        _scd("scd_patience", phase_end="patience"),
+        # Weights: features with outputs, a tenth of the features with outputs.
+        _scd("scd_outputs", kappa=1.0),
+        _scd("scd_light", beta=0.1, kappa=10.0),
+        Method("mtlkd_outputs", "equal", pt.MTLKD, True, tuned_as="mtlkd", options={"kappa": 1.0}),
+        Method("mtlkd_light", "equal", pt.MTLKD, True, tuned_as="mtlkd", options={"beta": 0.1, "kappa": 10.0}),
     )
 }
+#: Not run unless asked for: what the defaults of SCD are chosen from, on validation.
+CHOICES = ("scd_exclusive", "scd_patience", "scd_outputs", "scd_light", "mtlkd_outputs", "mtlkd_light")
 #: Two tasks are two blocks whatever their similarity, and the other indicators can only give the order or its reverse.
 _OF_TWO = [name for name in METHODS if name not in
            ("scd_rsa", "scd_grad_cos", "scd_tag", "scd_deficit", "scd_speed", "scd_loss_ratio")]  # fmt: skip
-STANDARD = {name: _OF_TWO if name == "atis" else list(METHODS) for name in SETUPS}
+STANDARD = {
+    setup: [name for name in (_OF_TWO if setup == "atis" else METHODS) if name not in CHOICES] for setup in SETUPS
+}

@@ -73,8 +73,8 @@ def scd(teachers, **options):
 
 
 METHODS = {
-    "mtlkd": lambda teachers: MTLKD(teachers, kappa=0.5, adaptor_lr=0.01),
-    "scd": lambda teachers: scd(teachers, kappa=0.5),
+    "mtlkd": lambda teachers: MTLKD(teachers, kappa=0.5, adaptor_lr=0.01, taps=2, shared_adaptor=3),
+    "scd": lambda teachers: scd(teachers, kappa=0.5, phase_end="patience", phase_patience=1),
     "okd": lambda teachers: OnlineDistillation(warmup_epochs=1),
 }
 
@@ -110,6 +110,29 @@ def test_measuring_similarity_leaves_no_trace(similarity, teachers):
     assert sorted(task for block in method.queued for task in block) == [0, 1, 2, 3]
     measured = method._affinity.statistics.samples if similarity == "tag" else method._cosines[1].min()
     assert measured > 0
+
+
+def test_a_phase_ends_when_no_task_of_its_block_improves(teachers):
+    """The first block is told to have stalled; the second begins at once and has the rest."""
+    seen = []
+
+    class Follow(Callback):
+        name = "follow"
+
+        def after_backward(self, training, losses):
+            seen.append((training.step, tuple(method.on)))
+
+    blocks = [["spam"], ["price", "topic", "click"]]
+    options = {"similarity": "given", "matrix": np.eye(4), "blocks": blocks, "schedule": "exclusive"}
+    method = scd(teachers, **options, phase_end="patience", phase_patience=1)
+    model = make_model()
+    settings = {"steps": 200, "evaluate_every": 5, "learning_rate": 1e-9}  # nothing improves
+    train(method, Follow(), model=model, settings=settings)
+    first = [step for step, on in seen if on == (0,)]
+    second = [step for step, on in seen if on == (1,)]
+    assert 0 < len(first) <= 10 and 0 < len(second) <= 10
+    assert second[0] == first[-1] + 1
+    assert {on for step, on in seen if step > second[-1]} == {(0, 1)}
 
 
 def test_one_block_is_mtlkd_bit_for_bit(teachers):
@@ -199,6 +222,58 @@ def test_every_architecture_can_be_distilled_into(sharing, method, teachers):
     model = MultiTaskModel(encoder, TASKS, sharing=sharing)
     plain, found = (weights_of(*c, model=copy.deepcopy(model)) for c in ((), (METHODS[method](teachers),)))
     assert differences(plain[-1], found[-1])
+
+
+@pytest.mark.parametrize("sharing", ["mmoe", "hard"])
+def test_more_taps_than_shared_stages_are_refused(sharing, teachers):
+    encoder = nn.Sequential(nn.Linear(INPUTS, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU())
+    with pytest.raises(UserError, match="mtlkd: taps=3 needs as many stages"):
+        train(MTLKD(teachers, taps=3), model=MultiTaskModel(encoder, TASKS, sharing=sharing))
+
+
+def test_a_second_tap_reaches_the_stages_before_the_last(teachers):
+    """With SGD the first layer gets more gradient from two taps; the encoder is left without hooks."""
+    settings = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.0, "steps": 1, "evaluate_every": 1}
+
+    def first_layer(taps):
+        torch.manual_seed(0)
+        model = MultiTaskModel(nn.Sequential(nn.Linear(INPUTS, 8), nn.Tanh(), nn.Linear(8, 6), nn.Tanh()), TASKS)
+        weights = weights_of(MTLKD(teachers, taps=taps), model=model, settings=settings)[-1]
+        assert not any(module._forward_hooks for module in model.modules())
+        return weights
+
+    one, two = first_layer(1), first_layer(2)
+    assert differences(one, two) and all("encoder.0" in name for name in differences(one, two))
+
+
+@pytest.mark.parametrize("method", ["mtlkd", "scd"])
+def test_bf16_is_close_to_float32_and_adaptors_stay_in_float32(method, teachers):
+    seen = []
+
+    class Look(Callback):
+        name = "look"
+
+        def after_backward(self, training, losses):
+            adaptors = distiller.adaptors
+            seen.append(adaptors is None or {p.dtype for p in adaptors.parameters} == {torch.float32})
+
+    found = []
+    for precision in ("32", "bf16"):
+        distiller = METHODS[method](teachers)
+        found.append(weights_of(distiller, Look(), settings={"precision": precision, "device": "cpu"})[-1])
+    assert all(seen) and seen
+    plain = weights_of(settings={"precision": "bf16", "device": "cpu"})[-1]
+    for name, exact in found[0].items():
+        if exact.is_floating_point():
+            assert found[1][name].dtype == torch.float32
+            torch.testing.assert_close(found[1][name], exact, rtol=0.2, atol=0.1)
+    assert differences(plain, found[1])
+
+
+def test_features_far_beyond_half_precision_do_not_overflow(teachers):
+    huge = {name: Teacher(1e6 * teacher.features, teacher.outputs) for name, teacher in teachers.items()}
+    weights = weights_of(MTLKD(huge), settings={"precision": "bf16", "device": "cpu"})[-1]
+    assert all(bool(value.isfinite().all()) for value in weights.values())
 
 
 def test_online_distillation_needs_a_common_representation():

@@ -2,13 +2,14 @@
 
 from .blocks import find_blocks
 from .complexity import block_complexities, gap, loss_ratio, speed
-from .phases import Phase, phase_plan, queue
+from .phases import Phase, end_phase, phase_plan, queue
 from .similarity import as_similarity, linear_cka, representation_similarity, similarity_matrix
 
 __all__ = [
     "Phase",
     "as_similarity",
     "block_complexities",
+    "end_phase",
     "find_blocks",
     "gap",
     "linear_cka",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .blocks import Blocks
 
 ORDERS = ("complex_first", "simple_first", "random")
 SCHEDULES = ("cumulative", "exclusive", "decay")
+PHASE_ENDS = ("share", "patience")
 
 
 def queue(blocks: Blocks, complexities: Sequence[float], order: str = "complex_first", seed: int = 0) -> Blocks:
@@ -42,11 +43,13 @@ class Phase:
         name: ``warm-up``, ``phase 1`` ..., ``final``.
         start: Its first step.
         weights: Weight of the distillation of every block that is on, by the block's place in the queue.
+        block: The block that it is for; None for warm-up and final phase.
     """
 
     name: str
     start: int
     weights: dict[int, float]
+    block: int | None = None
 
 
 def phase_plan(
@@ -80,9 +83,37 @@ def phase_plan(
     for number, block in enumerate(queued):
         weights = {earlier: _weight(schedule, number - earlier, rho) for earlier in range(number + 1)}
         weights = {earlier: weight for earlier, weight in weights.items() if weight > 0}
-        phases.append(Phase(f"phase {number + 1}", warmup + round(between * before / tasks), weights))
+        phases.append(Phase(f"phase {number + 1}", warmup + round(between * before / tasks), weights, number))
         before += len(block)
     return [*phases, Phase("final", steps - final, dict.fromkeys(range(len(queued)), 1.0))] if final else phases
+
+
+def end_phase(plan: Sequence[Phase], number: int, step: int, steps: int) -> list[Phase]:
+    """The plan when phase ``number`` ends at ``step``: what it leaves goes to the phases of later blocks, in proportion
+    to their lengths, or to the final phase if there are none.
+
+    Args:
+        plan: The phases so far.
+        number: The phase's place in it.
+        step: Not after the phase's planned end.
+        steps: All steps.
+
+    Example:
+        >>> plan = phase_plan(((2, 3), (0, 1), (4, 5)), steps=100, warmup=10, final=10)
+        >>> [(phase.name, phase.start) for phase in end_phase(plan, 1, 20, 100)]
+        [('warm-up', 0), ('phase 1', 10), ('phase 2', 20), ('phase 3', 54), ('final', 90)]
+    """
+    rest = list(plan[number + 1 :])
+    if not rest:
+        return list(plan)
+    fixed = [phase.start for phase in rest if phase.block is None]
+    begin, end = rest[0].start, fixed[0] if fixed else steps
+    stretch = (end - step) / (end - begin) if end > begin else 0.0
+    moved = [
+        phase if phase.block is None and place else replace(phase, start=step + round(stretch * (phase.start - begin)))
+        for place, phase in enumerate(rest)
+    ]
+    return [*plan[: number + 1], *moved]
 
 
 def _weight(schedule: str, age: int, rho: float) -> float:

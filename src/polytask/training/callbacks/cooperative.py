@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ...distillation.cooperative import (
     Phase,
     as_similarity,
     block_complexities,
+    end_phase,
     find_blocks,
     gap,
     linear_cka,
@@ -25,7 +27,7 @@ from ...distillation.cooperative import (
     speed,
 )
 from ...distillation.cooperative.complexity import INDICATORS
-from ...distillation.cooperative.phases import ORDERS, SCHEDULES
+from ...distillation.cooperative.phases import ORDERS, PHASE_ENDS, SCHEDULES
 from ...distillation.teachers import Teacher
 from ...errors import UserError, did_you_mean, raise_all
 from ...grouping.affinity.lookahead import untouched
@@ -68,6 +70,9 @@ class CooperativeDistillation(Distilling):
         order: ``complex_first``, ``simple_first`` or ``random``.
         schedule: ``cumulative``: blocks stay on; ``exclusive``; ``decay`` by ``rho`` a phase.
         rho: See ``schedule``.
+        phase_end: ``share``: the steps are shared out by the blocks' sizes; ``patience``: a phase also ends when no
+            task of its block has improved on validation in ``phase_patience`` evaluations; later blocks have the rest.
+        phase_patience: See there.
         warmup_epochs: Length of the warm-up, at most a fifth of the training.
         final: Share of the training with all blocks at its end.
         supervised: ``all`` tasks learn from labels all the time, or only ``released`` ones, whose block has begun
@@ -99,6 +104,8 @@ class CooperativeDistillation(Distilling):
         order: str = "complex_first",
         schedule: str = "cumulative",
         rho: float = 0.5,
+        phase_end: str = "share",
+        phase_patience: int = 3,
         warmup_epochs: float = 5,
         final: float = 0.1,
         supervised: str = "all",
@@ -107,7 +114,7 @@ class CooperativeDistillation(Distilling):
     ) -> None:
         super().__init__(teachers, **distilling)
         choices = (("similarity", similarity, SIMILARITIES), ("indicator", indicator, INDICATORS),
-                   ("order", order, ORDERS), ("schedule", schedule, SCHEDULES),
+                   ("order", order, ORDERS), ("schedule", schedule, SCHEDULES), ("phase_end", phase_end, PHASE_ENDS),
                    ("supervised", supervised, SUPERVISED),
                    ("block_complexity", block_complexity, ("mean", "max")))  # fmt: skip
         problems = [
@@ -118,6 +125,7 @@ class CooperativeDistillation(Distilling):
         if (similarity == "given") != (matrix is not None):
             problems.append("similarity 'given' and a matrix go together")
         ranges = (("rho", rho, 0, 1), ("warmup_epochs", warmup_epochs, 0, float("inf")), ("final", final, 0, 1),
+                  ("phase_patience", phase_patience, 1, float("inf")),
                   ("probe_every", probe_every, 1, float("inf")))  # fmt: skip
         problems += [
             f"{n}: expected {low} to {high}, found {value}"
@@ -129,6 +137,7 @@ class CooperativeDistillation(Distilling):
         self.indicator, self.block_complexity, self.order = indicator, block_complexity, order
         self.schedule, self.rho, self.warmup_epochs, self.final = schedule, rho, warmup_epochs, final
         self.supervised, self.probe_every = supervised, probe_every
+        self.phase_end, self.phase_patience = phase_end, phase_patience
         self.plan: list[Phase] = []
 
     def start(self, training: Training) -> None:
@@ -143,6 +152,7 @@ class CooperativeDistillation(Distilling):
             self._affinity.start(training)
         self._stopping = EarlyStopping(training.settings.patience)
         self._stopping.start(training)
+        self._waiting = EarlyStopping(self.phase_patience)
         self._check_known()
 
     def _check_known(self) -> None:
@@ -251,6 +261,7 @@ class CooperativeDistillation(Distilling):
 
     def _enter(self, training: Training, phase: Phase) -> None:
         self._switch_on(training, phase)
+        self._wait_for(training, phase)
         tasks = [self._names[task] for number in self.on for task in self.queued[number]]
         training.write("distillation_phase", phase=phase.name, tasks=tasks)
 
@@ -260,7 +271,17 @@ class CooperativeDistillation(Distilling):
             begun = sorted(task for block in self.queued[: max(self.on, default=-1) + 1] for task in block)
             training.objective.active = None if len(begun) == len(self._names) else tuple(begun)
 
+    def _wait_for(self, training: Training, phase: Phase) -> None:
+        """Watch the tasks of the block whose phase it is."""
+        block = () if phase.block is None else self.queued[phase.block]
+        self._waiting = EarlyStopping(self.phase_patience, [self._names[task] for task in block])
+        self._waiting.start(training)
+
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
+        if self.phase_end == "patience" and self.phase >= 0 and self.plan[self.phase].block is not None:
+            self._waiting.after_evaluation(training, evaluation)
+            if self._waiting.finished:
+                self.plan = end_phase(self.plan, self.phase, training.step, training.settings.steps or 0)
         if self.plan and training.step > self.plan[-1].start:
             self._stopping.after_evaluation(training, evaluation)
 
@@ -275,6 +296,8 @@ class CooperativeDistillation(Distilling):
             "cosines": self._cosines,
             "affinity": self._affinity.state_dict(),
             "stopping": self._stopping.state_dict(),
+            "waiting": self._waiting.state_dict(),
+            "starts": [phase.start for phase in self.plan],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -284,10 +307,15 @@ class CooperativeDistillation(Distilling):
         self.phase, self._cosines = state["phase"], state["cosines"]
         self._affinity.load_state_dict(state["affinity"])
         self._stopping.load_state_dict(state["stopping"])
+        self._loaded = state["starts"], state["waiting"]
 
     def resume(self, training: Training) -> None:
         if not self.queued:
             return
         self._make_plan(training)
+        starts, waiting = self._loaded
+        self.plan = [replace(phase, start=start) for phase, start in zip(self.plan, starts, strict=True)]
         if self.phase >= 0:
             self._switch_on(training, self.plan[self.phase])
+            self._wait_for(training, self.plan[self.phase])
+            self._waiting.load_state_dict(waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...distillation.monitor import ConvergenceMonitor
@@ -17,18 +18,20 @@ class EarlyStopping(Callback):
 
     Args:
         patience: Evaluations without improvement, per task; a task that improves keeps all going.
+        tasks: Names of the tasks that are looked at; None for all.
     """
 
     name = "early_stopping"
 
-    def __init__(self, patience: int = 10) -> None:
-        self.patience = patience
+    def __init__(self, patience: int = 10, tasks: Sequence[str] | None = None) -> None:
+        self.patience, self.tasks = patience, tasks
         self.monitors: dict[str, ConvergenceMonitor] = {}
 
     def start(self, training: Training) -> None:
         self.monitors = {
             task.name: ConvergenceMonitor(task.metric_definition.higher_is_better, self.patience, min_evaluations=0)
             for task in training.tasks
+            if self.tasks is None or task.name in self.tasks
         }
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:

@@ -52,8 +52,9 @@ class TrainedAdaptors:
         self.tasks = [task for block in blocks for task in block]
         self.targets = targets.to(device)
         share_from_first([self.targets])  # directions of equal size may come in another order elsewhere
-        self.taps = [Adaptors(len(self.tasks), width, targets.shape[-1], seed + number, shared).to(device)
-                     for number, width in enumerate(widths)]  # fmt: skip
+        # Counted from the last tap, whose adaptors are then the same however many there are.
+        self.taps = [Adaptors(len(self.tasks), width, targets.shape[-1], seed + before, shared).to(device)
+                     for before, width in zip(reversed(range(len(widths))), widths, strict=True)]  # fmt: skip
         sizes = [len(block) for block in blocks]
         self._starts = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
         #: By tap: one parameter per block, whose numbers are rows of the tap's weight.
