@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from polytask import AsynchronousConvergence, TrainingSettings, UserError
-from polytask.config import Config, ConvergenceConfig, apply_overrides, make_config, read_config
+from polytask.config import Config, ConvergenceConfig, make_config
+from polytask.config_file import apply_overrides, read_config
 from polytask.training.callbacks import AffinityProbe
 
 LEAST = {"data": "table.csv", "targets": ["click", "price"]}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from .distillation_keys import distillation_problems
 from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO, ESTIMATORS
 from .grouping.baselines import GROUPINGS
@@ -28,15 +28,7 @@ from .learning_keys import (
     network_settings_problems,
 )
 from .models import SHARING, sharing_problems
-from .training import MTLKD, AffinityProbe, CooperativeDistillation, OnlineDistillation, TrainingSettings
-
-#: Distillation from teachers, by name.
-DISTILLATIONS: dict[str, Any] = {
-    "off": None,
-    "mtlkd": MTLKD,
-    "okd": OnlineDistillation,
-    "scd": CooperativeDistillation,
-}
+from .training import AffinityProbe, TrainingSettings
 
 
 class ModelConfig(Section):
@@ -257,111 +249,6 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     except ValidationError as error:
         problems = [f"{where}: {problem}" for detail in error.errors() for problem in _explain(detail, values)]
         raise UserError(*dict.fromkeys(problems)) from None
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file; relative paths of ``data`` are taken from the file's folder.
-
-    Raises:
-        UserError: If the file is missing or is not a YAML mapping.
-    """
-    return tables_from(read_yaml(path), path.parent)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file.
-
-    Raises:
-        UserError: If the file is missing or is not a YAML mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
-    return values
-
-
-def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """``values`` with relative paths of ``data`` taken from ``folder``, in place."""
-    if isinstance(values.get("data"), str):
-        values["data"] = str(folder / values["data"])  # an absolute path stays as it is
-    elif isinstance(values.get("data"), list):
-        for source in values["data"]:
-            if isinstance(source, dict) and isinstance(source.get("table"), str):
-                source["table"] = str(folder / source["table"])
-    return values
-
-
-def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Set keys from ``a.b=value`` texts (values are YAML) in place.
-
-    Raises:
-        UserError: All texts that are not of that form.
-
-    Example:
-        >>> values = {"model": {"dropout": 0.1}}
-        >>> apply_overrides(values, ["model.hidden=[64, 32]", "seed=3"])
-        >>> values
-        {'model': {'dropout': 0.1, 'hidden': [64, 32]}, 'seed': 3}
-    """
-    problems = []
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        *parents, last = key.strip().split(".")
-        node: Any = values
-        for parent in parents:
-            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals or not last or not isinstance(node, dict):
-            problems.append(f"--set {override}: expected key=value, such as model.dropout=0.2")
-        else:
-            node[last] = value
-    if problems:
-        raise UserError(*problems)
-
-
-def distillation_of(spec: bool | str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Name and options of ``distill``.
-
-    Example:
-        >>> distillation_of({"name": "scd", "blocks": 3})
-        ('scd', {'blocks': 3})
-    """
-    options = dict(spec) if isinstance(spec, Mapping) else {"name": spec}
-    return str(options.pop("name", "") or "off"), options  # YAML reads a bare off as False
-
-
-def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str) -> list[str]:
-    """What is wrong with ``distill``, as sentences; empty if nothing is."""
-    name, options = distillation_of(spec)
-    if name not in DISTILLATIONS:
-        return [f"distill: {name!r} is not known; {did_you_mean(name, DISTILLATIONS)}"]
-    method = DISTILLATIONS[name]
-    if method is None:
-        return [f"distill: off has no options, found {', '.join(options)}"] if options else []
-    if name == "okd" and sharing != "hard":
-        return [f"distill: okd needs one representation for all tasks, which sharing {sharing!r} does not have; "
-                "use hard sharing, or mtlkd or scd"]  # fmt: skip
-    known = [key for kind in method.__mro__ if "__init__" in vars(kind) for key in signature(kind).parameters]
-    unknown = [key for key in options if key not in known or key in ("teachers", "distilling")]
-    if unknown:
-        return [f"distill: {name} has no option {key!r}; {did_you_mean(key, known)}" for key in unknown]
-    try:
-        method({}, **options)
-    except UserError as error:
-        return [f"distill: {problem}" for problem in error.problems]
-    except TypeError as error:
-        return [f"distill: {name}: {error}"]
-    return []
 
 
 #: What keys that take values of several kinds expect.

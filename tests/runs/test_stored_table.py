@@ -116,3 +116,11 @@ def test_mistakes_are_named_as_for_other_tables(tables: tuple[Path, Path], tmp_p
     assert_refused(result, "nothing", "prise")
     missing = fit(tmp_path / "none.parquet", tmp_path / "run", "--set", "stream=true")
     assert_refused(missing, "no such file")
+
+
+def test_a_target_of_lists_is_a_clear_mistake(tmp_path: Path) -> None:
+    values = {"x": np.arange(90.0), "labels": [["a"], ["a", "b"], []] * 30}
+    pa.parquet.write_table(pa.table(values), tmp_path / "lists.parquet")
+    result = polytask("fit", tmp_path / "lists.parquet", "--targets", "labels", "--out", tmp_path / "run",
+                      "--set", "stream=true")  # fmt: skip
+    assert_refused(result, "labels")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import Config, apply_overrides, make_config, read_config
+from ..config import Config, make_config
+from ..config_file import apply_overrides, read_config
 from ..errors import UserError
 
 Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", show_default=False)]

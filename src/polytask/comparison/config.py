@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
-from ..config import Section, apply_overrides, read_yaml, tables_from
+from ..config import Section
+from ..config_file import apply_overrides, read_yaml, tables_from
 from ..errors import UserError, did_you_mean, raise_all
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range
 

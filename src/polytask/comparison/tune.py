@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from ..config import Section, apply_overrides, make_config, read_yaml, tables_from
+from ..config import Section, make_config
+from ..config_file import apply_overrides, read_yaml, tables_from
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
 from ..runs import Display

@@ -12,7 +12,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from ..config import make_config, read_config
+from ..config import make_config
+from ..config_file import read_config
 from ..data import Schema, read_table, with_columns_of_other_sources
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..config import distillation_of
+from ..distillation_keys import distillation_of
 from ..training import MTLKD, Callback, CooperativeDistillation, OnlineDistillation, TrainingResult, teacher_of
 from .trainer import Trainer
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..config import Config, make_config, read_config
+from ..config import Config, make_config
+from ..config_file import read_config
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS

@@ -117,7 +117,11 @@ def _sample(path: Path, config: Config) -> tuple[pa.Table, np.ndarray]:
     for piece in table_pieces(path):
         chosen = generator.random(piece.num_rows) < SAMPLE / max(total, 1)
         for target, values in seen.items():
-            if target in piece.column_names and len(values) <= MOST_VALUES:
+            if (
+                target in piece.column_names
+                and len(values) <= MOST_VALUES
+                and not pa.types.is_nested(piece[target].type)
+            ):
                 chosen[_firsts(piece[target], values)] = True
         at = np.flatnonzero(chosen)
         parts.append(piece.take(at))

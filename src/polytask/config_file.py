@@ -1,0 +1,81 @@
+"""Configurations as text: YAML files, and keys that are set one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import UserError
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file; relative paths of ``data`` are taken from the file's folder.
+
+    Raises:
+        UserError: If the file is missing or is not a YAML mapping.
+    """
+    return tables_from(read_yaml(path), path.parent)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file.
+
+    Raises:
+        UserError: If the file is missing or is not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
+    return values
+
+
+def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """``values`` with relative paths of ``data`` taken from ``folder``, in place."""
+    if isinstance(values.get("data"), str):
+        values["data"] = str(folder / values["data"])  # an absolute path stays as it is
+    elif isinstance(values.get("data"), list):
+        for source in values["data"]:
+            if isinstance(source, dict) and isinstance(source.get("table"), str):
+                source["table"] = str(folder / source["table"])
+    return values
+
+
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Set keys from ``a.b=value`` texts (values are YAML) in place.
+
+    Raises:
+        UserError: All texts that are not of that form.
+
+    Example:
+        >>> values = {"model": {"dropout": 0.1}}
+        >>> apply_overrides(values, ["model.hidden=[64, 32]", "seed=3"])
+        >>> values
+        {'model': {'dropout': 0.1, 'hidden': [64, 32]}, 'seed': 3}
+    """
+    problems = []
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        *parents, last = key.strip().split(".")
+        node: Any = values
+        for parent in parents:
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not last or not isinstance(node, dict):
+            problems.append(f"--set {override}: expected key=value, such as model.dropout=0.2")
+        else:
+            node[last] = value
+    if problems:
+        raise UserError(*problems)
