@@ -107,6 +107,7 @@ METHODS: dict[str, Method] = {
         _joint("joint"),
         _joint("joint_own", tuned_as=""),
         Method("joint_pcgrad", "pcgrad", joint={}, settings={"ema": EMA}, tuned_as="pcgrad_ema"),
+        Method("joint_uw", "uw", joint={}, settings={"ema": EMA}, tuned_as="uw_ema"),
         _joint("joint_no_ema", tuned_as="equal", ema=None),
         _joint("joint_1", teachers=1),
         _joint("joint_8", teachers=8),
