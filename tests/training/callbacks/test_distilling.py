@@ -220,7 +220,8 @@ def test_every_architecture_can_be_distilled_into(sharing, method, teachers):
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Linear(INPUTS, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU())
     model = MultiTaskModel(encoder, TASKS, sharing=sharing)
-    plain, found = (weights_of(*c, model=copy.deepcopy(model)) for c in ((), (METHODS[method](teachers),)))
+    distiller = MTLKD(teachers) if method == "mtlkd" else METHODS[method](teachers)  # one tap fits all of them
+    plain, found = (weights_of(*c, model=copy.deepcopy(model)) for c in ((), (distiller,)))
     assert differences(plain[-1], found[-1])
 
 

@@ -19,6 +19,7 @@ class Taps:
         layers: How many stages, from the last; None for all.
 
     Example:
+        >>> import torch
         >>> encoder = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU())
         >>> taps = Taps(encoder, None)
         >>> _ = encoder(torch.zeros(5, 2))

@@ -45,15 +45,15 @@ class Gramian(Estimator):
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()
         rows = shared_rows(losses.values, common, shared)
+        products = gramian([Dense(row) for row in rows])
         if self.lookahead == "sgd":
             rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
-            products = gramian([Dense(row) for row in rows])
-            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
+            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
         step = virtual_step(self.lookahead, moment.optimizer, shared)
         affinity = affinity_of_falls(first_order_falls(rows, shared, step, null=self.null), losses.means)
         if not self.null:
-            return Sample(affinity, losses.present)
-        return Sample(affinity[:-1] - affinity[-1], losses.present, affinity[-1])
+            return Sample(affinity, losses.present, gramian=products)
+        return Sample(affinity[:-1] - affinity[-1], losses.present, affinity[-1], gramian=products)
 
 
 class Representation(Estimator):
