@@ -92,7 +92,7 @@ class Runs:
         """Runs with the chosen setting by seed; empty if it has not been chosen."""
         setting = self.chosen(setup, method)
         keys = ((setup, method, setting, seed) for seed in range(SEEDS))
-        return {key[-1]: self.found[key] for key in keys if key in self.found}  # type: ignore[comparison-overlap]
+        return {key[-1]: self.found[key] for key in keys if key in self.found}
 
 
 def grid(setup: str) -> list[Setting]:

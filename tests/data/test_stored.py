@@ -69,9 +69,13 @@ def test_groups_are_held_while_they_are_expected(groups: RowGroups) -> None:
 
 
 def test_a_group_is_read_once(groups: RowGroups) -> None:
-    read = []
-    encode = groups.encode
-    groups.encode = lambda part: read.append(len(part)) or encode(part)  # type: ignore[func-returns-value]
+    read, encode = [], groups.encode
+
+    def noted(part: pa.Table):
+        read.append(len(part))
+        return encode(part)
+
+    groups.encode = noted
     groups.expect([1, 2])
     groups.expect([2, 1])
     groups.take("numeric", torch.tensor([25, 45, 26]))

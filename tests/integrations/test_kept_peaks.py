@@ -135,6 +135,8 @@ def test_it_goes_on_where_it_was(make, stop: int) -> None:
 
 
 def test_mistakes(make) -> None:
+    with pytest.raises(UserError, match="mixture must be more than 0"):
+        make(mixture=0.0)
     peaks, network = make(), Network()
     with pytest.raises(UserError, match="no output for task 'sold'"):
         peaks.losses({"sald": torch.zeros(40)}, TARGETS)

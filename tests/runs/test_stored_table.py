@@ -84,7 +84,7 @@ def test_fit_learns_as_from_memory_and_continues(tables: tuple[Path, Path], tmp_
 
 def test_grouping_convergence_and_teachers_work_on_it(tables: tuple[Path, Path], tmp_path: Path) -> None:
     options = ("--set", "stream=true", "--split", "part", "--ignore", "trust", "--networks", "2", "--distill", "mtlkd")
-    settings = ("--set", "convergence.min_evaluations=1", "--set", "convergence.patience=1", "--steps", "80")
+    settings = ("--set", "convergence.test=fixed", "--set", "convergence.fixed_step=60", "--steps", "120")
     result = fit(tables[1], tmp_path / "run", *options, *settings, "--set", "evaluate_every=10")
     assert result.exit_code == 0, result.output
     results = json.loads((tmp_path / "run" / "results.json").read_text())

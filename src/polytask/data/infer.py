@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -113,7 +114,7 @@ def infer_targets(
 
 
 def _check_names(
-    table: pa.Table, where: str, targets: Sequence[str], options: Mapping[str, Mapping[str, object]]
+    table: pa.Table, where: str, targets: Sequence[str], options: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     problems = [] if targets else [f"{where}: no target columns given; name at least one"]
     for name, count in Counter(targets).items():
@@ -127,9 +128,9 @@ def _check_names(
     return problems
 
 
-def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, object]) -> InferredTask:
+def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any]) -> InferredTask:
     kind = str(stated.get("kind", ""))
-    metric, weight = str(stated.get("metric", "")), float(stated.get("weight", 1.0))  # type: ignore[arg-type]
+    metric, weight = str(stated.get("metric", "")), float(stated.get("weight", 1.0))
     if kind == "multilabel":
         names, reason = infer_labels(column, at)
         task = Task(name, kind=kind, classes=names, metric=metric, weight=weight)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore
-from ..distillation.soft_labels import take_rows
-from ..errors import UserError, did_you_mean
+from ..distillation.soft_labels import check_mixture, take_rows
+from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from ..training.snapshots import Snapshots
 
@@ -66,6 +66,7 @@ class KeptPeaks:
         trivial: Mapping[str, float] | None = None,
         **monitor: Any,
     ) -> None:
+        raise_all(check_mixture(temperature, 1.0, mixture))
         self.tasks, self.infer = {task.name: task for task in tasks}, infer
         self.temperature, self.mixture = temperature, mixture
         self.monitors = {
@@ -155,10 +156,6 @@ class KeptPeaks:
                                device=outputs[0].device)  # fmt: skip
         store.fill(0, outputs)
         return store.values[:, 0]
-
-    def kept(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Share of its best that each task has now, of a metric whose trivial level is 0."""
-        return {name: value / self.monitors[name].best for name, value in metrics.items() if name in self.tasks}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes: plain values and tensors."""

@@ -8,7 +8,7 @@ from ..extras import require
 from .kept_peaks import KeptPeaks
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")
-import pytorch_lightning as pl  # noqa: E402
+import pytorch_lightning as pl  # noqa: E402, after the message that says how to get it
 
 
 class KeepPeaks(pl.Callback):

@@ -10,7 +10,7 @@ from ..files import load_tree, save_tree
 from .kept_peaks import KeptPeaks
 
 require("transformers", "transformers", "accelerate", needed_by="polytask.integrations.transformers")
-from transformers import TrainerCallback  # noqa: E402
+from transformers import TrainerCallback  # noqa: E402, after the message that says how to get it
 
 #: File beside the Trainer's own in each of its checkpoints.
 FILE = "kept_peaks.safetensors"

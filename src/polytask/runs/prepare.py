@@ -15,13 +15,10 @@ from ..data import (
     PARTS,
     Rows,
     Schema,
-    check_columns,
     check_split,
-    check_weights,
     encode_label_sets,
     encode_targets,
     find_leaks,
-    infer_targets,
     label_columns,
     load_split,
     make_split,
@@ -31,11 +28,10 @@ from ..data import (
     split_from_column,
 )
 from ..data.arrays import is_arrays
-from ..errors import UserError, raise_all
 from ..task import Task
 from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
-from .prepared import Prepared, column_roles, fingerprint
+from .prepared import Prepared, fingerprint, judge_columns
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
@@ -55,16 +51,7 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     where = config.data_name
     paths = [source.table for source in config.sources]
     table, source = read_sources(paths, [source.targets for source in config.sources], config.targets)
-    roles = column_roles(config, table.column_names)
-    problems = check_weights(table, config.sample_weight, where=where)
-    problems += check_columns(table, where=where, targets=config.targets, **roles)
-    try:
-        inferred = infer_targets(
-            table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric, weights=config.weights
-        )
-    except UserError as error:
-        raise_all(list(dict.fromkeys([*problems, *error.problems])))
-    raise_all(problems)
+    inferred, roles = judge_columns(config, table, where)
     tasks = tuple(found.task for found in inferred)
     labels = encode_targets(table, tasks, where=where)
     wide = encode_label_sets(table, tasks, where=where)

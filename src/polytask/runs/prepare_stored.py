@@ -19,12 +19,9 @@ from ..data import (
     Rows,
     Schema,
     StoredInput,
-    check_columns,
     check_split,
-    check_weights,
     draw_split,
     find_leaks,
-    infer_targets,
     load_split,
     sample_weights,
     split_from_column,
@@ -33,7 +30,7 @@ from ..data import (
 )
 from ..data.stored import load
 from ..errors import UserError, raise_all
-from .prepared import Prepared, column_roles, fingerprint
+from .prepared import Prepared, fingerprint, judge_columns
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -81,21 +78,7 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     raise_all([f"kind of {name!r}: sets of labels cannot be streamed; `stream: false` reads the whole table at once"
                for name, kind in config.kind.items() if kind == "multilabel"])  # fmt: skip
     sample, positions = _sample(path, config)
-    roles = column_roles(config, sample.column_names)
-    problems = check_weights(sample, config.sample_weight, where=where)
-    problems += check_columns(sample, where=where, targets=config.targets, **roles)
-    try:
-        inferred = infer_targets(
-            sample,
-            where=where,
-            targets=config.targets,
-            kinds=config.kind,
-            metrics=config.metric,
-            weights=config.weights,
-        )
-    except UserError as error:
-        raise_all(list(dict.fromkeys([*problems, *error.problems])))
-    raise_all(problems)
+    inferred, roles = judge_columns(config, sample, where)
     split = _split(config, path, stored_split, where)
     tasks = tuple(found.task for found in inferred)
     schema = Schema.fit(sample, tasks, where=where, train=split[positions] == 0, **roles)

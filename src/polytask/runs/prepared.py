@@ -12,8 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from ..config import Config
-from ..data import InferredTask, Rows, Schema, save_split, weight_columns
+from ..data import (
+    InferredTask,
+    Rows,
+    Schema,
+    check_columns,
+    check_weights,
+    infer_targets,
+    save_split,
+    weight_columns,
+)
 from ..data.arrays import MANIFEST
+from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
 
@@ -75,15 +85,29 @@ class Prepared:
         save_split(split, self.split, self.ids)
 
 
-def column_roles(config: Config, columns: list[str]) -> dict[str, Any]:
-    """What the columns of a table are for, as :func:`~polytask.data.check_columns` and ``Schema.fit`` take it."""
-    return {
+def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[InferredTask, ...], dict[str, Any]]:
+    """What the targets are, and what the other columns are for, as ``Schema.fit`` takes it.
+
+    Raises:
+        UserError: All mistakes at once.
+    """
+    roles: dict[str, Any] = {
         "features": config.features,
-        "ignore": (*config.ignore, *(name for name in weight_columns(config.sample_weight) if name in columns)),
+        "ignore": (*config.ignore, *(n for n in weight_columns(config.sample_weight) if n in table.column_names)),
         "id_column": config.id,
         "split_column": config.split if isinstance(config.split, str) else None,
         "column_kinds": config.column_kind,
     }
+    problems = check_weights(table, config.sample_weight, where=where)
+    problems += check_columns(table, where=where, targets=config.targets, **roles)
+    try:
+        inferred = infer_targets(
+            table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric, weights=config.weights
+        )
+    except UserError as error:
+        raise_all(list(dict.fromkeys([*problems, *error.problems])))
+    raise_all(problems)
+    return inferred, roles
 
 
 def fingerprint(config: Config) -> str:

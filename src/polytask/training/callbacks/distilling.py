@@ -58,7 +58,7 @@ class Distilling(Callback):
         kappa: float = 0.0,
         temperature: float = 1.0,
         features: bool = True,
-        components: int | None = 8,
+        components: int | None = None,
         taps: int = 1,
         shared_adaptor: int = 0,
         adaptor_lr: float = 0.1,

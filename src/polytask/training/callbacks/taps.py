@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -30,7 +30,9 @@ class Taps:
     def __init__(self, encoder: nn.Module, layers: int | None) -> None:
         self.stages = stages_of(encoder)[-layers if layers else 0 :]
         # A stage of a sequence is a new list of its layers, which does not itself run.
-        self.modules = [stage[-1] for stage in self.stages] if isinstance(encoder, nn.Sequential) else [encoder]  # type: ignore[index]
+        self.modules = (
+            [cast(nn.Sequential, s)[-1] for s in self.stages] if isinstance(encoder, nn.Sequential) else [encoder]
+        )
         self._found: dict[int, Tensor] = {}
         self._hooks = [module.register_forward_hook(self._keep(i)) for i, module in enumerate(self.modules)]
 
