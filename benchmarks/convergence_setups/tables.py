@@ -14,8 +14,9 @@ import torch
 import polytask as pt
 from datasets.census_income import convert, read_raw
 from datasets.mulan import TARGETS, ordered_split, read_arff
-from polytask.config import ModelConfig, make_config
+from polytask.config import make_config
 from polytask.data.sparse import SparseRows
+from polytask.models.encoders import MLP
 from polytask.runs.encoders import make_network
 from polytask.runs.prepare import prepare
 
@@ -78,7 +79,7 @@ def _prepared(values: dict[str, Any]) -> Data:
     prepared = prepare(make_config(values))
 
     def network(tasks: tuple[pt.Task, ...], seed: int, dropout: float) -> pt.MultiTaskModel:
-        return make_network(prepared.schema, tasks, ModelConfig(dropout=dropout), None, seed)
+        return make_network(prepared.schema, tasks, MLP(dropout=dropout), None, seed)
 
     return Data(prepared.tasks, prepared.rows, network)
 

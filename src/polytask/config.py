@@ -28,15 +28,8 @@ from .learning_keys import (
     network_settings_problems,
 )
 from .models import SHARING, sharing_problems
+from .models.encoders import ENCODERS, MLP, Encoder, encoder_named, encoder_problems, is_named, resolved
 from .training import AffinityProbe, TrainingSettings
-
-
-class ModelConfig(Section):
-    """The built-in encoder for tables; see :class:`polytask.TableEncoder`."""
-
-    hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="widths of the layers")
-    embedding: int = Field(8, ge=1, description="length of a category's vector")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
 
 
 class SourceConfig(Section):
@@ -120,12 +113,16 @@ class Config(Section):
         (), description="balance and convergence of the network that holds certain tasks, instead of the run's"
     )
     baselines: bool = Field(True, description="also train single-task models and one plain network for all")
-    encoder: str | dict[str, Any] | None = Field(None, description="package.module:Class, or {class: ..., args: {...}}")
+    encoder: str | dict[str, Any] | None = Field(
+        None,
+        description=f"{', '.join(ENCODERS)}, or {{name: one of them, its options}}; or a class of your own: "
+        "package.module:Class, or {class: ..., args: {...}}",
+    )
     sharing: str = Field("hard", description=f"how the tasks of a network share: {', '.join(SHARING)}")
     sharing_options: dict[str, int | float] = Field({}, description="options of the way of sharing, such as experts: 4")
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), description="where else events go")
     seed: int = Field(0, ge=0, description="seed of split, weights and order")
-    model: ModelConfig = ModelConfig()
+    model: MLP = Field(MLP(), description="options of the default encoder, mlp")
     affinity: AffinityConfig = AffinityConfig()
     convergence: ConvergenceConfig = ConvergenceConfig()
     joint: JointConfig = JointConfig()
@@ -167,6 +164,23 @@ class Config(Section):
             return {**values, "targets": list(dict.fromkeys(named))}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_encoder(cls, values: Any) -> Any:
+        """A named encoder is recorded with its defaults, the default one under ``model``."""
+        spec = values.get("encoder") if isinstance(values, dict) else None
+        if not isinstance(spec, str | dict) or not is_named(spec) or encoder_problems(spec, "hard"):
+            return values
+        whole = resolved(spec)
+        if whole["name"] != MLP.name:
+            return {**values, "encoder": whole}
+        given = {} if isinstance(spec, str) or len(spec) == 1 else whole
+        if given and values.get("model"):
+            raise UserError("model: are options of encoder mlp, as those in encoder: {name: mlp, ...}; give only one")
+        return {**values, "encoder": None} | (
+            {"model": {k: v for k, v in given.items() if k != "name"}} if given else {}
+        )
+
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
         problems = []
@@ -174,6 +188,10 @@ class Config(Section):
             problems.append(f"networks: expected auto, single_task or a number of at least 1, found {self.networks}")
         problems += balance_problems(self.balance)
         problems += sharing_problems(self.sharing, self.sharing_options)
+        problems += encoder_problems(self.encoder, self.sharing)
+        if self.encoder is not None and self.model != MLP():
+            problems.append("model: are options of the default encoder, mlp, and have no effect with another; "
+                            "write encoder: {name: ..., its options}")  # fmt: skip
         problems += grouping_problems(self)
         problems += distillation_problems(self.distill, self.sharing)
         for key in ("kind", "metric", "weights", "sample_weight"):
@@ -213,6 +231,17 @@ class Config(Section):
     def processes(self) -> Processes:
         """The processes of every training of the run."""
         return Processes(self.devices, self.nodes, self.strategy)
+
+    @property
+    def named_encoder(self) -> Encoder | None:
+        """The encoder; None for a class of the user's.
+
+        Raises:
+            UserError: If a package that it needs is missing.
+        """
+        if self.encoder is None:
+            return self.model
+        return encoder_named(self.encoder) if is_named(self.encoder) else None
 
     @property
     def sources(self) -> tuple[SourceConfig, ...]:
@@ -256,7 +285,7 @@ EXPECTED = {
     "networks": "auto, single_task or a number of at least 1",
     "split": "the name of a column, or three shares",
     "balance": "a method, or {name: method, its options}",
-    "encoder": "package.module:Class, or {class: ..., args: {...}}",
+    "encoder": "a name, {name: ..., its options}, package.module:Class, or {class: ..., args: {...}}",
     "distill": "off, mtlkd, okd or scd, or {name: scd, its options}",
 }
 

@@ -10,6 +10,7 @@ import typer
 from ..errors import UserError
 from ..grouping.baselines import GROUPINGS
 from ..models import SHARING
+from ..models.encoders import ENCODERS
 from ..processes import is_first
 from ..runs import RunFolder, fit_run
 from . import options as o
@@ -55,7 +56,9 @@ def fit(
         bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
     ] = None,
     sharing: Annotated[str | None, typer.Option(help=f"how tasks share: {', '.join(SHARING)} [default: hard]")] = None,
-    encoder: Annotated[str | None, typer.Option(help="package.module:Class of your own")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help=f"{', '.join(ENCODERS)} [default: mlp]; or package.module:Class of your own")
+    ] = None,
     steps: o.Steps = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,

@@ -17,11 +17,12 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from ..config import Config, ModelConfig
+from ..config import Config
 from ..data import Rows, Schema, cell_of
 from ..errors import UserError
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
+from ..models.encoders import MLP
 from ..training.evaluation import task_metric, task_outputs, task_targets
 from .encoders import make_network
 from .folder import RunFolder, stored_metadata
@@ -64,7 +65,7 @@ def load_network(folder: Path, schema: Schema, schema_file: Path) -> tuple[Multi
     by_name = {task.name: task for task in schema.tasks}
     try:
         tasks = [by_name[name] for name in metadata["tasks"]]
-        made = ModelConfig(**metadata["model"]), metadata["encoder"]
+        made = MLP(**metadata["model"]), metadata["encoder"]
         model = make_network(schema, tasks, *made, 0, metadata["sharing"], metadata["sharing_options"])
         model.load_state_dict(load_file(weights))
         return model, [by_name[name].name for name in metadata["serves"]]

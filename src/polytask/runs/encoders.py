@@ -1,27 +1,28 @@
-"""The encoder of a run: the built-in one, or a class of the user's."""
+"""The encoder of a run: one of those with a name, or a class of the user's."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..config import Config, ModelConfig
+from ..config import Config
 from ..data import Schema
 from ..errors import UserError
-from ..models import MultiTaskModel, TableEncoder
+from ..models import MultiTaskModel
+from ..models.encoders import MLP, encoder_named, is_named
 from ..task import Task
 
 
 @dataclass(frozen=True)
 class InputWidths:
-    """What an encoder for a table is given, with the arguments of :class:`polytask.TableEncoder`.
+    """What a class of the user's is given for a table, with the arguments of :class:`polytask.TableEncoder`.
 
     Attributes:
         numeric: Width of ``inputs["numeric"]``, float32 ``[B, numeric]``.
@@ -44,7 +45,7 @@ class InputWidths:
 def make_network(
     schema: Schema,
     tasks: Sequence[Task],
-    model: ModelConfig,
+    model: MLP,
     encoder: str | dict[str, Any] | None,
     seed: int,
     sharing: str = "hard",
@@ -55,25 +56,24 @@ def make_network(
     Args:
         schema: Says what the inputs are.
         tasks: The network's tasks.
-        model: Settings of the built-in encoder.
-        encoder: ``package.module:Class`` or ``{class: package.module:Class, args: {...}}``; the class is called with
-            an :class:`InputWidths` and the arguments, for a folder of arrays with the arguments alone. None for the
-            built-in encoder.
+        model: The default encoder.
+        encoder: The name or ``{name: ..., its options}`` of one of :data:`~polytask.models.encoders.ENCODERS`, None for
+            ``model``. Or ``package.module:Class`` or ``{class: package.module:Class, args: {...}}``; the class is
+            called with an :class:`InputWidths` and the arguments, for a folder of arrays with the arguments alone.
         seed: Of the weights.
         sharing: How the tasks share, see :class:`~polytask.MultiTaskModel`.
         options: Its options.
 
     Raises:
-        UserError: If the class cannot be imported or made, or the way of sharing does not fit it.
+        UserError: If a package is missing, the class cannot be imported or made, or the way of sharing does not fit.
     """
     state = torch.get_rng_state()
     torch.manual_seed(seed)
     try:
-        widths = InputWidths.of(schema)
-        if encoder is None:
-            built: nn.Module = TableEncoder(**asdict(widths), **model.model_dump())
+        if encoder is None or is_named(encoder):
+            built = (model if encoder is None else encoder_named(encoder)).build(schema)
         else:
-            built = _user_encoder(encoder, [widths] if schema.feature_names else [])
+            built = _user_encoder(encoder, [InputWidths.of(schema)] if schema.feature_names else [])
         return MultiTaskModel(built, tasks, sharing=sharing, **(options or {}))
     finally:
         torch.set_rng_state(state)

@@ -31,7 +31,7 @@ from ..data.arrays import is_arrays
 from ..task import Task
 from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
-from .prepared import Prepared, fingerprint, judge_columns
+from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
@@ -57,7 +57,7 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     wide = encode_label_sets(table, tasks, where=where)
     split = _split(config, table, *label_columns(labels, wide, tasks), stored_split, where)
     warnings = check_split(split, labels.numpy(), tasks, where=where, wide=wide)
-    schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles)
+    schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles, **learnt_for_encoder(config))
     warnings += find_leaks(table, schema)
     everything = Rows.from_matrix(schema.encode_inputs(table, where=where), schema.encode_targets(table, where=where))
     everything = replace(everything, wide=wide)

@@ -35,7 +35,7 @@ def prepare_arrays(config: Config) -> Prepared:
         for key in OF_TABLES
         if getattr(config, key) != Config.model_fields[key].get_default(call_default_factory=True)
     ]
-    if config.encoder is None:
+    if config.named_encoder is not None:
         problems.append(
             f"encoder: {where} is a folder of arrays; give an encoder for inputs of shape "
             f"{list(rows['train'].inputs.shape[1:])}, such as {{class: polytask.models.conv_encoder:ConvEncoder}}"

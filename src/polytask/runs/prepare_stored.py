@@ -30,7 +30,7 @@ from ..data import (
 )
 from ..data.stored import load
 from ..errors import UserError, raise_all
-from .prepared import Prepared, fingerprint, judge_columns
+from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -81,7 +81,8 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     inferred, roles = judge_columns(config, sample, where)
     split = _split(config, path, stored_split, where)
     tasks = tuple(found.task for found in inferred)
-    schema = Schema.fit(sample, tasks, where=where, train=split[positions] == 0, **roles)
+    train = split[positions] == 0
+    schema = Schema.fit(sample, tasks, where=where, train=train, **roles, **learnt_for_encoder(config))
     warnings = find_leaks(sample, schema)
     labels, weights = _labels(config, path, schema, split, where)
     warnings += check_split(

@@ -110,6 +110,12 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
     return inferred, roles
 
 
+def learnt_for_encoder(config: Config) -> dict[str, Any]:
+    """Arguments of ``Schema.fit`` by which the encoder gets what it needs of the training rows."""
+    encoder = config.named_encoder
+    return {} if encoder is None else encoder.schema_options()
+
+
 def fingerprint(config: Config) -> str:
     """SHA-256 of the data, of several files that of their fingerprints, of a folder that of its manifest."""
     paths = [Path(source.table) for source in config.sources]

@@ -1,0 +1,52 @@
+"""What an encoder that is chosen by its name has to say."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from ...data import Schema
+from ..sharing import SHARING
+
+
+class Encoder(BaseModel, ABC):
+    """The options of an encoder, and how a network's encoder is made of them; the class has the facts.
+
+    A subclass is one file of this package and one line in :data:`polytask.models.encoders.ENCODERS`. Its fields are
+    what users may set, and are recorded with every run and every network.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Its name in ``encoder: NAME``.
+    name: ClassVar[str]
+    #: Extra of this project, and the packages that must be there.
+    extra: ClassVar[str] = ""
+    packages: ClassVar[tuple[str, ...]] = ()
+    #: Ways of sharing that make sense around it.
+    sharing: ClassVar[tuple[str, ...]] = SHARING
+    #: The option that takes what follows a colon: ``encoder: hf:folder`` is ``{name: hf, source: folder}``.
+    argument: ClassVar[str] = ""
+
+    def needed_packages(self) -> tuple[str, ...]:
+        """Packages that these options need."""
+        return self.packages
+
+    def schema_options(self) -> dict[str, Any]:
+        """What it needs to be learnt from the training rows: arguments of :meth:`polytask.data.Schema.fit`."""
+        return {}
+
+    @abstractmethod
+    def build(self, schema: Schema) -> nn.Module:
+        """The module, with fresh weights and an attribute ``out_features``; a function of schema and options alone.
+
+        Its inputs are what :meth:`polytask.data.Schema.encode_inputs` gives. With an attribute ``members`` = M above 1
+        its ``[B, M * D]`` are M representations, which have heads of their own; see
+        :class:`~polytask.models.heads.MemberHeads`.
+
+        Raises:
+            UserError: If it does not fit the schema.
+        """

@@ -1,0 +1,33 @@
+"""MLP: the default."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+from torch import nn
+
+from ...data import Schema
+from ..table_encoder import TableEncoder
+from .encoder import Encoder
+
+
+class MLP(Encoder):
+    """Layers with ReLU over the columns of a table; see :class:`polytask.TableEncoder`."""
+
+    name: ClassVar[str] = "mlp"
+
+    hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="widths of the layers")
+    embedding: int = Field(8, ge=1, description="length of a category's vector")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
+
+    def build(self, schema: Schema) -> nn.Module:
+        return TableEncoder(
+            schema.numeric_width,
+            schema.categories,
+            len(schema.categorical),
+            schema.text_width,
+            hidden=self.hidden,
+            embedding=self.embedding,
+            dropout=self.dropout,
+        )
