@@ -30,13 +30,12 @@ def teachers() -> dict[str, Teacher]:
     }
 
 
+OF_FEATURES: dict[str, Any] = {"warmup_epochs": 0.2, "adaptor_lr": 0.01, "beta": 1.0, "kappa": 0.0}
 METHODS: dict[str, Callable[[], Callback]] = {
     "mtlkd": lambda: MTLKD(teachers(), adaptor_lr=0.01),
     "labelled": lambda: MTLKD(teachers(), adaptor_lr=0.01, unlabelled=False),
-    "scd": lambda: CooperativeDistillation(teachers(), warmup_epochs=0.2, adaptor_lr=0.01),
-    "grad_cos": lambda: CooperativeDistillation(
-        teachers(), warmup_epochs=0.2, adaptor_lr=0.01, similarity="grad_cos", probe_every=1
-    ),
+    "scd": lambda: CooperativeDistillation(teachers(), **OF_FEATURES),
+    "grad_cos": lambda: CooperativeDistillation(teachers(), similarity="grad_cos", probe_every=1, **OF_FEATURES),
     "okd": lambda: OnlineDistillation(warmup_epochs=0.2),
     "mmoe": Callback,
     "cross_stitch": Callback,

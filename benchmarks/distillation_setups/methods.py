@@ -76,15 +76,16 @@ METHODS: dict[str, Method] = {
         _scd("scd_converge", converge=True),
         _scd("scd_exclusive", schedule="exclusive"),
         _scd("scd_patience", phase_end="patience"),
-        # Weights: features with outputs, a tenth of the features with outputs.
-        _scd("scd_outputs", kappa=1.0),
-        _scd("scd_light", beta=0.1, kappa=10.0),
+        # Features alone, with the weight that they have in MTLKD; MTLKD with SCD's weights.
+        _scd("scd_features", beta=1.0, kappa=0.0),
+        Method("mtlkd_light", "equal", pt.MTLKD, True, options={"beta": 0.1, "kappa": 10.0}),
+        # Both as much as labels.
+        _scd("scd_outputs", beta=1.0, kappa=1.0),
         Method("mtlkd_outputs", "equal", pt.MTLKD, True, tuned_as="mtlkd", options={"kappa": 1.0}),
-        Method("mtlkd_light", "equal", pt.MTLKD, True, tuned_as="mtlkd", options={"beta": 0.1, "kappa": 10.0}),
     )
 }
 #: Not run unless asked for: what the defaults of SCD are chosen from, on validation.
-CHOICES = ("scd_exclusive", "scd_patience", "scd_outputs", "scd_light", "mtlkd_outputs", "mtlkd_light")
+CHOICES = ("scd_exclusive", "scd_patience", "scd_outputs", "mtlkd_outputs")
 #: Two tasks are two blocks whatever their similarity, and the other indicators can only give the order or its reverse.
 _OF_TWO = [name for name in METHODS if name not in
            ("scd_rsa", "scd_grad_cos", "scd_tag", "scd_deficit", "scd_speed", "scd_loss_ratio")]  # fmt: skip

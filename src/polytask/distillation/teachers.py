@@ -136,7 +136,7 @@ def check_teachers(teachers: Mapping[str, Teacher], tasks: Iterable[Task], rows:
         if teacher is None:
             problems.append(f"teachers: none for task {task.name!r}; give one for every task")
         elif recorded is None:
-            what = "features; give a module, or distil outputs only" if features else "outputs"
+            what = "features; give a module, or distil outputs only" if features else "outputs; say kappa=0"
             problems.append(f"teacher of {task.name!r}: has no {what}")
         elif len(recorded) != rows:
             problems.append(

@@ -69,7 +69,9 @@ def weights_of(*callbacks, **options):
 
 
 def scd(teachers, **options):
-    return CooperativeDistillation(teachers, **{"warmup_epochs": 1, "adaptor_lr": 0.01, **options})
+    """SCD with the weights of MTLKD: features alone."""
+    of_features = {"warmup_epochs": 1, "adaptor_lr": 0.01, "beta": 1.0, "kappa": 0.0}
+    return CooperativeDistillation(teachers, **of_features | options)
 
 
 METHODS = {
