@@ -1,52 +1,7 @@
 """polytask: one library and one command for people who have many targets to predict."""
 
-from . import balancing
-from .data import Rows
-from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
-from .errors import UserError
-from .grouping import Affinity, Selection, select_networks
-from .models import MultiTaskModel, TableEncoder
-from .task import Task
-from .training import (
-    MTLKD,
-    AffinityProbe,
-    AsynchronousConvergence,
-    Callback,
-    CooperativeDistillation,
-    OnlineDistillation,
-    SequentialConvergence,
-    TrainingSettings,
-    evaluate,
-    fit,
-    measure_affinity,
-    train_teachers,
-)
+import lazy_loader
 
-__all__ = [
-    "MTLKD",
-    "Affinity",
-    "AffinityProbe",
-    "AsynchronousConvergence",
-    "Callback",
-    "ConvergenceMonitor",
-    "CooperativeDistillation",
-    "MultiTaskModel",
-    "OnlineDistillation",
-    "Rows",
-    "Selection",
-    "SequentialConvergence",
-    "SoftLabelStore",
-    "SoftLabels",
-    "TableEncoder",
-    "Task",
-    "Teacher",
-    "TrainingSettings",
-    "UserError",
-    "balancing",
-    "evaluate",
-    "fit",
-    "measure_affinity",
-    "select_networks",
-    "train_teachers",
-]
+#: The names are in `__init__.pyi`; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = "0.1.0"

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..grouping.affinity import AUTO, ESTIMATORS
-from ..processes import is_first
-from ..runs.measure import measure_table
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -23,7 +20,9 @@ def affinity(
     data: o.DataOrConfig,
     targets: o.Targets = None,
     out: Annotated[Path, typer.Option(help="file to write")] = Path("affinity.json"),
-    estimator: Annotated[str | None, typer.Option(help=f"{AUTO}, {', '.join(ESTIMATORS)} [default: {AUTO}]")] = None,
+    estimator: Annotated[
+        str | None, typer.Option(help="auto, cosine, factored, gramian, lookahead or representation [default: auto]")
+    ] = None,
     every: Annotated[int | None, typer.Option(help="steps between probes [default: the estimator's own]")] = None,
     kind: o.Kind = None,
     weight: o.Weight = None,
@@ -48,6 +47,9 @@ def affinity(
 
     `affinity[i][j]` is the effect of an update on task i on the loss of task j; positive helps.
     """
+    from ..processes import is_first
+    from ..runs.measure import measure_table
+
     given = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
         "affinity": {key: value for key, value in (("estimator", estimator), ("every", every)) if value is not None}
         or None,

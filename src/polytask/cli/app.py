@@ -13,7 +13,6 @@ from typing import ParamSpec
 import typer
 
 from ..errors import UserError
-from ..processes import is_first
 
 P = ParamSpec("P")
 INTERRUPTED = "interrupted; `fit` continues with the same options and --resume, other commands when called again"
@@ -46,9 +45,9 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
             try:
                 function(*args, **kwargs)
             except UserError as error:
-                status = _fail(2, f"error: {error}" if is_first() else "")
+                status = _fail(2, f"error: {error}" if _first() else "")
             except KeyboardInterrupt:
-                status = _fail(130, INTERRUPTED if is_first() else "")
+                status = _fail(130, INTERRUPTED if _first() else "")
             except OSError as error:
                 status = _os_error(error)
             if status:
@@ -58,6 +57,12 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
         return guarded
 
     return register
+
+
+def _first() -> bool:
+    from ..processes import is_first  # not at the top: --help need not wait for PyTorch
+
+    return is_first()
 
 
 def _os_error(error: OSError) -> int:

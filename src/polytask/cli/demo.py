@@ -7,10 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..config import make_config
-from ..demo import TARGETS, write_demo_table
-from ..runs import fit_run
-from ..runs.folder import refuse_existing
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -27,6 +23,11 @@ def demo(
 
     Eight targets of 1,797 real images from scikit-learn, about two minutes on two cores, no network needed.
     """
+    from ..config import make_config
+    from ..demo import TARGETS, write_demo_table
+    from ..runs import fit_run
+    from ..runs.folder import refuse_existing
+
     refuse_existing(out)
     display = Terminal(quiet)
     table = out / "half-hidden-digits.csv"

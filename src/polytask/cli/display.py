@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -21,9 +22,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..runs import Display
-from ..runs.display import Transfer
-from ..training.loop import Progress as ProgressCall
+from ..display import Display, Transfer
+
+if TYPE_CHECKING:
+    from ..training.loop import Progress as ProgressCall
 
 #: Columns of a terminal from which on tables have headers of one line.
 WIDE = 110

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from ..diagnosis import diagnose
 from . import options as o
 from .app import command
 from .predict import Run
@@ -18,6 +17,8 @@ def doctor(run: Run, as_json: o.Json = False) -> None:
     Starved, dominated or conflicting targets, leaks, drift, noisy validation, convergence that came too early, too few
     steps, a learning rate that is off.
     """
+    from ..diagnosis import diagnose
+
     findings = diagnose(run)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as jsonlib
 
-from ..runs.use import evaluate_table
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -15,6 +14,8 @@ from .predict import Run
 @command(epilog="**Example**\n\n`polytask evaluate runs/first labelled.csv --json`")
 def evaluate(run: Run, data: o.Data, json: o.Json = False) -> None:
     """Measure the networks of a run on a table with labels; targets that the table lacks are left out."""
+    from ..runs.use import evaluate_table
+
     display = Terminal(json=json)
     entries = evaluate_table(run, data, display)
     if json:

@@ -8,11 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
-from ..grouping.baselines import GROUPINGS
-from ..models import SHARING
-from ..models.encoders import ENCODERS
-from ..processes import is_first
-from ..runs import RunFolder, fit_run
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -38,7 +33,12 @@ def fit(
     id: o.Id = None,
     split: o.Split = None,
     networks: Annotated[str | None, typer.Option(help="most networks to train; or auto, or single_task")] = None,
-    grouping: Annotated[str | None, typer.Option(help=f"{', '.join(GROUPINGS)} [default: tag]")] = None,
+    grouping: Annotated[
+        str | None,
+        typer.Option(
+            help="tag, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task [default: tag]"
+        ),
+    ] = None,
     groups: Annotated[str | None, typer.Option(help='"a,b;c,d": your own groups, with --grouping given')] = None,
     max_size: Annotated[int | None, typer.Option(help="most tasks in a network")] = None,
     together: Annotated[list[str] | None, typer.Option(help="A,B: one network is to serve them; repeatable")] = None,
@@ -55,9 +55,11 @@ def fit(
     baselines: Annotated[
         bool | None, typer.Option("--baselines/--no-baselines", help="train what to compare with", show_default=False)
     ] = None,
-    sharing: Annotated[str | None, typer.Option(help=f"how tasks share: {', '.join(SHARING)} [default: hard]")] = None,
+    sharing: Annotated[
+        str | None, typer.Option(help="hard, mmoe, cgc, ple, cross_stitch or mtan [default: hard]")
+    ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help=f"{', '.join(ENCODERS)} [default: mlp]; or package.module:Class of your own")
+        str | None, typer.Option(help="name of an encoder, or package.module:Class of your own [default: mlp]")
     ] = None,
     steps: o.Steps = None,
     epochs: o.Epochs = None,
@@ -82,6 +84,9 @@ def fit(
     Measures which tasks help each other, chooses the networks, lets every task keep its peak, compares with single-task
     models and one plain network for all, and writes weights, figures and `report.html` into the folder of the run.
     """
+    from ..processes import is_first
+    from ..runs import RunFolder, fit_run
+
     if out is None:
         raise UserError("--out: give the folder of the run, such as --out runs/first")
     given: dict[str, Any] = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {

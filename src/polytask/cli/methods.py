@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ..balancing import BALANCERS
-from ..balancing.catalogue import citation, page, summary
 from ..errors import UserError, did_you_mean
 from .app import command
 from .display import Terminal
@@ -19,6 +17,9 @@ def methods(
     cite: Annotated[bool, typer.Option("--cite", help="print the BibTeX of the method")] = False,
 ) -> None:
     """Say what the balancing methods are: one line each, or one in full with its options and its reference."""
+    from ..balancing import BALANCERS
+    from ..balancing.catalogue import citation, page, summary
+
     display = Terminal()
     if name is None:
         rows = [[key, summary(key)] for key in BALANCERS]

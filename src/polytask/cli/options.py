@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import Config, make_config
-from ..config_file import apply_overrides, read_config
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", show_default=False)]
 DataOrConfig = Annotated[
@@ -104,6 +105,9 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
     Raises:
         UserError: All mistakes at once.
     """
+    from ..config import make_config
+    from ..config_file import apply_overrides, read_config
+
     values: dict[str, Any] = {}
     where = "options"
     if data is not None and data.suffix in (".yaml", ".yml"):

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..runs.use import predict_table
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -26,6 +25,8 @@ def predict(
 
     One column per target, and for classes one column with the probability of each: `<target>_p_<class>`.
     """
+    from ..runs.use import predict_table
+
     display = Terminal(quiet)
     o.check_file_to_write(out)
     rows = predict_table(run, data, out, display)

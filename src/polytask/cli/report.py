@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..reporting import export_run, write_report
-from ..reporting.comparison import comparison_results, write_comparison, write_figures
 from .app import command
 
 
@@ -24,6 +22,9 @@ def report(
     ] = None,
 ) -> None:
     """Write `report.html`, one self-contained page, beside the results of a run or of a comparison."""
+    from ..reporting import export_run, write_report
+    from ..reporting.comparison import comparison_results, write_comparison, write_figures
+
     results = comparison_results(run)
     print(f"written: {write_report(run) if results is None else write_comparison(run, results)}")
     if figures is None:

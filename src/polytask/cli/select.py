@@ -5,18 +5,18 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UserError
-from ..grouping.affinity_matrix import Affinity
-from ..grouping.baselines.higher_order import select_by_pairs
-from ..grouping.selection import Selection, select_networks
-from ..grouping.stability import Stability, selection_stability
 from . import options as o
 from .app import command
 from .display import Terminal
+
+if TYPE_CHECKING:
+    from ..grouping.selection import Selection
+    from ..grouping.stability import Stability
 
 #: What `--json` prints; the format is fixed.
 JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
@@ -49,6 +49,11 @@ def select(
     entry i, j of the file is the loss of task j when trained with task i, on the diagonal when trained
     alone, and the score is the negative mean of the predicted losses.
     """
+    from ..grouping.affinity_matrix import Affinity
+    from ..grouping.baselines.higher_order import select_by_pairs
+    from ..grouping.selection import select_networks
+    from ..grouping.stability import selection_stability
+
     if networks is None and budget is None:
         raise UserError("--networks: give the largest number of networks, such as --networks 3, or a --budget")
     if losses and single_score is not None:

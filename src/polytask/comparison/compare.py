@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..display import Display
 from ..errors import UserError
 from ..files import write_json
-from ..runs import Display
 from .analysis import analyse
 from .cache import RunCache
 from .config import CompareConfig

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, make_config
+from ..display import Display
 from ..errors import UserError, raise_all
-from ..runs import Display
 from ..runs.prepare import prepare
 from ..runs.prepared import Prepared
 from ..runs.trainer import make_balancer

@@ -10,9 +10,9 @@ from pydantic import Field, field_validator
 
 from ..config import Section, make_config
 from ..config_file import apply_overrides, read_yaml, tables_from
+from ..display import Display
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
-from ..runs import Display
 from ..runs.prepared import fingerprint
 from .cache import RunCache
 from .config import checked, merged

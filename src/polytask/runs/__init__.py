@@ -1,7 +1,7 @@
 """A run: from a table to networks, figures and predictions."""
 
+from ..display import Display
 from .bundle import Bundle
-from .display import Display
 from .folder import RunFolder
 from .pipeline import fit_run
 

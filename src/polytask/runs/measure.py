@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..config import Config
+from ..display import Display
 from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
 from ..training import measure_affinity
-from .display import Display
 from .encoders import network_of
 from .prepare import prepare
 from .trainer import make_balancer

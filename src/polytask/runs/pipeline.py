@@ -11,6 +11,7 @@ from typing import Any
 
 from ..config import Config, make_config
 from ..config_file import read_config
+from ..display import Display
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
@@ -21,7 +22,6 @@ from ..training import TrainingResult, check_balancer
 from ..training.evaluation import trivial_levels
 from .bundle import save_network
 from .choice import one_network, plan_networks, record_kept, serving
-from .display import Display
 from .distill import needs_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing, stored_metadata

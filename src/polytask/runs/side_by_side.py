@@ -19,9 +19,9 @@ import torch
 from filelock import FileLock, Timeout
 
 from ..config import make_config
+from ..display import Display
 from ..local_processes import LocalProcesses, Result
 from ..training.loop import Progress
-from .display import Display
 from .folder import RunFolder
 from .prepare import prepare
 from .trainer import Trainer

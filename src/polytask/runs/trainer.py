@@ -10,6 +10,7 @@ from typing import Any
 from ..balancing import BALANCERS, Balancer
 from ..config import Config
 from ..data import Rows
+from ..display import Display
 from ..errors import UserError
 from ..models import MultiTaskModel, take_over
 from ..task_order import task_order
@@ -23,7 +24,6 @@ from ..training import (
     evaluate,
     fit,
 )
-from .display import Display
 from .encoders import network_of
 from .folder import RunFolder
 from .prepared import Prepared, labelled_rows

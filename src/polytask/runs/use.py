@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from ..data import Rows, encode_label_sets, read_table, require_rows, table_pieces, with_columns_of_other_sources
+from ..display import Display
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
-from .display import Display
 from .results import number
 
 #: Bytes of a file up to which it is read at once.

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...data import PARTS
 from ...data.arrays import ArrayWriter, is_arrays
+from ...display import Display
 from ...errors import UserError, did_you_mean, raise_all
-from ...runs import Display
 from ...task import Task
 from .files import arrays_folder, official_folder
 from .pictures import ENCODER, read_image

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from ...display import Display
 from ...files import replaced
-from ...runs import Display
 from .files import DataFile
 
 FILE = DataFile(

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...display import Display, Transfer
 from ...errors import UserError, raise_all
 from ...files import sha256
-from ...runs import Display
-from ...runs.display import Transfer
 
 #: Folder with data sets that are there already.
 LOCAL = "POLYTASK_DATA"

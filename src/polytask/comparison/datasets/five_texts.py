@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...display import Display
 from ...errors import UserError
-from ...runs import Display
 from .census import write_parquet
 from .files import DataFile
 from .sentences import TREC, Parts, read_all

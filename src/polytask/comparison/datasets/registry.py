@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...display import Display
 from ...errors import UserError, did_you_mean, raise_all
-from ...runs import Display
 from .celeba import celeba
 from .census import census_income
 from .five_texts import five_texts

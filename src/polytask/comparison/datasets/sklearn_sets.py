@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ...demo import TARGETS, write_demo_table
+from ...display import Display
 from ...files import replaced
-from ...runs import Display
 
 
 def digits(folder: Path, display: Display) -> dict[str, Any]:

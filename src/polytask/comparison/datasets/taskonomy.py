@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...data.arrays import ArrayWriter, is_arrays
+from ...display import Display
 from ...errors import UserError, raise_all
-from ...runs import Display
 from ...task import Task
 from .files import arrays_folder, official_folder
 from .pictures import ENCODER, read_image, read_png

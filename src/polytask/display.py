@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from ..training.loop import Progress
+if TYPE_CHECKING:
+    from .training.loop import Progress
 
 #: ``transfer(done bytes, all bytes or None)``.
 Transfer = Callable[[int, int | None], None]

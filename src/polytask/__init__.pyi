@@ -1,0 +1,50 @@
+from . import balancing
+from .data import Rows
+from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
+from .errors import UserError
+from .grouping import Affinity, Selection, select_networks
+from .models import MultiTaskModel, TableEncoder
+from .task import Task
+from .training import (
+    MTLKD,
+    AffinityProbe,
+    AsynchronousConvergence,
+    Callback,
+    CooperativeDistillation,
+    OnlineDistillation,
+    SequentialConvergence,
+    TrainingSettings,
+    evaluate,
+    fit,
+    measure_affinity,
+    train_teachers,
+)
+
+__all__ = [
+    "MTLKD",
+    "Affinity",
+    "AffinityProbe",
+    "AsynchronousConvergence",
+    "Callback",
+    "ConvergenceMonitor",
+    "CooperativeDistillation",
+    "MultiTaskModel",
+    "OnlineDistillation",
+    "Rows",
+    "Selection",
+    "SequentialConvergence",
+    "SoftLabelStore",
+    "SoftLabels",
+    "TableEncoder",
+    "Task",
+    "Teacher",
+    "TrainingSettings",
+    "UserError",
+    "balancing",
+    "evaluate",
+    "fit",
+    "measure_affinity",
+    "select_networks",
+    "train_teachers",
+]
+__version__: str

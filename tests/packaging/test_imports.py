@@ -1,0 +1,64 @@
+"""What is loaded when: nothing with the package, PyTorch when a name is used, heavy libraries when they are needed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import polytask
+from polytask.grouping.affinity import ESTIMATORS
+from polytask.grouping.baselines import GROUPINGS
+from polytask.models import SHARING
+from small_table import polytask as command
+
+SOURCE = Path(polytask.__file__).parent
+#: Loaded at use only, as are all packages of the extras.
+HEAVY = {"lightning_fabric", "torchmetrics", "sklearn", "scipy", "pandas", "matplotlib", "pydantic", "jinja2"}
+EXTRAS = {"torchjd", "onnx", "onnxruntime", "optuna", "mlflow", "tensorboard", "PIL", "ray", "pytorch_lightning",
+          "transformers", "accelerate", "fastapi", "uvicorn", "prometheus_client", "resvg_py"}  # fmt: skip
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level packages in ``sys.modules`` after ``code`` in a new process."""
+    script = f"{code}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}}, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_import_loads_no_library() -> None:
+    assert not loaded_after("import polytask") & (HEAVY | EXTRAS | {"torch", "numpy", "pyarrow", "typer"})
+
+
+def test_help_does_not_wait_for_pytorch() -> None:
+    code = "from polytask.cli import app\napp(['fit', '--help'], standalone_mode=False)"
+    assert not loaded_after(code) & (HEAVY - {"pydantic"} | EXTRAS | {"torch", "pyarrow"})  # rich loads pydantic
+
+
+def test_help_names_what_there_is() -> None:
+    """The names are written down in the options, so that `--help` need not import what they belong to."""
+    words = {name: set(re.findall(r"\w+", command(name, "--help").output)) for name in ("fit", "affinity")}
+    assert {*GROUPINGS, *SHARING} <= words["fit"]
+    assert set(ESTIMATORS) <= words["affinity"]
+
+
+def test_the_names_of_the_package_need_pytorch_but_no_heavy_library() -> None:
+    loaded = loaded_after("from polytask import *\nassert Task and balancing.GradNorm")
+    assert "torch" in loaded
+    assert not loaded & (HEAVY | EXTRAS)
+
+
+def test_every_part_can_be_imported_first() -> None:
+    """Circles among modules are hidden as long as another module is always imported before."""
+    parts = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
+    code = "import os, sys, importlib, torch, typer, pydantic, pyarrow.compute\n"
+    code += "for name in sys.argv[1:]:\n if os.fork() == 0:\n  try:\n   importlib.import_module(f'polytask.{name}')\n"
+    code += "  except ImportError as error:\n   print(f'{name}: {error}', flush=True)\n  os._exit(0)\n os.wait()"
+    done = subprocess.run([sys.executable, "-c", code, *parts], capture_output=True, text=True, check=True)
+    assert len(parts) > 10
+    assert done.stdout.splitlines() == []
+
+
+def test_dir_knows_all_names() -> None:
+    assert set(polytask.__all__) <= set(dir(polytask))
