@@ -23,7 +23,7 @@ def seen_by(page: Path, script: str, width: int = 1200) -> str:
     command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
                "--enable-logging=stderr", "--dump-dom", f"--window-size={width},900",
                f"--user-data-dir={page.with_name('profile')}", f"file://{test}"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert "CONSOLE" not in done.stderr, done.stderr
     found = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert found, done.stdout[:500]

@@ -66,7 +66,7 @@ def train(method: str) -> dict[str, torch.Tensor]:
 def run(number: int, folder: str) -> None:
     """Everything, in process ``number`` of two; what it found goes into a file."""
     torch.set_num_threads(1)
-    made = {"rank": number, "world_size": 2, "timeout": timedelta(seconds=60)}
+    made = {"rank": number, "world_size": 2, "timeout": timedelta(seconds=300)}
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", **made)
     torch.save({method: train(method) for method in METHODS}, Path(folder) / f"{number}.pt")
     distributed.destroy_process_group()

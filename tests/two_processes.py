@@ -138,7 +138,7 @@ def run(number: int, folder: str, number_of_processes: int = 2) -> None:
         init_method=f"file://{folder}/meeting",
         rank=number,
         world_size=number_of_processes,
-        timeout=timedelta(seconds=60),
+        timeout=timedelta(seconds=300),
     )
     path = Path(folder)
     found = {

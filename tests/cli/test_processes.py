@@ -28,7 +28,7 @@ def command(data: Path, out: Path, *options: str) -> list[str]:
 
 def run(*arguments: str, module: tuple[str, ...] = ("polytask",)) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *module, *arguments], capture_output=True, text=True, timeout=240, env=ENVIRONMENT
+        [sys.executable, "-m", *module, *arguments], capture_output=True, text=True, timeout=480, env=ENVIRONMENT
     )
 
 
@@ -88,7 +88,7 @@ def test_torchrun_continues_when_a_worker_dies(data: Path, alone: Path, tmp_path
     workers = subprocess.run(["pgrep", "-f", f"polytask fit .*{out}"], capture_output=True, text=True).stdout.split()
     worker = max(int(pid) for pid in workers if int(pid) != process.pid)
     os.kill(worker, signal.SIGKILL)
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=480)
     assert process.returncode == 0, errors[-3000:]
     assert errors.count("targets:") == 2  # it began, and began again
     assert "failed to connect" not in errors  # nobody looked for the dead one

@@ -24,7 +24,7 @@ def test_a_cluster_of_two_nodes_gives_the_same_results(tmp_path: Path) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes(timeout=120)
+        cluster.wait_for_nodes(timeout=300)
         pool = RayCluster(cluster.address)
         assert pool.cores == 2
         assert sum(node["Alive"] for node in ray.nodes()) == 2

@@ -65,6 +65,6 @@ def test_transformers(tmp_path: Path) -> None:
 def test_accelerate(launcher: tuple[str, ...]) -> None:
     pytest.importorskip("accelerate", reason="the extra 'transformers' is not installed")
     command = [sys.executable, *launcher, str(EXAMPLES / "accelerate_loop.py")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=480)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout.count("accuracy") == 1 and float(result.stdout.split()[-1]) > 0.9

@@ -129,7 +129,7 @@ def test_ctrl_c_exits_with_130_and_leaves_a_resumable_run(uninterrupted: Uninter
     while process.poll() is None and not list(run.glob("trainings/network_0/*.safetensors")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "")
     assert error.startswith("interrupted") and "--resume" in error and "Traceback" not in error
     assert_refused(polytask(*command), "this run exists", "--resume")
