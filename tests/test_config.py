@@ -44,7 +44,7 @@ def test_data_and_targets_are_enough():
         ({"metric": {"clik": "roc_auc"}}, "metric: 'clik' is not a target; did you mean 'click'?"),
         ({"split": [0.5, 0.4, 0.3]}, "split: expected three shares above 0 that sum to 1, found [0.5, 0.4, 0.3]"),
         ({"split": [0.5, 0.5]}, "split: expected the name of a column, or three shares, found [0.5, 0.5]"),
-        ({"kind": {"click": "binry"}}, "kind.click: input should be 'binary', 'multiclass', 'regression' or"),
+        ({"kind": {"click": "binry"}}, "kind.click: input should be 'binary', 'multiclass', 'regression',"),
         ({"learning_rate": -1}, "learning_rate must be more than 0 and finite, found -1.0"),
         ({"steps": 10, "epochs": 1}, "give steps or epochs, not both"),
         ({"model": {"dropout": 1}}, "model.dropout: input should be less than 1, found 1"),

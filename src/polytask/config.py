@@ -69,13 +69,17 @@ class Config(Section):
         description="table: .csv, .csv.gz or .parquet; or several data sets, each with its `table` and its `targets`"
     )
     targets: tuple[str, ...] = Field(min_length=1, description="columns to predict")
-    kind: dict[str, Literal["binary", "multiclass", "regression", "multilabel"]] = Field(
-        {}, description="kind of a target; `multilabel`: cells are sets of labels, such as a;b, the empty set is ;"
+    kind: dict[str, Literal["binary", "multiclass", "regression", "multilabel", "tags"]] = Field(
+        {},
+        description="kind of a target; `multilabel`: cells are sets of labels, such as a;b, the empty set is ;; "
+        "`tags`: a tag for each word of the text, such as O B-city",
     )
     metric: dict[str, str] = Field({}, description="metric of a target")
     weights: dict[str, float] = Field({}, description="weight of a target's loss")
     features: tuple[str, ...] | None = Field(None, description="columns to use; all others by default")
-    column_kind: dict[str, Literal["numeric", "categorical", "text"]] = Field({}, description="kind of a feature")
+    column_kind: dict[str, Literal["numeric", "categorical", "text", "image"]] = Field(
+        {}, description="kind of a feature"
+    )
     ignore: tuple[str, ...] = Field((), description="columns not to use")
     id: str | None = Field(None, description="column of row ids")
     sample_weight: str | dict[str, str] | None = Field(

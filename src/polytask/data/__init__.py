@@ -13,6 +13,7 @@ from .split_checks import check_split
 from .splits import PARTS, draw_split, load_split, make_split, save_split, split_from_column
 from .stored import RowGroups, StoredInput
 from .table import read_table, require_rows, table_pieces
+from .tags import encode_tags, for_words, tags_of
 from .targets import encode_targets
 from .text import TextSettings
 
@@ -33,8 +34,10 @@ __all__ = [
     "check_weights",
     "draw_split",
     "encode_label_sets",
+    "encode_tags",
     "encode_targets",
     "find_leaks",
+    "for_words",
     "infer_targets",
     "infer_tasks",
     "label_columns",
@@ -47,6 +50,7 @@ __all__ = [
     "save_split",
     "split_from_column",
     "table_pieces",
+    "tags_of",
     "weight_columns",
     "with_columns_of_other_sources",
 ]

@@ -13,7 +13,8 @@ from .columns import Coded, coded, is_numeric, is_text, numbers, parse
 
 #: Less frequent categories than these share the place of the unseen ones.
 MOST_CATEGORIES = 10_000
-KINDS = ("numeric", "categorical", "text")
+KINDS = ("numeric", "categorical", "text", "image")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,13 @@ class TextColumn:
 
 
 @dataclass(frozen=True)
+class EncodedColumn:
+    """Free text, or paths of pictures, that a pretrained encoder reads; nothing is learnt."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class DroppedColumn:
     """A column that says nothing, and why."""
 
@@ -68,11 +76,11 @@ class DroppedColumn:
     reason: str
 
 
-FeatureColumn = NumericColumn | CategoricalColumn | TextColumn | DroppedColumn
+FeatureColumn = NumericColumn | CategoricalColumn | TextColumn | EncodedColumn | DroppedColumn
 
 
 def fit_column(
-    column: pa.ChunkedArray, name: str, train: np.ndarray, kind: str = "", *, where: str = "table"
+    column: pa.ChunkedArray, name: str, train: np.ndarray, kind: str = "", *, where: str = "table", encoded: str = ""
 ) -> FeatureColumn:
     """Learn one column from the training rows.
 
@@ -80,8 +88,9 @@ def fit_column(
         column: All rows of the column.
         name: Its name.
         train: ``[n]`` bool, the training rows.
-        kind: ``numeric``, ``categorical`` or ``text`` where the user says so, else empty.
+        kind: ``numeric``, ``categorical``, ``text`` or ``image`` where the user says so, else empty.
         where: Name of the table in messages.
+        encoded: Kind that a pretrained encoder reads, ``text`` or ``image``, if there is one.
 
     Raises:
         UserError: If the cells are of mixed types, infinite, or do not fit the stated kind.
@@ -97,6 +106,11 @@ def fit_column(
     if not kind:
         _check_mixed(words, at)
         kind = "text" if looks_like_text(words, train) else "categorical"
+        kind = "image" if encoded == "image" and are_pictures(words) else kind
+    if kind == "image" and encoded != kind:
+        raise UserError(f"{at}: pictures are read by a pretrained encoder of images; give encoder: hf:FOLDER")
+    if kind == encoded:
+        return EncodedColumn(name)
     return TextColumn(name) if kind == "text" else _fit_categories(words, name, train, not is_text(column.type))
 
 
@@ -137,6 +151,16 @@ def looks_like_text(words: Coded, train: np.ndarray) -> bool:
     distinct = int(used.sum())
     signs = (distinct > 50, distinct > int(counts.sum()) / 2, float(lengths[used].mean()) > 30)
     return sum(signs) >= 2
+
+
+def are_pictures(words: Coded) -> bool:
+    """Whether every cell is the name of a picture's file.
+
+    Example:
+        >>> [are_pictures(coded(pa.chunked_array([cells]))) for cells in (["a/1.png", "b.JPG"], ["a.png", "b"], [""])]
+        [True, False, False]
+    """
+    return len(words.words) > 0 and all(word.lower().endswith(PICTURES) for word in words.words.to_pylist())
 
 
 def _check_mixed(words: Coded, at: str) -> None:

@@ -15,11 +15,12 @@ from ..task import Task
 from .columns import Coded, coded, is_numeric, is_text, label_of, parse
 from .label_sets import infer_labels
 from .problems import collected
+from .tags import infer_tags
 from .targets import IGNORE, target_numbers
 
 #: Whole numbers 0..k or 1..k with at most this many distinct values are taken for classes.
 MOST_INTEGER_CLASSES = 20
-KINDS_OF_TABLES = ("binary", "multiclass", "regression", "multilabel")
+KINDS_OF_TABLES = ("binary", "multiclass", "regression", "multilabel", "tags")
 _NEGATIVE = {"0", "false", "no", "n", "f", "negative", "neg", "off", "absent", "inactive", "none"}
 
 
@@ -80,7 +81,8 @@ def infer_targets(
     3. at most 20 distinct whole numbers that are exactly 0..k or 1..k: multiclass;
     4. other numbers: regression.
 
-    Only on request: multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set).
+    Only on request: multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set), and tags, one for each
+    word of a text (``O B-city``).
 
     Empty cells are not labels, nor is the ignore index -100 in a column of classes.
 
@@ -131,8 +133,8 @@ def _check_names(
 def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any]) -> InferredTask:
     kind = str(stated.get("kind", ""))
     metric, weight = str(stated.get("metric", "")), float(stated.get("weight", 1.0))
-    if kind == "multilabel":
-        names, reason = infer_labels(column, at)
+    if kind in ("multilabel", "tags"):
+        names, reason = (infer_labels if kind == "multilabel" else infer_tags)(column, at)
         task = Task(name, kind=kind, classes=names, metric=metric, weight=weight)
         return InferredTask(task, f"{reason}, kind as stated")
     if kind and kind not in KINDS_OF_TABLES:

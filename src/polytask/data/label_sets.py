@@ -85,7 +85,7 @@ def encode_label_sets(
 
 
 def label_columns(targets: Tensor, wide: Mapping[int, Tensor], tasks: Sequence[Task]) -> tuple[np.ndarray, list[Task]]:
-    """All targets as columns of one number each: every label of a set becomes a binary task.
+    """All targets as columns of one number each: every label of a set becomes a binary task; tags are left out.
 
     Args:
         targets: ``[n, K]`` with NaN where there is no label.
@@ -98,13 +98,15 @@ def label_columns(targets: Tensor, wide: Mapping[int, Tensor], tasks: Sequence[T
     columns: list[Tensor] = []
     found: list[Task] = []
     for position, task in enumerate(tasks):
+        if task.kind == "tags":  # of words, not of rows
+            continue
         if position in wide:
             columns += wide[position].unbind(1)
             found += [Task(f"{task.name}: {label}") for label in task.classes]
         else:
             columns.append(targets[:, position])
             found.append(task)
-    return torch.stack(columns, 1).numpy(), found
+    return (torch.stack(columns, 1) if columns else targets[:, :0]).numpy(), found
 
 
 def encode_sets(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:

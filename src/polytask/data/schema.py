@@ -17,6 +17,7 @@ from .columns import coded
 from .features import (
     CategoricalColumn,
     DroppedColumn,
+    EncodedColumn,
     FeatureColumn,
     NumericColumn,
     TextColumn,
@@ -41,6 +42,7 @@ class Schema:
         numeric: Columns of numbers.
         categorical: Columns of categories; they share one embedding table.
         text: Columns of free text; they share one hashed space, each with places of its own.
+        encoded: Columns of text or pictures that a pretrained encoder reads, see :mod:`polytask.pretrained`.
         dropped: Columns that say nothing.
         ignored: Columns that the user wants ignored.
         id_column: Column of row ids, or None.
@@ -59,6 +61,7 @@ class Schema:
     numeric: tuple[NumericColumn, ...] = ()
     categorical: tuple[CategoricalColumn, ...] = ()
     text: tuple[TextColumn, ...] = ()
+    encoded: tuple[EncodedColumn, ...] = ()
     dropped: tuple[DroppedColumn, ...] = ()
     ignored: tuple[str, ...] = ()
     id_column: str | None = None
@@ -79,6 +82,7 @@ class Schema:
         train: np.ndarray | None = None,
         column_kinds: Mapping[str, str] | None = None,
         text_settings: TextSettings | None = None,
+        encoded: str = "",
     ) -> Schema:
         """Learn the transformation.
 
@@ -91,8 +95,9 @@ class Schema:
             id_column: Column of row ids: no feature, and returned by :meth:`ids`.
             split_column: Column with the split: no feature.
             train: ``[n]`` bool, the training rows; by default all.
-            column_kinds: ``{column: "numeric" | "categorical" | "text"}`` where the user says otherwise.
+            column_kinds: ``{column: "numeric" | "categorical" | "text" | "image"}`` where the user says otherwise.
             text_settings: How text is hashed.
+            encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
 
         Raises:
             UserError: All problems of all columns at once.
@@ -114,7 +119,8 @@ class Schema:
         columns: list[FeatureColumn] = []
         for name in names:
             with collected(problems):
-                columns.append(fit_column(table[name], name, rows, (column_kinds or {}).get(name, ""), where=where))
+                kind = (column_kinds or {}).get(name, "")
+                columns.append(fit_column(table[name], name, rows, kind, where=where, encoded=encoded))
         with collected(problems):
             tasks = standardise_tasks(table, tasks, rows, where)
         raise_all(problems)
@@ -134,14 +140,14 @@ class Schema:
     @property
     def feature_names(self) -> list[str]:
         """Columns that the inputs are made of."""
-        columns: tuple[FeatureColumn, ...] = (*self.numeric, *self.categorical, *self.text)
+        columns: tuple[FeatureColumn, ...] = (*self.numeric, *self.categorical, *self.text, *self.encoded)
         return [column.name for column in columns]
 
     @property
     def word_columns(self) -> list[str]:
         """Features to read as words (``read_table(path, text=...)``), even if all of a file's look like numbers."""
         words = [column.name for column in self.categorical if not column.from_numbers]
-        return words + [column.name for column in self.text]
+        return words + [column.name for column in self.text] + [column.name for column in self.encoded]
 
     @property
     def numeric_width(self) -> int:
@@ -267,6 +273,7 @@ class Schema:
                 CategoricalColumn(**c | {"categories": tuple(c["categories"])}) for c in stored["categorical"]
             ),
             text=tuple(TextColumn(**column) for column in stored["text"]),
+            encoded=tuple(EncodedColumn(**column) for column in stored.get("encoded", ())),
             dropped=tuple(DroppedColumn(**column) for column in stored["dropped"]),
             ignored=tuple(stored["ignored"]),
             id_column=stored["id_column"],
@@ -276,5 +283,11 @@ class Schema:
 
 
 def _by_kind(columns: Sequence[FeatureColumn]) -> dict[str, Any]:
-    kinds = {"numeric": NumericColumn, "categorical": CategoricalColumn, "text": TextColumn, "dropped": DroppedColumn}
+    kinds = {
+        "numeric": NumericColumn,
+        "categorical": CategoricalColumn,
+        "text": TextColumn,
+        "encoded": EncodedColumn,
+        "dropped": DroppedColumn,
+    }
     return {name: tuple(column for column in columns if isinstance(column, kind)) for name, kind in kinds.items()}

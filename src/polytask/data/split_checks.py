@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -48,6 +49,9 @@ def check_split(
         column = wide[k].numpy() if wide and k in wide else values[:, k]
         labelled = ~np.isnan(column).reshape(len(column), -1).all(1)
         parts = [column[labelled & (codes == code)] for code in range(len(PARTS))]
+        if task.kind == "tags":  # every word counts
+            parts = [part[~np.isnan(part)] for part in (column[codes == code] for code in range(len(PARTS)))]
+            task = replace(task, kind="multiclass", metric="accuracy")
         at = f"{where}: task {task.name!r}"
         problems += [*_training(parts[0], at), *_measuring(task, parts[1], "validation", at)]
         warnings += [*_measuring(task, parts[2], "test", at), *_unseen(task, parts, at)]

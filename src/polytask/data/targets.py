@@ -16,6 +16,7 @@ from ..task import Task
 from .columns import coded, is_text, numbers, parse
 from .label_sets import encode_sets
 from .problems import collected
+from .tags import encode_cells
 
 #: The ignore index of class targets: "no label here".
 IGNORE = "-100"
@@ -24,8 +25,8 @@ IGNORE = "-100"
 def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False) -> Tensor:
     """``[n, K]`` float32: class indices or ``(y - center) / scale``, NaN where there is no label.
 
-    Of a target whose cells are sets of labels it says only whether there is one (0); the sets are
-    :func:`~polytask.data.encode_label_sets`.
+    Of a target whose cells are sets of labels, or tags, it says only whether there is one (0); the sets are
+    :func:`~polytask.data.encode_label_sets`, the tags :func:`~polytask.data.encode_tags`.
 
     Args:
         table: Has one column per task, of the task's name.
@@ -51,7 +52,7 @@ def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "tabl
                 hint = did_you_mean(task.name, table.column_names)
                 problems.append(f"{where}: target column {task.name!r} is missing; {hint}")
             continue
-        encode = {"regression": _values, "multilabel": _any_set}.get(task.kind, _classes)
+        encode = {"regression": _values, "multilabel": _any_set, "tags": _any_tag}.get(task.kind, _classes)
         with collected(problems):
             matrix[:, k] = encode(table[task.name], task, f"{where}: target {task.name!r}")
     raise_all(problems)
@@ -105,6 +106,10 @@ def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
 
 def _any_set(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     return np.where(np.isnan(encode_sets(column, task, at)[:, 0]), np.nan, 0.0)
+
+
+def _any_tag(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    return np.where(np.isnan(encode_cells(column, task, at)).all(1), np.nan, 0.0)
 
 
 def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:

@@ -124,6 +124,16 @@ class MultiTaskModel(nn.Module):
         """Parameters that several tasks share and that train."""
         return [parameter for parameter in self.shared_module().parameters() if parameter.requires_grad]
 
+    def rate_factors(self) -> dict[nn.Parameter, float]:
+        """Factors of the learning rate of parameters for which a part of the encoder asks for another, by a method
+        ``rate_factors`` that gives them by name."""
+        return {
+            part.get_parameter(name): factor
+            for part in self.encoder.modules()
+            if callable(ask := getattr(part, "rate_factors", None))
+            for name, factor in ask().items()
+        }
+
     def task_parameters(self, task: int) -> list[TaskPart]:
         """Parameters with the rows of them that belong to one task (by its position) alone, its head included."""
         own = self.encoder.task_parameters(task) if isinstance(self.encoder, TaskEncoder) else []

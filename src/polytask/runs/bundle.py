@@ -18,12 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ..config import Config
-from ..data import Rows, Schema, cell_of
+from ..data import Rows, Schema, cell_of, tags_of
 from ..errors import UserError
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
-from ..models.encoders import MLP
+from ..models.encoders import HF, MLP
+from ..pretrained import texts_of
 from ..training.evaluation import task_metric, task_outputs, task_targets
+from .encoded import EncodedColumns
 from .encoders import make_network
 from .folder import RunFolder, stored_metadata
 
@@ -65,13 +67,20 @@ def load_network(folder: Path, schema: Schema, schema_file: Path) -> tuple[Multi
     by_name = {task.name: task for task in schema.tasks}
     try:
         tasks = [by_name[name] for name in metadata["tasks"]]
-        made = MLP(**metadata["model"]), metadata["encoder"]
+        made = MLP(**metadata["model"]), _kept(metadata["encoder"], schema_file.parent)
         model = make_network(schema, tasks, *made, 0, metadata["sharing"], metadata["sharing_options"])
         model.load_state_dict(load_file(weights))
         return model, [by_name[name].name for name in metadata["serves"]]
     except (KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as error:
         raise UserError(f"{folder / METADATA}: damaged: it does not fit its weights or the schema "
                         f"({error!r}); restore the file or make the run again") from None  # fmt: skip
+
+
+def _kept(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[str, Any] | None:
+    """A pretrained encoder as the run keeps it; any other as it is."""
+    if not isinstance(encoder, dict) or encoder.get("name") != HF.name:
+        return encoder
+    return encoder | {HF.argument: str(RunFolder(run).encoder)}
 
 
 @dataclass(frozen=True)
@@ -83,12 +92,14 @@ class Bundle:
         networks: Networks in order.
         serves: Number of the network for every task.
         sources: Feature columns of each data set if there were several.
+        encoded: Columns that a pretrained encoder reads, if there is one.
     """
 
     schema: Schema
     networks: tuple[MultiTaskModel, ...]
     serves: dict[str, int]
     sources: tuple[tuple[str, ...], ...] = ()
+    encoded: EncodedColumns | None = None
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
@@ -115,7 +126,25 @@ class Bundle:
         missing = [task.name for task in schema.tasks if task.name not in serves]
         if missing:
             raise UserError(f"{run.networks}: no network for {', '.join(missing)}; make the run again")
-        return cls(schema, tuple(networks), serves, tuple(tuple(columns) for columns in stored.get("sources", ())))
+        sources = tuple(tuple(columns) for columns in stored.get("sources", ()))
+        encoded = EncodedColumns.load(run.encoder) if schema.encoded else None
+        return cls(schema, tuple(networks), serves, sources, encoded)
+
+    def inputs(self, table: pa.Table, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:
+        """What the networks take, for the rows of a table.
+
+        Args:
+            table: Has the columns of the training table.
+            folder: To which paths of pictures are relative; that of the process by default.
+            where: Name of the table in messages.
+
+        Raises:
+            UserError: If columns are missing, or do not hold what they did.
+        """
+        inputs: dict[str, Any] = self.schema.encode_inputs(table, where=where)
+        if self.encoded is not None:
+            inputs |= self.encoded.inputs(table, folder=folder or Path(), where=where)
+        return inputs
 
     def outputs(self, inputs: Any, n: int) -> dict[str, torch.Tensor]:
         """Raw outputs of every task, ``[n]`` or ``[n, C]``."""
@@ -126,15 +155,18 @@ class Bundle:
                 found[model.tasks[position].name] = output
         return found
 
-    def predict(self, table: pa.Table, *, where: str = "table") -> pa.Table:
+    def predict(self, table: pa.Table, *, folder: Path | None = None, where: str = "table") -> pa.Table:
         """One row per input row, in order: the row id if there is one, then per task the value or class and, for
         classes, the probabilities as ``<task>_p_<class>``. Of sets of labels the value is the set of the likely ones,
-        as in a table to train on (``a;b``, or ``;`` for none), and every label has its own probability.
+        as in a table to train on (``a;b``, or ``;`` for none), and every label has its own probability. Of tags it is
+        the likely tag of every word (``O B-city``).
+
+        Args: see :meth:`inputs`.
 
         Raises:
             UserError: If the table does not have the columns of the training table.
         """
-        inputs = self.schema.encode_inputs(table, where=where)
+        inputs = self.inputs(table, folder=folder, where=where)
         columns: dict[str, Any] = {}
         ids = self.schema.ids(table, where=where) if self.schema.id_column in table.column_names else None
         if ids is not None:
@@ -144,6 +176,10 @@ class Bundle:
             predicted = task.definition.predict(outputs[task.name]).cpu()
             if task.kind == "regression":
                 columns[task.name] = predicted.double().numpy() * task.scale + task.center
+                continue
+            if task.kind == "tags":
+                texts = texts_of(table, self.schema.encoded[0].name)
+                columns[task.name] = pa.array(tags_of(predicted.argmax(-1).numpy(), task.classes, texts), pa.string())
                 continue
             shares = torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
             labels = np.array(task.classes, dtype=object)

@@ -36,6 +36,7 @@ class RunFolder:
         self.affinity = path / "affinity.json"
         self.selection = path / "selection.json"
         self.schema = path / "schema.json"
+        self.encoder = path / "encoder"
         self.split = path / "split.parquet"
         self.report = path / "report.html"
         self.networks = path / "networks"
@@ -65,7 +66,7 @@ class RunFolder:
         try:
             write_json(run.state, state)
             write_bytes(run.config, config.beside(path).to_yaml().encode())
-            data.save(run.schema, run.split)
+            data.save(run.schema, run.split, run.encoder)
             run.log.rewind(0)
             rows = {part: len(part_rows) for part, part_rows in data.rows.items()}
             run.log.write("start", rows=rows, data=config.data_name, warnings=list(data.warnings))

@@ -17,8 +17,10 @@ from ..data import (
     Schema,
     check_split,
     encode_label_sets,
+    encode_tags,
     encode_targets,
     find_leaks,
+    for_words,
     label_columns,
     load_split,
     make_split,
@@ -28,7 +30,11 @@ from ..data import (
     split_from_column,
 )
 from ..data.arrays import is_arrays
+from ..errors import UserError
+from ..models.encoders import HF
+from ..pretrained import per_word, texts_of
 from ..task import Task
+from .encoded import EncodedColumns
 from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
@@ -54,21 +60,66 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     inferred, roles = judge_columns(config, table, where)
     tasks = tuple(found.task for found in inferred)
     labels = encode_targets(table, tasks, where=where)
-    wide = encode_label_sets(table, tasks, where=where)
+    wide = encode_label_sets(table, tasks, where=where) | encode_tags(table, tasks, where=where)
     split = _split(config, table, *label_columns(labels, wide, tasks), stored_split, where)
     warnings = check_split(split, labels.numpy(), tasks, where=where, wide=wide)
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles, **learnt_for_encoder(config))
     warnings += find_leaks(table, schema)
-    everything = Rows.from_matrix(schema.encode_inputs(table, where=where), schema.encode_targets(table, where=where))
+    inputs = schema.encode_inputs(table, where=where)
+    encoded = None
+    if isinstance(encoder := config.named_encoder, HF):
+        device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+        encoded = EncodedColumns.fit(encoder, schema, table, split == 0, where=where, device=device)
+        encoded, found = encoded.fitted(table, split == 0, folder=common_folder(paths, encoded), where=where)
+        inputs |= found
+    wide |= tags_for_words(table, schema, where=where)
+    everything = Rows.from_matrix(inputs, schema.encode_targets(table, where=where))
     everything = replace(everything, wide=wide)
     if config.sample_weight is not None:
         everything = everything.with_weights(sample_weights(table, config.sample_weight, config.targets, where=where))
     if len(paths) > 1:
         everything = replace(everything, source=torch.from_numpy(source))
     rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}
-    columns = [source_features(schema, path) for path in paths] if len(paths) > 1 else []
+    of_sources = [source_features(schema, path) for path in paths] if len(paths) > 1 else []
     ids = schema.ids(table, where=where)
-    return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), columns)
+    return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), of_sources, encoded)
+
+
+def tags_for_words(
+    table: pa.Table, schema: Schema, *, where: str = "table", partial: bool = False
+) -> dict[int, torch.Tensor]:
+    """Targets of tasks with a tag per word, by their positions, with a place for every word of the text.
+
+    Args:
+        table: The table.
+        schema: Its schema; words are those of the first column that its pretrained encoder reads.
+        where: Name of the table in messages.
+        partial: Whether the target's column may be absent.
+
+    Raises:
+        UserError: If no pretrained encoder reads a text, or tags and words do not go together.
+    """
+    if not per_word(schema.tasks):
+        return {}
+    if not schema.encoded:
+        names = ", ".join(task.name for task in schema.tasks if task.definition.items)
+        raise UserError(f"{where}: target {names} has a tag for every word, and needs an encoder of texts that sees "
+                        "words; give encoder: hf:FOLDER, and a column of text")  # fmt: skip
+    tags = encode_tags(table, schema.tasks, where=where, partial=partial)
+    return for_words(tags, texts_of(table, schema.encoded[0].name), schema.tasks, where=where)
+
+
+def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
+    """The folder that paths of pictures are relative to.
+
+    Raises:
+        UserError: If tables with pictures lie in several.
+    """
+    folders = {Path(path).resolve().parent for path in paths}
+    if encoded.checkpoint.reads == "image" and len(folders) > 1:
+        raise UserError(f"data: tables with paths of pictures have to lie in one folder, found {len(folders)}; "
+                        "put them side by side")  # fmt: skip
+    return folders.pop()
 
 
 def source_features(schema: Schema, path: str) -> list[str]:

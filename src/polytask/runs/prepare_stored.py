@@ -30,6 +30,7 @@ from ..data import (
 )
 from ..data.stored import load
 from ..errors import UserError, raise_all
+from ..models.encoders import HF
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 
 #: Rows that statistics of the columns are taken from.
@@ -55,6 +56,10 @@ def wants_streaming(config: Config) -> bool:
             f"stream: only a single Parquet file can be read while training, found {config.data_name}; convert it "
             "(pyarrow.parquet.write_table), or leave stream out"
         )
+    if isinstance(config.named_encoder, HF):
+        if config.stream is True:
+            raise UserError("stream: texts and pictures are held in memory; leave stream out")
+        return False
     if config.stream != "auto" or not possible or not path.is_file():
         return config.stream is True
     try:

@@ -26,6 +26,7 @@ from ..data.arrays import MANIFEST
 from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
+from .encoded import EncodedColumns
 
 #: Characters of a line that says how columns were understood; tables can have thousands of columns.
 LONGEST_LINE = 240
@@ -44,6 +45,7 @@ class Prepared:
         warnings: What the user should know.
         fingerprint: SHA-256 of the file.
         source_columns: Feature columns of each data set if there are several.
+        encoded: Columns that a pretrained encoder reads, if there is one.
     """
 
     schema: Schema
@@ -54,6 +56,7 @@ class Prepared:
     warnings: list[str]
     fingerprint: str
     source_columns: list[list[str]] = field(default_factory=list)
+    encoded: EncodedColumns | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -70,19 +73,23 @@ class Prepared:
             lines.append(f"  {task.name}: {task.kind};{classes} {found.reason}; metric {task.metric}{weight}")
         lines.append("features:")
         lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
+        if self.encoded:
+            lines.append(f"  {self.encoded.describe(sum(map(len, self.rows.values())))}")
         sizes = ", ".join(
             f"{part} {len(rows):,}{' (read while training)' if rows.stored else ''}" for part, rows in self.rows.items()
         )
         sampled = "; kinds and statistics of columns are those of a sample" if self.rows["train"].stored else ""
         return [*lines, f"rows: {sizes}{sampled}"]
 
-    def save(self, schema: Path, split: Path) -> None:
-        """Write the transformation and the split."""
+    def save(self, schema: Path, split: Path, encoder: Path) -> None:
+        """Write the transformation, with a pretrained encoder that it uses, and the split."""
         stored = self.schema.to_dict()
         if self.source_columns:
             stored["sources"] = self.source_columns
         write_json(schema, stored)
         save_split(split, self.split, self.ids)
+        if self.encoded:
+            self.encoded.save(encoder)
 
 
 def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[InferredTask, ...], dict[str, Any]]:

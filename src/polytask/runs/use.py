@@ -13,6 +13,7 @@ from ..data import Rows, encode_label_sets, read_table, require_rows, table_piec
 from ..display import Display
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
+from .prepare import tags_for_words
 from .results import number
 
 #: Bytes of a file up to which it is read at once.
@@ -29,7 +30,7 @@ def predict_table(run: Path, data: Path, out: Path, display: Display) -> int:
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
     bundle = _of_a_table(run)
     pieces = _pieces(bundle, data, display)
-    return write_predictions(out, (bundle.predict(piece, where=data.name) for piece in pieces))
+    return write_predictions(out, (bundle.predict(piece, folder=data.parent, where=data.name) for piece in pieces))
 
 
 def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
@@ -44,10 +45,12 @@ def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
     if not names:
         targets = ", ".join(task.name for task in bundle.schema.tasks)
         raise UserError(f"{data}: none of the targets is a column; expected at least one of {targets}")
-    inputs = bundle.schema.encode_inputs(table, where=data.name)
+    inputs = bundle.inputs(table, folder=data.parent, where=data.name)
     tasks = bundle.schema.tasks
     rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=data.name, partial=True))
-    rows = replace(rows, wide=encode_label_sets(table, tasks, where=data.name, partial=True))
+    wide = encode_label_sets(table, tasks, where=data.name, partial=True)
+    wide |= tags_for_words(table, bundle.schema, where=data.name, partial=True)
+    rows = replace(rows, wide=wide)
     values = bundle.evaluate(rows, names)
     counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
     return {

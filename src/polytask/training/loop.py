@@ -119,7 +119,7 @@ class Training:
         balancer.to(self.fabric.device)
         check_balancer(balancer, model)
         balancer.attach(model.shared_module())
-        self.optimizer = make_optimizer(model.parameters(), self.settings)
+        self.optimizer = make_optimizer(model.parameters(), self.settings, model.rate_factors())
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
         self.average = AveragedModel(self.model, self.settings.ema) if self.settings.ema else None

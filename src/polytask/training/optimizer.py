@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +14,34 @@ from ..models import TaskPart
 from .settings import TrainingSettings
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> Optimizer:
-    """The optimiser of ``settings``, with fused kernels."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+def make_optimizer(
+    parameters: Iterable[nn.Parameter],
+    settings: TrainingSettings,
+    factors: Mapping[nn.Parameter, float] | None = None,
+) -> Optimizer:
+    """The optimiser of ``settings``, with fused kernels.
+
+    Args:
+        parameters: Those that train, and others.
+        settings: Method, learning rate, decay.
+        factors: Factors of the learning rate; 1 for parameters that are not in it.
+    """
+    trained = _groups([parameter for parameter in parameters if parameter.requires_grad], settings, factors or {})
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "sgd":
         return SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True)
     method = AdamW if settings.optimizer == "adamw" else Adam
     return method(trained, lr=rate, weight_decay=decay, fused=True)
+
+
+def _groups(
+    trained: list[nn.Parameter], settings: TrainingSettings, factors: Mapping[nn.Parameter, float]
+) -> list[dict[str, Any]]:
+    """Parameters of equal learning rate together, in the order in which these appear."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in trained:
+        groups.setdefault(factors.get(parameter, 1.0), []).append(parameter)
+    return [{"params": members, "lr": factor * settings.learning_rate} for factor, members in groups.items()]
 
 
 @contextmanager

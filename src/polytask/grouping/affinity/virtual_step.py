@@ -90,6 +90,12 @@ def _follow(optimizer: Optimizer, shared: Sequence[Tensor], gradients: Sequence[
     return [twins[id(parameter)].detach() for parameter in shared]
 
 
+def learning_rates(optimizer: Optimizer, parameters: Sequence[Tensor]) -> list[float]:
+    """The learning rate of every parameter."""
+    of_group = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
+    return [of_group[id(parameter)] for parameter in parameters]
+
+
 def shared_learning_rate(optimizer: Optimizer, shared: Callable[[], Sequence[Tensor]]) -> float:
     """The learning rate of the shared parameters, which are asked for only if they can differ in it.
 
@@ -98,11 +104,10 @@ def shared_learning_rate(optimizer: Optimizer, shared: Callable[[], Sequence[Ten
     """
     if len(optimizer.param_groups) == 1:
         return float(optimizer.param_groups[0]["lr"])
-    wanted = {id(parameter) for parameter in shared()}
-    rates = {float(g["lr"]) for g in optimizer.param_groups if any(id(p) in wanted for p in g["params"])}
+    rates = set(learning_rates(optimizer, shared()))
     if len(rates) != 1:
         raise UserError(
-            f"affinity: first-order affinity and divide_by_lr need one learning rate for all shared parameters, found "
-            f"{sorted(rates)}; choose estimator lookahead"
+            f"affinity: this estimator and divide_by_lr need one learning rate for all shared parameters, found "
+            f"{sorted(rates)}; choose estimator gramian or lookahead, without divide_by_lr"
         )
     return rates.pop()

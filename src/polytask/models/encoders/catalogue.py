@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from ...errors import UserError, did_you_mean
 from ...extras import require
 from .encoder import Encoder
+from .hf import HF
 from .mlp import MLP
 
 #: All encoders that are chosen by name.
-ENCODERS: dict[str, type[Encoder]] = {kind.name: kind for kind in (MLP,)}
+ENCODERS: dict[str, type[Encoder]] = {kind.name: kind for kind in (MLP, HF)}
 
 #: A name, ``name:argument``, ``{name: ..., its options}``, or a class of the user's.
 Spec = str | Mapping[str, Any]

@@ -97,7 +97,8 @@ class OnlineDistillation(Callback):
         self._device, self._seed = training.fabric.device, training.seed
         self.teachers = self._make_teachers(training).to(self._device)
         self.objectives = [Objective(teacher.heads.groups, 1) for teacher in self._each()]
-        self.optimizer = make_optimizer(self.teachers.parameters(), training.settings)
+        factors = {p: factor for teacher in self._each() for p, factor in teacher.rate_factors().items()}
+        self.optimizer = make_optimizer(self.teachers.parameters(), training.settings, factors)
         self._taps = [Taps(network.encoder, self.layers) for network in (model, *self._each())]
         generator = torch.Generator().manual_seed(self._seed)
         shares = torch.rand(len(self._taps[0].modules), len(training.tasks), generator=generator)

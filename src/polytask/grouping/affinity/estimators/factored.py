@@ -18,7 +18,7 @@ from ....processes import sum_over_processes, world_size
 from ..factored_gramian import JacobianProducts, by_sign, chosen_rows, factored_gramian, jacobian_products
 from ..layers import Call, followed_share, watched
 from ..lookahead import affinity_of_gramian
-from ..virtual_step import shared_learning_rate
+from ..virtual_step import learning_rates, shared_learning_rate
 from .estimator import Estimator, Moment, Sample
 
 #: Layers that the estimate follows must hold this share of the encoder's parameters.
@@ -63,6 +63,8 @@ class Factored(Estimator):
             return "the tasks' heads are not one linear layer on a common representation"
         if heads.wide.out_features > MOST_OUTPUTS:
             return f"the tasks have {heads.wide.out_features} outputs together, more than {MOST_OUTPUTS}"
+        if len(set(learning_rates(moment.optimizer, moment.model.shared_parameters()))) > 1:
+            return "the shared parameters have several learning rates"
         encoder = moment.model.encoder
         with torch.no_grad(), _evaluating(encoder), watched(encoder) as calls:
             features = moment.model.features(_first_rows(moment.inputs, 1))

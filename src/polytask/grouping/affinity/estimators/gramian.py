@@ -9,15 +9,15 @@ from ....balancing.gradients import Dense, gramian, rows_at_representation, shar
 from ....errors import UserError, did_you_mean
 from ....processes import sum_over_processes, world_size
 from ..lookahead import affinity_of_falls, affinity_of_gramian, first_order_falls
-from ..virtual_step import LOOKAHEADS, shared_learning_rate, virtual_step
+from ..virtual_step import LOOKAHEADS, learning_rates, shared_learning_rate, virtual_step
 from .estimator import Estimator, Moment, Sample
 
 
 class Gramian(Estimator):
     """To first order ``g_j (theta - theta_i) / L_j``: the gradient of task j along the step that task i would take.
 
-    For plain gradient descent that is ``lr g_i g_j / L_j``. K backward passes through the shared part per sample; the
-    training's own forward pass serves.
+    For plain gradient descent that is ``lr g_i g_j / L_j``, with the learning rate of each parameter. K backward passes
+    through the shared part per sample; the training's own forward pass serves.
 
     Args:
         lookahead: The step: ``sgd`` (without weight decay), or, at its present state and scaling, that of SGD with
@@ -47,8 +47,11 @@ class Gramian(Estimator):
         rows = shared_rows(losses.values, common, shared)
         products = gramian([Dense(row) for row in rows])
         if self.lookahead == "sgd":
-            rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
-            return Sample(affinity_of_gramian(products, losses.means, rate), losses.present, gramian=products)
+            rates = learning_rates(moment.optimizer, shared)
+            if len(set(rates)) == 1:
+                return Sample(affinity_of_gramian(products, losses.means, rates[0]), losses.present, gramian=products)
+            scaled = gramian([Dense(row * rate**0.5) for row, rate in zip(rows, rates, strict=True)])
+            return Sample(affinity_of_gramian(scaled, losses.means, 1.0), losses.present, gramian=products)
         step = virtual_step(self.lookahead, moment.optimizer, shared)
         affinity = affinity_of_falls(first_order_falls(rows, shared, step, null=self.null), losses.means)
         if not self.null:

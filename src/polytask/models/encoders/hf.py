@@ -1,0 +1,70 @@
+"""Pretrained encoders of texts and pictures, from Hugging Face's transformers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from torch import nn
+
+from ...data import Schema
+from ...pretrained import PretrainedEncoder, make_body, open_checkpoint, per_word
+from ..table_encoder import TableEncoder
+from .encoder import Encoder
+
+#: Default factor of the learning rate of a body that trains.
+RATE = 0.05
+
+
+class HF(Encoder):
+    """A pretrained network for a column of text (two: sentence pairs) or of pictures; see ``docs/text-and-images.md``.
+
+    Frozen: its features are computed once, and layers above them train, together with the table's other columns. With
+    ``tune: full`` it trains with the heads; features of other columns stand beside its own.
+    """
+
+    name: ClassVar[str] = "hf"
+    extra: ClassVar[str] = "text"
+    packages: ClassVar[tuple[str, ...]] = ("transformers",)
+    sharing: ClassVar[tuple[str, ...]] = ("hard",)
+    argument: ClassVar[str] = "source"
+
+    source: str = Field(min_length=1, description="folder of a checkpoint, or its name on the Hugging Face hub")
+    tune: Literal["frozen", "full"] = Field("frozen", description="frozen: its features are computed once; or full")
+    pooling: Literal["mean", "cls"] = Field("mean", description="mean of all tokens or places, or the first token")
+    max_length: int | None = Field(None, ge=4, description="most tokens of a text; null: what training rows need")
+    size: int | None = Field(None, ge=8, description="height and width of pictures; null: the checkpoint's")
+    rate: float = Field(RATE, gt=0, description="tune full: its learning rate, as a factor of learning_rate")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="tune full: factor of the rate from layer to layer")
+    hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="layers above frozen features, or columns")
+    embedding: int = Field(8, ge=1, description="length of a category's vector")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> HF:
+        if self.tune == "frozen" and (self.rate, self.layer_decay) != (RATE, 1.0):
+            raise ValueError("rate and layer_decay have an effect only with tune: full")
+        return self
+
+    @property
+    def frozen(self) -> bool:
+        """Its features are inputs."""
+        return self.tune == "frozen"
+
+    def schema_options(self) -> dict[str, Any]:
+        return {"encoded": open_checkpoint(self.source).reads}
+
+    def build(self, schema: Schema) -> nn.Module:
+        checkpoint, items = open_checkpoint(self.source), per_word(schema.tasks)
+        others = (schema.numeric_width, schema.categories, len(schema.categorical), schema.text_width)
+        layers: dict[str, Any] = {"hidden": self.hidden, "embedding": self.embedding, "dropout": self.dropout}
+        return PretrainedEncoder(
+            None if self.frozen else make_body(checkpoint, self.pooling, items=items),
+            checkpoint.width,
+            TableEncoder(*others, **layers) if any(others) else None,
+            hidden=self.hidden if self.frozen else (),
+            dropout=self.dropout,
+            items=items,
+            rate=self.rate,
+            layer_decay=self.layer_decay,
+        )

@@ -1,0 +1,28 @@
+"""Pretrained networks of texts and pictures as encoders: what they read, and their features."""
+
+from .body import Body, ImageBody, TextBody, make_body
+from .checkpoint import KEPT, Checkpoint, open_checkpoint
+from .encoder import VECTORS, PretrainedEncoder
+from .frozen import Moments, frozen_features
+from .pictures import PictureReader
+from .tokens import TextReader, choose_length, encode, per_word, texts_of
+
+__all__ = [
+    "KEPT",
+    "VECTORS",
+    "Body",
+    "Checkpoint",
+    "ImageBody",
+    "Moments",
+    "PictureReader",
+    "PretrainedEncoder",
+    "TextBody",
+    "TextReader",
+    "choose_length",
+    "encode",
+    "frozen_features",
+    "make_body",
+    "open_checkpoint",
+    "per_word",
+    "texts_of",
+]

@@ -1,0 +1,222 @@
+"""The columns of a table that a pretrained encoder reads, as inputs of a network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ..data import Schema
+from ..errors import UserError
+from ..files import read_json, write_bytes, write_json
+from ..models.encoders import HF
+from ..pretrained import (
+    KEPT,
+    VECTORS,
+    Body,
+    Checkpoint,
+    Moments,
+    PictureReader,
+    TextReader,
+    choose_length,
+    encode,
+    frozen_features,
+    make_body,
+    open_checkpoint,
+    per_word,
+    texts_of,
+)
+
+MOMENTS = "moments.safetensors"
+#: Rows of which pictures are decoded at a time where only their features are kept.
+BLOCK = 512
+#: Training rows of which the length of texts is found.
+SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class EncodedColumns:
+    """Texts or pictures of a table as what a network takes: tokens, pictures, or the features of a frozen body.
+
+    Attributes:
+        encoder: As configured.
+        checkpoint: The encoder.
+        reader: From cells to tensors.
+        moments: Of frozen features over the training rows.
+        note: What the user should know, such as the share of rows that are cut.
+        device: Where frozen features are computed.
+    """
+
+    encoder: HF
+    checkpoint: Checkpoint
+    reader: TextReader | PictureReader
+    moments: Moments | None = None
+    note: str = ""
+    device: str = "cpu"
+
+    @classmethod
+    def fit(
+        cls,
+        encoder: HF,
+        schema: Schema,
+        table: pa.Table,
+        train: np.ndarray,
+        *,
+        where: str = "table",
+        device: str = "cpu",
+    ) -> EncodedColumns:
+        """Learn what the training rows need: the length of texts.
+
+        Args:
+            encoder: As configured.
+            schema: Says which columns are to be read so.
+            table: All rows.
+            train: ``[n]`` bool, the training rows.
+            where: Name of the table in messages.
+            device: Where frozen features are computed.
+
+        Raises:
+            UserError: If the checkpoint cannot be used, or does not fit the columns.
+        """
+        checkpoint = open_checkpoint(encoder.source)
+        if checkpoint.kept and not encoder.frozen:
+            raise UserError(f"encoder: {encoder.source} belongs to a run, whose networks have its weights; give the "
+                            "checkpoint that the run began with")  # fmt: skip
+        names = tuple(column.name for column in schema.encoded)
+        most = 2 if checkpoint.reads == "text" else 1
+        if not 1 <= len(names) <= most:
+            what = "text (two: a pair)" if most == 2 else "paths of pictures"
+            remedy = "ignore the others" if names else f"state its kind: column_kind: {{COLUMN: {checkpoint.reads}}}"
+            reads = "one or two columns" if most == 2 else "one column"
+            raise UserError(f"{where}: encoder hf:{encoder.source} reads {reads} of {what}, found "
+                            f"{', '.join(names) or 'none'}; {remedy}")  # fmt: skip
+        if checkpoint.reads == "image":
+            size = encoder.size or _size(checkpoint)
+            return cls(encoder, checkpoint, PictureReader(names[0], size), device=device)
+        words = per_word(schema.tasks)
+        tokenizer = checkpoint.tokenizer(words=words)
+        rows = table.select(list(names)).take(np.flatnonzero(train)[:SAMPLE])
+        encodings = encode([texts_of(rows, name) for name in names], tokenizer, None, words=words)
+        lengths = np.array([len(encoding.ids) for encoding in encodings])
+        longest = checkpoint.longest(tokenizer)
+        if encoder.max_length is not None and encoder.max_length > longest:
+            raise UserError(f"encoder: max_length {encoder.max_length} is more than {encoder.source} takes: {longest}")
+        length = encoder.max_length or choose_length(lengths, longest, all_of=words)
+        cut = float((lengths > length).mean()) if len(lengths) else 0.0
+        note = f"up to {length} tokens, {100 * cut:.1f} % of the training rows are cut"
+        return cls(encoder, checkpoint, TextReader(names, length, words), note=note, device=device)
+
+    @property
+    def frozen(self) -> bool:
+        """The body does not train: its features are the inputs."""
+        return self.encoder.frozen
+
+    def fitted(self, table: pa.Table, train: np.ndarray, **options: Any) -> tuple[EncodedColumns, dict[str, Tensor]]:
+        """The same with the moments of frozen features over the training rows, and the inputs of all rows.
+
+        Args:
+            table: All rows.
+            train: ``[n]`` bool, the training rows.
+            **options: See :meth:`inputs`.
+        """
+        found = self.inputs(table, **options)
+        if not self.frozen:
+            return self, found
+        moments = Moments.of(found[VECTORS][torch.from_numpy(np.flatnonzero(train))])
+        moments.standardise(found[VECTORS])
+        return replace(self, moments=moments), found
+
+    def inputs(self, table: pa.Table, *, folder: Path, where: str = "table") -> dict[str, Tensor]:
+        """Inputs of a table's rows.
+
+        Args:
+            table: Has the columns.
+            folder: That of the table, to which paths are relative.
+            where: Name of the table in messages.
+
+        Returns:
+            What the reader gives (``tokens`` and what belongs to them, or ``pictures``); of a frozen body ``vectors``
+            ``[n, D]``, or ``[n, 1 + W, D]`` with a task per word.
+        """
+        if not self.frozen:
+            return self._read(table, folder, where)
+        if isinstance(self.reader, TextReader):
+            vectors = frozen_features(self._body, self._read(table, folder, where), self.device)
+        else:
+            starts = range(0, max(1, table.num_rows), BLOCK)
+            blocks = [self._read(table.slice(start, BLOCK), folder, where) for start in starts]
+            vectors = torch.cat([frozen_features(self._body, block, self.device) for block in blocks])
+        return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
+
+    def _read(self, table: pa.Table, folder: Path, where: str) -> dict[str, Tensor]:
+        if isinstance(self.reader, PictureReader):
+            return {"pictures": self.reader(table, folder, where=where)}
+        return self.reader(table, self._tokenizer)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        assert isinstance(self.reader, TextReader)
+        return self.checkpoint.tokenizer(words=self.reader.words)
+
+    @cached_property
+    def _body(self) -> Body:
+        words = isinstance(self.reader, TextReader) and self.reader.words
+        return make_body(self.checkpoint, self.encoder.pooling, items=words)
+
+    def describe(self, rows: int) -> str:
+        """A line that says what becomes of the columns.
+
+        Args:
+            rows: Of the table, for the memory that pictures take.
+        """
+        names = self.reader.columns if isinstance(self.reader, TextReader) else (self.reader.column,)
+        how = "frozen: its features are computed once" if self.frozen else "trained with the rest"
+        note = self.note
+        if isinstance(self.reader, PictureReader):
+            note = f"{self.reader.size} x {self.reader.size} pixels"
+            note += "" if self.frozen else f", {self.reader.bytes(rows) / 2**20:.1f} MiB in memory"
+        return f"{self.checkpoint.kind} {self.encoder.source} reads {', '.join(names)} ({how}; {note})"
+
+    def save(self, folder: Path) -> None:
+        """Write all that reading other tables takes; the weights of a body that trains are with the networks."""
+        self.checkpoint.copy_to(folder, weights=self.frozen)
+        if self.moments is not None:
+            write_bytes(folder / MOMENTS, save({"center": self.moments.center, "scale": self.moments.scale}))
+        kind = "text" if isinstance(self.reader, TextReader) else "image"
+        stored = {"encoder": self.encoder.model_dump(), "reads": kind, "reader": asdict(self.reader)}
+        write_json(folder / KEPT, stored)
+
+    @classmethod
+    def load(cls, folder: Path) -> EncodedColumns:
+        """What :meth:`save` wrote.
+
+        Raises:
+            UserError: If it is damaged.
+        """
+        try:
+            stored = read_json(folder / KEPT)
+            encoder = HF(**stored["encoder"])
+            moments = Moments(**load_file(folder / MOMENTS)) if (folder / MOMENTS).exists() else None
+            reader: TextReader | PictureReader
+            if stored["reads"] == "text":
+                reader = TextReader(**stored["reader"] | {"columns": tuple(stored["reader"]["columns"])})
+            else:
+                reader = PictureReader(**stored["reader"])
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise UserError(f"{folder}: damaged ({error}); restore it or make the run again") from None
+        return cls(encoder, open_checkpoint(str(folder)), reader, moments)
+
+
+def _size(checkpoint: Checkpoint) -> int:
+    """Height and width of pictures that a checkpoint was made for."""
+    said = checkpoint.pictures().get("size")
+    found = (said.get("height") or said.get("shortest_edge")) if isinstance(said, dict) else said
+    found = checkpoint.config.get("image_size") or found or 224
+    return int(found[0] if isinstance(found, list) else found)
