@@ -37,12 +37,13 @@ class Factored(Estimator):
 
     Args:
         rows: Samples whose Jacobians are taken; those that matter most are preferred.
-        refresh: Steps between such samplings. Default: 40, and no fewer than twice the outputs of all tasks.
+        refresh: Steps between such samplings. Default: a tenth of the steps so far, as Jacobians change most at the
+            beginning and a short training has few samplings; at least 4, at most 40 or twice the outputs of all tasks.
     """
 
     name = "factored"
 
-    def __init__(self, rows: int = 32, refresh: int | None = None) -> None:
+    def __init__(self, rows: int = 64, refresh: int | None = None) -> None:
         if rows < 1 or (refresh is not None and refresh < 1):
             raise UserError(f"affinity: rows and refresh must be at least 1, found rows={rows}, refresh={refresh}")
         self.rows, self.refresh = rows, refresh
@@ -104,7 +105,7 @@ class Factored(Estimator):
             return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
 
     def _due(self, step: int, outputs: int) -> bool:
-        wait = max(40, 2 * outputs) if self.refresh is None else self.refresh
+        wait = min(max(4, step // 10), max(40, 2 * outputs)) if self.refresh is None else self.refresh
         return self._refreshed is None or step - self._refreshed >= wait
 
     def state_dict(self) -> dict[str, Any]:
