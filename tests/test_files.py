@@ -1,6 +1,9 @@
 """Files are whole or absent, and trees come back as they were."""
 
+import errno
 import math
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from polytask.files import (
     load_tree,
     read_json,
     replaced,
+    reserve,
     rng_state,
     save_tree,
     set_rng_state,
@@ -40,6 +44,27 @@ def test_a_failure_while_writing_leaves_the_old_file_and_no_temporary(tmp_path, 
         raise failure
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
+
+
+def test_content_and_name_are_on_the_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink().name))
+    write_bytes(tmp_path / "file", b"new")
+    assert synced == [f".file.{os.getpid()}.tmp", tmp_path.name]
+
+
+def test_a_place_that_cannot_be_reserved_leaves_nothing(tmp_path, monkeypatch):
+    reserve(tmp_path / "file", 5000)
+    assert (tmp_path / "file").read_bytes() == bytes(5000)
+    (tmp_path / "file").unlink()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space"):
+        reserve(tmp_path / "file", 5000)
+    assert names(tmp_path) == []
 
 
 def test_a_failure_of_a_first_write_leaves_nothing(tmp_path):

@@ -145,6 +145,7 @@ class Config(Section):
     patience: int = 10
     gradient_clip: float | None = None
     checkpoint_seconds: float = 15.0
+    keep_checkpoints: int = 2
     device: str = "auto"
     precision: str = "32"
     threads: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -22,17 +23,45 @@ from .errors import DamagedFileError, UserError
 def replaced(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block succeeds.
 
-    If anything fails (a full disk, an interruption) the old file stays as it was and nothing is left over.
+    If anything fails (a full disk, an interruption) the old file stays as it was and nothing is left over. Afterwards
+    content and name are on the disk: what is written later never refers to a file that a power cut takes away.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Return when the content of a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():  # not every file system can
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Make a file of ``size`` zeros that has its place on the disk.
+
+    A file that is mapped before it has, ends the process without a word (SIGBUS) when the disk is full.
+    """
+    with path.open("wb") as made:
+        try:
+            made.truncate(size)
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(made.fileno(), 0, size)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:

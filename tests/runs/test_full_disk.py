@@ -23,9 +23,11 @@ class Disk:
         self.fsync = os.fsync
 
     def __call__(self, descriptor: int) -> None:
-        self.room -= self.name in str(Path(f"/proc/self/fd/{descriptor}").readlink())
-        if self.room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        file = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if file.is_file() and file.name.endswith(".tmp"):  # not folders, nor the log, which only grows
+            self.room -= self.name in str(file)
+            if self.room < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.fsync(descriptor)
 
 

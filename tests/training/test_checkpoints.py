@@ -3,7 +3,8 @@ import torch
 
 from polytask import AsynchronousConvergence, fit
 from polytask.errors import DamagedFileError
-from polytask.training.checkpoints import KEPT, checkpoint_steps
+from polytask.training.callbacks import label_sources
+from polytask.training.checkpoints import checkpoint_steps
 from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings
 
 ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
@@ -14,13 +15,13 @@ DAMAGES = {
 }
 
 
-def run(folder=None, stop=None):
+def run(folder=None, stop=None, **options):
     return fit(
         make_model(),
         train=ROWS,
         validation=VALIDATION,
         callbacks=[Interrupt(stop), AsynchronousConvergence(patience=1, min_evaluations=2, teachers=2, tail=3)],
-        settings=small_settings(steps=40, checkpoint_seconds=0.0),
+        settings=small_settings(steps=40, checkpoint_seconds=0.0, **options),
         folder=folder,
     )
 
@@ -34,7 +35,7 @@ def interrupted(folder, step=22):
     with pytest.raises(KeyboardInterrupt):
         run(folder, step)
     steps = sorted(checkpoint_steps(folder))
-    assert len(steps) == KEPT and steps[-1] == step
+    assert len(steps) == 2 and steps[-1] == step
     return [folder / f"checkpoint-{step}.safetensors" for step in steps]
 
 
@@ -63,3 +64,29 @@ def test_snapshots_of_both_checkpoints_are_kept(tmp_path):
     newest = tmp_path / "checkpoint-22.safetensors"
     newest.unlink()  # as if it had never been written
     run(tmp_path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_soft_labels_are_named(tmp_path, damage):
+    interrupted(tmp_path)
+    labels = sorted((tmp_path / "soft_labels").glob("*.bin"))[0]
+    labels.write_bytes(DAMAGES[damage](labels.read_bytes()))
+    with pytest.raises(DamagedFileError, match=f"{labels.name}: damaged or truncated; restore"):
+        run(tmp_path)
+
+
+def test_soft_labels_of_a_process_that_is_new_are_those_of_the_first(tmp_path, uninterrupted, monkeypatch):
+    interrupted(tmp_path)
+    monkeypatch.setattr(label_sources, "rank", lambda: 1)
+    assert_same_result(run(tmp_path), uninterrupted)
+    first = {path.name for path in (tmp_path / "soft_labels").glob("*.0.bin")}
+    assert first and {name.replace(".0.bin", ".1.bin") for name in first} <= {
+        path.name for path in (tmp_path / "soft_labels").iterdir()
+    }
+
+
+@pytest.mark.parametrize("keep", [1, 4])
+def test_the_last_few_are_kept(tmp_path, keep):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, 10, keep_checkpoints=keep)
+    assert sorted(checkpoint_steps(tmp_path)) == list(range(11 - keep, 11))

@@ -14,7 +14,8 @@ ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
 @pytest.fixture(autouse=True)
 def handlers():
     """As in a terminal: a program started in the background of a script may ignore SIGINT from the start."""
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    handlers = dict.fromkeys((signal.SIGTERM, signal.SIGUSR1), signal.SIG_DFL)
+    handlers[signal.SIGINT] = signal.default_int_handler
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
     for number, handler in before.items():
@@ -46,7 +47,7 @@ def run(folder=None, number=signal.SIGTERM, step=None):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_ends_the_training_after_the_step_and_saves_it(tmp_path, number):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, number, step=17)

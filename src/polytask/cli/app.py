@@ -7,12 +7,14 @@ import functools
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec
 
 import typer
 
 from ..errors import UserError
+from ..signals import SIGNALS
 
 P = ParamSpec("P")
 INTERRUPTED = "interrupted; `fit` continues with the same options and --resume, other commands when called again"
@@ -41,9 +43,13 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
             status = 0
             if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems end a job by SIGTERM
+                for number in SIGNALS:
+                    if number != signal.SIGINT:  # a shell may want its background jobs to ignore that one
+                        signal.signal(number, signal.default_int_handler)
             try:
-                function(*args, **kwargs)
+                with warnings.catch_warnings():
+                    warnings.showwarning = _note
+                    function(*args, **kwargs)
             except UserError as error:
                 status = _fail(2, f"error: {error}" if _first() else "")
             except KeyboardInterrupt:
@@ -63,6 +69,11 @@ def _first() -> bool:
     from ..processes import is_first  # not at the top: --help need not wait for PyTorch
 
     return is_first()
+
+
+def _note(message: Warning | str, *_: object) -> None:
+    """A warning without the place in the program."""
+    print(f"note: {message}", file=sys.stderr)
 
 
 def _os_error(error: OSError) -> int:

@@ -15,7 +15,7 @@ import torch
 #: Parts of the package that decide nothing about a run's numbers.
 LEFT_OUT = ("cli", "reporting", "comparison", "demo.py")
 #: Keys that change no numbers; the data's content counts, not its place.
-FREE_KEYS = ("data", "checkpoint_seconds", "report_to", "jobs")
+FREE_KEYS = ("data", "checkpoint_seconds", "keep_checkpoints", "report_to", "jobs")
 
 
 @cache

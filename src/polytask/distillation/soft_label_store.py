@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..files import reserve
 from ..task import Kind
 
 #: Rows turned from several teachers' outputs into labels at a time.
@@ -68,10 +70,20 @@ class SoftLabelStore:
                 outputs = outputs.clamp(-HALF_LIMIT, HALF_LIMIT)
             self.values[rows, column] = outputs.to(self.values.device, self.values.dtype)
 
+    def digest(self, column: int) -> str:
+        """SHA-256 of a task's labels, as hexadecimal digits."""
+        digest = hashlib.sha256()
+        for start in range(0, len(self.values), CHUNK):
+            part = self.values[start : start + CHUNK, column].contiguous().cpu()
+            digest.update(part.view(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
 
 def map_labels(path: Path, shape: tuple[int, ...], half: bool = False) -> Tensor:
     """A file as a tensor that is read and written in place; made with zeros if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        reserve(path, math.prod(shape) * _dtype(half).itemsize)
     return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=_dtype(half)).view(shape)
 
 

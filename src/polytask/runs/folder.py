@@ -109,6 +109,8 @@ class RunFolder:
     def locked(path: Path) -> Iterator[None]:
         """Only one process at a time works in a run's folder; a killed one holds nothing.
 
+        The lock's file stays: whoever waits for one that is removed holds another file than who comes next.
+
         Raises:
             UserError: If another process does.
         """
@@ -127,10 +129,10 @@ class RunFolder:
         try:
             yield
         finally:
-            (path / LOCK).unlink(missing_ok=True)
-            lock.release()
-            if not existed and not any(path.iterdir()):
+            if not existed and [file.name for file in path.iterdir()] == [LOCK]:
+                (path / LOCK).unlink()
                 path.rmdir()
+            lock.release()
 
     @property
     def fingerprint(self) -> str:

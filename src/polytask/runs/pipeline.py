@@ -39,7 +39,17 @@ from .trainings import ALTERNATIVE, Network, Work, joint_wanted, train_joint, tr
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = ("data", "teachers", "checkpoint_seconds", "report_to", "jobs", "devices", "nodes", "strategy")
+FREE_KEYS = (
+    "data",
+    "teachers",
+    "checkpoint_seconds",
+    "keep_checkpoints",
+    "report_to",
+    "jobs",
+    "devices",
+    "nodes",
+    "strategy",
+)
 
 
 def fit_run(

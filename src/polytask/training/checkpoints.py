@@ -16,9 +16,6 @@ from .evaluation import Evaluation
 if TYPE_CHECKING:
     from .loop import Training
 
-#: Checkpoints on disk: should the newest turn out damaged, the one before it is used.
-KEPT = 2
-
 
 class Checkpoints:
     """The newest checkpoints of one training, ``checkpoint-<step>.safetensors``.
@@ -26,18 +23,18 @@ class Checkpoints:
     Args:
         folder: Where they go; None writes none.
         seconds: Least time between two of them.
+        keep: How many stay on disk: should the newest turn out damaged, the one before it is used.
     """
 
-    def __init__(self, folder: Path | None, seconds: float) -> None:
-        self.folder = folder
-        self.seconds = seconds
+    def __init__(self, folder: Path | None, seconds: float, keep: int = 2) -> None:
+        self.folder, self.seconds, self.keep = folder, seconds, keep
         self._saved_at = time.monotonic()
         self._snapshots: dict[int, set[int]] = {}  # what each kept checkpoint needs
 
     @property
-    def saves_at_once(self) -> bool:
-        """Whether one can be written after any step; several processes would have to agree on the step first."""
-        return self.folder is not None and world_size() == 1
+    def enabled(self) -> bool:
+        """Whether there is a place for them."""
+        return self.folder is not None
 
     def due(self, evaluating: bool) -> bool:
         """Whether it is time for the next; several processes save together, at evaluations only."""
@@ -47,13 +44,14 @@ class Checkpoints:
         return evaluating and bool(numbers_of_first([due])[0])
 
     def save(self, training: Training) -> None:
-        """Write a checkpoint, then drop what neither it, nor the one before it, nor anybody needs any more."""
+        """Write a checkpoint, then drop what neither it, nor the ones before it, nor anybody needs any more."""
         if self.folder is None:
             return
         state = training_state(training)
         if is_first():
             save_tree(self._path(training.step), state)
-        self._keep(dict([*self._snapshots.items(), (training.step, training.needed_snapshots())][-KEPT:]), training)
+        kept = [*self._snapshots.items(), (training.step, training.needed_snapshots())]
+        self._keep(dict(kept[-self.keep :]), training)
         self._saved_at = time.monotonic()
 
     def resume(self, training: Training) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import DamagedFileError
+from ..files import sync
 from ..processes import is_first
 
 
@@ -50,14 +53,29 @@ class EventLog:
         return events
 
     def position(self) -> int:
-        """Where the next event will go; :meth:`rewind` takes it."""
-        return self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+        """Where the next event will go; :meth:`rewind` takes it. What is before it is on the disk."""
+        if self.path is None or not self.path.exists():
+            return 0
+        if is_first():
+            sync(self.path)
+        return self.path.stat().st_size
 
     def rewind(self, position: int) -> None:
-        """Forget the events after ``position``: they will happen again."""
-        if self.path is not None and is_first() and self.path.exists():
-            with self.path.open("rb+") as stream:
-                stream.truncate(min(position, self.position()))
+        """Forget the events after ``position``: they will happen again.
+
+        Raises:
+            DamagedFileError: If there are not as many as there were.
+        """
+        if self.path is None or not is_first():
+            return
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < position:
+            raise DamagedFileError(
+                f"{self.path}: damaged or truncated (expected at least {position:,} bytes, found {size:,}); "
+                "restore the file or make the run again"
+            )
+        if size > position:
+            os.truncate(self.path, position)
 
 
 def _finite(value: Any) -> Any:

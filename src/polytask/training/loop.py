@@ -134,7 +134,7 @@ class Training:
         self.sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
         self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
         self.gradients = GradientCourse(len(self.tasks), self.fabric.device)
-        self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds)
+        self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds, self.settings.keep_checkpoints)
         self._interruption = Interruption()
         torch.manual_seed(seed + rank())  # dropout masks of its own for every process
         for callback in self.callbacks:
@@ -195,7 +195,7 @@ class Training:
 
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end; the model then holds the parameters to return."""
-        awaited = self._interruption.awaited() if self.checkpoints.saves_at_once else nullcontext()
+        awaited = self._interruption.awaited() if self.checkpoints.enabled else nullcontext()
         with awaited, cpu_threads(self.settings.threads or threads_for(self.model, self.settings.batch_size or 1)):
             self._run(progress)
 
@@ -219,9 +219,10 @@ class Training:
                 self._evaluate()
             if progress and self.step % 16 == 0:
                 progress(self.step, total)
-            if self.checkpoints.due(evaluating) or self._interruption.requested:
+            ending = self.checkpoints.enabled and self._interruption.agreed(self.step)
+            if self.checkpoints.due(evaluating) or ending:
                 self.checkpoints.save(self)
-            if self._interruption.requested:
+            if ending:
                 raise KeyboardInterrupt
         if progress:
             progress(total, total)

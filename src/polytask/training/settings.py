@@ -33,6 +33,7 @@ class TrainingSettings:
         patience: Training ends early when no task has improved in so many evaluations.
         gradient_clip: Largest norm of the whole gradient; None for no clipping.
         checkpoint_seconds: Least time between two checkpoints on disk.
+        keep_checkpoints: The last so many stay on disk; parameters of the best evaluations stay besides.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``32``, ``bf16`` or ``16`` (mixed).
         sampling: Rows of several data sets are drawn ``proportional`` to their sizes, ``equal``, by ``temperature``,
@@ -60,6 +61,7 @@ class TrainingSettings:
     patience: int = 10
     gradient_clip: float | None = None
     checkpoint_seconds: float = 15.0
+    keep_checkpoints: int = 2
     device: str = "auto"
     precision: str = "32"
     sampling: str | tuple[float, ...] = "proportional"
@@ -79,7 +81,15 @@ class TrainingSettings:
                 yield f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}"
 
     def _numbers_out_of_range(self) -> Iterator[str]:
-        at_least = {"steps": 1, "batch_size": 1, "evaluate_every": 1, "patience": 1, "threads": 1, "warmup": 0}
+        at_least = {
+            "steps": 1,
+            "batch_size": 1,
+            "evaluate_every": 1,
+            "patience": 1,
+            "threads": 1,
+            "warmup": 0,
+            "keep_checkpoints": 1,
+        }
         for name, least in (at_least | {"weight_decay": 0}).items():
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:

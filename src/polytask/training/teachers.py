@@ -135,7 +135,7 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
 
 def settings_that_decide(settings: TrainingSettings) -> dict[str, Any]:
     """The settings that change what is learned."""
-    free = {"checkpoint_seconds", "device", "threads"}
+    free = {"checkpoint_seconds", "keep_checkpoints", "device", "threads"}
     return {name: value for name, value in asdict(settings).items() if name not in free}
 
 

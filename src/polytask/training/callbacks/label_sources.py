@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import Tensor
 
 from ...distillation import SoftLabelStore
-from ...errors import UserError
+from ...errors import DamagedFileError, UserError
+from ...files import sync
 from ...processes import rank
 from ..evaluation import eval_mode, task_of_grouped
 from .teachers import TeacherOutputs, label_shape
@@ -60,17 +61,20 @@ class StoredLabels:
         self._teachers = TeacherOutputs(training, unlabelled)
         self._stores: dict[int, SoftLabelStore] = {}
         self._written_at: dict[int, int] = {}
-        self._used: set[int] = set()
+        self._digests: dict[int, str] = {}  # of the labels of the tasks that use them
 
     def record(self, chosen: Best, candidates: Best) -> None:
         for number, group in enumerate(self._training.objective.groups):
             positions = [position for position in group.tasks if position in chosen]
             if positions:
-                self._open(number, renew=not self._used.isdisjoint(positions))
+                self._open(number, renew=not self._digests.keys().isdisjoint(positions))
             for position in positions:
                 outputs = self._teachers.of(position, chosen[position], {**candidates, **chosen})
-                self._stores[number].fill(group.tasks.index(position), outputs)
-        self._used |= set(chosen)
+                column = group.tasks.index(position)
+                self._stores[number].fill(column, outputs)
+                self._digests[position] = self._stores[number].digest(column)
+            if positions and (file := self._file(number)) is not None:
+                sync(file)
         self._teachers.keep_only(candidates)
 
     def labels(self, position: int) -> tuple[Tensor, int]:
@@ -104,30 +108,45 @@ class StoredLabels:
         shape = (rows, len(group.tasks), *rest)
         return SoftLabelStore(group.kind, shape, self._file(number), self._half, self._training.fabric.device)
 
-    def _file(self, number: int) -> Path | None:
-        folder = self._training.folder
-        return folder / "soft_labels" / f"{number}.{self._written_at[number]}.{rank()}.bin" if folder else None
+    def _file(self, number: int, process: int | None = None) -> Path | None:
+        folder, process = self._training.folder, rank() if process is None else process
+        return folder / "soft_labels" / f"{number}.{self._written_at[number]}.{process}.bin" if folder else None
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "written_at": list(self._written_at.items()),
-            "used": sorted(self._used),
+            "digests": sorted(self._digests.items()),
             "steps": self._training.settings.steps,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._written_at, self._used = dict(state["written_at"]), set(state["used"])
+        self._written_at, self._digests = dict(state["written_at"]), dict(state["digests"])
         steps = self._training.settings.steps or 0
-        if self._used and steps > state["steps"]:  # their rows are those that were left to draw
+        if self._digests and steps > state["steps"]:  # their rows are those that were left to draw
             raise UserError(
                 f"steps: soft labels were recorded for a training of {state['steps']} steps, found {steps}; "
                 "give the same number, or start the training again"
             )
         for number in self._written_at:
-            file = self._file(number)
-            if file is None or not file.exists():
-                raise UserError(f"{file}: file not found; restore it or start the run again")
-            self._stores[number] = self._store(number)
+            self._take_up(number)
+
+    def _take_up(self, number: int) -> None:
+        """Map labels that were recorded earlier; a process that was not there then takes those of the first."""
+        own, first = self._file(number), self._file(number, 0)
+        for source in (own, first):
+            if own is not None and source is not None and source.exists():
+                if source != own:
+                    shutil.copyfile(source, own)
+                self._stores[number] = self._store(number)
+                if self._as_recorded(number):
+                    return
+        fault = "damaged or truncated" if first is not None and first.exists() else "file not found"
+        raise DamagedFileError(f"{first}: {fault}; restore the file or make the run again")
+
+    def _as_recorded(self, number: int) -> bool:
+        tasks = enumerate(self._training.objective.groups[number].tasks)
+        store, digests = self._stores[number], self._digests
+        return all(store.digest(column) == digests[task] for column, task in tasks if task in digests)
 
 
 class OnlineLabels:
