@@ -26,12 +26,15 @@ class NumericColumn:
         center: Mean over training rows.
         scale: Standard deviation over training rows.
         indicator: Whether a 0/1 input says where the value is missing (if training rows have missing ones).
+        edges: Quantiles of the training rows in units of the encoded input, ascending and different in float32; only
+            where an encoder asks for them.
     """
 
     name: str
     center: float
     scale: float
     indicator: bool
+    edges: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,14 @@ FeatureColumn = NumericColumn | CategoricalColumn | TextColumn | EncodedColumn |
 
 
 def fit_column(
-    column: pa.ChunkedArray, name: str, train: np.ndarray, kind: str = "", *, where: str = "table", encoded: str = ""
+    column: pa.ChunkedArray,
+    name: str,
+    train: np.ndarray,
+    kind: str = "",
+    *,
+    where: str = "table",
+    encoded: str = "",
+    bins: int = 0,
 ) -> FeatureColumn:
     """Learn one column from the training rows.
 
@@ -89,6 +99,7 @@ def fit_column(
         name: Its name.
         train: ``[n]`` bool, the training rows.
         kind: ``numeric``, ``categorical``, ``text`` or ``image`` where the user says so, else empty.
+        bins: Of numbers, also find the edges of so many bins with equally many training rows; 0 for none.
         where: Name of the table in messages.
         encoded: Kind that a pretrained encoder reads, ``text`` or ``image``, if there is one.
 
@@ -101,7 +112,7 @@ def fit_column(
     if not (is_text(column.type) or is_numeric(column.type)):
         return DroppedColumn(name, f"cells of type {column.type} are not supported")
     if kind == "numeric" or (not kind and not is_text(column.type)):
-        return _fit_numbers(feature_numbers(column, at)[train], name, at)
+        return _fit_numbers(feature_numbers(column, at)[train], name, at, bins)
     words = coded(column)
     if not kind:
         _check_mixed(words, at)
@@ -114,7 +125,7 @@ def fit_column(
     return TextColumn(name) if kind == "text" else _fit_categories(words, name, train, not is_text(column.type))
 
 
-def _fit_numbers(values: np.ndarray, name: str, at: str) -> FeatureColumn:
+def _fit_numbers(values: np.ndarray, name: str, at: str, bins: int) -> FeatureColumn:
     missing = np.isnan(values)
     values = values[~missing]
     if len(values) == 0:
@@ -127,7 +138,26 @@ def _fit_numbers(values: np.ndarray, name: str, at: str) -> FeatureColumn:
         if not missing.any():
             return DroppedColumn(name, "it has one value in the training rows")
         scale = max(abs(center), 1.0)
-    return NumericColumn(name, center, scale, bool(missing.any()))
+    edges = bin_edges((values - center) / scale, bins) if bins else ()
+    return NumericColumn(name, center, scale, bool(missing.any()), edges)
+
+
+def bin_edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
+    """Edges of at most ``bins`` bins with equally many values; edges that fall together are one.
+
+    Args:
+        values: ``[n]``, none missing.
+        bins: Number of bins.
+
+    Example:
+        >>> bin_edges(np.array([0.0, 1.0, 2.0, 3.0, 4.0]), 2), bin_edges(np.array([0.0, 0.0, 0.0, 5.0]), 3)
+        ((0.0, 2.0, 4.0), (0.0, 5.0))
+        >>> bin_edges(np.array([7.0, 7.0]), 3)
+        (6.0, 8.0)
+    """
+    quantiles = np.quantile(values, np.linspace(0, 1, bins + 1)).astype(np.float32)
+    edges = np.unique(quantiles).tolist()
+    return tuple(edges) if len(edges) > 1 else (edges[0] - 1, edges[0] + 1)
 
 
 def _fit_categories(words: Coded, name: str, train: np.ndarray, from_numbers: bool) -> FeatureColumn:

@@ -83,6 +83,7 @@ class Schema:
         column_kinds: Mapping[str, str] | None = None,
         text_settings: TextSettings | None = None,
         encoded: str = "",
+        bins: int = 0,
     ) -> Schema:
         """Learn the transformation.
 
@@ -98,6 +99,7 @@ class Schema:
             column_kinds: ``{column: "numeric" | "categorical" | "text" | "image"}`` where the user says otherwise.
             text_settings: How text is hashed.
             encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
+            bins: Also find the edges of so many bins for every column of numbers; 0 for none.
 
         Raises:
             UserError: All problems of all columns at once.
@@ -120,7 +122,8 @@ class Schema:
         for name in names:
             with collected(problems):
                 kind = (column_kinds or {}).get(name, "")
-                columns.append(fit_column(table[name], name, rows, kind, where=where, encoded=encoded))
+                found = fit_column(table[name], name, rows, kind, where=where, encoded=encoded, bins=bins)
+                columns.append(found)
         with collected(problems):
             tasks = standardise_tasks(table, tasks, rows, where)
         raise_all(problems)
@@ -268,7 +271,7 @@ class Schema:
             raise UserError(f"schema: stored version {stored.get('version')!r} is not known; expected 1")
         return cls(
             tasks=tuple(Task(**task) for task in stored["tasks"]),
-            numeric=tuple(NumericColumn(**column) for column in stored["numeric"]),
+            numeric=tuple(NumericColumn(**c | {"edges": tuple(c.get("edges", ()))}) for c in stored["numeric"]),
             categorical=tuple(
                 CategoricalColumn(**c | {"categories": tuple(c["categories"])}) for c in stored["categorical"]
             ),

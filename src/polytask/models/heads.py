@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from ..errors import UserError
 from ..task import Kind, Task
@@ -38,6 +40,17 @@ class TaskGroup:
         """The rows of one task (by its position among all tasks)."""
         start = self.start + self.width * self.tasks.index(task)
         return slice(start, start + self.width)
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of the group's outputs; there is one more, in front, if there are members."""
+        return 2 + int(self.kind.vector_output or self.kind.wide) + int(self.kind.items and self.kind.vector_output)
+
+    def over_members(self, function: Callable[[Tensor], Any], outputs: Tensor) -> Any:
+        """``function`` of the group's outputs, if there are members the mean of their values."""
+        if outputs.ndim == self.ndim:
+            return function(outputs)
+        return tree_map(lambda found: found.mean(0), torch.vmap(function)(outputs))
 
     def split(self, wide: Tensor) -> Tensor:
         """The group's outputs from the wide head's ``[B, W]``: ``[B, k]``, or ``[B, k, C]`` for vector kinds.
@@ -81,7 +94,12 @@ class LinearHeads(nn.Module):
         in_features: Width of the features.
         groups: The tasks' groups.
         own: Every task has features of its own.
+
+    Attributes:
+        members: Heads per task, see :class:`MemberHeads`.
     """
+
+    members = 1
 
     def __init__(self, in_features: int, groups: Sequence[TaskGroup], own: bool = False) -> None:
         super().__init__()
@@ -101,6 +119,10 @@ class LinearHeads(nn.Module):
             )
         return [group.split(wide) for group in self.groups]
 
+    def single(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """One output per row from the outputs by group, which may be those of several members."""
+        return list(outputs)
+
     def _from_own(self, group: TaskGroup, features: Tensor) -> Tensor:
         """The group's outputs from ``[B, k, in_features]``."""
         size = (len(group.tasks), group.width)
@@ -116,3 +138,57 @@ class LinearHeads(nn.Module):
         """A task's own head."""
         rows = self.task_rows(task)
         return [(self.wide.weight, rows), (self.wide.bias, rows)]
+
+
+class MemberLinear(nn.Module):
+    """A linear layer for every member: ``[B, M * D]`` to ``[M, B, W]``.
+
+    Rows of its parameters, ``weight [W, M, D]`` and ``bias [W, M]``, belong to the tasks as those of one layer do.
+    """
+
+    def __init__(self, in_features: int, out_features: int, members: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.members = in_features, out_features, members
+        width = in_features // members
+        self.weight = nn.Parameter(torch.empty(out_features, members, width).uniform_(-(width**-0.5), width**-0.5))
+        self.bias = nn.Parameter(torch.empty(out_features, members).uniform_(-(width**-0.5), width**-0.5))
+
+    def forward(self, features: Tensor) -> Tensor:
+        by_member = features.unflatten(1, (self.members, -1)).transpose(0, 1)
+        return torch.baddbmm(self.bias.T[:, None], by_member, self.weight.permute(1, 2, 0))
+
+
+class MemberHeads(LinearHeads):
+    """Heads of an ensemble: one per task and member.
+
+    In training mode the outputs are those of the members, ``[M, B, ...]``, so that each has a loss of its own; in
+    evaluation mode there is one output, whose prediction is the mean of the members' predictions.
+
+    Args:
+        in_features: Width of all members' features together.
+        groups: The tasks' groups.
+        members: Number of members M.
+
+    Raises:
+        UserError: For tasks that read features by item.
+    """
+
+    def __init__(self, in_features: int, groups: Sequence[TaskGroup], members: int) -> None:
+        super().__init__(in_features, groups)
+        if any(group.kind.items for group in groups):
+            raise UserError(f"encoder: {members} members have no features by item, which some of the tasks need")
+        self.members = members
+        self.wide: Any = MemberLinear(in_features, groups[-1].rows.stop, members)
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """``[B, in_features]`` to one tensor per group."""
+        wide = self.wide(features)
+        members, rows, _ = wide.shape
+        outputs = [group.split(wide.flatten(0, 1)).unflatten(0, (members, rows)) for group in self.groups]
+        return outputs if self.training else self.single(outputs)
+
+    def single(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        return [
+            found if found.ndim == group.ndim else group.kind.outputs_of(group.kind.predict(found).mean(0))
+            for group, found in zip(self.groups, outputs, strict=True)
+        ]

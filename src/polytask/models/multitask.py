@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import raise_all
 from ..task import Task
-from .heads import LinearHeads, group_tasks
+from .heads import LinearHeads, MemberHeads, group_tasks
 from .sharing import make_task_encoder, sharing_problems
 from .stages import output_width
 from .task_encoder import Representation, TaskEncoder, TaskPart
@@ -79,7 +79,11 @@ class MultiTaskModel(nn.Module):
             encoder = make_task_encoder(sharing, encoder, len(self.tasks), options, features)
             width = encoder.width
         self.encoder = encoder
-        self.heads = LinearHeads(width, group_tasks(tasks), own=isinstance(encoder, TaskEncoder))
+        groups = group_tasks(tasks)
+        if (members := getattr(encoder, "members", 1)) > 1:
+            self.heads: LinearHeads = MemberHeads(width, groups, members)
+        else:
+            self.heads = LinearHeads(width, groups, own=isinstance(encoder, TaskEncoder))
 
     def represent(self, inputs: Any) -> Representation:
         """What the heads read, and where the shared part of it ends."""
@@ -93,12 +97,13 @@ class MultiTaskModel(nn.Module):
         return self.encoder(inputs)
 
     def grouped(self, inputs: Any) -> list[Tensor]:
-        """Outputs by :class:`~polytask.models.heads.TaskGroup`, in the order of ``heads.groups``."""
+        """Outputs by :class:`~polytask.models.heads.TaskGroup`, in the order of ``heads.groups``; of members one by
+        one while training, see :class:`~polytask.models.heads.MemberHeads`."""
         return self.heads(self.features(inputs))
 
     def forward(self, inputs: Any) -> dict[str, Tensor]:
         """Outputs per task: ``[B]`` logits or values, ``[B, C]`` logits for multiclass."""
-        outputs = self.grouped(inputs)
+        outputs = self.heads.single(self.grouped(inputs))
         by_position = {
             position: wide[:, index]
             for group, wide in zip(self.heads.groups, outputs, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,22 @@ class TableInputs(nn.Module):
         width: Outputs, ``[B, width]``.
     """
 
-    def __init__(self, numeric: int, categories: int, categorical: int, text: int, width: int, embedding: int) -> None:
+    def __init__(
+        self,
+        numeric: int,
+        categories: int,
+        categorical: int,
+        text: int,
+        width: int,
+        embedding: int,
+        numbers: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.out_features = width
+        self.numbers = numbers
         self.embedding = nn.Embedding(categories, embedding) if categories else None
         self.text = nn.EmbeddingBag(text, width, mode="sum") if text else None
-        dense = numeric + categorical * embedding
+        dense = sum(dense_widths(numeric, categorical, embedding, numbers))
         self.dense = nn.Linear(dense, width, bias=False) if dense else None
         self.bias = nn.Parameter(torch.zeros(width))
         self.reset_parameters()
@@ -39,26 +50,47 @@ class TableInputs(nn.Module):
             nn.init.normal_(self.text.weight, std=1.0)
 
     def forward(self, inputs: Mapping[str, Tensor | SparseRows]) -> Tensor:
-        hidden = self.bias
-        dense = self._dense(inputs)
+        hidden: Tensor = self.bias
         if self.dense is not None:
-            hidden = hidden + self.dense(dense[0] if len(dense) == 1 else torch.cat(dense, 1))
+            hidden = hidden + self.dense(dense_columns(inputs, self.numbers, self.embedding))
         if self.text is not None:
-            text = inputs["text"]
-            assert isinstance(text, SparseRows)
-            # The last offset (the total) is left out: EmbeddingBag wants the starts only.
-            starts = text.offsets[:-1].to(text.indices.dtype)
-            hidden = hidden + self.text(text.indices, starts, per_sample_weights=text.values)
+            hidden = hidden + embedded_text(inputs, self.text)
         return hidden
 
-    def _dense(self, inputs: Mapping[str, Tensor | SparseRows]) -> list[Tensor]:
-        """Numbers and embedded categories, ``[B, ...]`` each."""
-        parts: list[Tensor] = []
-        if isinstance(numeric := inputs.get("numeric"), Tensor):
+
+def dense_widths(numeric: int, categorical: int, embedding: int, numbers: Any) -> list[int]:
+    """Width of every column of :func:`dense_columns`.
+
+    Args:
+        numeric: Numeric inputs.
+        categorical: Columns of categories.
+        embedding: Length of a category's vector.
+        numbers: See :class:`TableEncoder`.
+    """
+    embedded = [] if numbers is None else [numbers.width] * numbers.columns
+    return [*embedded, *[1] * (numeric - len(embedded)), *[embedding] * categorical]
+
+
+def dense_columns(inputs: Mapping[str, Any], numbers: Any, embedding: nn.Module | None) -> Tensor:
+    """``[B, sum of dense_widths]``: numbers, embedded or as they are, and embedded categories."""
+    parts: list[Tensor] = []
+    if isinstance(numeric := inputs.get("numeric"), Tensor):
+        if numbers is None:
             parts.append(numeric)
-        if self.embedding is not None:
-            parts.append(self.embedding(inputs["categorical"]).flatten(1))
-        return parts
+        else:  # indicators of missing values stand behind the numbers
+            parts += [numbers(numeric[:, : numbers.columns]).flatten(1), numeric[:, numbers.columns :]]
+    if embedding is not None:
+        parts.append(embedding(inputs["categorical"]).flatten(1))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def embedded_text(inputs: Mapping[str, Any], table: nn.EmbeddingBag) -> Tensor:
+    """``[B, width]``: hashed text as a sparse product."""
+    text = inputs["text"]
+    assert isinstance(text, SparseRows)
+    # The last offset (the total) is left out: EmbeddingBag wants the starts only.
+    starts = text.offsets[:-1].to(text.indices.dtype)
+    return table(text.indices, starts, per_sample_weights=text.values)
 
 
 class TableEncoder(nn.Sequential):
@@ -72,6 +104,8 @@ class TableEncoder(nn.Sequential):
         hidden: Widths of the layers; the last is the width of the shared representation.
         embedding: Length of a category's vector.
         dropout: Share of each layer's outputs dropped while training.
+        numbers: Embedding of the first numeric inputs, such as :class:`~polytask.models.encoders.numbers.Numbers`; the
+            others enter as they are.
 
     Shapes:
         Takes ``{"numeric": [B, numeric], "categorical": [B, categorical] codes, "text": SparseRows}`` with the keys
@@ -93,8 +127,9 @@ class TableEncoder(nn.Sequential):
         hidden: Sequence[int] = (256, 128),
         embedding: int = 8,
         dropout: float = 0.0,
+        numbers: nn.Module | None = None,
     ) -> None:
-        linear: list[nn.Module] = [TableInputs(numeric, categories, categorical, text, hidden[0], embedding)]
+        linear: list[nn.Module] = [TableInputs(numeric, categories, categorical, text, hidden[0], embedding, numbers)]
         linear += [nn.Linear(width_in, width_out) for width_in, width_out in pairwise(hidden)]
         after = [nn.ReLU(), nn.Dropout(dropout)] if dropout else [nn.ReLU()]
         super().__init__(*[layer for start in linear for layer in (start, *copy.deepcopy(after))])

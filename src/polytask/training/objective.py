@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 
 import torch
@@ -49,7 +49,7 @@ class Objective:
         count of a task the sum of its weights. Without weights that is the number of its labels.
 
         Args:
-            outputs: One tensor per group, ``[B, k]`` or ``[B, k, C]``.
+            outputs: One tensor per group, ``[B, k]`` or ``[B, k, C]``; with members ``[M, B, ...]``.
             batch: Targets ``[B, K]``; entries that are not observed are masked before any arithmetic.
         """
         observed = self._observed(batch)
@@ -64,7 +64,8 @@ class Objective:
         labels, parts = (observed if weights is None else weights).sum(0), []
         for index, (group, output, columns) in enumerate(zip(self.groups, outputs, self._contiguous, strict=True)):
             if group.kind.wide:
-                losses, labels[group.tasks[0]] = self._wide(index, output[:, 0], batch, observed, weights)
+                wide = partial(self._wide, index, batch, observed, weights)
+                losses, labels[group.tasks[0]] = group.over_members(wide, output)
                 parts.append(losses[None])
             else:
                 losses = torch.where(observed[:, columns], self._elements(index, output, batch), 0.0)
@@ -90,7 +91,10 @@ class Objective:
         return observed
 
     def _elements(self, index: int, outputs: Tensor, batch: Batch) -> Tensor:
-        """``[B, k]`` losses of one group, float32."""
+        """``[B, k]`` losses of one group, float32; of several members their mean."""
+        return self.groups[index].over_members(lambda one: self._elements_of_one(index, one, batch), outputs)
+
+    def _elements_of_one(self, index: int, outputs: Tensor, batch: Batch) -> Tensor:
         group, columns, soft = self.groups[index], self._contiguous[index], self._soft[index]
         outputs = outputs.float()
         if len(soft) == 1 and soft[0].whole and soft[0].settings.mixture == 1.0:
@@ -103,10 +107,10 @@ class Objective:
         return elements
 
     def _wide(
-        self, index: int, outputs: Tensor, batch: Batch, observed: Tensor, weights: Tensor | None
+        self, index: int, batch: Batch, observed: Tensor, weights: Tensor | None, outputs: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sum of the losses of a task with several targets per row, and how many these are (or their weights)."""
-        group, position, outputs = self.groups[index], self.groups[index].tasks[0], outputs.float()
+        group, position, outputs = self.groups[index], self.groups[index].tasks[0], outputs[:, 0].float()
         kind, labels = cast(WideKind, group.kind), self.soft.get(position)
         targets = batch.wide[position]
         if labels is not None and labels.unlabelled:  # a row without any target learns from the teacher everywhere

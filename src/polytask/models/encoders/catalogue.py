@@ -10,11 +10,14 @@ from pydantic import ValidationError
 from ...errors import UserError, did_you_mean
 from ...extras import require
 from .encoder import Encoder
+from .ft_transformer import FTTransformer
 from .hf import HF
 from .mlp import MLP
+from .resnet import ResNet
+from .tabm import TabM
 
 #: All encoders that are chosen by name.
-ENCODERS: dict[str, type[Encoder]] = {kind.name: kind for kind in (MLP, HF)}
+ENCODERS: dict[str, type[Encoder]] = {kind.name: kind for kind in (MLP, ResNet, FTTransformer, TabM, HF)}
 
 #: A name, ``name:argument``, ``{name: ..., its options}``, or a class of the user's.
 Spec = str | Mapping[str, Any]
@@ -41,7 +44,7 @@ def resolved(spec: Spec) -> dict[str, Any]:
 
     Example:
         >>> resolved({"name": "mlp", "hidden": [64]})
-        {'name': 'mlp', 'hidden': [64], 'embedding': 8, 'dropout': 0.1}
+        {'name': 'mlp', 'numbers': {'name': 'linear'}, 'hidden': [64], 'embedding': 8, 'dropout': 0.1}
     """
     encoder = _parsed(spec)
     return {"name": encoder.name, **encoder.model_dump(mode="json")}

@@ -9,10 +9,10 @@ from torch import nn
 
 from ...data import Schema
 from ..table_encoder import TableEncoder
-from .encoder import Encoder
+from .table import OfTable
 
 
-class MLP(Encoder):
+class MLP(OfTable):
     """Layers with ReLU over the columns of a table; see :class:`polytask.TableEncoder`."""
 
     name: ClassVar[str] = "mlp"
@@ -30,4 +30,5 @@ class MLP(Encoder):
             hidden=self.hidden,
             embedding=self.embedding,
             dropout=self.dropout,
+            numbers=self.numbers.make(schema),
         )

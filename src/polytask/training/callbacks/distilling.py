@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -160,16 +161,16 @@ class Distilling(Callback):
         """``[B, K]`` distances of outputs, see :meth:`polytask.task.Kind.soft_loss`; means over a row's items."""
         found = torch.empty(len(batch), len(self._names), device=self._device)
         for group, outputs, stored in zip(training.model.heads.groups, passed.outputs, self._outputs, strict=True):
-            student, teacher = outputs.float(), stored.index_select(0, batch.ids)
-            if not group.kind.wide:
-                found[:, list(group.tasks)] = group.kind.soft_loss(student, teacher, self.temperature)
-                continue
-            kind, missing = cast(WideKind, group.kind), torch.isnan(batch.wide[group.tasks[0]])
-            student, teacher = student[:, 0], teacher[:, 0]
-            teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
-            counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
-            losses = kind.soft_loss(student, teacher, self.temperature).flatten(1).sum(1)
-            found[:, group.tasks[0]] = losses / counts.clamp_min(1)
+            teacher, divisor = stored.index_select(0, batch.ids), None
+            if group.kind.wide:
+                kind, missing = cast(WideKind, group.kind), torch.isnan(batch.wide[group.tasks[0]])[:, None]
+                teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
+                divisor = kind.counts(teacher[..., 0] if kind.vector_output else teacher).clamp_min(1)
+            soft_loss = partial(group.kind.soft_loss, teacher=teacher, temperature=self.temperature)
+            distances = group.over_members(soft_loss, outputs.float())
+            if divisor is not None:
+                distances = distances.flatten(2).sum(2) / divisor
+            found[:, list(group.tasks)] = distances
         return found
 
     def after_backward(self, training: Training, losses: TaskLosses) -> None:

@@ -60,7 +60,7 @@ class Factored(Estimator):
 
     def misfit(self, moment: Moment) -> str | None:
         heads = getattr(moment.model, "heads", None)
-        if not isinstance(heads, LinearHeads) or heads.own:
+        if not isinstance(heads, LinearHeads) or heads.own or heads.members > 1:
             return "the tasks' heads are not one linear layer on a common representation"
         if heads.wide.out_features > MOST_OUTPUTS:
             return f"the tasks have {heads.wide.out_features} outputs together, more than {MOST_OUTPUTS}"

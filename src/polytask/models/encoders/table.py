@@ -1,0 +1,37 @@
+"""What encoders for tables have in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from ...data import Schema
+from ..table_encoder import TableInputs
+from .encoder import Encoder
+from .numbers import Linear, NumbersOption
+
+
+class OfTable(Encoder):
+    """An encoder of numbers, categories and hashed text."""
+
+    extra: ClassVar[str] = "tables"
+
+    numbers: NumbersOption = Field(Linear(), description="linear, periodic or piecewise, or {name: ..., its options}")
+
+    def needed_packages(self) -> tuple[str, ...]:
+        return (*self.packages, *(package for package in self.numbers.packages if package not in self.packages))
+
+    def schema_options(self) -> dict[str, Any]:
+        return {"bins": self.numbers.bins_wanted}
+
+    def _first_layer(self, schema: Schema, width: int, embedding: int) -> TableInputs:
+        return TableInputs(
+            schema.numeric_width,
+            schema.categories,
+            len(schema.categorical),
+            schema.text_width,
+            width,
+            embedding,
+            self.numbers.make(schema),
+        )
