@@ -59,7 +59,8 @@ def fit(
         str | None, typer.Option(help="hard, mmoe, cgc, ple, cross_stitch or mtan [default: hard]")
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="name of an encoder, or package.module:Class of your own [default: mlp]")
+        str | None,
+        typer.Option(help="mlp, resnet, ft_transformer or tabm; or package.module:Class of your own [default: mlp]"),
     ] = None,
     steps: o.Steps = None,
     epochs: o.Epochs = None,

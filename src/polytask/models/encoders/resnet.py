@@ -36,14 +36,6 @@ class ResidualBlock(nn.Module):
         return x + self.inner(x)
 
 
-class LastNorm(nn.LayerNorm):
-    """Layer normalisation that says the width of a sequence that it ends."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.out_features = width
-
-
 class ResNet(OfTable):
     """A residual MLP.
 
@@ -67,4 +59,4 @@ class ResNet(OfTable):
     def build(self, schema: Schema) -> nn.Module:
         blocks = [ResidualBlock(self.width, self.hidden, self.dropout) for _ in range(self.blocks)]
         first = self._first_layer(schema, self.width, self.embedding)
-        return nn.Sequential(first, *blocks, LastNorm(self.width), nn.ReLU())
+        return nn.Sequential(first, *blocks, nn.LayerNorm(self.width), nn.ReLU())
