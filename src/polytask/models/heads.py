@@ -50,7 +50,7 @@ class TaskGroup:
         """``function`` of the group's outputs, if there are members the mean of their values."""
         if outputs.ndim == self.ndim:
             return function(outputs)
-        return tree_map(lambda found: found.mean(0), torch.vmap(function)(outputs))
+        return tree_map(lambda found: found.float().mean(0), torch.vmap(function)(outputs))
 
     def split(self, wide: Tensor) -> Tensor:
         """The group's outputs from the wide head's ``[B, W]``: ``[B, k]``, or ``[B, k, C]`` for vector kinds.

@@ -1,0 +1,38 @@
+"""Exported networks of every encoder agree with PyTorch, for one row and for many."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from polytask import MultiTaskModel
+from polytask.data import Schema, read_table
+from polytask.deployment import DeployedModel, deployed_inputs, description
+from polytask.deployment.export import TOLERANCE, _largest_difference
+from polytask.deployment.formats import FORMATS
+from polytask.models.encoders import encoder_named
+from polytask.runs.bundle import Bundle
+from polytask.task import Task
+from small_table import table_rows, write_table
+
+TASKS = (Task("click"), Task("price", kind="regression"), Task("rank", kind="multiclass", classes=tuple("01234")))
+SPECS = [
+    {"name": "mlp", "numbers": "periodic"},
+    {"name": "resnet", "width": 16, "hidden": 8},
+    {"name": "ft_transformer", "width": 16, "heads": 4},
+    {"name": "tabm", "members": 3, "width": 8, "numbers": "piecewise"},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_exported_network_agrees_with_pytorch(tmp_path, spec, format):
+    table: pa.Table = read_table(write_table(tmp_path / "table.csv", table_rows(40)), text=["colour", "note"])
+    encoder = encoder_named(spec)
+    schema = Schema.fit(table, TASKS, ignore=["key", "size"], **encoder.schema_options())
+    torch.manual_seed(0)
+    network = MultiTaskModel(encoder.build(schema), schema.tasks)
+    model = DeployedModel(Bundle(schema, (network,), {task.name: 0 for task in TASKS}), [t.name for t in TASKS]).eval()
+    inputs, path = deployed_inputs(schema, table), tmp_path / "model"
+    FORMATS[format].write(model, inputs, description(model, schema), path)
+    assert _largest_difference(FORMATS[format].read(path), model, inputs, table.num_rows) <= TOLERANCE

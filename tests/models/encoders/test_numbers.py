@@ -1,0 +1,76 @@
+"""Embeddings of numbers."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from polytask import Task
+from polytask.data import Schema
+from polytask.data.features import bin_edges
+from polytask.models.encoders.numbers import Linear, Periodic, Piecewise
+
+VALUES = np.arange(101.0)
+
+
+def schema_of(values, train=None, bins=4):
+    table = pa.table({"x": values, "y": [row % 2 for row in range(len(values))]})
+    return Schema.fit(table, [Task("y")], train=train, bins=bins)
+
+
+def test_bins_hold_equally_many_rows():
+    values = np.random.default_rng(0).gamma(1.0, size=1000)
+    edges = np.array(bin_edges(values, 10))
+    counts, _ = np.histogram(values, edges.astype(float))
+    assert len(edges) == 11
+    assert counts.min() >= 99
+
+
+def test_bins_are_those_of_the_training_rows():
+    train = np.arange(101) < 51
+    (column,) = schema_of(VALUES, train).numeric
+    (other,) = schema_of(np.where(train, VALUES, 1e6 - VALUES), train).numeric
+    assert column == other
+    np.testing.assert_allclose(
+        np.array(column.edges) * column.scale + column.center, [0, 12.5, 25, 37.5, 50], atol=1e-5
+    )
+
+
+def test_no_bins_unless_they_are_asked_for():
+    assert schema_of(VALUES, bins=0).numeric[0].edges == ()
+
+
+def test_a_column_of_one_value_and_missing_ones_has_bins():
+    (column,) = schema_of(pa.array([None if row % 3 else 7.0 for row in range(30)])).numeric
+    assert column.edges == (-1.0, 1.0)
+
+
+def test_a_piecewise_embedding_is_linear_inside_of_a_bin_and_bends_at_its_edge():
+    schema = schema_of(VALUES)
+    torch.manual_seed(0)
+    module = Piecewise(name="piecewise", bins=4).make(schema)
+    torch.nn.init.normal_(module.embedding.linear.weight)
+    edges = torch.tensor(schema.numeric[0].edges)
+    inside = edges[1] + (edges[2] - edges[1]) * torch.tensor([0.1, 0.3, 0.5])
+    first, middle, last = module(inside[:, None])[:, 0]
+    torch.testing.assert_close(middle - first, last - middle)
+    across = edges[2] + 0.2 * torch.tensor([-1.0, 0.0, 1.0])
+    first, middle, last = module(across[:, None])[:, 0]
+    assert not torch.allclose(middle - first, last - middle, atol=1e-3)
+
+
+def test_a_piecewise_embedding_starts_linear():
+    module = Piecewise(name="piecewise").make(schema_of(VALUES, bins=32))
+    slopes = module(torch.linspace(-2, 2, 9)[:, None])[:, 0].diff(dim=0)
+    torch.testing.assert_close(slopes, slopes[:1].expand_as(slopes))
+
+
+@pytest.mark.parametrize("width", [None, 5])
+def test_widths(width):
+    schema = schema_of(VALUES)
+    for options in (Periodic(name="periodic", width=width), Piecewise(name="piecewise", width=width)):
+        module = options.make(schema)
+        assert module(torch.zeros(3, 1)).shape == (3, 1, width or 16)
+        assert options.make(schema, 7)(torch.zeros(3, 1)).shape == (3, 1, 7)
+    assert Linear().make(schema) is None
+    assert Linear().make(schema, 7)(torch.zeros(3, 1)).shape == (3, 1, 7)
