@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs package clean
 
 demo: $(INSTALLED)
 	$(BIN)/polytask demo
@@ -17,8 +17,14 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+package: $(INSTALLED)
+	$(BIN)/python -m build --outdir build/dist .
+
 clean:
-	rm -rf $(VENV) polytask-demo
+	rm -rf $(VENV) polytask-demo build
 
 # torch first and by its exact version: a range would bring gigabytes of GPU libraries that CPU users do not need.
 $(INSTALLED): pyproject.toml constraints.txt

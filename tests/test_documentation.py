@@ -1,27 +1,84 @@
-"""The documentation's examples run, and its links lead somewhere."""
+"""The documentation's examples run, its commands are understood, and its links lead somewhere."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+import polytask
+from documents import PAGES, ROOT, blocks, calls, names_of, wrong_with
+from polytask import UserError
+from polytask.balancing import BALANCERS
+from polytask.comparison.config import CompareConfig
+from polytask.comparison.tune import TuneConfig
+from polytask.config import Config, make_config
+
+#: Pages whose code is run elsewhere, and by what.
+ELSEWHERE = {"docs/faq.md": "tests/wishes"}
+WITH_PYTHON = [page for page in PAGES if blocks(page.read_text(encoding="utf-8"), "python")]
 
 
-def test_python_examples_of_the_readme_run_in_order() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) >= 2
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
-    assert names["selection"].networks == (("click", "price"),)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("page", [p for p in WITH_PYTHON if names_of(p) not in ELSEWHERE], ids=names_of)
+def test_python_examples_of_a_page_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "example"}
+    for block in blocks(page.read_text(encoding="utf-8"), "python"):
+        exec(compile(block, names_of(page), "exec"), names)
+    if page.name == "README.md" and page.parent == ROOT:
+        assert names["selection"].networks == (("click", "price"),)  # type: ignore[attr-defined]
+    if page.name == "CONTRIBUTING.md":
+        weights = names["Inverse"]().weights(_losses())  # type: ignore[operator]
+        assert weights.tolist() == pytest.approx([1.5, 0.0, 0.5])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def _losses() -> polytask.balancing.TaskLosses:
+    import torch
+
+    return polytask.balancing.TaskLosses.from_mapping({"a": torch.tensor(1.0), "c": torch.tensor(3.0)}, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of)
+def test_commands_of_a_page_are_understood(page: Path) -> None:
+    wrong = [f"{line}: {problem}" for line, whole in calls(page) if (problem := wrong_with(line, whole=whole))]
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of)
+def test_configurations_of_a_page_are_accepted(page: Path) -> None:
+    for block in blocks(page.read_text(encoding="utf-8"), "yaml"):
+        values = yaml.safe_load(block)
+        kinds = [kind for kind in (Config, CompareConfig, TuneConfig) if set(values) <= set(kind.model_fields)]
+        assert kinds, f"unknown keys: {set(values) - set(Config.model_fields)}"
+        if Config in kinds:
+            given = {"targets": ["a", "b"], **({} if "data" in values else {"data": "table.csv"})}
+            if isinstance(values.get("data"), list):
+                del given["targets"]
+            try:
+                make_config(given | values)
+            except UserError as error:
+                pytest.fail(f"{block}\n{error}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names_of)
 def test_links_to_files_exist(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
     missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
     assert not missing
+
+
+def test_the_reference_has_every_public_name() -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "api").glob("*.md")]
+    described = {name for page in pages for name in re.findall(r"(?m)^::: ([\w.]+)$", page)}
+    for name in described:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+    missing = set(polytask.__all__) - {name.rpartition(".")[2] for name in described} - {"balancing"}
+    assert not missing
+
+
+def test_every_method_has_a_page() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "methods").glob("*.md")} >= set(BALANCERS)
