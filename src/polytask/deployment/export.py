@@ -66,6 +66,10 @@ def export_run(
     chosen.check_packages()
     bundle = Bundle.load(run)
     schema = bundle.schema
+    if schema.encoded:
+        read = ", ".join(column.name for column in schema.encoded)
+        raise UserError(f"export: {read} is read by a pretrained encoder, and neither its tokeniser nor pictures fit "
+                        "in the file; use `polytask predict`")  # fmt: skip
     known = [task.name for task in schema.tasks]
     names = known if tasks is None else list(tasks)
     raise_all([f"--tasks: {name!r} is not a task; {did_you_mean(name, known)}" for name in names if name not in known])

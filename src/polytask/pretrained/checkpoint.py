@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import UserError
@@ -24,6 +25,9 @@ KEPT = "polytask.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 #: Their positions begin behind that of the padding token.
 OFFSET_POSITIONS = ("roberta", "camembert", "mpnet", "longformer")
+
+#: What transformers raises for checkpoints that it cannot use.
+FAULTS = (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError, RuntimeError, SafetensorError)
 
 Loaded = TypeVar("Loaded")
 
@@ -121,7 +125,7 @@ class Checkpoint:
         try:
             with _quiet():
                 return load()
-        except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError, RuntimeError) as error:
+        except FAULTS as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"encoder: {self.name} cannot be loaded as {self.kind}: {said}; expected a checkpoint of "
                             "transformers without code of its own (save_pretrained writes one)") from None  # fmt: skip

@@ -40,8 +40,8 @@ class TextReader:
 
         Returns:
             ``tokens``: ``[n, L]`` int32, -1 behind the end, L that of the longest row; ``second``: ``[n, L]`` bool,
-            tokens of the second sentence, if there are two columns; ``words``: ``[n, W]`` int16, the place of the first
-            token of every word, -1 where there is none or it is cut off.
+            tokens of the second kind (the second sentence), if there are two columns; ``words``: ``[n, W]`` int16, the
+            place of the first token of every word, -1 where there is none or it is cut off.
         """
         texts = [texts_of(table, name) for name in self.columns]
         blocks = [
@@ -54,7 +54,7 @@ class TextReader:
         encodings = encode(texts, tokenizer, self.max_length, words=self.words)
         found = {"tokens": [encoding.ids for encoding in encodings]}
         if len(self.columns) == 2:
-            found["second"] = [[int(part == 1) for part in encoding.sequence_ids] for encoding in encodings]
+            found["second"] = [encoding.type_ids for encoding in encodings]
         if self.words:
             counts = [len(text.split()) for text in texts[0]]
             found["words"] = [_starts(*pair) for pair in zip(encodings, counts, strict=True)]

@@ -34,6 +34,9 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
     """
     bundle = Bundle.load(run)
     schema = bundle.schema
+    if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "image":
+        raise UserError(f"{run}: reads pictures by their paths, and a service must not open files that somebody names; "
+                        "use `polytask predict`")  # fmt: skip
     tasks = [task.name for task in schema.tasks]
     row: Any = row_model(schema)
     request_model: Any = create_model(

@@ -1,0 +1,141 @@
+"""Texts through the commands: a task per word, per row and a number beside the text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pytest
+import yaml
+
+from polytask.runs.bundle import Bundle
+from small_encoder import text_encoder
+from small_table import assert_refused, polytask
+
+CITIES = ("boston", "denver", "dallas")
+SMALL = ("--steps", "40", "--batch-size", "32", "--networks", 1, "--no-baselines", "--converge", "off",
+         "--learning-rate", 0.01, "--set", "threads=1")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Flights: cities and days are tags, in either order, and good or not is a class; x has a target of its own."""
+    folder, draw = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
+    rows = []
+    for number in range(150):
+        city, day = draw.choice(CITIES), draw.choice(("monday", "friday"))
+        good, x = draw.random() < 0.5, round(float(draw.normal()), 3)
+        order = draw.random() < 0.5
+        ways = [f"from {city}", f"on {day}"] if order else [f"on {day}", f"from {city}"]
+        tags = "O B-city O B-day" if order else "O B-day O B-city"
+        rows.append([f"show me {'good' if good else 'bad'} flights {' '.join(ways)}",
+                     "" if number % 9 == 0 else f"O O O O {tags}", "yes" if good else "no", x, 2 * x])  # fmt: skip
+    with (folder / "table.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["sentence", "slots", "good", "x", "double"], *rows])
+    text_encoder(folder / "bert")
+    return folder
+
+
+def fit(folder: Path, out: str, encoder: str, *options: object) -> Path:
+    result = polytask("fit", folder / "table.csv", "--targets", "slots,good,double", "--kind", "slots=tags",
+                      "--out", folder / out, *SMALL, "--set", f"encoder={encoder}",
+                      "--set", "column_kind={sentence: text}", *options)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return folder / out
+
+
+@pytest.fixture(scope="module")
+def frozen(folder: Path) -> Path:
+    return fit(folder, "frozen", f"hf:{folder / 'bert'}")
+
+
+@pytest.fixture(scope="module")
+def tuned(folder: Path) -> Path:
+    return fit(folder, "tuned", f"{{name: hf, source: {folder / 'bert'}, tune: full, rate: 0.5, layer_decay: 0.9}}")
+
+
+@pytest.mark.parametrize("kind", ["frozen", "tuned"])
+def test_all_kinds_of_targets_are_learnt_from_one_table(kind, request):
+    tasks = json.loads((request.getfixturevalue(kind) / "results.json").read_text())["tasks"]
+    assert {name: task["metric"] for name, task in tasks.items()} == {
+        "slots": "span_f1", "good": "roc_auc", "double": "r2"}  # fmt: skip
+    assert tasks["slots"]["test"] > 0.6 and tasks["good"]["test"] > 0.8 and tasks["double"]["test"] > 0.3
+
+
+@pytest.mark.parametrize("kind", ["frozen", "tuned"])
+def test_a_run_predicts_and_evaluates_without_the_checkpoint(kind, request, folder, tmp_path):
+    run, table = request.getfixturevalue(kind), folder / "table.csv"
+    measured = json.loads(polytask("evaluate", run, table, "--json").stdout)["tasks"]
+    (folder / "bert").rename(folder / "gone")
+    try:
+        assert polytask("predict", run, table, "--out", tmp_path / "p.csv").exit_code == 0
+    finally:
+        (folder / "gone").rename(folder / "bert")
+    found, given = (pyarrow.csv.read_csv(path).to_pylist() for path in (tmp_path / "p.csv", table))
+    right = sum(row["slots"] == true["slots"] for row, true in zip(found, given, strict=True) if true["slots"])
+    assert all(len(row["slots"].split()) == len(true["sentence"].split())
+               for row, true in zip(found, given, strict=True))  # fmt: skip
+    assert measured["slots"]["labels"] == sum(bool(row["slots"]) for row in given)
+    assert measured["slots"]["value"] > 0.6 and right > 30
+
+
+def test_frozen_weights_are_kept_once_and_tuned_ones_with_the_network(frozen, tuned):
+    assert (frozen / "encoder" / "model.safetensors").exists()
+    assert not (tuned / "encoder" / "model.safetensors").exists()
+    names = Bundle.load(tuned).networks[0].state_dict()
+    assert any("body.network.embeddings" in name for name in names)
+    assert not any("body" in name for name in Bundle.load(frozen).networks[0].state_dict())
+    encoder = yaml.safe_load((tuned / "config.yaml").read_text())["encoder"]
+    assert (encoder["tune"], encoder["layer_decay"]) == ("full", 0.9)
+
+
+def test_one_row_is_predicted_as_among_others(tuned, folder):
+    bundle = Bundle.load(tuned)
+    table = pyarrow.csv.read_csv(folder / "table.csv").drop_columns(["slots", "good", "double"])
+    whole, single = bundle.predict(table).to_pylist()[7], bundle.predict(table.slice(7, 1)).to_pylist()[0]
+    assert whole["slots"] == single["slots"] and whole["double"] == pytest.approx(single["double"], abs=1e-4)
+
+
+def test_a_pair_of_columns_is_read_together(folder, tmp_path):
+    draw, rows = np.random.default_rng(0), []
+    for _ in range(120):
+        first, second = draw.choice(CITIES, 2)
+        rows.append([f"the cat is in {first}", f"it was in {second}", int(first == second)])
+    with (folder / "pairs.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["one", "two", "same"], *rows])
+    result = polytask("fit", folder / "pairs.csv", "--targets", "same", "--out", tmp_path / "run", *SMALL,
+                      "--set", f"encoder=hf:{folder / 'bert'}",
+                      "--set", "column_kind={one: text, two: text}")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "reads one, two" in result.output
+    assert Bundle.load(tmp_path / "run").encoded.reader.columns == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--set", "encoder=mlp"), "give encoder: hf:FOLDER"),
+        (("--set", "column_kind={}"), "of text (two: a pair), found none; state its kind"),
+        (("--set", "column_kind={sentence: image}"), "pictures are read by a pretrained encoder of images"),
+        (("--set", "encoder={name: hf, source: BERT, max_length: 100}"), "max_length 100 is more than"),
+        (("--set", "encoder={name: hf, source: BERT, rate: 0.1}"), "only with tune: full"),
+        (("--set", "encoder={name: hf, source: BERT, layers: 3}"), "hf has no option 'layers'"),
+        (("--set", "encoder={name: hf, source: RUN/encoder, tune: full}"), "belongs to a run"),
+        (("--sharing", "mmoe"), "makes no sense with encoder 'hf'"),
+    ],
+)
+def test_what_does_not_go_together_is_said(folder, tuned, tmp_path, options, message):
+    places = {"BERT": str(folder / "bert"), "RUN": str(tuned)}
+    for name, place in places.items():
+        options = tuple(option.replace(name, place) for option in options)
+    result = polytask("fit", folder / "table.csv", "--targets", "slots,good", "--kind", "slots=tags",
+                      "--out", tmp_path / "run", *SMALL, "--set", f"encoder=hf:{folder / 'bert'}",
+                      "--set", "column_kind={sentence: text}", *options)  # fmt: skip
+    assert_refused(result, message)
+
+
+def test_export_is_refused_with_what_to_do(frozen, tmp_path):
+    assert_refused(polytask("export", frozen, "--format", "torch", "--out", tmp_path / "m.pt2"), "polytask predict")

@@ -1,0 +1,52 @@
+"""From paths to pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from polytask.errors import UserError
+from polytask.pretrained import PictureReader
+from polytask.pretrained import pictures as module
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pictures").mkdir()
+    for name, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        Image.new("RGB", (12, 20), colour).save(tmp_path / "pictures" / f"{name}.png")
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    (tmp_path / "text.png").write_text("no picture")
+    return tmp_path
+
+
+def table(*paths: str | None) -> pa.Table:
+    return pa.table({"file": pa.array(paths, pa.string())})
+
+
+def test_pictures_come_in_one_size_as_bytes(folder):
+    found = PictureReader("file", 8)(table("pictures/red.png", None, "grey.png"), folder)
+    assert found.shape == (3, 3, 8, 8) and str(found.dtype) == "torch.uint8"
+    assert np.unique(found[0, 0]).tolist() == [255] and found[0, 1:].max() == 0
+    assert found[1].unique().tolist() == [128] and found[2].unique().tolist() == [200]
+
+
+def test_all_missing_files_are_in_one_message(folder):
+    names = ["pictures/red.png", *(f"gone{number}.png" for number in range(7))]
+    with pytest.raises(UserError, match=r"7 files are missing: gone0.png \(row 2\), .* and 2 more in .*relative"):
+        PictureReader("file", 8)(table(*names), folder, where="t.csv")
+
+
+def test_files_that_are_no_pictures_are_named(folder):
+    with pytest.raises(UserError, match=r"1 files are no pictures, or damaged: text.png \(row 1\)"):
+        PictureReader("file", 8)(table("text.png"), folder)
+
+
+def test_more_than_a_share_of_the_memory_is_refused_before_reading(folder, monkeypatch):
+    monkeypatch.setattr(module, "MEMORY_SHARE", 1e-12)
+    with pytest.raises(UserError, match=r"1 pictures of 64 x 64 take .* smaller `size`"):
+        PictureReader("file", 64)(table("gone.png"), folder)
