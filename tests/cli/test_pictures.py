@@ -1,0 +1,61 @@
+"""A column of paths of pictures through the commands."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from polytask.runs.bundle import Bundle
+from small_encoder import image_encoder
+from small_table import assert_refused, polytask
+
+SMALL = ("--steps", "40", "--batch-size", "32", "--networks", 1, "--no-baselines", "--converge", "off",
+         "--learning-rate", 0.01, "--set", "threads=1")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Light and dark pictures, red or blue; the amount says how bright, beside a number of its own."""
+    folder, draw, rows = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0), []
+    (folder / "files").mkdir()
+    for number in range(120):
+        bright, red = draw.random(), draw.random() < 0.5
+        pixels = np.zeros((10, 10, 3))
+        pixels[..., 0 if red else 2] = 55 + 200 * bright
+        name = f"files/{number}.png"
+        Image.fromarray((pixels + draw.integers(0, 20, pixels.shape)).clip(0, 255).astype(np.uint8)).save(folder / name)
+        rows.append([name, round(float(draw.normal()), 3), "red" if red else "blue", round(float(bright), 3)])
+    with (folder / "table.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["file", "x", "colour", "bright"], *rows])
+    image_encoder(folder / "vit")
+    image_encoder(folder / "convnext", "convnext", 32)
+    return folder
+
+
+@pytest.mark.parametrize("encoder", ["hf:{}/vit", "{{name: hf, source: {}/convnext, tune: full, rate: 1.0}}"])
+def test_a_column_of_paths_is_found_learnt_and_predicted(folder, tmp_path, encoder):
+    run, table = tmp_path / "run", folder / "table.csv"
+    result = polytask("fit", table, "--targets", "colour,bright", "--out", run, *SMALL,
+                      "--set", f"encoder={encoder.format(folder)}")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "reads file" in result.output and "numbers (1; standardised): x" in result.output
+    tasks = json.loads((run / "results.json").read_text())["tasks"]
+    assert tasks["colour"]["test"] > 0.9 and tasks["bright"]["test"] > 0.3
+    assert polytask("predict", run, table, "--out", tmp_path / "p.csv").exit_code == 0
+    assert json.loads(polytask("evaluate", run, table, "--json").stdout)["tasks"]["colour"]["value"] > 0.9
+    assert Bundle.load(run).encoded.reader.size == (16 if "vit" in encoder else 32)
+
+
+def test_missing_pictures_and_a_service_of_pictures_are_refused(folder, tmp_path):
+    rows = (folder / "table.csv").read_text().replace("files/3.png", "files/gone.png")
+    (folder / "gaps.csv").write_text(rows)
+    given = ("--targets", "colour", "--out", tmp_path / "run", *SMALL, "--set", f"encoder=hf:{folder / 'vit'}")
+    assert_refused(polytask("fit", folder / "gaps.csv", *given), "1 files are missing: files/gone.png (row 4)")
+    assert not (tmp_path / "run").exists()
+    assert polytask("fit", folder / "table.csv", *given).exit_code == 0
+    assert_refused(polytask("serve", tmp_path / "run"), "must not open files that somebody names")
