@@ -1,7 +1,7 @@
 """Encoders for tables against each other and against gradient-boosted trees: quality and processor time.
 
-    python benchmarks/encoders.py run --data DATA --out encoders.jsonl [--sets wq rf1] [--encoders mlp] [--seeds 0]
-    python benchmarks/encoders.py report --out encoders.jsonl
+    python benchmarks/encoders.py run --data DATA --out encoders.jsonl [--sets wq rf1] [--encoders mlp] [--steps 300]
+    python benchmarks/encoders.py report --out encoders.jsonl [--steps 300]
 
 DATA (or the environment variable POLYTASK_DATA) holds the folders ``census_income``, ``tox21``, ``multilabel`` and
 ``mtr``. At most 8,000 rows of a set are used; a seed draws split (except where the set has its own), weights and order.
@@ -57,7 +57,8 @@ LEFT_OUT = {("tmc2007", name) for name in ("ft_transformer", "mlp, piecewise", "
 LEFT_OUT |= {("tox21", name) for name in ("mlp, piecewise", "mlp, periodic", "tabm, piecewise")}
 MOST_ROWS = 8_000
 RATES, SHRINKAGES, ROUNDS = (1e-3, 3e-3), (0.1, 0.3), 100
-SETTINGS: dict[str, Any] = {"steps": 300, "batch_size": 128, "evaluate_every": 50, "ema": 0.98, "threads": 1}
+#: With the default patience of 10 evaluations.
+SETTINGS: dict[str, Any] = {"batch_size": 128, "evaluate_every": 50, "ema": 0.98, "threads": 1}
 
 
 def main() -> None:
@@ -66,11 +67,12 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--encoders", nargs="+", choices=[*ENCODERS, TREES], default=[*ENCODERS, TREES])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1500, help="most steps of a network's training")
     parser.add_argument("--data", type=Path, default=os.environ.get("POLYTASK_DATA"), help="or POLYTASK_DATA")
     parser.add_argument("--out", type=Path, default=Path("encoders.jsonl"))
     arguments = parser.parse_args()
     if arguments.command == "report":
-        print(report(_lines(arguments.out)))
+        print(report([line for line in _lines(arguments.out) if line["steps"] in (arguments.steps, None)]))
         return
     if arguments.data is None:
         parser.error("say where the data are: --data, or POLYTASK_DATA")
@@ -83,23 +85,25 @@ def main() -> None:
             for name in arguments.sets:
                 for encoder in arguments.encoders:
                     if (name, encoder) not in LEFT_OUT:
-                        complete(arguments.out, Path(folder), name, encoder, seed)
+                        complete(arguments.out, Path(folder), name, encoder, seed, arguments.steps)
 
 
-def complete(out: Path, folder: Path, name: str, encoder: str, seed: int) -> None:
+def complete(out: Path, folder: Path, name: str, encoder: str, seed: int, steps: int) -> None:
     """Do the trainings of one cell that the file does not have: of seed 0 all rates, else the chosen one."""
+    cell = {"set": name, "encoder": encoder, "steps": None if encoder == TREES else steps}
+    done = [line for line in _lines(out) if cell.items() <= line.items()]
     rates = SHRINKAGES if encoder == TREES else RATES
     if seed:
-        rates = (_chosen(_lines(out), name, encoder),)
+        rates = (_chosen(done)["rate"],)
     for rate in rates:
-        if any(_key(line) == (name, encoder, seed, rate) for line in _lines(out)):
+        if any((line["seed"], line["rate"]) == (seed, rate) for line in done):
             continue
-        found = train(folder, name, encoder, seed, rate)
+        found = train(folder, name, encoder, seed, rate, steps)
         with out.open("a") as stream:
-            stream.write(json.dumps({"set": name, "encoder": encoder, "seed": seed, "rate": rate, **found}) + "\n")
+            stream.write(json.dumps({**cell, "seed": seed, "rate": rate, **found}) + "\n")
 
 
-def train(folder: Path, name: str, encoder: str, seed: int, rate: float) -> dict[str, Any]:
+def train(folder: Path, name: str, encoder: str, seed: int, rate: float, steps: int) -> dict[str, Any]:
     """One training: mean skill on validation and test, seconds of the processor, parameters."""
     config = make_config({**table(name, folder), "encoder": ENCODERS.get(encoder), "seed": seed, "threads": 1})
     if encoder == TREES:
@@ -114,7 +118,7 @@ def train(folder: Path, name: str, encoder: str, seed: int, rate: float) -> dict
     data = prepared(config)
     network = network_of(config, data.schema, data.tasks)
     started = time.process_time()
-    settings = pt.TrainingSettings(**SETTINGS, learning_rate=rate)
+    settings = pt.TrainingSettings(**SETTINGS, steps=steps, learning_rate=rate)
     result = pt.fit(network, train=data.rows["train"], validation=data.rows["validation"], settings=settings, seed=seed)
     seconds = time.process_time() - started
     values = {part: evaluate(result.model, data.rows[part]) for part in ("validation", "test")}
@@ -184,16 +188,12 @@ def _lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
-def _key(line: Mapping[str, Any]) -> tuple[str, str, int, float]:
-    return line["set"], line["encoder"], line["seed"], line["rate"]
-
-
-def _chosen(lines: list[dict[str, Any]], name: str, encoder: str) -> float:
-    """The rate that is best on validation at seed 0."""
-    tried = [line for line in lines if _key(line)[:3] == (name, encoder, 0)]
+def _chosen(cell: list[dict[str, Any]]) -> dict[str, Any]:
+    """The training of seed 0 with the rate that is best on validation."""
+    tried = [line for line in cell if line["seed"] == 0]
     if not tried:
-        raise SystemExit(f"{encoder} on {name}: seed 0 comes first, it chooses the rate")
-    return max(tried, key=lambda line: line["validation"])["rate"]
+        raise SystemExit("seed 0 comes first, it chooses the rate")
+    return max(tried, key=lambda line: line["validation"])
 
 
 def report(lines: list[dict[str, Any]]) -> str:
@@ -212,7 +212,7 @@ def _of(lines: list[dict[str, Any]], name: str, encoder: str) -> Iterator[dict[s
     """The trainings of a cell with the chosen rate."""
     own = [line for line in lines if (line["set"], line["encoder"]) == (name, encoder)]
     if own:
-        rate = _chosen(lines, name, encoder)
+        rate = _chosen(own)["rate"]
         yield from (line for line in own if line["rate"] == rate)
 
 
