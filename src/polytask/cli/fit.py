@@ -60,7 +60,9 @@ def fit(
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="mlp, resnet, ft_transformer or tabm; or package.module:Class of your own [default: mlp]"),
+        typer.Option(
+            help="mlp, resnet, ft_transformer, tabm or hf:FOLDER; or package.module:Class of your own [default: mlp]"
+        ),
     ] = None,
     steps: o.Steps = None,
     epochs: o.Epochs = None,

@@ -94,6 +94,12 @@ def plan(config: CompareConfig, where: str, folder: Path, display: Display | Non
             problems.append(
                 f"{place}: trees need a table, and the data are a folder of arrays; set baselines.trees: false"
             )
+        encoded = data[1].encoded if data is not None else None
+        if encoded is not None and "trees" in methods and not encoded.one_vector:
+            problems.append(
+                f"{place}: trees take one vector of numbers per row, and the encoder reads tokens or pictures; use "
+                "tune: frozen without tags, or set baselines.trees: false"
+            )
         if data is not None:
             setups[name] = Setup(name, data[0].data_name, data[1], methods)
     raise_all(list(dict.fromkeys(problems)))

@@ -118,6 +118,11 @@ class EncodedColumns:
         """The body does not train: its features are the inputs."""
         return self.encoder.frozen
 
+    @property
+    def one_vector(self) -> bool:
+        """Inputs are a vector of numbers per row."""
+        return self.encoder.frozen and not (isinstance(self.reader, TextReader) and self.reader.words)
+
     def fitted(self, table: pa.Table, train: np.ndarray, **options: Any) -> tuple[EncodedColumns, dict[str, Tensor]]:
         """The same with the moments of frozen features over the training rows, and the inputs of all rows.
 
