@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 
@@ -71,7 +71,7 @@ def _first() -> bool:
     return is_first()
 
 
-def _note(message: Warning | str, *_: object) -> None:
+def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning without the place in the program."""
     print(f"note: {message}", file=sys.stderr)
 

@@ -12,12 +12,12 @@ from .predict import Run
 
 
 @command(epilog="**Example**\n\n`polytask evaluate runs/first labelled.csv --json`")
-def evaluate(run: Run, data: o.Data, json: o.Json = False) -> None:
+def evaluate(run: Run, data: o.Data, trust: o.Trust = False, json: o.Json = False) -> None:
     """Measure the networks of a run on a table with labels; targets that the table lacks are left out."""
     from ..runs.use import evaluate_table
 
     display = Terminal(json=json)
-    entries = evaluate_table(run, data, display)
+    entries = evaluate_table(run, data, display, trust=trust)
     if json:
         print(jsonlib.dumps({"tasks": entries}, indent=1, ensure_ascii=False))
         return

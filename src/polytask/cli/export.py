@@ -23,6 +23,7 @@ def export(
     format: Annotated[str, typer.Option(help="onnx, or torch (a program of torch.export)")] = "onnx",
     tasks: Annotated[str | None, typer.Option(help="only these targets, separated by commas")] = None,
     data: Annotated[Path | None, typer.Option(help="table to check the file on [default: the run's own]")] = None,
+    trust: o.Trust = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Write all networks of a run, from columns to predictions, as one ONNX or PyTorch file.
@@ -33,7 +34,7 @@ def export(
 
     display = Terminal(quiet)
     o.check_file_to_write(out)
-    written = export_run(run, out, format=format, tasks=o.names(tasks, "--tasks"), data=data)
+    written = export_run(run, out, format=format, tasks=o.names(tasks, "--tasks"), data=data, trust=trust)
     display.result(
         f"written: {out} ({', '.join(written.tasks)}); it agrees with PyTorch on {written.rows} rows of "
         f"{written.source}: largest relative difference {written.difference:.1e}"

@@ -79,6 +79,7 @@ def fit(
     report_to: Annotated[str | None, typer.Option(help="tensorboard, mlflow, or both with a comma")] = None,
     set_: o.Set = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue an interrupted run bit for bit")] = False,
+    trust: o.Trust = False,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
@@ -89,6 +90,7 @@ def fit(
     """
     from ..processes import is_first
     from ..runs import RunFolder, fit_run
+    from ..runs.encoders import check_trusted
 
     if out is None:
         raise UserError("--out: give the folder of the run, such as --out runs/first")
@@ -122,8 +124,10 @@ def fit(
     if data is None:
         if not resume:
             raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
-        data = RunFolder.open(out).config
-    config = o.resolve(data, given, set_)
+        config = o.resolve(RunFolder.open(out).config, given, set_)
+        check_trusted(config.encoder, out, trust or encoder is not None)
+    else:
+        config = o.resolve(data, given, set_)
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first(), json)
     results = fit_run(config, out, resume=resume, display=display)

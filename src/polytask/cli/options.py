@@ -37,6 +37,7 @@ Devices = Annotated[int | None, typer.Option(help="processes that train together
 Nodes = Annotated[int | None, typer.Option(help="machines on which this command is started [default: 1]")]
 Strategy = Annotated[str | None, typer.Option(help="how processes share: ddp [default: ddp]")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, any key of the configuration; repeatable")]
+Trust = Annotated[bool, typer.Option("--trust", help="run the code that the run names, if it has an own encoder")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, no tables")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on standard output")]
 

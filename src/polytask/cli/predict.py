@@ -19,6 +19,7 @@ def predict(
     run: Run,
     data: o.Data,
     out: Annotated[Path, typer.Option(help="file to write (.parquet or .csv)")] = Path("predictions.parquet"),
+    trust: o.Trust = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Predict every target for new rows, in their order.
@@ -29,5 +30,5 @@ def predict(
 
     display = Terminal(quiet)
     o.check_file_to_write(out)
-    rows = predict_table(run, data, out, display)
+    rows = predict_table(run, data, out, display, trust=trust)
     display.result(f"written: {out} ({rows:,} rows)")

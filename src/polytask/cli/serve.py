@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..extras import require
+from . import options as o
 from .app import command
 from .predict import Run
 
@@ -20,6 +21,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
     most_rows: Annotated[int, typer.Option(min=1, help="most rows of one request")] = 1000,
     most_bytes: Annotated[int, typer.Option(min=1, help="most bytes of one request")] = 1 << 20,
+    trust: o.Trust = False,
 ) -> None:
     """Serve a run over HTTP: POST /predict, GET /health, /metrics and /docs.
 
@@ -30,5 +32,5 @@ def serve(
 
     from ..serving import make_application
 
-    application = make_application(run, most_rows=most_rows, most_bytes=most_bytes)
+    application = make_application(run, most_rows=most_rows, most_bytes=most_bytes, trust=trust)
     uvicorn.run(application, host=host, port=port, log_level="warning")

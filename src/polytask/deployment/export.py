@@ -45,7 +45,13 @@ class Exported:
 
 
 def export_run(
-    run: Path, out: Path, *, format: str = "onnx", tasks: Sequence[str] | None = None, data: Path | None = None
+    run: Path,
+    out: Path,
+    *,
+    format: str = "onnx",
+    tasks: Sequence[str] | None = None,
+    data: Path | None = None,
+    trust: bool = False,
 ) -> Exported:
     """Write all networks of a run as one file.
 
@@ -55,6 +61,7 @@ def export_run(
         format: ``onnx``, or ``torch`` (a program of ``torch.export``).
         tasks: Only these tasks.
         data: Table whose first rows the file is checked on; by default the run's own, or random rows if it is gone.
+        trust: Import and run the code that the run names, if its encoder is a class of somebody's.
 
     Raises:
         UserError: If the run is not usable, a task unknown, or the written file would predict something else; nothing
@@ -64,7 +71,7 @@ def export_run(
         raise UserError(f"--format {format!r}: not known; {did_you_mean(format, FORMATS)}")
     chosen = FORMATS[format]
     chosen.check_packages()
-    bundle = Bundle.load(run)
+    bundle = Bundle.load(run, trust=trust)
     schema = bundle.schema
     if schema.encoded:
         read = ", ".join(column.name for column in schema.encoded)

@@ -13,6 +13,9 @@ from .figures import write_figure
 from .outcome import BASELINES, Row, rows
 from .run import Run, read_run
 
+#: Characters of a file's name; each can be four bytes of the 255 that there are.
+LONGEST = 50
+
 
 def export_run(folder: Path, to: Path) -> None:
     """Write all figures of a run as SVG (and PNG with the extra ``figures``), its tables as CSV and Markdown.
@@ -34,7 +37,7 @@ def export_run(folder: Path, to: Path) -> None:
 
 
 def file_names(names: Iterable[str]) -> list[str]:
-    """Names for files, all different.
+    """Names for files, all different and short enough for every file system.
 
     Example:
         >>> file_names(["curve a/b", "curve a:b", "score"])
@@ -42,7 +45,7 @@ def file_names(names: Iterable[str]) -> list[str]:
     """
     found: list[str] = []
     for name in names:
-        plain = re.sub(r"[^\w.+]+", "-", name).strip("-.")
+        plain = re.sub(r"[^\w.+]+", "-", name)[:LONGEST].strip("-.")
         repeated = sum(re.sub(r"-\d+$", "", other) == plain or other == plain for other in found)
         found.append(f"{plain}-{repeated + 1}" if repeated else plain)
     return found

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -26,7 +25,7 @@ from ..models.encoders import HF, MLP
 from ..pretrained import texts_of
 from ..training.evaluation import task_metric, task_outputs, task_targets
 from .encoded import EncodedColumns
-from .encoders import make_network
+from .encoders import check_trusted, make_network
 from .folder import RunFolder, stored_metadata
 
 WEIGHTS, METADATA = "model.safetensors", "network.json"
@@ -50,13 +49,16 @@ def save_network(folder: Path, model: MultiTaskModel, serves: Sequence[str], con
     write_json(folder / METADATA, metadata)
 
 
-def load_network(folder: Path, schema: Schema, schema_file: Path) -> tuple[MultiTaskModel, list[str]]:
+def load_network(
+    folder: Path, schema: Schema, schema_file: Path, trust: bool = False
+) -> tuple[MultiTaskModel, list[str]]:
     """A network and the names of the tasks that it serves.
 
     Raises:
-        UserError: If a file is missing, truncated or does not match its fingerprint.
+        UserError: If a file is missing, truncated or does not match its fingerprint, or code would be imported.
     """
     metadata = stored_metadata(folder / METADATA)
+    check_trusted(metadata.get("encoder"), schema_file.parent, trust)
     weights = folder / WEIGHTS
     for file, key in ((weights, "sha256"), (schema_file, "schema_sha256")):
         if not file.exists():
@@ -71,7 +73,9 @@ def load_network(folder: Path, schema: Schema, schema_file: Path) -> tuple[Multi
         model = make_network(schema, tasks, *made, 0, metadata["sharing"], metadata["sharing_options"])
         model.load_state_dict(load_file(weights))
         return model, [by_name[name].name for name in metadata["serves"]]
-    except (KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as error:
+    except UserError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder / METADATA}: damaged: it does not fit its weights or the schema "
                         f"({error!r}); restore the file or make the run again") from None  # fmt: skip
 
@@ -102,11 +106,15 @@ class Bundle:
     encoded: EncodedColumns | None = None
 
     @classmethod
-    def load(cls, path: Path) -> Bundle:
+    def load(cls, path: Path, *, trust: bool = False) -> Bundle:
         """The bundle of a run folder.
 
+        Args:
+            path: The folder.
+            trust: Import and run the code that the run names, if its encoder is a class of somebody's.
+
         Raises:
-            UserError: If the run is not finished or is damaged.
+            UserError: If the run is not finished or is damaged, or names code and is not trusted.
         """
         run = RunFolder.open(path)
         if not run.results.exists():
@@ -120,7 +128,7 @@ class Bundle:
         serves: dict[str, int] = {}
         count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0
         for number in range(count):
-            model, names = load_network(run.networks / str(number), schema, run.schema)
+            model, names = load_network(run.networks / str(number), schema, run.schema, trust)
             networks.append(model)
             serves |= dict.fromkeys(names, number)
         missing = [task.name for task in schema.tasks if task.name not in serves]

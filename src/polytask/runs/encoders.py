@@ -19,6 +19,9 @@ from ..models import MultiTaskModel
 from ..models.encoders import MLP, encoder_named, is_named
 from ..task import Task
 
+#: The one class that comes with polytask and is named as the user's are.
+PICTURES = "polytask.models.conv_encoder:ConvEncoder"
+
 
 @dataclass(frozen=True)
 class InputWidths:
@@ -83,6 +86,18 @@ def network_of(config: Config, schema: Schema, tasks: Sequence[Task], *, plain: 
     """A fresh network as configured; ``plain`` with hard sharing."""
     sharing = ("hard", {}) if plain else (config.sharing, config.sharing_options)
     return make_network(schema, tasks, config.model, config.encoder, config.seed, *sharing)
+
+
+def check_trusted(encoder: Any, run: Path, trust: bool) -> None:
+    """Raise a :class:`UserError` if an encoder that ``run`` names would be imported, unless the user trusts the run."""
+    if trust or not isinstance(encoder, str | Mapping) or is_named(encoder):
+        return
+    if (encoder.get("class") if isinstance(encoder, Mapping) else encoder) == PICTURES:
+        return
+    raise UserError(
+        f"{run}: this run has an encoder of its own, {encoder!r}: code that this command would import and run; "
+        "if you know where the run comes from, say --trust"
+    )
 
 
 def _user_encoder(encoder: str | dict[str, Any], given: list[InputWidths]) -> nn.Module:

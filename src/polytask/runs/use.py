@@ -20,26 +20,26 @@ from .results import number
 SMALL = 1 << 27
 
 
-def predict_table(run: Path, data: Path, out: Path, display: Display) -> int:
-    """Write predictions for the rows of a table and give their number.
+def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: bool = False) -> int:
+    """Write predictions for the rows of a table and give their number; ``trust``: see :meth:`Bundle.load`.
 
     Raises:
         UserError: If run or table are not usable; nothing is written then.
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
-    bundle = _of_a_table(run)
+    bundle = _of_a_table(run, trust)
     pieces = _pieces(bundle, data, display)
     return write_predictions(out, (bundle.predict(piece, folder=data.parent, where=data.name) for piece in pieces))
 
 
-def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
-    """Metric, value and number of labels for every target that the table has.
+def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = False) -> dict[str, Any]:
+    """Metric, value and number of labels for every target that the table has; ``trust``: see :meth:`Bundle.load`.
 
     Raises:
         UserError: If run or table are not usable, or the table has none of the targets.
     """
-    bundle = _of_a_table(run)
+    bundle = _of_a_table(run, trust)
     table = _table(bundle, data, display)
     names = [task.name for task in bundle.schema.tasks if task.name in table.column_names]
     if not names:
@@ -65,8 +65,8 @@ def evaluate_table(run: Path, data: Path, display: Display) -> dict[str, Any]:
     }
 
 
-def _of_a_table(run: Path) -> Bundle:
-    bundle = Bundle.load(run)
+def _of_a_table(run: Path, trust: bool) -> Bundle:
+    bundle = Bundle.load(run, trust=trust)
     if not bundle.schema.feature_names:
         raise UserError(
             f"{run}: this run learned from a folder of arrays, so that it knows no columns of a table; "

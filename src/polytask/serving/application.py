@@ -18,7 +18,7 @@ from .body_limit import BodyLimit
 from .rows import as_json, as_table, row_model
 
 
-def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 << 20) -> FastAPI:
+def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 << 20, trust: bool = False) -> FastAPI:
     """The service of a finished run.
 
     ``POST /predict`` takes ``{"rows": [{column: value}]}`` and gives ``{"predictions": [{...}]}`` with the columns of
@@ -28,11 +28,12 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
         run: Folder of the run.
         most_rows: Rows of one request.
         most_bytes: Bytes of one request's body.
+        trust: Import and run the code that the run names, if its encoder is a class of somebody's.
 
     Raises:
         UserError: If the run is not finished or damaged.
     """
-    bundle = Bundle.load(run)
+    bundle = Bundle.load(run, trust=trust)
     schema = bundle.schema
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "image":
         raise UserError(f"{run}: reads pictures by their paths, and a service must not open files that somebody names; "
