@@ -40,7 +40,7 @@ class Method:
         found = []
         if self.distil is not None:
             found.append(self.distil(teachers, **self.options) if self.taught else self.distil(**self.options))
-        return [*found, pt.AsynchronousConvergence()] if self.converge else found
+        return [*found, pt.AsynchronousConvergence(patience=3)] if self.converge else found
 
     def make_balancer(self) -> pt.balancing.Balancer:
         """A fresh balancer."""
