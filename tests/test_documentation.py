@@ -18,7 +18,7 @@ from polytask.comparison.tune import TuneConfig
 from polytask.config import Config, make_config
 
 #: Pages whose code is run elsewhere, and by what.
-ELSEWHERE = {"docs/faq.md": "tests/wishes"}
+ELSEWHERE = {"docs/faq.md": "tests/wishes, section by section"}
 WITH_PYTHON = [page for page in PAGES if blocks(page.read_text(encoding="utf-8"), "python")]
 
 
