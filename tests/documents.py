@@ -28,6 +28,11 @@ def blocks(text: str, language: str) -> list[str]:
     return [dedent(code) for _, found, code in _FENCED.findall(text) if found == language]
 
 
+def links(text: str) -> list[str]:
+    """Targets of the links of a page, without those to places in it."""
+    return re.findall(r"\]\(([^)#\s]+)", _FENCED.sub("", text))
+
+
 def section(page: Path, start: str) -> str:
     """The part of a page below the heading that starts so."""
     parts = re.split(r"(?m)^(?=## )", page.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import polytask
-from documents import PAGES, ROOT, blocks, calls, names_of, wrong_with
+from documents import PAGES, ROOT, blocks, calls, links, names_of, wrong_with
 from polytask import UserError
 from polytask.balancing import BALANCERS
 from polytask.comparison.config import CompareConfig
@@ -65,8 +65,7 @@ def test_configurations_of_a_page_are_accepted(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=names_of)
 def test_links_to_files_exist(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    missing = [t for t in links(page.read_text(encoding="utf-8")) if "://" not in t and not (page.parent / t).exists()]
     assert not missing
 
 
