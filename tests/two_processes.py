@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import distributed
 
-from polytask import AsynchronousConvergence, Callback, MultiTaskModel, SequentialConvergence, fit
+from polytask import AsynchronousConvergence, Callback, fit
 from polytask.balancing import DWA
 from polytask.grouping import Affinity
 from polytask.processes import average_gradients, rank, sum_over_processes, world_size
 from polytask.training import EventLog, TrainingResult
 from polytask.training.callbacks import AffinityProbe
-from small_training import INPUTS, TASKS, Interrupt, make_model, make_rows, small_settings, tree_of
+from small_training import Interrupt, make_model, make_rows, small_settings, tree_of
 
 #: On the order of these rows no batch of four rows leaves both processes with labels of every task.
 ROWS, VALIDATION = make_rows(missing=0.5), make_rows(60, seed=1)
@@ -33,18 +33,12 @@ class Last(Callback):
         self.weights = {name: value.clone() for name, value in training.model.state_dict().items()}
 
 
-def linear_model() -> MultiTaskModel:
-    """Without a nonlinearity Jacobians are the same for all samples, whichever rows a process has."""
-    torch.manual_seed(5)
-    return MultiTaskModel(torch.nn.Sequential(torch.nn.Linear(INPUTS, 8), torch.nn.Linear(8, 6)), TASKS)
-
-
 def plain(batch: int = 4, **probe: Any) -> dict[str, Any]:
     """A training whose result depends on every row and on global weights, with labels missing."""
     last = Last()
     settings = small_settings(optimizer="sgd", batch_size=batch, steps=24, weight_decay=0.01, gradient_clip=1.0)
     result = fit(
-        linear_model() if probe else make_model(),
+        make_model(),
         train=ROWS,
         validation=VALIDATION,
         balancer=DWA(),
@@ -72,25 +66,6 @@ def converging(folder: Path | None = None, interrupt: int | None = None) -> Trai
         folder=folder,
         log=EventLog(folder / "metrics.jsonl") if folder else None,
     )
-
-
-def held(callback: Callback) -> dict[str, Any]:
-    """A training without randomness whose tasks converge, or one after the other."""
-    last = Last()
-    settings = small_settings(optimizer="sgd", batch_size=8, steps=48)
-    fit(make_model(), train=ROWS, validation=VALIDATION, callbacks=[callback, last], settings=settings)
-    return {"weights": last.weights, "converged": dict(callback.converged_at)}
-
-
-def joint() -> dict[str, Any]:
-    """Soft labels of two teachers, in two switches at fixed steps."""
-    steps = {"spam": 12, "price": 24, "topic": 12}
-    return held(AsynchronousConvergence(test="fixed", fixed_step=steps, min_evaluations=0, teachers=2))
-
-
-def sequential() -> dict[str, Any]:
-    """One task after the other, every eight steps."""
-    return held(SequentialConvergence(patience=100, max_stage_steps=8))
 
 
 def early_stopping() -> TrainingResult:
@@ -148,11 +123,7 @@ def run(number: int, folder: str, number_of_processes: int = 2) -> None:
         "gradients": gradients(),
         "plain": plain(),
         "one row": plain(batch=1),
-        "gramian": plain(estimator="gramian"),
-        "factored": plain(estimator="factored", refresh=1),
         "stopping": plain(estimator="gramian", stop="confident", enough=first_says_three),
-        "joint": joint(),
-        "sequential": sequential(),
         "early": tree_of(early_stopping()),
         "memory": tree_of(converging()),
         "files": tree_of(converging(path / "whole")),

@@ -148,6 +148,8 @@ class Config(Section):
     keep_checkpoints: int = 2
     device: str = "auto"
     precision: str = "32"
+    accumulate: int = Field(1, description="parts of a batch that go through the encoder one by one, in less memory")
+    compile: bool = Field(False, description="compile the encoder")
     threads: int | None = None
     jobs: int = Field(
         1, ge=1, description="networks that train side by side, each in a process and a thread of its own"

@@ -34,7 +34,7 @@ from .methods.stch import STCH, stch_mtl_weights, stch_weights
 from .methods.uncertainty import UncertaintyWeighting, uncertainty_weights
 from .methods.upgrad import UPGrad
 from .needs import Needs
-from .second_forward import repeatable
+from .second_forward import KeptBuffers, repeatable
 from .task_losses import TaskLosses
 
 _METHODS: tuple[type[Balancer], ...] = (
@@ -75,6 +75,7 @@ __all__ = [
     "GradNorm",
     "GradVac",
     "GradientBalancer",
+    "KeptBuffers",
     "NashMTL",
     "Needs",
     "PCGrad",

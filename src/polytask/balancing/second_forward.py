@@ -38,14 +38,26 @@ def repeatable(model: nn.Module) -> Callable[[], AbstractContextManager[None]]:
     @contextmanager
     def again() -> Iterator[None]:
         now = states()
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
         restore(before)
         try:
-            yield
+            with KeptBuffers(model):
+                yield
         finally:
             restore(now)
-            with torch.no_grad():
-                for buffer, value in buffers:
-                    buffer.copy_(value)
 
     return again
+
+
+class KeptBuffers:
+    """A context, to be entered any number of times, after which buffers such as running statistics are as before."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+
+    def __enter__(self) -> None:
+        self._buffers = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
+
+    def __exit__(self, *error: object) -> None:
+        with torch.no_grad():
+            for buffer, value in self._buffers:
+                buffer.copy_(value)

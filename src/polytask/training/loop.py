@@ -5,7 +5,7 @@
     while steps remain and no callback has finished:
         batch   = rows[stream.ids(step)]                       inputs, targets, observed, ids
         callback.before_step(batch)                            probes (affinity)
-        features, common = model.represent(batch.inputs)       what the heads read; where the shared part ends
+        features, common = represent(batch.inputs)             what the heads read; where the shared part ends
         losses  = objective(model.heads(features))             per task: true labels, or soft labels once converged
         callback.after_forward(common, losses)                 probes that use the training's own forward pass
         extra   = callback.extra_loss(features, batch)         distillation terms, which the balancer does not see
@@ -57,6 +57,7 @@ from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
 from .common_checkpoint import CommonCheckpoint
+from .encoding import check_encoding, make_represent
 from .evaluation import Evaluation, evaluate, trivial_levels
 from .events import EventLog
 from .gradient_course import GradientCourse
@@ -118,7 +119,9 @@ class Training:
         balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
         balancer.to(self.fabric.device)
         check_balancer(balancer, model)
+        check_encoding(settings, balancer, self.callbacks)
         balancer.attach(model.shared_module())
+        self.represent = make_represent(self.model, settings)
         self.optimizer = make_optimizer(model.parameters(), self.settings, model.rate_factors())
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
@@ -287,7 +290,7 @@ class Training:
     def _forward(self, batch: Batch) -> tuple[ForwardPass, TaskLosses]:
         """What the model finds in a batch, and its losses."""
         with self.fabric.autocast():
-            features, common = self.model.represent(batch.inputs)
+            features, common = self.represent(batch.inputs)
             outputs = self.model.heads(features)
         return ForwardPass(features, common, outputs), self.objective(outputs, batch)
 

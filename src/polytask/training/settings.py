@@ -40,6 +40,9 @@ class TrainingSettings:
             ``round_robin`` (one data set a step), or with explicit ratios; see
             :func:`~polytask.training.mixture.sampling_shares`. Without effect on a single one.
         sampling_temperature: 1 is proportional, infinity is equal.
+        accumulate: Parts in which a batch goes through the encoder: one at a time is in memory, the step is that of the
+            whole batch for every balancing method. Costs one more forward pass; see :mod:`polytask.training.encoding`.
+        compile: Compile the encoder (``torch.compile``); the first steps take a while.
         threads: Threads of one training on a CPU. Default: one for small networks (parameters times batch below
             100 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
 
@@ -66,6 +69,8 @@ class TrainingSettings:
     precision: str = "32"
     sampling: str | tuple[float, ...] = "proportional"
     sampling_temperature: float = 2.0
+    accumulate: int = 1
+    compile: bool = False
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -81,16 +86,8 @@ class TrainingSettings:
                 yield f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}"
 
     def _numbers_out_of_range(self) -> Iterator[str]:
-        at_least = {
-            "steps": 1,
-            "batch_size": 1,
-            "evaluate_every": 1,
-            "patience": 1,
-            "threads": 1,
-            "warmup": 0,
-            "keep_checkpoints": 1,
-        }
-        for name, least in (at_least | {"weight_decay": 0}).items():
+        at_least_one = ("steps", "batch_size", "evaluate_every", "patience", "threads", "accumulate", "keep_checkpoints")
+        for name, least in (dict.fromkeys(at_least_one, 1) | {"warmup": 0, "weight_decay": 0}).items():
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:
                 yield f"{name} must be at least {least}, found {value}"

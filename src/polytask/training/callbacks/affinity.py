@@ -149,9 +149,12 @@ class AffinityProbe(Callback):
         """What estimators see of a step."""
 
         def forward() -> TaskLosses:
-            return training.objective(training.model.grouped(batch.inputs), batch)
+            features = training.represent(batch.inputs).features
+            return training.objective(training.model.heads(features), batch)
 
-        return Moment(training.model, training.optimizer, batch.inputs, forward, training.step)
+        settings = training.settings
+        plain = settings.accumulate == 1 and not settings.compile
+        return Moment(training.model, training.optimizer, batch.inputs, forward, training.step, plain)
 
     def _add(self, training: Training, sample: Sample | None) -> None:
         if sample is None:

@@ -38,6 +38,11 @@ class Callback:
     #: Whether it adds to ``training.gradients``; Gramians that the balancer computes are left out then.
     measures_gradients = False
 
+    @property
+    def watches_layers(self) -> bool:
+        """Whether it reads what single layers of the encoder find in a step."""
+        return False
+
     def start(self, training: Training) -> None:
         """Before the first step, and before the state of a resumed run is loaded."""
 

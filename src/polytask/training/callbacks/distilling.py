@@ -86,6 +86,10 @@ class Distilling(Callback):
         self.adaptors: TrainedAdaptors | None = None
         self._taps: Taps | None = None
 
+    @property
+    def watches_layers(self) -> bool:
+        return self.features and self.tap_count > 1
+
     def start(self, training: Training) -> None:
         if self.features:
             check_teachers(self.teachers, training.tasks, len(training.train), features=True)

@@ -89,6 +89,10 @@ class OnlineDistillation(Callback):
         self.stop_teacher_epoch, self.share_lr, self.share_wd = stop_teacher_epoch, share_lr, share_wd
         self._taps: list[Taps] = []
 
+    @property
+    def watches_layers(self) -> bool:
+        return True
+
     def start(self, training: Training) -> None:
         model = training.model
         if isinstance(model.encoder, TaskEncoder):

@@ -22,6 +22,7 @@ class Moment:
         inputs: Inputs of the batch.
         forward: Another forward pass of the batch, in float32; gives the losses.
         step: Number of the step.
+        plain: The training's forward pass calls every layer of the encoder once, as it is: not compiled, not in parts.
     """
 
     model: Any
@@ -29,6 +30,7 @@ class Moment:
     inputs: Any
     forward: Callable[[], TaskLosses]
     step: int
+    plain: bool = True
 
 
 class Sample(NamedTuple):

@@ -59,6 +59,8 @@ class Factored(Estimator):
         return max(2, 1 + tasks // 20)
 
     def misfit(self, moment: Moment) -> str | None:
+        if not moment.plain:
+            return "the encoder is compiled, or a batch goes through it in parts (accumulate)"
         heads = getattr(moment.model, "heads", None)
         if not isinstance(heads, LinearHeads) or heads.own or heads.members > 1:
             return "the tasks' heads are not one linear layer on a common representation"

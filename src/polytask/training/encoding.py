@@ -1,0 +1,101 @@
+"""How a batch goes through the encoder: compiled, or in parts of which one at a time is in memory."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from ..balancing import Balancer, KeptBuffers
+from ..data.rows import count_rows, map_inputs
+from ..errors import UserError
+from ..models import MultiTaskModel, Representation
+from .callbacks import Callback
+from .settings import TrainingSettings
+
+Represent = Callable[[Any], Representation]
+
+
+def make_represent(model: MultiTaskModel, settings: TrainingSettings) -> Represent:
+    """:meth:`~polytask.MultiTaskModel.represent`, as ``settings`` want it.
+
+    Raises:
+        UserError: If the model is to be compiled, and there is no C++ compiler for a model on the CPU.
+    """
+    represent: Represent = model.represent
+    if settings.compile:
+        on_cpu = next(model.parameters()).device.type == "cpu"
+        if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+            raise UserError("compile: on a CPU torch.compile needs a C++ compiler, found none; install g++, or leave "
+                            "compile out")  # fmt: skip
+        # Methods that look at gradients per task go backwards through the graph several times.
+        torch._functorch.config.donated_buffer = False
+        represent = torch.compile(represent)
+    return partial(represent_in_parts, represent, model, settings.accumulate)
+
+
+def check_encoding(settings: TrainingSettings, balancer: Balancer, callbacks: Sequence[Callback]) -> None:
+    """Raise if something has to see the layers of the encoder at work, each of them once in a step."""
+    ways = {"accumulate": settings.accumulate > 1, "compile": settings.compile}
+    used = [name for name, wanted in ways.items() if wanted]
+    watching = [callback.name for callback in callbacks if callback.watches_layers]
+    if balancer.needs.gradients == "gramian":
+        watching.append(f"balancer {balancer.name!r} with gradients='gramian'")
+    if used and watching:
+        raise UserError(
+            f"{' and '.join(used)}: {', '.join(watching)} has to see the layers of the encoder at work, "
+            "which compiled ones, or parts of a batch, do not show; leave out the one or the other"
+        )
+
+
+def represent_in_parts(represent: Represent, model: nn.Module, parts: int, inputs: Any) -> Representation:
+    """Features of a batch that goes through the encoder in parts.
+
+    Only the features are kept; the backward pass of every part begins by computing its activations again. Losses,
+    balancers and everything else see the whole batch, so that the step is the one of the whole batch, for any method.
+
+    Args:
+        represent: How a part is encoded.
+        model: Its buffers come back as they were when activations are computed again.
+        parts: How many; 1 keeps all activations.
+        inputs: Of the batch.
+
+    Source:
+        T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174, over rows in place of layers;
+        L. Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", RepL4NLP 2021,
+        arXiv:2101.06983.
+
+    Example:
+        >>> from polytask import Task
+        >>> model = MultiTaskModel(torch.nn.Linear(3, 2), [Task("a")])
+        >>> represent_in_parts(model.represent, model, 4, torch.ones(6, 3)).features.shape
+        torch.Size([6, 2])
+    """
+    rows = count_rows(inputs)
+    parts = min(parts, rows)
+    if parts < 2:
+        return represent(inputs)
+    ends = [rows * part // parts for part in range(parts + 1)]
+    found = [
+        checkpoint(
+            represent,
+            map_inputs(inputs, lambda leaf, own=slice(start, stop): leaf[own]),
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), KeptBuffers(model)),  # running statistics see every row once
+        )
+        for start, stop in itertools.pairwise(ends)
+    ]
+    features = torch.cat([part.features for part in found])
+    if found[0].common is None:
+        return Representation(features, None)
+    if len(found[0].common) == 1 and found[0].common[0] is found[0].features:
+        return Representation(features, (features,))
+    return Representation(features, tuple(tensor for part in found for tensor in part.common))

@@ -1,0 +1,77 @@
+"""Everything that takes a step takes the same one in several processes, with accumulation and without."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, multiprocessing
+
+import process_matrix
+from process_matrix import CASES, STEPS
+from small_training import differences
+
+Found = list[dict[str, dict[str, Tensor]]]
+
+
+def spawn(folder: Path, processes: int) -> Found:
+    """What each of several processes found; they are started once for all tests."""
+    context = multiprocessing.spawn(process_matrix.run, (str(folder), processes), nprocs=processes, join=False)
+    assert context is not None
+    give_up = time.monotonic() + 900
+    try:
+        while not context.join(timeout=1):
+            assert time.monotonic() < give_up, "the processes wait for each other"
+    finally:
+        for process in context.processes:
+            process.kill()
+    return [torch.load(folder / f"{number}.pt") for number in range(processes)]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return spawn(tmp_path_factory.mktemp("two"), 2)
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return spawn(tmp_path_factory.mktemp("four"), 4)
+
+
+@cache
+def alone(name: str) -> dict[str, Tensor]:
+    """One process, without accumulation."""
+    return CASES[name][0]()
+
+
+def assert_one(found: Found, name: str) -> None:
+    for other in found[1:]:
+        assert differences(found[0][name], other[name]) == []
+    expected = alone(name.removesuffix(" accumulated"))
+    assert all(value.isfinite().all() for value in expected.values())
+    torch.testing.assert_close(found[0][name], expected, rtol=1e-3, atol=3e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_are_one(two: Found, name: str) -> None:
+    assert_one(two, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_four_processes_are_one(four: Found, name: str) -> None:
+    assert_one(four, name)
+
+
+def test_nothing_is_forgotten() -> None:
+    assert process_matrix.unknown() == set()
+
+
+def test_labels_are_uneven() -> None:
+    """Batches in which a process lacks a task that another has, and ones in which nobody has a task."""
+    parts = process_matrix.ROWS.observed[: 6 * (len(process_matrix.ROWS) // 6)].view(-1, 2, 3, 4).any(2)
+    assert (parts[:, 0] ^ parts[:, 1]).any()
+    assert len(process_matrix.ROWS) * 2 > STEPS * 6
