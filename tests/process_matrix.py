@@ -32,12 +32,13 @@ from polytask.distillation_keys import DISTILLATIONS
 from polytask.grouping.affinity import ESTIMATORS
 from polytask.learning_keys import Converge
 from polytask.models import SHARING
+from polytask.processes import world_size
 from polytask.training.callbacks import AffinityProbe
 from small_training import INPUTS, TASKS, make_rows, small_settings
 
 #: Half of the labels are missing: in a batch of six, processes have other tasks than each other, and tasks are absent.
 ROWS, VALIDATION = make_rows(missing=0.5), make_rows(60, seed=1)
-STEPS = 8
+STEPS = 6
 #: Parts in which a batch is accumulated, by the word in the name of a case.
 ACCUMULATION = {"": 1, " accumulated": 2}
 
@@ -63,6 +64,7 @@ CONVERGENCE: dict[str, Callable[[], Callback]] = {
     "sequential": lambda: SequentialConvergence(patience=100, max_stage_steps=2),
     "off": Callback,
 }
+OF_FEATURES: dict[str, Any] = {"warmup_epochs": 0.2, "adaptor_lr": 0.01, "beta": 1.0, "kappa": 0.0}
 DISTILLATION: dict[str, dict[str, Callable[[], Callback]]] = {
     "off": {"": Callback},
     "mtlkd": {
@@ -71,10 +73,8 @@ DISTILLATION: dict[str, dict[str, Callable[[], Callback]]] = {
     },
     "okd": {"": lambda: OnlineDistillation(warmup_epochs=0.2)},
     "scd": {
-        "": lambda: CooperativeDistillation(teachers(), warmup_epochs=0.2, adaptor_lr=0.01),
-        ", grad_cos": lambda: CooperativeDistillation(
-            teachers(), warmup_epochs=0.2, adaptor_lr=0.01, similarity="grad_cos", probe_every=1
-        ),
+        "": lambda: CooperativeDistillation(teachers(), **OF_FEATURES),
+        ", grad_cos": lambda: CooperativeDistillation(teachers(), similarity="grad_cos", probe_every=1, **OF_FEATURES),
     },
 }
 #: Options without which a method does not take gradients at the representation.
@@ -105,15 +105,24 @@ def train(
     sharing: str = "hard",
     linear: bool = False,
     accumulate: int = 1,
+    sharded: bool = False,
+    **options: Any,
 ) -> dict[str, Tensor]:
-    """What a training ends with that depends on every row and on every weight."""
+    """What a training ends with that depends on every row and on every weight.
+
+    Args:
+        sharded: Of several processes each has a share of the encoder.
+    """
     torch.manual_seed(5)
     bend = nn.Identity if linear else nn.Tanh
     encoder = nn.Sequential(nn.Linear(INPUTS, 8), bend(), nn.Linear(8, 6), bend())
     taking_part, last = callback(), Last()
     every = STEPS if type(taking_part) is Callback else 2
-    settings = small_settings(optimizer="sgd", batch_size=6, steps=STEPS, evaluate_every=every, weight_decay=0.01,
-                              gradient_clip=1.0, accumulate=accumulate)  # fmt: skip
+    strategy = "fsdp" if sharded and world_size() > 1 else "ddp"
+    usual = {"optimizer": "sgd", "batch_size": 6, "steps": STEPS, "evaluate_every": every, "weight_decay": 0.01}
+    settings = small_settings(
+        **usual | {"gradient_clip": 1.0, "accumulate": accumulate, "strategy": strategy} | options
+    )
     result = fit(
         MultiTaskModel(encoder, TASKS, sharing=sharing),
         train=ROWS,
@@ -122,10 +131,12 @@ def train(
         callbacks=[taking_part, last],
         settings=settings,
     )
+    found = [last.weights, {f"returned {name}": value for name, value in result.model.state_dict().items()}]
+    found += [{f"balance {task}": torch.tensor(weight) for task, weight in result.history[-1].weights.items()}]
+    found += [{f"converged {k}": torch.tensor(v) for k, v in getattr(taking_part, "converged_at", {}).items()}]
     affinity = result.callbacks.get("affinity", {}).get("statistics", {})
-    weights = {f"balance {task}": torch.tensor(weight) for task, weight in result.history[-1].weights.items()}
-    converged = {f"converged {k}": torch.tensor(v) for k, v in getattr(taking_part, "converged_at", {}).items()}
-    return {**last.weights, **weights, **converged, **{k: v for k, v in affinity.items() if isinstance(v, Tensor)}}
+    found += [{name: value for name, value in affinity.items() if isinstance(value, Tensor)}]
+    return {name: value for part in found for name, value in part.items()}
 
 
 def cases() -> Iterator[tuple[str, Callable[..., dict[str, Tensor]]]]:
@@ -145,15 +156,30 @@ def cases() -> Iterator[tuple[str, Callable[..., dict[str, Tensor]]]]:
         yield f"affinity {name}", partial(train, callback=probe, linear=name in LINEAR)
     for name in SHARING:
         yield f"sharing {name}", partial(train, sharing=name)
+    yield from sharded_cases()
 
 
+def sharded_cases() -> Iterator[tuple[str, Callable[..., dict[str, Tensor]]]]:
+    """The same where the processes have shares of the encoder, for what needs no gradients per task."""
+    for name in BALANCERS:
+        if make_for_any(name).needs.gradients == "none":
+            yield f"fsdp, balance {name}", partial(train, partial(make_for_any, name), sharded=True)
+    for name, callback in CONVERGENCE.items():
+        yield f"fsdp, converge {name}", partial(train, callback=callback, sharded=True, ema=0.9, optimizer="adam")
+    for name, kinds in DISTILLATION.items():
+        if name != "off" and not kinds[""]().whole_parameters:
+            yield f"fsdp, distill {name}", partial(train, callback=kinds[""], sharded=True)
+
+
+#: Where processes agree with each other and not with one: numbers are drawn for the rows that a process has.
+OWN_DRAWS = "balance graddrop at the representation"
 #: What cannot go with accumulation; that it says so is tested in ``training/test_encoding.py``.
 NOT_ACCUMULATED = {"affinity factored", "distill okd"}
 CASES: dict[str, tuple[Callable[..., dict[str, Tensor]], int]] = {
     f"{name}{word}": (training, parts)
     for name, training in cases()
     for word, parts in ACCUMULATION.items()
-    if parts == 1 or name not in NOT_ACCUMULATED
+    if parts == 1 or (name not in NOT_ACCUMULATED and not name.startswith("fsdp"))
 }
 
 

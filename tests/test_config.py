@@ -37,6 +37,15 @@ def test_data_and_targets_are_enough():
             "sequential: has an effect only with converge: sequential, found 'joint'",
         ),
         ({"sampling": "equal"}, "sampling: has an effect only with several data sets, found one"),
+        (
+            {"strategy": "fsdp"},
+            "strategy: fsdp has no gradients per task, by which networks are chosen (grouping 'tag'); give "
+            "networks: 1, or grouping: given",
+        ),
+        (
+            {"strategy": "fsdp", "networks": 1, "balance": "pcgrad"},
+            "strategy: fsdp has no gradients per task, which balance: 'pcgrad' needs; choose another",
+        ),
         ({"networks": 0}, "networks: expected auto, single_task or a number of at least 1, found 0"),
         ({"networks": "all"}, "networks: expected auto, single_task or a number of at least 1, found 'all'"),
         ({"balance": "equl"}, "balance: unknown method 'equl'; did you mean 'equal'?"),

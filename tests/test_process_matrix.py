@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, multiprocessing
 
 import process_matrix
-from process_matrix import CASES, STEPS
+from process_matrix import CASES, OWN_DRAWS, STEPS
 from small_training import differences
 
 Found = list[dict[str, dict[str, Tensor]]]
@@ -21,7 +21,7 @@ def spawn(folder: Path, processes: int) -> Found:
     """What each of several processes found; they are started once for all tests."""
     context = multiprocessing.spawn(process_matrix.run, (str(folder), processes), nprocs=processes, join=False)
     assert context is not None
-    give_up = time.monotonic() + 900
+    give_up = time.monotonic() + 1500
     try:
         while not context.join(timeout=1):
             assert time.monotonic() < give_up, "the processes wait for each other"
@@ -50,6 +50,8 @@ def alone(name: str) -> dict[str, Tensor]:
 def assert_one(found: Found, name: str) -> None:
     for other in found[1:]:
         assert differences(found[0][name], other[name]) == []
+    if name.startswith(OWN_DRAWS):
+        return
     expected = alone(name.removesuffix(" accumulated"))
     assert all(value.isfinite().all() for value in expected.values())
     torch.testing.assert_close(found[0][name], expected, rtol=1e-3, atol=3e-5)

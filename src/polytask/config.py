@@ -26,6 +26,7 @@ from .learning_keys import (
     balance_problems,
     convergence_without_effect,
     network_settings_problems,
+    strategy_problems,
 )
 from .models import SHARING, sharing_problems
 from .models.encoders import ENCODERS, MLP, Encoder, encoder_named, encoder_problems, is_named, resolved
@@ -156,7 +157,7 @@ class Config(Section):
     )
     devices: int = Field(1, ge=1, description="processes of this machine that train together; one per GPU")
     nodes: int = Field(1, ge=1, description="machines on which the same command is started")
-    strategy: str = Field("ddp", description="how processes share: ddp")
+    strategy: str = Field("ddp", description="how processes share: ddp, or fsdp, with a share of the encoder each")
     sampling: str | tuple[float, ...] = Field("proportional", description="how rows of several data sets are drawn")
     sampling_temperature: float = 2.0
 
@@ -210,6 +211,7 @@ class Config(Section):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
         problems += convergence_without_effect(self)
         problems += network_settings_problems(self)
+        problems += strategy_problems(self)
         if self.jobs > 1 and self.devices * self.nodes > 1:
             problems.append(
                 f"jobs: networks train side by side ({self.jobs}), or several processes train each of them "

@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import UserError
+from .errors import UserError, did_you_mean
 
-STRATEGIES = ("ddp",)
+STRATEGIES = ("ddp", "fsdp")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Processes:
         devices: Processes of this machine: one per GPU, or any number on a CPU.
         nodes: Machines; on each the same command is started, by SLURM or with ``NODE_RANK``, ``MASTER_ADDR`` and
             ``MASTER_PORT`` set.
-        strategy: ``ddp``: every process has the whole network and a share of every batch.
+        strategy: ``ddp``: every process has the whole network and a share of every batch; ``fsdp``: also a share of the
+            encoder, see :mod:`polytask.training.sharding`.
 
     Raises:
         UserError: If the strategy is not known.
@@ -33,8 +34,8 @@ class Processes:
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise UserError(
-                f"strategy: expected {' or '.join(STRATEGIES)}, found {self.strategy!r}; with fsdp no process has "
-                "whole parameters, which gradients per task, soft labels and snapshots need"
+                f"strategy: expected {' or '.join(STRATEGIES)}, found {self.strategy!r}; "
+                f"{did_you_mean(self.strategy, STRATEGIES)}"
             )
 
     def launch(self, device: str) -> None:

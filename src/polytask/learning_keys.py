@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .balancing import BALANCERS
-from .errors import did_you_mean
+from .errors import UserError, did_you_mean
 from .task_order import ORDERS
 
 if TYPE_CHECKING:
@@ -136,6 +136,26 @@ def network_settings_problems(config: Config) -> Iterator[str]:
         if networks is not None and not unknown and place in unused_entries(entries, networks):
             found.append(f"no network that holds {', '.join(entry.tasks)} is left for it; drop it, or put it first")
         yield from (f"{where}: {problem}" for problem in found)
+
+
+def strategy_problems(config: Config) -> Iterator[str]:
+    """What cannot be done where no process has whole parameters."""
+    if config.strategy != "fsdp":
+        return
+    if _known_networks(config) is None:
+        yield (
+            f"strategy: fsdp has no gradients per task, by which networks are chosen (grouping {config.grouping!r}); "
+            "give networks: 1, or grouping: given"
+        )
+    if config.sharing != "hard":
+        yield f"strategy: fsdp goes with sharing: hard only, found {config.sharing!r}"
+    options = {"name": config.balance} if isinstance(config.balance, str) else dict(config.balance)
+    try:
+        needs = BALANCERS[options.pop("name")](**options).needs
+    except (KeyError, TypeError, UserError):  # said elsewhere
+        return
+    if needs.gradients != "none":
+        yield f"strategy: fsdp has no gradients per task, which balance: {config.balance!r} needs; choose another"
 
 
 def unused_entries(entries: Sequence[NetworkSettings], networks: Sequence[Sequence[str]]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
@@ -74,6 +75,16 @@ def sum_over_processes(values: Tensor) -> Tensor:
     return values
 
 
+def is_sharded(tensor: object) -> bool:
+    """Every process has a share of the tensor; told by an attribute, as importing ``DTensor`` takes a while."""
+    return hasattr(tensor, "device_mesh")
+
+
+def own_share(tensor: Any) -> Tensor:
+    """This process's share of a tensor, or all of it."""
+    return tensor.to_local() if is_sharded(tensor) else tensor
+
+
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace every ``.grad`` by its mean over the processes, in one reduction.
 
@@ -82,7 +93,7 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     """
     if world_size() == 1:
         return
-    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    parameters = [p for p in parameters if p.requires_grad and not is_sharded(p)]  # shares come averaged
     have = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
     have = sum_over_processes(have.to(parameters[0].device)) > 0
     used = [parameter for parameter, needed in zip(parameters, have.tolist(), strict=True) if needed]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +53,11 @@ def assert_equal(out: Path, alone: Path) -> None:
     for task, values in expected.items():
         for key in ("validation", "test", "peak"):
             np.testing.assert_allclose(found[task][key], values[key], rtol=1e-3, atol=1e-4)
+    assert (out / "report.html").exists() and not (out / "trainings").exists()
+    if not (alone / "affinity.json").exists():
+        return
     affinities = [np.array(json.loads((path / "affinity.json").read_text())["affinity"]) for path in (out, alone)]
     np.testing.assert_allclose(*affinities, rtol=1e-2, atol=1e-6)
-    assert (out / "report.html").exists() and not (out / "trainings").exists()
 
 
 def test_two_processes_of_the_command_equal_one(data: Path, alone: Path, tmp_path: Path) -> None:
@@ -71,8 +75,64 @@ def test_a_mistake_is_said_once(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_strategy_that_cannot_work_is_refused(data: Path, tmp_path: Path) -> None:
-    result = run(*command(data, tmp_path / "run", "--devices", "2", "--strategy", "fsdp"))
-    assert result.returncode == 2 and "no process has whole parameters" in result.stderr
+    result = run(*command(data, tmp_path / "run", "--devices", "2", "--strategy", "fsdp", "--balance", "upgrad"))
+    assert result.returncode == 2 and result.stderr.count("fsdp has no gradients per task") == 2  # networks, balance
+
+
+def test_fsdp_of_the_command_equals_one(data: Path, tmp_path: Path) -> None:
+    options = ("--networks", "1", "--no-baselines", "--balance", "uw")
+    runs = {name: tmp_path / name for name in ("alone", "fsdp")}
+    for name, more in (("alone", ()), ("fsdp", ("--devices", "2", "--strategy", "fsdp"))):
+        result = run(*command(data, runs[name], *options, *more))
+        assert result.returncode == 0, result.stderr
+    assert_equal(runs["fsdp"], runs["alone"])
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[list[str]]]:
+    """Beginnings of commands on two hosts: network namespaces of this machine that share nothing but a cable."""
+    if shutil.which("ip") is None or os.geteuid() != 0:
+        pytest.skip("network namespaces need `ip` and root")
+    names = [f"polytask{os.getpid()}{letter}" for letter in "ab"]
+    cable = [f"pt{os.getpid()}{letter}" for letter in "ab"]
+    try:
+        for name in names:
+            if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode:
+                pytest.skip("network namespaces are not permitted here")
+        _ip("link", "add", cable[0], "type", "veth", "peer", "name", cable[1])
+        for number, (name, end) in enumerate(zip(names, cable, strict=True), 1):
+            _ip("link", "set", end, "netns", name, "name", "eth0")
+            _ip("-n", name, "address", "add", f"10.77.0.{number}/24", "dev", "eth0")
+            for device in ("lo", "eth0"):
+                _ip("-n", name, "link", "set", device, "up")
+        yield [["ip", "netns", "exec", name] for name in names]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("starter", ["polytask", "torchrun"])
+def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, alone: Path, tmp_path: Path, starter: str) -> None:
+    out = tmp_path / "run"
+    started = []
+    for number, host in enumerate(hosts):
+        arguments, module = command(data, out, "--networks", "2", "--no-baselines"), ["polytask"]
+        environment = {**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "eth0"}
+        if starter == "polytask":
+            arguments += ["--nodes", "2", "--devices", "1"]
+            environment |= {"NODE_RANK": str(number), "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": "29511"}
+        else:
+            module = ["torch.distributed.run", "--nnodes=2", f"--node-rank={number}", "--nproc-per-node=1",
+                      "--master-addr=10.77.0.1", "--master-port=29511", "-m", "polytask"]  # fmt: skip
+        line = [*host, sys.executable, "-m", *module, *arguments]
+        started.append(subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment))
+    errors = [process.communicate(timeout=400)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], errors
+    assert_equal(out, alone)
 
 
 def test_torchrun_continues_when_a_worker_dies(data: Path, alone: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ LearningRate = Annotated[float | None, typer.Option(help="step size [default: 0.
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda [default: auto]")]
 Devices = Annotated[int | None, typer.Option(help="processes that train together, one per GPU [default: 1]")]
 Nodes = Annotated[int | None, typer.Option(help="machines on which this command is started [default: 1]")]
-Strategy = Annotated[str | None, typer.Option(help="how processes share: ddp [default: ddp]")]
+Strategy = Annotated[str | None, typer.Option(help="how processes share: ddp or fsdp [default: ddp]")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, any key of the configuration; repeatable")]
 Trust = Annotated[bool, typer.Option("--trust", help="run the code that the run names, if it has an own encoder")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, no tables")]

@@ -30,6 +30,7 @@ of every batch; losses and gradients are those of the whole batch. The first pro
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -67,6 +68,7 @@ from .objective import Objective
 from .optimizer import absent_tasks_kept, make_optimizer
 from .schedule import learning_rate_factor
 from .settings import TrainingSettings
+from .sharding import WholeNetwork, check_sharding, clip_gradients, shard, whole_optimizer_state
 from .snapshots import Snapshots
 from .threads import cpu_threads, threads_for
 
@@ -120,12 +122,20 @@ class Training:
         balancer.to(self.fabric.device)
         check_balancer(balancer, model)
         check_encoding(settings, balancer, self.callbacks)
+        self._whole, average = None, None
+        if settings.strategy == "fsdp":
+            check_sharding(settings, model, balancer, self.callbacks)
+            average = shard(model) if settings.ema else None
+            self.model, self._whole = shard(model), WholeNetwork(model)
+        model = self.model
         balancer.attach(model.shared_module())
         self.represent = make_represent(self.model, settings)
         self.optimizer = make_optimizer(model.parameters(), self.settings, model.rate_factors())
+        if self._whole is not None:
+            whole_optimizer_state(self.optimizer)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
-        self.average = AveragedModel(self.model, self.settings.ema) if self.settings.ema else None
+        self.average = AveragedModel(self.model, self.settings.ema, average) if self.settings.ema else None
         self.schedule_start = 0
         self._learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.restrict(list(range(len(self.tasks))), since=0)
@@ -187,6 +197,15 @@ class Training:
         """The course of the learning rate begins anew, over the steps that are left."""
         self.schedule_start = self.step
 
+    def network_at(self, step: int) -> MultiTaskModel:
+        """A copy of the network with the parameters of an earlier evaluation."""
+        state = self.snapshots.load(step)
+        if self._whole is not None:
+            return self._whole.copied(state)
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(state)
+        return model
+
     def keep_snapshot(self) -> None:
         """Keep the parameters of this evaluation while somebody needs them."""
         self.snapshots.save(self.step, self.evaluated)
@@ -231,7 +250,11 @@ class Training:
             progress(total, total)
         for callback in self.callbacks:
             callback.after_training(self)
-        self.model.load_state_dict(self.snapshots.load(self.returned.step))
+        returned = self.snapshots.load(self.returned.step)
+        if self._whole is None:
+            self.model.load_state_dict(returned)
+        else:
+            self.model = self._whole.back(returned)
         wait_for_all()  # none removes files before all have read them
         self._write(
             "training_end", seconds=self.seconds, steps=self.step, returned_epoch=self.epoch_of(self.returned.step)
@@ -273,7 +296,9 @@ class Training:
         average_gradients(self.model.parameters())
         for callback in self.callbacks:
             callback.after_backward(self, losses)
-        if self.settings.gradient_clip:
+        if self.settings.gradient_clip and self._whole is not None:
+            clip_gradients(self.model.parameters(), self.settings.gradient_clip)
+        elif self.settings.gradient_clip:
             self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
         absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
         parts = [part for task in absent for part in self.model.task_parameters(task)]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ..models import TaskPart
+from ..processes import is_sharded
 from .settings import TrainingSettings
 
 
@@ -28,8 +29,9 @@ def make_optimizer(
     """
     trained = _groups([parameter for parameter in parameters if parameter.requires_grad], settings, factors or {})
     rate, decay = settings.learning_rate, settings.weight_decay
-    if settings.optimizer == "sgd":
-        return SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True)
+    if settings.optimizer == "sgd":  # whose fused kernel takes no shares
+        shares = any(is_sharded(parameter) for group in trained for parameter in group["params"])
+        return SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=not shares)
     method = AdamW if settings.optimizer == "adamw" else Adam
     return method(trained, lr=rate, weight_decay=decay, fused=True)
 
@@ -37,11 +39,11 @@ def make_optimizer(
 def _groups(
     trained: list[nn.Parameter], settings: TrainingSettings, factors: Mapping[nn.Parameter, float]
 ) -> list[dict[str, Any]]:
-    """Parameters of equal learning rate together, in the order in which these appear."""
-    groups: dict[float, list[nn.Parameter]] = {}
+    """Parameters of equal learning rate together, in the order in which these appear, shares apart from wholes."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for parameter in trained:
-        groups.setdefault(factors.get(parameter, 1.0), []).append(parameter)
-    return [{"params": members, "lr": factor * settings.learning_rate} for factor, members in groups.items()]
+        groups.setdefault((factors.get(parameter, 1.0), is_sharded(parameter)), []).append(parameter)
+    return [{"params": members, "lr": factor * settings.learning_rate} for (factor, _), members in groups.items()]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import raise_all
+from ..launch import STRATEGIES
 from .schedule import SCHEDULES
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -42,6 +43,8 @@ class TrainingSettings:
         sampling_temperature: 1 is proportional, infinity is equal.
         accumulate: Parts in which a batch goes through the encoder: one at a time is in memory, the step is that of the
             whole batch for every balancing method. Costs one more forward pass; see :mod:`polytask.training.encoding`.
+        strategy: How several processes share: ``ddp``: each has the whole network; ``fsdp``: each has a share of the
+            encoder's parameters, for balancing methods that need no gradients per task.
         compile: Compile the encoder (``torch.compile``); the first steps take a while.
         threads: Threads of one training on a CPU. Default: one for small networks (parameters times batch below
             100 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
@@ -70,6 +73,7 @@ class TrainingSettings:
     sampling: str | tuple[float, ...] = "proportional"
     sampling_temperature: float = 2.0
     accumulate: int = 1
+    strategy: str = "ddp"
     compile: bool = False
     threads: int | None = None
 
@@ -80,13 +84,15 @@ class TrainingSettings:
         raise_all(problems)
 
     def _unknown_words(self) -> Iterator[str]:
-        choices = {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "schedule": SCHEDULES, "device": DEVICES}
+        choices: dict[str, tuple[str, ...]] = {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "device": DEVICES}
+        choices |= {"schedule": SCHEDULES, "strategy": STRATEGIES}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 yield f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}"
 
     def _numbers_out_of_range(self) -> Iterator[str]:
-        at_least_one = ("steps", "batch_size", "evaluate_every", "patience", "threads", "accumulate", "keep_checkpoints")
+        at_least_one = ["steps", "batch_size", "evaluate_every", "patience", "threads"]
+        at_least_one += ["accumulate", "keep_checkpoints"]
         for name, least in (dict.fromkeys(at_least_one, 1) | {"warmup": 0, "weight_decay": 0}).items():
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:

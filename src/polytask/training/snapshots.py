@@ -27,8 +27,9 @@ class Snapshots:
             if step not in self._memory:
                 self._memory[step] = {name: value.detach().clone() for name, value in model.state_dict().items()}
             return
+        state = dict(model.state_dict())  # of a sharded network all have to ask for it
         if is_first() and not self._path(step).exists():
-            save_tree(self._path(step), dict(model.state_dict()))
+            save_tree(self._path(step), state)
         wait_for_all()
 
     def put(self, step: int, state: dict[str, Tensor]) -> None:

@@ -34,7 +34,8 @@ class GradDrop(Aggregator):
 
     Deviations:
         The paper works at the shared representation, on gradients times the sign of the activation summed over the
-        batch; torchjd's rule, used here, is for gradients of any place, coordinate by coordinate.
+        batch; torchjd's rule, used here, is for gradients of any place, coordinate by coordinate. At the representation
+        every process draws for the rows that it has, so that several processes do not take the very steps of one.
 
     Reference:
         Z. Chen et al., "Just Pick a Sign: Optimizing Deep Multitask Models with Gradient Sign Dropout", NeurIPS 2020,

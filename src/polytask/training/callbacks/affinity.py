@@ -63,6 +63,7 @@ class AffinityProbe(Callback):
     """
 
     name = "affinity"
+    whole_parameters = True
 
     def __init__(
         self,

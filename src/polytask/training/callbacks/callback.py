@@ -38,6 +38,9 @@ class Callback:
     #: Whether it adds to ``training.gradients``; Gramians that the balancer computes are left out then.
     measures_gradients = False
 
+    #: Whether it takes gradients for parameters, or copies the network, so that shares of parameters will not do.
+    whole_parameters = False
+
     @property
     def watches_layers(self) -> bool:
         """Whether it reads what single layers of the encoder find in a step."""

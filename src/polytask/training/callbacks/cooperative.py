@@ -139,6 +139,7 @@ class CooperativeDistillation(Distilling):
         ]
         raise_all([f"scd: {problem}" for problem in problems])
         self.similarity, self.matrix, self.given_blocks = similarity, matrix, blocks
+        self.whole_parameters = similarity == "grad_cos"
         self.indicator, self.block_complexity, self.order = indicator, block_complexity, order
         self.schedule, self.rho, self.warmup_epochs, self.final = schedule, rho, warmup_epochs, final
         self.supervised, self.probe_every = supervised, probe_every

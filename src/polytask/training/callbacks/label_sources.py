@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -165,9 +164,7 @@ class OnlineLabels:
         self._frozen = {step: self._frozen.get(step) or self._freeze(step) for step in sorted(self.needed())}
 
     def _freeze(self, step: int) -> FrozenTeacher:
-        model = copy.deepcopy(self._training.model).requires_grad_(False)
-        model.load_state_dict(self._training.snapshots.load(step))
-        return FrozenTeacher(model)
+        return FrozenTeacher(self._training.network_at(step).requires_grad_(False))
 
     def labels(self, position: int) -> tuple[Callable[[Batch], Tensor], None]:
         teachers = [self._frozen[step] for step in self._steps[position]]

@@ -60,6 +60,7 @@ class OnlineDistillation(Callback):
     """
 
     name = "okd"
+    whole_parameters = True
 
     def __init__(
         self,

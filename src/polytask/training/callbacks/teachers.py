@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,7 @@ class TeacherOutputs:
         return [task for task in tasks if shared[task]]
 
     def _infer(self, step: int, positions: Sequence[int], drawn: Tensor | None) -> None:
-        teacher = copy.deepcopy(self._training.model)
-        teacher.load_state_dict(self._training.snapshots.load(step))
+        teacher = self._training.network_at(step)
         rows, wanted = self._training.train, drawn
         if rows.observed is not None and not self._unlabelled:
             wanted = rows.observed[:, list(positions)].any(1)
