@@ -137,5 +137,32 @@ def test_what_does_not_go_together_is_said(folder, tuned, tmp_path, options, mes
     assert_refused(result, message)
 
 
+def test_a_run_does_not_go_on_with_another_checkpoint(folder, tmp_path):
+    out = fit(folder, "again", f"hf:{folder / 'bert'}")
+    (out / "results.json").unlink()
+    config = folder / "bert" / "config.json"
+    kept = config.read_text()
+    config.write_text(kept + "\n")
+    try:
+        result = polytask("fit", folder / "table.csv", "--targets", "slots,good,double", "--kind", "slots=tags",
+                          "--out", out, *SMALL, "--set", f"encoder=hf:{folder / 'bert'}",
+                          "--set", "column_kind={sentence: text}", "--resume")  # fmt: skip
+    finally:
+        config.write_text(kept)
+    assert_refused(result, "has changed since the run")
+
+
+def test_a_service_reads_texts(frozen):
+    testclient = pytest.importorskip("starlette.testclient")
+    from polytask.serving import make_application
+
+    with testclient.TestClient(make_application(frozen)) as client:
+        rows = [{"sentence": "show me good flights from boston on monday", "x": 1.0}, {"sentence": None, "x": None}]
+        answer = client.post("/predict", json={"rows": rows})
+        assert answer.status_code == 200, answer.text
+        first, second = answer.json()["predictions"]
+    assert len(first["slots"].split()) == 8 and second["slots"] == ""
+
+
 def test_export_is_refused_with_what_to_do(frozen, tmp_path):
     assert_refused(polytask("export", frozen, "--format", "torch", "--out", tmp_path / "m.pt2"), "polytask predict")

@@ -70,7 +70,6 @@ def test_layers_learn_the_more_slowly_the_deeper_they_are(bert):
         return {factor for name, factor in factors.items() if part in name}
 
     assert of("layer.1.") == {0.1} and of("layer.0.") == {0.05} and of("embeddings.word") == {0.025}
-    assert of("pooler") == {0.1}
 
 
 def test_other_columns_stand_beside_every_word():

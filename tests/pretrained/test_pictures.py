@@ -46,6 +46,16 @@ def test_files_that_are_no_pictures_are_named(folder):
         PictureReader("file", 8)(table("text.png"), folder)
 
 
+def test_blocks_name_the_rows_of_the_whole_table(folder):
+    reader = PictureReader("file", 8)
+    good = [block.shape[0] for block in reader.blocks(table(*["grey.png"] * 5), folder, 2)]
+    assert good == [2, 2, 1]
+    with pytest.raises(UserError, match=r"text.png \(row 4\)"):
+        list(reader.blocks(table("grey.png", None, "grey.png", "text.png"), folder, 2))
+    with pytest.raises(UserError, match=r"2 files are missing: a.png \(row 1\), b.png \(row 4\)"):
+        list(reader.blocks(table("a.png", None, None, "b.png"), folder, 2))
+
+
 def test_more_than_a_share_of_the_memory_is_refused_before_reading(folder, monkeypatch):
     monkeypatch.setattr(module, "MEMORY_SHARE", 1e-12)
     with pytest.raises(UserError, match=r"1 pictures of 64 x 64 take .* smaller `size`"):

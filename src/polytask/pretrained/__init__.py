@@ -4,11 +4,12 @@ from .body import Body, ImageBody, TextBody, make_body
 from .checkpoint import KEPT, Checkpoint, open_checkpoint
 from .encoder import VECTORS, PretrainedEncoder
 from .frozen import Moments, frozen_features
-from .pictures import PictureReader
+from .pictures import MEMORY_SHARE, PictureReader, memory_bytes
 from .tokens import TextReader, choose_length, encode, per_word, texts_of
 
 __all__ = [
     "KEPT",
+    "MEMORY_SHARE",
     "VECTORS",
     "Body",
     "Checkpoint",
@@ -22,6 +23,7 @@ __all__ = [
     "encode",
     "frozen_features",
     "make_body",
+    "memory_bytes",
     "open_checkpoint",
     "per_word",
     "texts_of",

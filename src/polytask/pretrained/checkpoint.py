@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import UserError
+from ..files import sha256
 
 #: What is fetched from a hub: no pickled weights, no code.
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -92,6 +94,11 @@ class Checkpoint:
             positions -= int(self.config.get("pad_token_id") or 1) + 1
         return int(min(positions, tokenizer.model_max_length))
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of its files."""
+        return hashlib.sha256("".join(sha256(path) for path in self._files()).encode()).hexdigest()
+
     @property
     def kept(self) -> bool:
         """It is what a run has kept, without weights if they are with the run's networks."""
@@ -101,11 +108,15 @@ class Checkpoint:
         """The network with its weights; with random ones, which those of the run are to replace, if it has none."""
         from transformers import AutoModel
 
+        safe = {"use_safetensors": True, "trust_remote_code": False}
         if _has_weights(self.folder):
-            return self._load(
-                lambda: AutoModel.from_pretrained(self.folder, use_safetensors=True, trust_remote_code=False)
-            )
-        return self._load(lambda: AutoModel.from_config(self._settings, trust_remote_code=False))
+            network = self._load(lambda: AutoModel.from_pretrained(self.folder, **safe))
+        else:
+            network = self._load(lambda: AutoModel.from_config(self._settings, trust_remote_code=False))
+        pooler = getattr(network, "pooler", None)
+        if pooler is not None and list(pooler.parameters()):
+            network.pooler = None  # a layer above [CLS] that the features here do not pass through
+        return network
 
     def pictures(self) -> dict[str, Any]:
         """How pictures are prepared; empty if it does not say."""
@@ -115,10 +126,12 @@ class Checkpoint:
     def copy_to(self, folder: Path, *, weights: bool) -> None:
         """Copy it, so that a run needs it no more; of a network that is tuned the weights are with the run's own."""
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self.folder.iterdir()):
-            is_weights = path.suffix == ".safetensors" or path.name in WEIGHTS
-            if any(path.match(pattern) for pattern in PATTERNS) and (weights or not is_weights):
+        for path in self._files():
+            if weights or not (path.suffix == ".safetensors" or path.name in WEIGHTS):
                 shutil.copyfile(path, folder / path.name)
+
+    def _files(self) -> list[Path]:
+        return [path for path in sorted(self.folder.iterdir()) if any(path.match(pattern) for pattern in PATTERNS)]
 
     def _load(self, load: Callable[[], Loaded]) -> Loaded:
         """Without its progress bars and remarks; what it says of a damaged checkpoint as one message."""

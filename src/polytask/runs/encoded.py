@@ -19,6 +19,7 @@ from ..files import read_json, write_bytes, write_json
 from ..models.encoders import HF
 from ..pretrained import (
     KEPT,
+    MEMORY_SHARE,
     VECTORS,
     Body,
     Checkpoint,
@@ -29,6 +30,7 @@ from ..pretrained import (
     encode,
     frozen_features,
     make_body,
+    memory_bytes,
     open_checkpoint,
     per_word,
     texts_of,
@@ -150,20 +152,27 @@ class EncodedColumns:
             What the reader gives (``tokens`` and what belongs to them, or ``pictures``); of a frozen body ``vectors``
             ``[n, D]``, or ``[n, 1 + W, D]`` with a task per word.
         """
-        if not self.frozen:
-            return self._read(table, folder, where)
         if isinstance(self.reader, TextReader):
-            vectors = frozen_features(self._body, self._read(table, folder, where), self.device)
-        else:
-            starts = range(0, max(1, table.num_rows), BLOCK)
-            blocks = [self._read(table.slice(start, BLOCK), folder, where) for start in starts]
+            tokens = self.reader(table, self._tokenizer)
+            if not self.frozen:
+                return tokens
+            self._check_memory(tokens, where)
+            vectors = frozen_features(self._body, tokens, self.device)
+        elif self.frozen:
+            blocks = self.reader.blocks(table, folder, BLOCK, where=where)
             vectors = torch.cat([frozen_features(self._body, block, self.device) for block in blocks])
+        else:
+            return {"pictures": self.reader(table, folder, where=where)}
         return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
 
-    def _read(self, table: pa.Table, folder: Path, where: str) -> dict[str, Tensor]:
-        if isinstance(self.reader, PictureReader):
-            return {"pictures": self.reader(table, folder, where=where)}
-        return self.reader(table, self._tokenizer)
+    def _check_memory(self, tokens: dict[str, Tensor], where: str) -> None:
+        """Vectors of words take much."""
+        rows, places = len(tokens["tokens"]), 1 + (tokens["words"].shape[1] if "words" in tokens else 0)
+        size, memory = 4 * rows * places * self.checkpoint.width, memory_bytes()
+        if size > MEMORY_SHARE * memory:
+            raise UserError(f"{where}: frozen features of {rows:,} rows with up to {places - 1} words take "
+                            f"{size / 2**30:.1f} GiB, more than a quarter of the memory ({memory / 2**30:.0f} GiB); "
+                            "use tune: full, fewer rows or shorter texts")  # fmt: skip
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -195,8 +204,23 @@ class EncodedColumns:
         if self.moments is not None:
             write_bytes(folder / MOMENTS, save({"center": self.moments.center, "scale": self.moments.scale}))
         kind = "text" if isinstance(self.reader, TextReader) else "image"
-        stored = {"encoder": self.encoder.model_dump(), "reads": kind, "reader": asdict(self.reader)}
+        stored = {
+            "checkpoint": self.checkpoint.digest,
+            "encoder": self.encoder.model_dump(),
+            "reads": kind,
+            "reader": asdict(self.reader),
+        }
         write_json(folder / KEPT, stored)
+
+    def check_same(self, folder: Path) -> None:
+        """Raise if what :meth:`save` wrote is of another checkpoint.
+
+        Raises:
+            UserError: It says which.
+        """
+        if read_json(folder / KEPT).get("checkpoint") != self.checkpoint.digest:
+            raise UserError(f"encoder: {self.encoder.source} has changed since the run with {folder} began; put the "
+                            "old checkpoint back, or start a new run with another --out")  # fmt: skip
 
     @classmethod
     def load(cls, folder: Path) -> EncodedColumns:

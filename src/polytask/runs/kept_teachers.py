@@ -34,6 +34,8 @@ def teacher_fingerprints(config: Config, data: Prepared) -> list[str]:
         "settings": settings_that_decide(settings),
         "seed": config.seed,
     }
+    if data.encoded is not None:
+        about["encoder"] = data.encoded.checkpoint.digest
     return [
         fingerprint({**about, "task": asdict(task)}, network_of(config, data.schema, [task], plain=True).state_dict())
         for task in data.tasks

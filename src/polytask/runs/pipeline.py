@@ -204,6 +204,8 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
         run = RunFolder.open(out)
         data = prepare(config, run.split)
         _same_data(run, config, data.fingerprint)
+        if data.encoded is not None:
+            data.encoded.check_same(run.encoder)
     else:
         if RunFolder.begun(out):
             refuse_existing(out)

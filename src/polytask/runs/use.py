@@ -18,6 +18,8 @@ from .results import number
 
 #: Bytes of a file up to which it is read at once.
 SMALL = 1 << 27
+#: Texts that are predicted at a time.
+TEXTS = 4096
 
 
 def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: bool = False) -> int:
@@ -30,6 +32,8 @@ def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: 
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
     bundle = _of_a_table(run, trust)
     pieces = _pieces(bundle, data, display)
+    if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "text":
+        pieces = (part for piece in pieces for part in _of_texts(bundle, piece, data))
     return write_predictions(out, (bundle.predict(piece, folder=data.parent, where=data.name) for piece in pieces))
 
 
@@ -87,6 +91,13 @@ def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
             require_rows(piece, data)
             _say_unused(bundle, piece, data, display)
         yield _completed(bundle, piece)
+
+
+def _of_texts(bundle: Bundle, piece: pa.Table, data: Path) -> Iterator[pa.Table]:
+    """Fewer rows at a time: vectors of words are large."""
+    if bundle.schema.id_column in piece.column_names:
+        bundle.schema.ids(piece, where=data.name)  # of all these rows
+    yield from (piece.slice(start, TEXTS) for start in range(0, piece.num_rows, TEXTS))
 
 
 def _table(bundle: Bundle, data: Path, display: Display) -> pa.Table:
