@@ -166,8 +166,9 @@ class Config(Section):
     def _targets_of_sources(cls, values: Any) -> Any:
         """Several data sets may say all targets by themselves."""
         if isinstance(values, dict) and not values.get("targets") and isinstance(values.get("data"), list | tuple):
+            lists = [source.get("targets") for source in values["data"] if isinstance(source, dict)]
             named = [
-                name for source in values["data"] if isinstance(source, dict) for name in source.get("targets", ())
+                name for names in lists if isinstance(names, list | tuple) for name in names if isinstance(name, str)
             ]
             return {**values, "targets": list(dict.fromkeys(named))}
         return values

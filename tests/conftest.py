@@ -1,0 +1,8 @@
+"""How many examples property-based tests try: few and always the same; ``--hypothesis-profile=long`` for thousands."""
+
+from hypothesis import HealthCheck, settings
+
+_COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("short", max_examples=15, derandomize=True, **_COMMON)
+settings.register_profile("long", max_examples=2000, **_COMMON)
+settings.load_profile("short")
