@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from polytask import AsynchronousConvergence, MultiTaskModel, Rows, SoftLabels, Task, TrainingSettings, UserError, fit
+from polytask import (
+    AffinityProbe,
+    AsynchronousConvergence,
+    MultiTaskModel,
+    Rows,
+    SoftLabels,
+    Task,
+    TrainingSettings,
+    UserError,
+    fit,
+)
+from polytask.balancing import Balancer, GradNorm, UPGrad
 from polytask.training import MTLKD, Objective, train_teachers
 from small_training import Interrupt, assert_same_result
 
@@ -151,6 +162,33 @@ def test_features_and_outputs_of_teachers_are_distilled():
         settings=settings,
     )
     assert result.steps == 9
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        UPGrad(gradients="representation"),
+        UPGrad(),
+        GradNorm(),
+        AffinityProbe(2, estimator="lookahead"),
+        AffinityProbe(2),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_balancers_and_affinity_take_the_members_as_one_network(part):
+    tasks, balancing = TASKS[:3], isinstance(part, Balancer)
+    result = fit(
+        network(tasks),
+        train=rows(tasks=tasks),
+        validation=rows(seed=1, tasks=tasks),
+        balancer=part if balancing else None,
+        callbacks=[] if balancing else [part],
+        settings=TrainingSettings(steps=6, batch_size=16),
+    )
+    assert all(math.isfinite(task.validation) for task in result.tasks.values())
+    if not balancing:
+        assert part.statistics.samples == 3
+        assert part.estimator.name != "factored"
 
 
 def test_tasks_by_item_are_refused():

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...data import Schema
+from ..table_encoder import TableInputs
 from .table import OfTable
 
 
@@ -58,5 +59,6 @@ class ResNet(OfTable):
 
     def build(self, schema: Schema) -> nn.Module:
         blocks = [ResidualBlock(self.width, self.hidden, self.dropout) for _ in range(self.blocks)]
-        first = self._first_layer(schema, self.width, self.embedding)
+        sizes = schema.numeric_width, schema.categories, len(schema.categorical), schema.text_width
+        first = TableInputs(*sizes, self.width, self.embedding, self.numbers.make(schema))
         return nn.Sequential(first, *blocks, nn.LayerNorm(self.width), nn.ReLU())

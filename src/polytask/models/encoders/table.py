@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ...data import Schema
-from ..table_encoder import TableInputs
 from .encoder import Encoder
 from .numbers import Linear, NumbersOption
 
@@ -24,14 +22,3 @@ class OfTable(Encoder):
 
     def schema_options(self) -> dict[str, Any]:
         return {"bins": self.numbers.bins_wanted}
-
-    def _first_layer(self, schema: Schema, width: int, embedding: int) -> TableInputs:
-        return TableInputs(
-            schema.numeric_width,
-            schema.categories,
-            len(schema.categorical),
-            schema.text_width,
-            width,
-            embedding,
-            self.numbers.make(schema),
-        )
