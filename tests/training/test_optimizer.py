@@ -74,3 +74,10 @@ def test_frozen_parameters_are_not_trained():
     model.encoder.requires_grad_(False)
     optimizer = make_optimizer(model.parameters(), TrainingSettings())
     assert len(optimizer.param_groups[0]["params"]) == 2
+
+
+def test_parameters_with_a_factor_have_a_learning_rate_of_their_own():
+    layers = [torch.nn.Linear(2, 2, bias=False) for _ in range(3)]
+    factors = {layers[0].weight: 0.1, layers[1].weight: 0.1}
+    found = make_optimizer([layer.weight for layer in layers], TrainingSettings(learning_rate=0.5), factors)
+    assert [(group["lr"], len(group["params"])) for group in found.param_groups] == [(0.05, 2), (0.5, 1)]
