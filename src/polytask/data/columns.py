@@ -107,9 +107,9 @@ def coded(column: pa.ChunkedArray) -> Coded:
         return _coded_floats(numbers(column))
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
-    encoded = column.cast(pa.large_string()).dictionary_encode().unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):  # of no rows
+    if not len(column):  # some versions of pyarrow cannot combine no chunks
         return Coded(np.empty(0, np.int64), pa.array([], pa.large_string()))
+    encoded = column.cast(pa.large_string()).dictionary_encode().unify_dictionaries().combine_chunks()
     index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return _without_empty(index, encoded.dictionary)
 
