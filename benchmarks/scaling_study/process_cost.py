@@ -1,4 +1,4 @@
-"""What several processes cost a step: time against plain DDP of the same network, bytes sent, memory."""
+"""What several processes cost a step: time against plain DDP of the same network, and bytes sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from torch.nn.parallel import DistributedDataParallel
 import polytask as pt
 from polytask.balancing import BALANCERS, GradientBalancer
 from polytask.balancing.methods.gradnorm import WORK
-from polytask.comparison.cost import peak_memory, reset_peak_memory
 from polytask.processes import wait_for_all
 from polytask.training import Training
 
@@ -38,13 +37,11 @@ class Cost:
         milliseconds: Of a step, one per round.
         bytes: That a step hands to collective operations.
         calls: How often it does.
-        memory: Peak of resident memory during the steps above that before the method was made, bytes.
     """
 
     milliseconds: list[float] = field(default_factory=list)
     bytes: int = 0
     calls: int = 0
-    memory: int = 0
 
 
 @contextmanager
@@ -149,12 +146,10 @@ def _measure(number: int, processes: int, folder: str, methods: Sequence[str], r
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=processes)
     found, loops = {name: Cost() for name in (PLAIN, *methods)}, {}
     for name, cost in found.items():
-        before = peak_memory() if not reset_peak_memory() else 0
         loops[name] = plain_loop() if name == PLAIN else our_loop(name)
         loops[name]()
         with counted(cost):
             loops[name]()
-        cost.memory = peak_memory() - before
     for turn in range(rounds):
         for name in list(found) if turn % 2 else list(found)[::-1]:
             wait_for_all()
@@ -185,8 +180,8 @@ def report(sizes: Sequence[int], words: Sequence[str], rounds: int) -> str:
     found = {size: process_costs(size, methods, rounds) for size in sizes}
     most = max(sizes)
     head = " | ".join(f"{size} process{'es' if size > 1 else ''}" for size in sizes)
-    lines = [f"| method | {head} | MB sent | by the model | reductions | memory, MB |"]
-    lines += ["|---" + "|---:" * (len(sizes) + 4) + "|"]
+    lines = [f"| method | {head} | MB sent | by the model | reductions |"]
+    lines += ["|---" + "|---:" * (len(sizes) + 3) + "|"]
     for name in (PLAIN, *methods):
         shown = []
         for size in sizes:
@@ -196,7 +191,7 @@ def report(sizes: Sequence[int], words: Sequence[str], rounds: int) -> str:
             shown.append(f"{statistics.median(own):.1f} ms" if name == PLAIN else f"{ratio:.2f}")
         cost = found[most][name]
         model = f"{modelled_bytes(name) / 1e6:.3f}" if name != PLAIN else ""
-        numbers = f"{cost.bytes / 1e6:.3f} | {model} | {cost.calls} | {found[min(sizes)][name].memory / 1e6:.0f}"
+        numbers = f"{cost.bytes / 1e6:.3f} | {model} | {cost.calls}"
         lines.append(f"| {name} | {' | '.join(shown)} | {numbers} |")
     return "\n".join(lines)
 
