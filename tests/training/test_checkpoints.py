@@ -1,3 +1,6 @@
+import os
+import random
+
 import pytest
 import torch
 
@@ -90,3 +93,12 @@ def test_the_last_few_are_kept(tmp_path, keep):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, 10, keep_checkpoints=keep)
     assert sorted(checkpoint_steps(tmp_path)) == list(range(11 - keep, 11))
+
+
+def test_a_clock_that_jumps_does_not_matter(tmp_path, uninterrupted, monkeypatch):
+    jumps = random.Random(0)
+    monkeypatch.setattr("polytask.training.events.time.time", lambda: jumps.uniform(-1e9, 4e9))
+    interrupted(tmp_path)
+    os.utime(tmp_path / "checkpoint-22.safetensors", (0, 0))  # newest by its step, not by its time
+    os.utime(tmp_path / "checkpoint-21.safetensors", (4e9, 4e9))
+    assert_same_result(run(tmp_path), uninterrupted)
