@@ -39,7 +39,8 @@ def outcome(run: Path) -> dict[str, Any]:
         event.pop("seconds", None)
     found = {"results": results, "events": events}
     for name in ("affinity.json", "selection.json", "schema.json"):
-        found[name] = json.loads((run / name).read_text())
+        if (run / name).exists():
+            found[name] = json.loads((run / name).read_text())
     for path in sorted(run.glob("networks/*/*")):
         found[str(path.relative_to(run))] = path.read_bytes()
     assert not (run / "trainings").exists() and not list(run.rglob("*.tmp"))

@@ -132,7 +132,7 @@ def test_the_file_written_for_a_run_gives_the_same_configuration(tmp_path):
 
 
 def test_every_setting_of_a_training_is_a_key_with_the_same_default():
-    fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
+    fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)} | {"parts": {}}
     # Except the moving average: `fit` makes choices for the user, the library leaves them to the user.
     assert fields.pop("ema") is None and Config.model_fields["ema"].default == 0.98
     assert {name: Config.model_fields[name].default for name in fields} == fields

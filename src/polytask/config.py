@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from .adding_keys import adding_problems
 from .distillation_keys import distillation_problems
 from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO, ESTIMATORS
@@ -30,7 +31,8 @@ from .learning_keys import (
 )
 from .models import SHARING, sharing_problems
 from .models.encoders import ENCODERS, MLP, Encoder, encoder_named, encoder_problems, is_named, resolved
-from .training import AffinityProbe, TrainingSettings
+from .training import AffinityProbe, Freeze, Pace, TrainingSettings
+from .training.common_checkpoint import select_by_problems
 
 
 class SourceConfig(Section):
@@ -63,19 +65,35 @@ class AffinityConfig(Section):
         return {name: value for name, value in self.model_dump().items() if value not in (None, "never")}
 
 
+def _listed(value: Any) -> Any:
+    """One as a list of one."""
+    return [value] if isinstance(value, str | dict) else value
+
+
 class Config(Section):
     """Everything that decides what a run does."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     data: str | tuple[SourceConfig, ...] = Field(
         description="table: .csv, .csv.gz or .parquet; or several data sets, each with its `table` and its `targets`"
     )
     targets: tuple[str, ...] = Field(min_length=1, description="columns to predict")
+    from_run: str | None = Field(
+        None, alias="from", description="finished run whose networks learn further: targets that it has not are added"
+    )
+    into: int | None = Field(
+        None, ge=0, description="network of `from` that new targets join; null: the one whose features suit them best"
+    )
     kind: dict[str, Literal["binary", "multiclass", "regression", "multilabel", "tags"]] = Field(
         {},
         description="kind of a target; `multilabel`: cells are sets of labels, such as a;b, the empty set is ;; "
         "`tags`: a tag for each word of the text, such as O B-city",
     )
     metric: dict[str, str] = Field({}, description="metric of a target")
+    losses: dict[str, dict[str, float]] = Field(
+        {}, description="losses of a target with their weights, such as {price: {squared: 1, absolute: 0.5}}"
+    )
     weights: dict[str, float] = Field({}, description="weight of a target's loss")
     features: tuple[str, ...] | None = Field(None, description="columns to use; all others by default")
     column_kind: dict[str, Literal["numeric", "categorical", "text", "image"]] = Field(
@@ -151,6 +169,15 @@ class Config(Section):
     precision: str = "32"
     accumulate: int = Field(1, description="parts of a batch that go through the encoder one by one, in less memory")
     compile: bool = Field(False, description="compile the encoder")
+    freeze: Annotated[tuple[str | Freeze, ...], BeforeValidator(_listed)] = Field(
+        (), description="parts that stay still, by name, or {part: name, until: epoch}"
+    )
+    parts: dict[str, Pace] = Field({}, description="learning_rate, weight_decay, schedule, warmup of parts, by name")
+    select_by: str = Field(
+        "mean",
+        description="which checkpoint is returned: mean, weighted or worst share of the tasks' peaks on validation, or "
+        "task.NAME of a main one",
+    )
     threads: int | None = None
     jobs: int = Field(
         1, ge=1, description="networks that train side by side, each in a process and a thread of its own"
@@ -203,7 +230,7 @@ class Config(Section):
                             "write encoder: {name: ..., its options}")  # fmt: skip
         problems += grouping_problems(self)
         problems += distillation_problems(self.distill, self.sharing)
-        for key in ("kind", "metric", "weights", "sample_weight"):
+        for key in ("kind", "metric", "losses", "weights", "sample_weight"):
             named = getattr(self, key)
             unknown = [target for target in named if target not in self.targets] if isinstance(named, dict) else []
             problems += [f"{key}: {target!r} is not a target; {did_you_mean(target, self.targets)}"
@@ -213,6 +240,8 @@ class Config(Section):
         problems += convergence_without_effect(self)
         problems += network_settings_problems(self)
         problems += strategy_problems(self)
+        problems += adding_problems(self)
+        problems += select_by_problems(self.select_by, self.targets)
         if self.jobs > 1 and self.devices * self.nodes > 1:
             problems.append(
                 f"jobs: networks train side by side ({self.jobs}), or several processes train each of them "
@@ -265,16 +294,20 @@ class Config(Section):
 
     def beside(self, folder: Path) -> Config:
         """The same for a file in ``folder``: paths of data are relative to it, see :func:`read_config`."""
-        paths = [os.path.relpath(Path(source.table).resolve(), folder.resolve()) for source in self.sources]
-        tables = [Path(path).as_posix() for path in paths]
+
+        def moved_to(path: str) -> str:
+            return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix()
+
+        tables = [moved_to(source.table) for source in self.sources]
         if isinstance(self.data, str):
-            return self.model_copy(update={"data": tables[0]})
+            run = None if self.from_run is None else moved_to(self.from_run)
+            return self.model_copy(update={"data": tables[0], "from_run": run})
         moved = tuple(SourceConfig(table=t, targets=s.targets) for t, s in zip(tables, self.data, strict=True))
         return self.model_copy(update={"data": moved})
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
 
 
 def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
@@ -296,6 +329,8 @@ EXPECTED = {
     "split": "the name of a column, or three shares",
     "balance": "a method, or {name: method, its options}",
     "encoder": "a name, {name: ..., its options}, package.module:Class, or {class: ..., args: {...}}",
+    "freeze": "a part, or a list of parts and {part: name, until: epoch}",
+    "parts": "{part: {learning_rate, weight_decay, schedule or warmup: value}}",
     "distill": "off, mtlkd, okd or scd, or {name: scd, its options}",
 }
 

@@ -12,7 +12,7 @@ from .errors import UserError
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file; relative paths of ``data`` are taken from the file's folder.
+    """The keys of a YAML file; relative paths of ``data`` and ``from`` are taken from the file's folder.
 
     Raises:
         UserError: If the file is missing or is not a YAML mapping.
@@ -40,7 +40,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """``values`` with relative paths of ``data`` taken from ``folder``, in place."""
+    """``values`` with relative paths of ``data`` and ``from`` taken from ``folder``, in place."""
+    if isinstance(values.get("from"), str):
+        values["from"] = str(folder / values["from"])
     if isinstance(values.get("data"), str):
         values["data"] = str(folder / values["data"])  # an absolute path stays as it is
     elif isinstance(values.get("data"), list):

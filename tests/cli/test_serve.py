@@ -1,6 +1,7 @@
 """``polytask serve``: what it answers, what it refuses, and that it keeps answering."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -74,6 +75,28 @@ def test_what_is_no_request(client, body):
     response = client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert response.status_code in (400, 422)
     assert response.json()["detail"]
+
+
+@pytest.mark.parametrize("cell", ["NaN", "Infinity", "1e999", "1" + 400 * "0", '"\\ud800"', "[]", "{}"])
+@pytest.mark.parametrize("column", ["a", "colour"])
+def test_cells_that_are_no_values_are_refused_and_not_repeated(client, rows, column, cell):
+    body = json.dumps({"rows": [{**rows[0], column: "CELL"}]}).replace('"CELL"', cell)
+    response = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422, response.text
+    assert response.json()["detail"][0]["loc"][:4] == ["body", "rows", 0, column]
+    assert len(response.content) < 400
+
+
+def test_the_answer_to_many_mistakes_is_short(client):
+    response = client.post("/predict", json={"rows": [{"note": "x" * 200}] * 50})
+    assert response.status_code == 422 and len(response.content) < 4000
+    assert len(response.json()["detail"]) + response.json()["more"] == 200
+
+
+def test_brackets_without_end(client):
+    body = b'{"rows":' + b"[" * 9000 + b"]" * 9000 + b"}"
+    response = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
 
 
 def test_limits(client, rows):
@@ -154,6 +177,12 @@ def test_requests_that_wait_are_worked_on_together():
     assert results == [[2 * k, 2 * k] for k in range(12)]
     assert isinstance(failed, UserError)
     assert len(sizes) < 12 and max(sizes) <= 10
+
+
+def test_a_port_that_is_taken(fitted):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = polytask("serve", fitted.run, "--port", taken.getsockname()[1])
+    assert_refused(result, "cannot listen there", "choose another")
 
 
 def test_not_a_run(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from polytask.diagnosis.data import drift, leak, weak_split
 from polytask.diagnosis.diagnose import CHECKS
 from polytask.diagnosis.learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
-from polytask.diagnosis.sharing import conflict, converged_early, dominated, starved
+from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, starved
 from polytask.reporting.events import Convergence, Evaluation, Log, Training
 from polytask.reporting.run import Affinity, Run
 
@@ -107,6 +107,16 @@ def test_starved():
 
 def test_dominated():
     assert found(dominated, make_run(training(losses={"a": np.full(40, 30.0)}))) == {"a"}
+
+
+def test_held_tasks_are_quiet_and_may_not_be_forgotten():
+    run = make_run(training(losses={"a": np.full(40, 30.0)}))
+    run.results["baselines"]["before"] = {
+        "b": {"validation": 0.95, "test": 0.9, "held": True},
+        "c": {"validation": 0.9, "test": 0.9, "held": True},
+    }
+    assert found(forgotten, run) == {"b"}
+    assert not found(dominated, run)
 
 
 def test_conflict():

@@ -63,6 +63,10 @@ def test_what_was_drawn_is_logged_and_equal_shares_were_drawn(study: Path) -> No
     lines = [json.loads(line) for line in (study / "run" / "metrics.jsonl").read_text().splitlines()]
     drawn = [line["labels"] for line in lines if line["event"] == "evaluation"]
     assert all(abs(labels["happy"] - labels["price"]) <= 2 for labels in drawn)
+    (end,) = [line for line in lines if line["event"] == "training_end"]
+    assert end["drawn"][0] == end["drawn"][1] > 0
+    page = (study / "run" / "report.html").read_text()
+    assert f"reviews.csv {end['drawn'][0]:,}; sales.csv {end['drawn'][1]:,}" in page
 
 
 def test_rows_of_one_data_set_can_be_predicted_and_measured_alone(study: Path) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from polytask import Task
+from polytask import Task, UserError
 from polytask.training import CommonCheckpoint, kept_share
 
 CLICK, PRICE = Task("click"), Task("price", kind="regression", metric="rmse")
@@ -81,3 +81,20 @@ def test_a_saved_checkpoint_continues():
     other.load_state_dict(half.state_dict())
     other.update(2, {"click": 0.5, "price": 1.0})
     assert other.state_dict() == whole.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("select_by", "weight", "step"),
+    [("mean", 9, 1), ("worst", 1, 2), ("weighted", 9, 0), ("task.price", 1, 0), ("task.click", 1, 1)],
+)
+def test_the_criterion_decides(select_by, weight, step):
+    price = Task("price", kind="regression", metric="rmse", weight=weight)
+    checkpoint = CommonCheckpoint((CLICK, price), TRIVIAL, select_by)
+    for number, values in enumerate([(0.5, 1.2), (0.9, 1.68), (0.68, 1.28)]):
+        checkpoint.update(number, dict(zip(TRIVIAL, values, strict=True)))
+    assert checkpoint.step == step
+
+
+def test_an_unknown_criterion_is_named():
+    with pytest.raises(UserError, match=r"select_by: 'task.prise' is no criterion; did you mean 'task.price'"):
+        CommonCheckpoint((CLICK, PRICE), TRIVIAL, "task.prise")

@@ -19,12 +19,16 @@ from .outcome import show_results
     "`polytask fit customers.csv --targets click,purchase,spend --out runs/first`\n\n"
     "`polytask fit assays.parquet --targets a,b,c --networks 2 --balance dwa --out runs/two`\n\n"
     "`polytask fit study.yaml --set model.hidden=[512,128] --out runs/wide`\n\n"
-    "`polytask fit customers.csv --targets click,purchase,spend --out runs/first --resume`"
+    "`polytask fit customers.csv --targets click,purchase,spend --out runs/first --resume`\n\n"
+    "`polytask fit later.csv --from runs/first --targets returned --out runs/second`"
 )
 def fit(
     data: o.DataOrConfig = None,
     targets: o.Targets = None,
     out: Annotated[Path | None, typer.Option(help="folder of the run", show_default=False)] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="add the targets to the networks of this finished run")
+    ] = None,
     kind: o.Kind = None,
     weight: o.Weight = None,
     metric: o.Metric = None,
@@ -95,6 +99,7 @@ def fit(
     if out is None:
         raise UserError("--out: give the folder of the run, such as --out runs/first")
     given: dict[str, Any] = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
+        "from": from_,
         "networks": int(networks) if networks is not None and networks.lstrip("-").isdigit() else networks,
         "grouping": grouping,
         "groups": None if groups is None else [o.names(group, "--groups") for group in groups.split(";")],
@@ -130,6 +135,6 @@ def fit(
         config = o.resolve(data, given, set_)
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first(), json)
-    results = fit_run(config, out, resume=resume, display=display)
+    results = fit_run(config, out, resume=resume, display=display, trust=trust)
     if is_first():
         show_results(results, display, out, json)

@@ -9,6 +9,13 @@ from typing import Any
 from ..gain import EQUAL_WITHIN, Gain, gain, mean_relative
 from .display import Terminal
 
+#: What our networks are compared with: the column's head, and its name in a sentence.
+TITLES = {
+    "before": ("before", "the networks before"),
+    "single_task": ("single-\u200btask", "single-task models"),
+    "all_in_one": ("all-in-\u200bone", "one plain network for all"),
+}
+
 
 def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json: bool = False) -> None:
     """Print what ``results.json`` holds."""
@@ -20,23 +27,36 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     rows = []
     for name, entry in tasks.items():
         row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193"), figure(entry["test"])]
-        for baseline in ("single_task", "all_in_one"):
+        for baseline in TITLES:
             if baseline in baselines:
-                value = baselines[baseline][name]["test"]
-                row += [figure(value), shown(against(entry, baselines[baseline][name], trivial.get(name)))]
+                value = baselines[baseline].get(name)
+                gain = None if value is None else against(entry, value, trivial.get(name))
+                row += [figure(None if value is None else value["test"]), shown(gain)]
         rows.append([*row, str(entry["network"]), figure(entry["converged_epoch"], 1), share(entry["kept"])])
     header = ["task", "metric", "ours"]
-    header += [text for baseline, title in (("single_task", "single-\u200btask"), ("all_in_one", "all-in-\u200bone"))
-               if baseline in baselines for text in (title, "gain")]  # fmt: skip
+    header += [text for baseline, (title, _) in TITLES.items() if baseline in baselines for text in (title, "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table("test split", header, rows, left=2)
-    for baseline, title in (("single_task", "single-task models"), ("all_in_one", "one plain network for all")):
+    if "before" in baselines:
+        show_before(baselines["before"], tasks, display)
+    for baseline, (_, title) in TITLES.items():
         if baseline in baselines:
             display.result(sentence(tasks, baselines[baseline], title, trivial))
     totals = results["totals"]
     display.result(f"{totals['networks']} network(s), {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
+
+
+def show_before(before: dict[str, Any], tasks: dict[str, Any], display: Terminal) -> None:
+    """Print how far the tasks of the earlier run are what they were."""
+    rows = []
+    for name, entry in before.items():
+        how = "held" if entry["held"] else "learned again"
+        metrics = [figure(entry["test"]), figure(tasks[name]["test"])]
+        rows.append([name, how, *metrics, share(entry["agreement"]), figure(entry["change"])])
+    header = ["earlier task", "now", "test before", "after", "predictions agree", "mean change"]
+    display.table("tasks of the earlier run, on the test rows", header, rows, left=2)
 
 
 def against(entry: dict[str, Any], baseline: dict[str, Any], trivial: float | None) -> Gain | None:
@@ -49,7 +69,7 @@ def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str, trivia
     gains = [
         found
         for name, entry in tasks.items()
-        if (found := against(entry, baseline[name], trivial.get(name))) is not None
+        if name in baseline and (found := against(entry, baseline[name], trivial.get(name))) is not None
     ]
     if not gains:
         return f"against {title}: not comparable"

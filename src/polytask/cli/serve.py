@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import typer
 
+from ..errors import UserError
 from ..extras import require
 from . import options as o
 from .app import command
@@ -33,4 +35,16 @@ def serve(
     from ..serving import make_application
 
     application = make_application(run, most_rows=most_rows, most_bytes=most_bytes, trust=trust)
-    uvicorn.run(application, host=host, port=port, log_level="warning")
+    with _listening(host, port) as listener:
+        at = listener.getsockname()
+        print(f"http://{at[0]}:{at[1]}  (POST /predict, GET /health, /metrics, /docs; stop with Ctrl-C)", flush=True)
+        uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"--host {host} --port {port}: cannot listen there: {reason}; choose another") from None

@@ -36,25 +36,44 @@ def starved(run: Run) -> Iterator[Finding]:
         )
 
 
+def forgotten(run: Run) -> Iterator[Finding]:
+    """Tasks of an earlier run that are clearly worse than they were before others were added."""
+    trivial = (run.results.get("totals") or {}).get("trivial") or {}
+    found = []
+    for row in rows(run):
+        if before := row.others.get("before"):
+            change = gain(row.ours.validation, before.validation, row.direction, number(trivial.get(row.task)))
+            if change and change.relative is not None and change.relative < -STARVED:
+                found.append((row, before))
+    if found:
+        seen = (f"{r.task} {r.ours.validation:.4g}, before {b.validation:.4g}" for r, b in found[:5])
+        yield Finding(
+            "forgotten",
+            tuple(row.task for row, _ in found),
+            "; ".join(seen),
+            "--set freeze=encoder, a larger convergence.kd_weight, or --set parts.shared.learning_rate=0.0001",
+        )
+
+
 def dominated(run: Run) -> Iterator[Finding]:
     """Networks in which one loss is most of the sum."""
     for name, training in run.log.trainings.items():
-        if len(training.tasks) < 3 or not training.evaluations or not name.startswith(("network_", "all_in_one_n")):
+        tasks = [task for task in training.tasks if task not in run.held]  # losses of held ones begin at 0
+        if len(tasks) < 3 or not training.evaluations or not name.startswith(("network_", "all_in_one_n")):
             continue
         shares = np.array([
-            [(point.losses.get(task) or 0.0) * (point.weights.get(task) or 0.0) for task in training.tasks]
+            [(point.losses.get(task) or 0.0) * (point.weights.get(task) or 0.0) for task in tasks]
             for point in training.evaluations[: max(1, len(training.evaluations) // 2)]
         ]).mean(0)  # fmt: skip
         if shares.sum() <= 0:
             continue
         loudest = int(shares.argmax())
         share = float(shares[loudest] / shares.sum())
-        if share > max(0.5, 2 / len(training.tasks)):
+        if share > max(0.5, 2 / len(tasks)):
             yield Finding(
                 "dominated",
-                (training.tasks[loudest],),
-                f"in {name} the loss of {training.tasks[loudest]} is {share:.0%} of the weighted sum of "
-                f"{len(training.tasks)}",
+                (tasks[loudest],),
+                f"in {name} the loss of {tasks[loudest]} is {share:.0%} of the weighted sum of {len(tasks)}",
                 "--balance scale_invariant, uw or db_mtl, or a smaller --weight for it",
             )
 

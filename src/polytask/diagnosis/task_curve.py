@@ -57,7 +57,7 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
     trivial = (run.results.get("totals") or {}).get("trivial") or {}
     for task, result in run.results.get("tasks", {}).items():
         training = run.training_of(task)
-        if training is None:
+        if training is None or task in run.held:
             continue
         sign = -1.0 if result.get("direction") == "min" else 1.0
         converged = training.converged.get(task)

@@ -67,19 +67,19 @@ class TaskGroup:
 
 
 def group_tasks(tasks: Sequence[Task]) -> tuple[TaskGroup, ...]:
-    """Group ``tasks`` by kind and width, in order of first appearance; one with several targets per row is a group.
+    """Group ``tasks`` by kind, width and losses, as they first appear; one with several targets per row is a group.
 
     Example:
         >>> groups = group_tasks([Task("a"), Task("y", kind="regression"), Task("b")])
         >>> [(group.kind.name, group.tasks, group.start) for group in groups]
         [('binary', (0, 2), 0), ('regression', (1,), 2)]
     """
-    members: dict[tuple[str, int, int], list[int]] = {}
+    members: dict[tuple[Any, ...], list[int]] = {}
     for position, task in enumerate(tasks):
         alone = position if task.definition.wide else -1
-        members.setdefault((task.kind, task.width, alone), []).append(position)
+        members.setdefault((task.kind, task.width, alone, task.losses), []).append(position)
     groups, start = [], 0
-    for (_, width, _), positions in members.items():
+    for (_, width, *_), positions in members.items():
         groups.append(TaskGroup(tasks[positions[0]].definition, width, tuple(positions), start))
         start += width * len(positions)
     return tuple(groups)

@@ -17,6 +17,7 @@ from . import numbers
 from .cooperation import cooperations
 from .course import courses
 from .curves import Panel, curve
+from .earlier import earlier
 from .heatmap import NUMBERS_UP_TO, heatmap
 from .networks import Network, groups, networks, partners
 from .numbers import number
@@ -65,6 +66,7 @@ def render(run: Run) -> str:
         table=table,
         others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
         equal_within=numbers.percent(EQUAL_WITHIN),
+        earlier=earlier(run),
         panels=[(panel.task, curve(panel)) for panel in _panels(run, table)],
         self_taught=run.config.get("converge") not in ("off", False),
         drawn_baselines=_drawn_baselines(run),
@@ -114,7 +116,17 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     settings = [
         (key, run.config[key]) for key in ("sharing", "balance", "distill", "converge", "seed") if key in run.config
     ]
+    shown += [("rows drawn from each data set", drawn)] if (drawn := _drawn_rows(run)) else []
     return shown + [(key, "off" if value is False else str(value)) for key, value in settings]
+
+
+def _drawn_rows(run: Run) -> str:
+    """Rows that the networks' trainings have drawn from each of several data sets."""
+    trainings = {training.name: training for task in run.tasks if (training := run.training_of(task))}
+    drawn = [sum(rows) for rows in zip(*(t.drawn for t in trainings.values() if t.drawn), strict=False)]
+    data = run.config.get("data")
+    tables = [str(source.get("table")) for source in data if isinstance(source, dict)] if isinstance(data, list) else []
+    return "; ".join(f"{Path(table).name} {rows:,}" for table, rows in zip(tables, drawn, strict=False))
 
 
 def _panels(run: Run, table: Sequence[Row]) -> list[Panel]:
@@ -146,7 +158,7 @@ def _drawn_baselines(run: Run) -> list[tuple[str, str]]:
     ours = {training.name for task in run.tasks if (training := run.training_of(task))}
     drawn = {"single_task": any(name.startswith("single_task.") for name in names)}
     drawn["all_in_one"] = "all_in_one" in names - ours
-    return [(name, BASELINES[name]) for name in BASELINES if drawn[name]]
+    return [(name, BASELINES[name]) for name in BASELINES if drawn.get(name)]
 
 
 def _heatmap(run: Run, chosen: list[Network]) -> Markup | None:

@@ -53,6 +53,7 @@ class Training:
     returned_epoch: float | None = None
     ended: bool = False
     steps: float | None = None
+    drawn: list[int] = field(default_factory=list)
 
     def curve(self, task: str) -> list[tuple[float, float]]:
         """``(epoch, value)`` of every evaluation where the metric is defined."""
@@ -79,6 +80,7 @@ class Training:
                 self.phases.append((epoch, str(event.get("phase"))))
             case "training_end":
                 self.ended, self.returned_epoch = True, number(event.get("returned_epoch"))
+                self.drawn = [int(number(rows) or 0) for rows in event.get("drawn") or ()]
 
     def _rewind(self, step: float) -> None:
         # A resumed run repeats the steps after its last checkpoint: what it says now is what counts.

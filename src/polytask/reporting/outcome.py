@@ -10,7 +10,7 @@ from ..gain import Gain, gain, mean_relative
 from .numbers import number, places
 from .run import Run
 
-BASELINES = {"single_task": "single-task", "all_in_one": "all-in-one"}
+BASELINES = {"before": "earlier", "single_task": "single-task", "all_in_one": "all-in-one"}
 """Key in the results -> what the page calls it."""
 
 

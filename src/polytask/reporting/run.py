@@ -55,6 +55,17 @@ class Run:
         return list(dict.fromkeys([str(name) for name in targets or []] or seen))
 
     @property
+    def before(self) -> dict[str, Any]:
+        """What the tasks of an earlier run were before others were added; empty without ``--from``."""
+        found = (self.results.get("baselines") or {}).get("before")
+        return {task: entry for task, entry in (found or {}).items() if isinstance(entry, dict)}
+
+    @property
+    def held(self) -> set[str]:
+        """Tasks that learned nothing new: held by what they predicted before."""
+        return {task for task, entry in self.before.items() if entry.get("held")}
+
+    @property
     def data(self) -> str:
         """Name of the data file, or of several."""
         data = self.config.get("data")

@@ -69,7 +69,7 @@ def load_network(
     by_name = {task.name: task for task in schema.tasks}
     try:
         tasks = [by_name[name] for name in metadata["tasks"]]
-        made = MLP(**metadata["model"]), _kept(metadata["encoder"], schema_file.parent)
+        made = MLP(**metadata["model"]), kept_encoder(metadata["encoder"], schema_file.parent)
         model = make_network(schema, tasks, *made, 0, metadata["sharing"], metadata["sharing_options"])
         model.load_state_dict(load_file(weights))
         return model, [by_name[name].name for name in metadata["serves"]]
@@ -80,7 +80,7 @@ def load_network(
                         f"({error!r}); restore the file or make the run again") from None  # fmt: skip
 
 
-def _kept(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[str, Any] | None:
+def kept_encoder(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[str, Any] | None:
     """A pretrained encoder as the run keeps it; any other as it is."""
     if not isinstance(encoder, dict) or encoder.get("name") != HF.name:
         return encoder

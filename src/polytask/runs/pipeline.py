@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..config import Config, make_config
-from ..config_file import read_config
+from ..config import Config
 from ..display import Display
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
 from ..learning_keys import unused_entries
 from ..processes import is_first, wait_for_all, world_size
-from ..reporting import write_report
-from ..training import TrainingResult, check_balancer
+from ..training import Parts, TrainingResult, check_balancer, check_trains
 from ..training.evaluation import trivial_levels
+from .adding import add_run
 from .bundle import save_network
 from .choice import one_network, plan_networks, record_kept, serving
 from .distill import needs_teachers
 from .encoders import network_of
-from .folder import RunFolder, refuse_existing, stored_metadata
+from .folder import RunFolder, refuse_existing
 from .keep import best_for_each, grouping_pays, skills
 from .kept_teachers import check_kept, keep, take_kept
 from .prepare import prepare
-from .prepared import Prepared, fingerprint
-from .results import mean_gain, number, task_entry
+from .prepared import Prepared
+from .results import baseline, number, task_entry, totals_of
+from .resumed import close, finished, same_data
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
@@ -38,22 +35,15 @@ from .trainings import ALTERNATIVE, Network, Work, joint_wanted, train_joint, tr
 #: How plans are called.
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
-#: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = (
-    "data",
-    "teachers",
-    "checkpoint_seconds",
-    "keep_checkpoints",
-    "report_to",
-    "jobs",
-    "devices",
-    "nodes",
-    "strategy",
-)
-
 
 def fit_run(
-    config: Config, out: Path, *, resume: bool = False, display: Display | None = None, final_part: str = "test"
+    config: Config,
+    out: Path,
+    *,
+    resume: bool = False,
+    display: Display | None = None,
+    final_part: str = "test",
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Do everything that ``polytask fit`` does.
 
@@ -64,6 +54,7 @@ def fit_run(
         out: Folder of the run; it must not exist, unless ``resume``.
         resume: Continue an interrupted run; finished phases are read again, the interrupted one goes on bit for bit.
         display: Where progress is shown.
+        trust: See :meth:`Bundle.load`, for the run that ``from`` names.
         final_part: Part of the split that ``test`` in the results is measured on; a search for settings says
             ``validation`` and leaves the test split alone.
 
@@ -77,8 +68,10 @@ def fit_run(
     if resume and not RunFolder.begun(out):
         display.say(f"{out}: nothing to resume yet; this is a new run")
         resume = False
-    if resume and (finished := _finished(RunFolder.open(out), config, display)):
-        return finished
+    if config.from_run is not None:
+        return add_run(config, out, resume=resume, display=display, final_part=final_part, trust=trust)
+    if resume and (found := finished(RunFolder.open(out), config, display)):
+        return found
     data = _checked(config, out, resume)
     trackers = make_trackers(config.report_to, out)
     wait_for_all()  # of several processes none writes before all have looked
@@ -203,7 +196,7 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
     if resume:
         run = RunFolder.open(out)
         data = prepare(config, run.split)
-        _same_data(run, config, data.fingerprint)
+        same_data(run, config, data.fingerprint)
         if data.encoded is not None:
             data.encoded.check_same(run.encoder)
     else:
@@ -217,51 +210,12 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
         if kinds and task.kind not in kinds
     ])  # fmt: skip
     network = network_of(config, data.schema, data.tasks)  # that one can be made
+    Parts(network, config.training()).frozen.at(0)
     for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
         check_balancer(method, network)
+        check_trains(method, network)
     check_kept(config, data)
     return data
-
-
-def _same_config(run: RunFolder, config: Config) -> None:
-    """Raise if a resumed run is asked for something else than it began with."""
-    began = make_config(read_config(run.config), str(run.config)).model_dump()
-    now = config.model_dump()
-    raise_all([
-        f"{key}: the run in {run.path} began with {began[key]!r}, now it is {now[key]!r}; resume with the same options"
-        for key in now
-        if key not in FREE_KEYS and now[key] != began[key]
-    ])  # fmt: skip
-
-
-def _same_data(run: RunFolder, config: Config, found: str) -> None:
-    if found != run.fingerprint:
-        raise UserError(
-            f"{config.data_name}: the file has changed since the run in {run.path} began; put the old file back, "
-            "or start a new run with another --out"
-        )
-
-
-def _finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any] | None:
-    """The results of a run that is finished, which may lack only its report; None if there is more to do."""
-    _same_config(run, config)
-    if not run.results.exists():
-        return None
-    if all(Path(source.table).is_file() for source in config.sources):
-        _same_data(run, config, fingerprint(config))
-    display.say(f"{run.path}: this run is finished")
-    return _close(run, stored_metadata(run.results))
-
-
-def _close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
-    """Write the report and drop what only an unfinished run needs."""
-    wait_for_all()
-    if is_first() and (run.trainings.exists() or not run.report.exists()):
-        write_report(run.path)
-        shutil.rmtree(run.trainings, ignore_errors=True)
-        for left in run.path.rglob(".*.tmp"):  # of a process that was killed while it wrote
-            left.unlink()
-    return results
 
 
 def _finish(
@@ -291,45 +245,15 @@ def _finish(
         baselines["single_task"] = {
             name: value
             for position, result in enumerate(singles)
-            for name, value in _baseline(result, trainer.test(result, [position])).items()
+            for name, value in baseline(result, trainer.test(result, [position])).items()
         }
     if joint is not None:
-        baselines["all_in_one"] = _baseline(joint, trainer.test(joint, range(len(data.tasks))))
-    totals = _totals(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
+        baselines["all_in_one"] = baseline(joint, trainer.test(joint, range(len(data.tasks))))
+    totals = totals_of(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
     totals["trainings"] = [network.training for network in networks]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
     if is_first():
         run.forget_unfinished()
         run.log.write("finish", seconds=results["totals"]["seconds"])
         write_json(run.results, results)
-    return _close(run, results)
-
-
-def _baseline(result: TrainingResult, test: Mapping[str, float]) -> dict[str, Any]:
-    return {
-        name: {"validation": number(task.validation), "test": number(test[name])} for name, task in result.tasks.items()
-    }
-
-
-def _totals(
-    trainer: Trainer,
-    networks: list[TrainingResult],
-    entries: dict[str, Any],
-    baselines: dict[str, Any],
-    trivial: dict[str, float | None],
-) -> dict[str, Any]:
-    phases: dict[str, float] = {}
-    for name, seconds in trainer.run.seconds.items():
-        kind = re.sub(r"(_\d+)+$", "", name)
-        phases[kind] = phases.get(kind, 0.0) + seconds
-    return {
-        "seconds": sum(phases.values()),
-        "seconds_by_phase": phases,
-        "rows": {part: len(rows) for part, rows in trainer.data.rows.items()},
-        "networks": len(networks),
-        "parameters": sum(p.numel() for result in networks for p in result.model.parameters()),
-        "trivial": trivial,
-        "steps": sum(result.steps for result in networks),
-        "mean_gain_over_single_task": mean_gain(entries, baselines.get("single_task", {}), trivial),
-        "mean_gain_over_all_in_one": mean_gain(entries, baselines.get("all_in_one", {}), trivial),
-    }
+    return close(run, results)

@@ -61,7 +61,7 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     tasks = tuple(found.task for found in inferred)
     labels = encode_targets(table, tasks, where=where)
     wide = encode_label_sets(table, tasks, where=where) | encode_tags(table, tasks, where=where)
-    split = _split(config, table, *label_columns(labels, wide, tasks), stored_split, where)
+    split = split_rows(config, table, *label_columns(labels, wide, tasks), stored_split, where)
     warnings = check_split(split, labels.numpy(), tasks, where=where, wide=wide)
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles, **learnt_for_encoder(config))
     warnings += find_leaks(table, schema)
@@ -128,9 +128,10 @@ def source_features(schema: Schema, path: str) -> list[str]:
     return [name for name in schema.feature_names if name in known]
 
 
-def _split(
+def split_rows(
     config: Config, table: pa.Table, labels: np.ndarray, tasks: Sequence[Task], stored: Path | None, where: str
 ) -> np.ndarray:
+    """``[n]`` part of every row: as stored, from a column, or drawn so that all labels are in all parts."""
     if stored is not None and stored.exists():
         return load_split(stored)[0]
     if isinstance(config.split, str):

@@ -43,7 +43,12 @@ def prepare_arrays(config: Config) -> Prepared:
     raise_all(problems)
     positions = [names.index(name) for name in config.targets]
     chosen = [
-        replace(tasks[p], metric=config.metric.get(names[p], tasks[p].metric), weight=config.weights.get(names[p], 1.0))
+        replace(
+            tasks[p],
+            metric=config.metric.get(names[p], tasks[p].metric),
+            weight=config.weights.get(names[p], 1.0),
+            losses=tuple(config.losses.get(names[p], {}).items()),
+        )
         for p in positions
     ]
     parts = {part: found.only_tasks(positions) for part, found in rows.items()}

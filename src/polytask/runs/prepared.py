@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -114,7 +115,15 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
     except UserError as error:
         raise_all(list(dict.fromkeys([*problems, *error.problems])))
     raise_all(problems)
-    return inferred, roles
+    return with_losses(inferred, config), roles
+
+
+def with_losses(inferred: Iterable[InferredTask], config: Config) -> tuple[InferredTask, ...]:
+    """The tasks with the losses that the user wants."""
+    return tuple(
+        replace(found, task=replace(found.task, losses=tuple(config.losses.get(found.task.name, {}).items())))
+        for found in inferred
+    )
 
 
 def learnt_for_encoder(config: Config) -> dict[str, Any]:

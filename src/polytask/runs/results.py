@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..gain import gain, mean_relative
 from ..task import Task
-from ..training import TaskResult
+from ..training import TaskResult, TrainingResult
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
 
 
 def number(value: float) -> float | None:
@@ -38,3 +43,35 @@ def mean_gain(entries: dict[str, Any], baseline: dict[str, Any], trivial: dict[s
         for name, entry in entries.items()
         if name in baseline
     )
+
+
+def baseline(result: TrainingResult, test: Mapping[str, float]) -> dict[str, Any]:
+    """The entry of a baseline in ``results.json``."""
+    return {
+        name: {"validation": number(task.validation), "test": number(test[name])} for name, task in result.tasks.items()
+    }
+
+
+def totals_of(
+    trainer: Trainer,
+    networks: list[TrainingResult],
+    entries: dict[str, Any],
+    baselines: dict[str, Any],
+    trivial: dict[str, float | None],
+) -> dict[str, Any]:
+    """What is true of the whole run, and gains over the baselines."""
+    phases: dict[str, float] = {}
+    for name, seconds in trainer.run.seconds.items():
+        kind = re.sub(r"(_\d+)+$", "", name)
+        phases[kind] = phases.get(kind, 0.0) + seconds
+    return {
+        "seconds": sum(phases.values()),
+        "seconds_by_phase": phases,
+        "rows": {part: len(rows) for part, rows in trainer.data.rows.items()},
+        "networks": len(networks),
+        "parameters": sum(p.numel() for result in networks for p in result.model.parameters()),
+        "trivial": trivial,
+        "steps": sum(result.steps for result in networks),
+        "mean_gain_over_single_task": mean_gain(entries, baselines.get("single_task", {}), trivial),
+        "mean_gain_over_all_in_one": mean_gain(entries, baselines.get("all_in_one", {}), trivial),
+    }

@@ -23,6 +23,7 @@ from ..training import (
     TrainingSettings,
     evaluate,
     fit,
+    only_parts_of,
 )
 from .encoders import network_of
 from .folder import RunFolder
@@ -81,17 +82,40 @@ class Trainer:
             balancer.bind([task.name for task in tasks])
             if cost := balancer.cost(model.shared_parameters()):
                 self.display.say(f"{title}: balancing by {balancer.name} costs {cost}")
+        parts = {name: self.part(name, positions) for name in ("train", "validation")}
+        return self.carry_out(folder, title, model, parts, balancer=balancer, callbacks=callbacks)
+
+    def carry_out(
+        self,
+        folder: str,
+        title: str,
+        model: MultiTaskModel,
+        parts: Mapping[str, Rows],
+        *,
+        balancer: Balancer | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> TrainingResult:
+        """Train a model as a phase of the run; see :meth:`train`.
+
+        Args:
+            folder: See :meth:`train`.
+            title: Likewise.
+            model: What is trained.
+            parts: Rows by ``train`` and ``validation``.
+            balancer: See :meth:`train`.
+            callbacks: Likewise.
+        """
         done = self.run.finished(folder)
         shown = nullcontext() if done else self.display.training(title)
         log = self._log(folder)
         with nullcontext() if self.aside else self.run.phase(folder), shown as progress:
             return fit(
                 model,
-                train=self.part("train", positions),
-                validation=self.part("validation", positions),
+                train=parts["train"],
+                validation=parts["validation"],
                 balancer=balancer,
                 callbacks=callbacks,
-                settings=self.settings,
+                settings=only_parts_of(model, self.settings),
                 seed=self.config.seed,
                 folder=self.run.trainings / folder,
                 log=log,

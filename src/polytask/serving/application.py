@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from pydantic import BaseModel, Field, create_model
@@ -16,6 +17,9 @@ from ..runs.bundle import Bundle
 from .batcher import Batcher
 from .body_limit import BodyLimit
 from .rows import as_json, as_table, row_model
+
+#: Mistakes of a request that are named.
+MOST_NAMED = 20
 
 
 def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 << 20, trust: bool = False) -> FastAPI:
@@ -65,6 +69,13 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:
         return JSONResponse({"detail": list(error.problems)}, status_code=422)
+
+    @app.exception_handler(RequestValidationError)
+    async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the cells themselves: NaN or half a surrogate would not go into the answer, many rows would swell it.
+        named = [{key: found[key] for key in ("type", "loc", "msg")} for found in error.errors()]
+        more = {"more": len(named) - MOST_NAMED} if len(named) > MOST_NAMED else {}
+        return JSONResponse({"detail": named[:MOST_NAMED], **more}, status_code=422)
 
     @app.get("/health")
     async def health() -> dict[str, Any]:

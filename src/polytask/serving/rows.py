@@ -7,11 +7,22 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from ..data import Schema
 
+
+def _whole(text: str) -> str:
+    """JSON may hold half a surrogate pair, which is no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not text: it holds half a surrogate pair") from None
+    return text
+
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, AfterValidator(_whole)]
 
 
 def row_model(schema: Schema) -> type[BaseModel]:
@@ -22,7 +33,7 @@ def row_model(schema: Schema) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     words = set(schema.word_columns)
     for number, name in enumerate(schema.feature_names):
-        kind = str if name in words else Number
+        kind = Text if name in words else Number
         fields[f"column_{number}"] = (kind | None, Field(alias=name))
     return create_model("Row", __config__=ConfigDict(extra="ignore"), **fields)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ..errors import UserError, did_you_mean
 from .kinds import KINDS, Kind
+from .losses import WithLosses, loss_problems
 from .metrics import METRICS, Metric
 
 
@@ -27,6 +29,8 @@ class Task:
         metric: Name of the validation metric; the kind's default (``roc_auc``, ``accuracy``, ``r2``) if empty.
         center: Regression targets are trained as ``(y - center) / scale``.
         scale: See ``center``; more than 0.
+        losses: Losses instead of the kind's own, with weights, such as ``{"squared": 1, "absolute": 0.5}``; see
+            :data:`polytask.task.losses.LOSSES`. Balancing is between tasks and sees their weighted sum.
 
     Raises:
         UserError: If a value is not usable; all mistakes at once.
@@ -45,11 +49,14 @@ class Task:
     metric: str = ""
     center: float = 0.0
     scale: float = 1.0
+    losses: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UserError(f"task {self.name!r}: unknown kind {self.kind!r}; {did_you_mean(self.kind, KINDS)}")
         object.__setattr__(self, "classes", tuple(str(label) for label in self.classes))
+        pairs = self.losses.items() if isinstance(self.losses, Mapping) else self.losses
+        object.__setattr__(self, "losses", tuple((str(name), float(weight)) for name, weight in pairs))
         if self.kind == "binary" and not self.classes:
             object.__setattr__(self, "classes", ("0", "1"))
         if not self.metric:
@@ -72,6 +79,8 @@ class Task:
             yield f"{where}: weight must be a number of at least 0, found {self.weight}"
         if not self.scale > 0:
             yield f"{where}: scale must be more than 0, found {self.scale}"
+        if self.losses:
+            yield from (f"{where}: {problem}" for problem in loss_problems(self.kind, dict(self.losses)))
         if self.metric not in METRICS:
             yield f"{where}: unknown metric {self.metric!r}; {did_you_mean(self.metric, METRICS)}"
         elif self.kind not in METRICS[self.metric].kinds:
@@ -81,7 +90,7 @@ class Task:
     @property
     def definition(self) -> Kind:
         """The losses and predictions of this task's kind."""
-        return KINDS[self.kind]
+        return WithLosses(KINDS[self.kind], self.losses) if self.losses else KINDS[self.kind]
 
     @property
     def metric_definition(self) -> Metric:

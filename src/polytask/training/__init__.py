@@ -7,6 +7,7 @@ from .callbacks import (
     Callback,
     CooperativeDistillation,
     EarlyStopping,
+    HeldTasks,
     OnlineDistillation,
     SequentialConvergence,
 )
@@ -14,9 +15,11 @@ from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
 from .fit import TaskResult, TrainingResult, fit
-from .loop import Training, check_balancer
+from .freezing import Freeze, Frozen
+from .loop import Training, check_balancer, check_trains
 from .measure_affinity import measure_affinity
 from .objective import Objective
+from .parts import Pace, Parts, only_parts_of
 from .settings import TrainingSettings
 from .teachers import teacher_of, train_teacher, train_teachers
 
@@ -30,18 +33,25 @@ __all__ = [
     "EarlyStopping",
     "Evaluation",
     "EventLog",
+    "Freeze",
+    "Frozen",
+    "HeldTasks",
     "Objective",
     "OnlineDistillation",
+    "Pace",
+    "Parts",
     "SequentialConvergence",
     "TaskResult",
     "Training",
     "TrainingResult",
     "TrainingSettings",
     "check_balancer",
+    "check_trains",
     "evaluate",
     "fit",
     "kept_share",
     "measure_affinity",
+    "only_parts_of",
     "teacher_of",
     "train_teacher",
     "train_teachers",

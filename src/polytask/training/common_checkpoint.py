@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import did_you_mean, raise_all
 from ..gain import LEAST_SKILL
 from ..task import Task
 
@@ -27,6 +28,19 @@ def kept_share(task: Task, value: float, peak: float, trivial: float) -> float:
     return 0.0 if math.isnan(share) else max(0.0, round(share, 12))
 
 
+#: Criteria for the checkpoint to return, beside ``task.NAME``.
+SELECT_BY = ("mean", "worst", "weighted")
+MAIN = "task."
+
+
+def select_by_problems(select_by: str, tasks: Sequence[str]) -> list[str]:
+    """What is wrong with a criterion, as sentences."""
+    known = [*SELECT_BY, *(MAIN + task for task in tasks)]
+    if select_by in known:
+        return []
+    return [f"select_by: {select_by!r} is no criterion; {did_you_mean(select_by, known)}"]
+
+
 class CommonCheckpoint:
     """Keeps the evaluation with the best mean share of the tasks' peaks.
 
@@ -36,23 +50,41 @@ class CommonCheckpoint:
     Args:
         tasks: The tasks.
         trivial: Metric of a constant prediction, by task name.
+        select_by: ``mean`` of the shares; their minimum (``worst``); their mean with the tasks' weights (``weighted``);
+            or the share of a main task, ``task.NAME``.
+
+    Example:
+        >>> tasks, values = [Task("a"), Task("b")], [{"a": 0.9, "b": 0.6}, {"a": 0.7, "b": 0.7}]
+        >>> for criterion in ("mean", "task.a", "task.b"):
+        ...     chosen = CommonCheckpoint(tasks, {"a": 0.5, "b": 0.5}, criterion)
+        ...     _ = [chosen.update(step, found) for step, found in enumerate(values)]
+        ...     print(criterion, chosen.step)
+        mean 0
+        task.a 0
+        task.b 1
     """
 
-    def __init__(self, tasks: Sequence[Task], trivial: Mapping[str, float]) -> None:
-        self.tasks, self.trivial = tuple(tasks), dict(trivial)
+    def __init__(self, tasks: Sequence[Task], trivial: Mapping[str, float], select_by: str = "mean") -> None:
+        self.tasks, self.trivial, self.select_by = tuple(tasks), dict(trivial), select_by
+        raise_all(select_by_problems(select_by, [task.name for task in tasks]))
         self.peaks: dict[str, tuple[float, int]] = {}
         self.step = -1
         self.rank = -1
         self.values: dict[str, float] = {}
 
     def score(self, values: Mapping[str, float]) -> float:
-        """Mean share of the present peaks that an evaluation's ``values`` keep."""
+        """Share of the present peaks that an evaluation's ``values`` keep, by the criterion."""
+        main = self.select_by.removeprefix(MAIN) if self.select_by.startswith(MAIN) else None
         shares = [
-            kept_share(task, values[task.name], self.peaks[task.name][0], self.trivial[task.name])
+            (kept_share(task, values[task.name], self.peaks[task.name][0], self.trivial[task.name]), task.weight)
             for task in self.tasks
-            if task.name in self.peaks
+            if task.name in self.peaks and main in (None, task.name)
         ]
-        return sum(shares) / len(shares) if shares else 0.0
+        if self.select_by == "worst":
+            return min((share for share, _ in shares), default=0.0)
+        weights = [weight if self.select_by == "weighted" else 1.0 for _, weight in shares]
+        total = sum(weights)
+        return sum(share * weight for (share, _), weight in zip(shares, weights, strict=True)) / total if total else 0.0
 
     def update(self, step: int, values: Mapping[str, float], rank: int = 0, frozen: Sequence[str] = ()) -> bool:
         """Note an evaluation.

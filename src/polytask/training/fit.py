@@ -17,7 +17,7 @@ from ..models import MultiTaskModel
 from ..processes import is_first, wait_for_all
 from ..task import Task
 from .callbacks import Callback, EarlyStopping
-from .common_checkpoint import kept_share
+from .common_checkpoint import MAIN, kept_share
 from .evaluation import Evaluation
 from .events import EventLog
 from .loop import Progress, Training
@@ -120,9 +120,11 @@ def fit(
             f"fit was given {[task.name for task in tasks]}; give the same tasks, or leave them out here"
         )
     settings = settings or TrainingSettings()
-    rows = [_as_rows(data, model.tasks, what) for data, what in ((train, "train"), (validation, "validation"))]
+    taught = frozenset().union(*(callback.gives_labels for callback in callbacks))
+    rows = [_as_rows(data, model.tasks, what, taught) for data, what in ((train, "train"), (validation, "validation"))]
     if not any(type(callback).finished is not Callback.finished for callback in callbacks):
-        callbacks = [*callbacks, EarlyStopping(settings.patience)]
+        main = [settings.select_by.removeprefix(MAIN)] if settings.select_by.startswith(MAIN) else None
+        callbacks = [*callbacks, EarlyStopping(settings.patience, main)]
     stored = folder / "result.safetensors" if folder else None
     if stored is not None and stored.exists():
         return _restore(model, load_tree(stored))
@@ -149,7 +151,9 @@ def fit(
     return result
 
 
-def _as_rows(data: Rows | tuple[Any, Mapping[str, Tensor]], tasks: Sequence[Task], what: str) -> Rows:
+def _as_rows(
+    data: Rows | tuple[Any, Mapping[str, Tensor]], tasks: Sequence[Task], what: str, taught: frozenset[str]
+) -> Rows:
     rows = data if isinstance(data, Rows) else Rows.from_labels(*data, tasks)
     if rows.targets.shape[1] != len(tasks):
         raise UserError(
@@ -157,7 +161,8 @@ def _as_rows(data: Rows | tuple[Any, Mapping[str, Tensor]], tasks: Sequence[Task
         )
     if len(rows) == 0:
         raise UserError(f"{what}: no rows")
-    empty = [task.name for task, count in zip(tasks, rows.label_counts().tolist(), strict=True) if not count]
+    counts = zip(tasks, rows.label_counts().tolist(), strict=True)
+    empty = [task.name for task, count in counts if not count and task.name not in taught]
     if empty:
         raise UserError(f"{what}: no labels for {', '.join(empty)}; give some, or leave the task out")
     return rows

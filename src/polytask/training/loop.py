@@ -63,10 +63,10 @@ from .evaluation import Evaluation, evaluate, trivial_levels
 from .events import EventLog
 from .gradient_course import GradientCourse
 from .interruption import Interruption
-from .mixture import make_stream
+from .mixture import MixtureStream, make_stream
 from .objective import Objective
 from .optimizer import absent_tasks_kept, make_optimizer
-from .schedule import learning_rate_factor
+from .parts import Parts
 from .settings import TrainingSettings
 from .sharding import WholeNetwork, check_sharding, clip_gradients, shard, whole_optimizer_state
 from .snapshots import Snapshots
@@ -130,18 +130,20 @@ class Training:
         model = self.model
         balancer.attach(model.shared_module())
         self.represent = make_represent(self.model, settings)
-        self.optimizer = make_optimizer(model.parameters(), self.settings, model.rate_factors())
+        self.parts = Parts(model, self.settings)
+        self.parts.frozen.at(0)
+        check_trains(balancer, model)
+        self.optimizer = make_optimizer(self.parts.for_optimizer(), self.settings)
         if self._whole is not None:
             whole_optimizer_state(self.optimizer)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks))
         self.average = AveragedModel(self.model, self.settings.ema, average) if self.settings.ema else None
         self.schedule_start = 0
-        self._learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.restrict(list(range(len(self.tasks))), since=0)
         self.snapshots = Snapshots(folder / "snapshots" if folder else None)
         self.trivial = trivial_levels(self.tasks, self.validation)
-        self.returned = CommonCheckpoint(self.tasks, self.trivial)
+        self.returned = CommonCheckpoint(self.tasks, self.trivial, self.settings.select_by)
         self.history: list[Evaluation] = []
         self.step, self.seconds = 0, 0.0
         self.sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
@@ -250,14 +252,20 @@ class Training:
             progress(total, total)
         for callback in self.callbacks:
             callback.after_training(self)
+        self.parts.frozen.thaw()
         returned = self.snapshots.load(self.returned.step)
         if self._whole is None:
             self.model.load_state_dict(returned)
         else:
             self.model = self._whole.back(returned)
         wait_for_all()  # none removes files before all have read them
+        drawn = {"drawn": self.stream.drawn(self.step)} if isinstance(self.stream, MixtureStream) else {}
         self._write(
-            "training_end", seconds=self.seconds, steps=self.step, returned_epoch=self.epoch_of(self.returned.step)
+            "training_end",
+            seconds=self.seconds,
+            steps=self.step,
+            returned_epoch=self.epoch_of(self.returned.step),
+            **drawn,
         )
 
     def advance(self) -> None:
@@ -265,25 +273,21 @@ class Training:
         ids = self.stream.ids(self.step - self._since)
         if self._drawn is not None:
             ids = self._drawn[ids]
-        self._set_learning_rate()
+        self.parts.set_learning_rates(self.optimizer, *self._course)
         self._one_step(self.train[ids.to(self.fabric.device)])
         self.step += 1
         if (self.step - self._since) % self.stream.steps_per_epoch == 0:
             self.balancer.end_epoch()
 
-    def _set_learning_rate(self) -> None:
-        if self.settings.schedule == "constant" and not self.settings.warmup:
-            return
-        total = (self.settings.steps or 0) - self.schedule_start
-        factor = learning_rate_factor(
-            self.step - self.schedule_start, total, self.settings.schedule, self.settings.warmup
-        )
-        for group, rate in zip(self.optimizer.param_groups, self._learning_rates, strict=True):
-            group["lr"] = rate * factor
+    @property
+    def _course(self) -> tuple[int, int]:
+        """Steps done and all steps of the present course of the learning rate."""
+        return self.step - self.schedule_start, (self.settings.steps or 0) - self.schedule_start
 
     def _one_step(self, batch: Batch) -> None:
         if not self.model.training:
             self.model.train()
+        self.parts.frozen.at(self.step / self.stream.steps_per_epoch)
         for callback in self.callbacks:
             callback.before_step(self, batch)
         needs = self.balancer.needs
@@ -296,13 +300,17 @@ class Training:
         average_gradients(self.model.parameters())
         for callback in self.callbacks:
             callback.after_backward(self, losses)
+        self.parts.mask_gradients()
         if self.settings.gradient_clip and self._whole is not None:
             clip_gradients(self.model.parameters(), self.settings.gradient_clip)
         elif self.settings.gradient_clip:
             self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
         absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
         parts = [part for task in absent for part in self.model.task_parameters(task)]
-        with absent_tasks_kept(self.optimizer, parts) if parts else nullcontext():
+        with (
+            absent_tasks_kept(self.optimizer, parts) if parts else nullcontext(),
+            self.parts.own_pace(self.optimizer, *self._course) if self.parts.has_rows else nullcontext(),
+        ):
             self._stepper.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average:
@@ -421,4 +429,13 @@ def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
         raise UserError(
             f"balancer {balancer.name!r} with gradients={gradients!r} needs a place through which all tasks' gradients "
             f"pass, and sharing {model.sharing!r} has none; give the balancer gradients='exact'"
+        )
+
+
+def check_trains(balancer: Balancer, model: MultiTaskModel) -> None:
+    """Raise if a method looks at gradients of shared parameters, and all of these are frozen."""
+    if balancer.needs.gradients != "none" and not model.shared_parameters():
+        raise UserError(
+            f"freeze: balancer {balancer.name!r} looks at gradients of the shared part, all of which is frozen; "
+            "use one that looks at losses alone, such as equal, or freeze less"
         )

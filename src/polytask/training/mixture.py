@@ -96,6 +96,17 @@ class MixtureStream:
             batch = torch.cat(parts)
         return batch if world_size() == 1 else batch[rank() :: world_size()]
 
+    def drawn(self, steps: int) -> list[int]:
+        """Rows of every data set that the first steps draw, on all processes together.
+
+        Example:
+            >>> MixtureStream(torch.tensor([0, 0, 0, 1]), batch_size=4, seed=0, sampling="equal").drawn(10)
+            [20, 20]
+        """
+        if self.in_turn:
+            return [self.batch_size * len(range(number, steps, len(self.rows))) for number in range(len(self.rows))]
+        return [int(share * self.batch_size * steps) for share in self.shares]
+
     def _take(self, number: int, start: int, stop: int) -> Tensor:
         """Rows ``start`` to ``stop`` of the endless shuffled sequence of one data set."""
         size = len(self.rows[number])

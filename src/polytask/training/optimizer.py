@@ -16,24 +16,27 @@ from .settings import TrainingSettings
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[nn.Parameter] | Sequence[dict[str, Any]],
     settings: TrainingSettings,
     factors: Mapping[nn.Parameter, float] | None = None,
 ) -> Optimizer:
     """The optimiser of ``settings``, with fused kernels.
 
     Args:
-        parameters: Those that train, and others.
+        parameters: Those that train, and others; or groups of them with settings of their own.
         settings: Method, learning rate, decay.
-        factors: Factors of the learning rate; 1 for parameters that are not in it.
+        factors: Factors of the learning rate; 1 for parameters that are not in it. Without effect on groups.
     """
-    trained = _groups([parameter for parameter in parameters if parameter.requires_grad], settings, factors or {})
+    given: list[Any] = list(parameters)
+    if not given or not isinstance(given[0], dict):
+        trained = [parameter for parameter in given if parameter.requires_grad]
+        given = _groups(trained, settings, factors or {})
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "sgd":  # whose fused kernel takes no shares
-        shares = any(is_sharded(parameter) for group in trained for parameter in group["params"])
-        return SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=not shares)
+        shares = any(is_sharded(parameter) for group in given for parameter in group["params"])
+        return SGD(given, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=not shares)
     method = AdamW if settings.optimizer == "adamw" else Adam
-    return method(trained, lr=rate, weight_decay=decay, fused=True)
+    return method(given, lr=rate, weight_decay=decay, fused=True)
 
 
 def _groups(

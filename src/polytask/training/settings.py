@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ..errors import raise_all
 from ..launch import STRATEGIES
+from .freezing import Freeze
+from .parts import Pace
 from .schedule import SCHEDULES
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -46,6 +48,13 @@ class TrainingSettings:
         strategy: How several processes share: ``ddp``: each has the whole network; ``fsdp``: each has a share of the
             encoder's parameters, for balancing methods that need no gradients per task.
         compile: Compile the encoder (``torch.compile``); the first steps take a while.
+        freeze: Parts that stay still: no gradient, and evaluation mode. Names (:mod:`polytask.training.part_names`), or
+            :class:`~polytask.training.Freeze` with the epoch ``until`` which they do.
+        parts: :class:`~polytask.training.Pace` of parts by name: a learning rate, weight decay, schedule and warm-up of
+            their own. The first that a parameter lies in counts; tasks' own before others.
+        select_by: Which evaluation's parameters are returned: the one with the best ``mean`` share of the tasks' peaks,
+            of the ``worst`` task's, the mean ``weighted`` with the tasks' weights, or the share of a main task,
+            ``task.NAME`` (without convergence, training then ends when that one stalls). Never looks at test rows.
         threads: Threads of one training on a CPU. Default: one for small networks (parameters times batch below
             100 million: threads cost more than they bring, and far more on a busy machine), all otherwise.
 
@@ -75,12 +84,18 @@ class TrainingSettings:
     accumulate: int = 1
     strategy: str = "ddp"
     compile: bool = False
+    freeze: tuple[str | Freeze, ...] = ()
+    parts: Mapping[str, Pace] = field(default_factory=dict)
+    select_by: str = "mean"
     threads: int | None = None
 
     def __post_init__(self) -> None:
         problems = [*self._unknown_words(), *self._numbers_out_of_range()]
         if self.steps is not None and self.epochs is not None:
             problems.append(f"give steps or epochs, not both; found steps={self.steps} and epochs={self.epochs}")
+        problems += [f"freeze {entry.part}: {problem}" for entry in map(Freeze.of, self.freeze)
+                     for problem in entry.problems()]  # fmt: skip
+        problems += [f"parts {part}: {problem}" for part, pace in self.parts.items() for problem in pace.problems()]
         raise_all(problems)
 
     def _unknown_words(self) -> Iterator[str]:

@@ -8,6 +8,7 @@ from .cooperative import CooperativeDistillation
 from .data_maps import DataMaps, maps_from_state
 from .distilling import MTLKD
 from .early_stopping import EarlyStopping
+from .held import HeldTasks
 from .online import OnlineDistillation
 from .sequential import SequentialConvergence
 
@@ -21,6 +22,7 @@ __all__ = [
     "DataMaps",
     "EarlyStopping",
     "ForwardPass",
+    "HeldTasks",
     "OnlineDistillation",
     "SequentialConvergence",
     "affinity_from_state",

@@ -37,6 +37,8 @@ class Callback:
     name = "callback"
     #: Whether it adds to ``training.gradients``; Gramians that the balancer computes are left out then.
     measures_gradients = False
+    #: Names of the tasks to which it gives something to learn from, so that these need no labels.
+    gives_labels: frozenset[str] = frozenset()
 
     #: Whether it takes gradients for parameters, or copies the network, so that shares of parameters will not do.
     whole_parameters = False

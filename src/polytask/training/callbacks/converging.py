@@ -113,7 +113,8 @@ class Converging(Callback):
             raise UserError(
                 f"convergence: soft_loss {self.soft_loss!r} fits no task of kind {', '.join(sorted(kinds))}"
             )
-        self.monitors = {task.name: self._monitor(task, training.trivial[task.name]) for task in training.tasks}
+        learning = [task for place, task in enumerate(training.tasks) if place not in training.objective.soft]
+        self.monitors = {task.name: self._monitor(task, training.trivial[task.name]) for task in learning}
 
     def _monitor(self, task: Task, trivial: float) -> ConvergenceMonitor:
         metric = task.metric_definition

@@ -18,7 +18,7 @@ class EarlyStopping(Callback):
 
     Args:
         patience: Evaluations without improvement, per task; a task that improves keeps all going.
-        tasks: Names of the tasks that are looked at; None for all.
+        tasks: Names of the tasks that are looked at; None for all that learn from their labels.
     """
 
     name = "early_stopping"
@@ -30,8 +30,8 @@ class EarlyStopping(Callback):
     def start(self, training: Training) -> None:
         self.monitors = {
             task.name: ConvergenceMonitor(task.metric_definition.higher_is_better, self.patience, min_evaluations=0)
-            for task in training.tasks
-            if self.tasks is None or task.name in self.tasks
+            for position, task in enumerate(training.tasks)
+            if position not in training.objective.soft and (self.tasks is None or task.name in self.tasks)
         }
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:

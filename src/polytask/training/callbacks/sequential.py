@@ -68,14 +68,16 @@ class SequentialConvergence(Converging):
         self._enter(training)
 
     def _ordered(self, training: Training) -> list[str]:
-        names = [task.name for task in training.tasks]
-        labels = dict(zip(names, training.train.label_counts().tolist(), strict=True))
+        names = list(self.monitors)
+        counts = zip(training.tasks, training.train.label_counts().tolist(), strict=True)
+        labels = {task.name: count for task, count in counts if task.name in names}
         return task_order(self.order, names, labels=labels, seed=training.seed)
 
     def _enter(self, training: Training) -> None:
         """Only the tasks of this stage take part from now on."""
         positions = {task.name: position for position, task in enumerate(training.tasks)}
-        training.restrict([positions[name] for name in self._queue[: self.stage + 1]], since=self._began)
+        held = [position for name, position in positions.items() if name not in self.monitors]
+        training.restrict([*held, *(positions[name] for name in self._queue[: self.stage + 1])], since=self._began)
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         if self.stage >= len(self._queue):

@@ -1,0 +1,193 @@
+"""What became of the tasks of a finished run when others were added: its networks, and every task before and after."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ...adding_keys import frozen_whole
+from ...files import sha256, write_json
+from ...models import MultiTaskModel, take_over
+from ...processes import is_first
+from ...task import Task
+from ...training import TrainingResult
+from ...training.evaluation import trivial_levels
+from ..bundle import METADATA, WEIGHTS, Bundle, save_network
+from ..encoders import network_of
+from ..results import baseline, task_entry, totals_of
+from ..results import number as json_number
+from ..resumed import close
+from ..trainer import Trainer
+from .data import Addition
+from .learning import level
+
+Outputs = Mapping[str, Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A network of the new run.
+
+    Attributes:
+        model: The network.
+        serves: The tasks that it predicts.
+        training: Name of its training; None: as it was, and number ``old`` of the finished run.
+        result: What its training gave.
+        old: Where it comes from.
+    """
+
+    model: MultiTaskModel
+    serves: tuple[str, ...]
+    old: int
+    training: str | None = None
+    result: TrainingResult | None = None
+
+
+def kept_networks(
+    trainer: Trainer, addition: Addition, joins: Mapping[str, int], trained: Mapping[int, tuple[TrainingResult, str]]
+) -> list[Kept]:
+    """The networks of the new run: as they were, trained further, or new heads on a frozen encoder."""
+    frozen, serves = frozen_whole(trainer.config), dict(addition.base.bundle.serves)
+    found, beside = [], []
+    for number, model in enumerate(addition.base.bundle.networks):
+        own = [name for name in addition.names if serves.get(name) == number]
+        if number not in trained:
+            found.append(Kept(model, tuple(own), number))
+            continue
+        result, training = trained[number]
+        learning = addition.learning(number, joins)
+        if not frozen:
+            found.append(Kept(result.model, tuple(n for n in addition.names if n in own or n in learning),
+                              number, training, result))  # fmt: skip
+            continue
+        left = tuple(name for name in own if name not in learning)
+        found += [Kept(model, left, number)] if left else []
+        beside.append(Kept(_with_heads(trainer, addition, model, result, learning), tuple(learning), number,
+                           training, result))  # fmt: skip
+    return [*found, *beside]
+
+
+def _with_heads(
+    trainer: Trainer, addition: Addition, old: MultiTaskModel, heads: TrainingResult, names: list[str]
+) -> MultiTaskModel:
+    """A network of the old encoder and the heads that were trained on its features."""
+    tasks = [trainer.data.tasks[position] for position in addition.positions(names)]
+    model = network_of(trainer.config, trainer.data.schema, tasks, plain=True)
+    take_over(model, heads.model, heads_alone=True)
+    model.encoder.load_state_dict(old.encoder.state_dict())
+    return model.eval()
+
+
+def write_outcome(
+    trainer: Trainer,
+    addition: Addition,
+    joins: Mapping[str, int],
+    trained: Mapping[int, tuple[TrainingResult, str]],
+    before: Outputs,
+    singles: Mapping[str, TrainingResult],
+) -> dict[str, Any]:
+    """Read the test split, write networks, results and the report, and clean up."""
+    run, data = trainer.run, trainer.data
+    networks = kept_networks(trainer, addition, joins, trained)
+    serves = {name: place for place, network in enumerate(networks) for name in network.serves}
+    bundle = Bundle(data.schema, tuple(network.model.cpu() for network in networks), serves)
+    part = trainer.final_part
+    after = {name: bundle.outputs(data.rows[name].inputs, len(data.rows[name])) for name in {"validation", part}}
+    entries: dict[str, Any] = {}
+    for task in data.tasks:
+        entries[task.name] = _entry(addition, task, networks[serves[task.name]], after, part, serves[task.name])
+    baselines: dict[str, Any] = {"before": {
+        name: {"validation": json_number(level(addition, "validation", name, before)),
+               "test": json_number(level(addition, part, name, before)),
+               "held": name not in addition.again,
+               **agreement(data.tasks[position], before[part][name], after[part][name])}
+        for name, position in zip(addition.names, range(len(addition.base.bundle.serves)), strict=False)
+    }}  # fmt: skip
+    if singles:
+        baselines["single_task"] = {
+            name: entry
+            for name, result in singles.items()
+            for name, entry in baseline(result, trainer.test(result, addition.positions([name]))).items()
+        }
+    levels = trivial_levels(data.tasks, data.rows[part])
+    results = [network.result for network in networks if network.result is not None]
+    trivial = {name: json_number(value) for name, value in levels.items()}
+    totals = totals_of(trainer, results, entries, baselines, trivial)
+    totals |= {
+        "networks": len(networks),
+        "parameters": sum(p.numel() for network in networks for p in network.model.parameters()),
+        "trainings": [network.training or f"as_before_{network.old}" for network in networks],
+    }
+    written = {"tasks": entries, "baselines": baselines, "totals": totals}
+    if is_first():
+        for place, network in enumerate(networks):
+            _save(trainer, addition, place, network)
+        members = [list(network.serves) for network in networks]
+        write_json(run.selection, {"networks": members, "serves": serves, "grouping": "from"})
+        run.forget_unfinished()
+        run.log.write("finish", seconds=totals["seconds"])
+        write_json(run.results, written)
+    return close(run, written)
+
+
+def _entry(addition: Addition, task: Task, network: Kept, after: Outputs, part: str, place: int) -> dict[str, Any]:
+    """The task in ``results.json``."""
+    test = level(addition, part, task.name, after)
+    if network.result is not None:
+        found = task_entry(task, network.result.tasks[task.name], test, place)
+        return found | ({} if found["validation"] is not None else {"kept": None})
+    here = json_number(level(addition, "validation", task.name, after))
+    return {
+        "kind": task.kind,
+        "metric": task.metric,
+        "direction": task.metric_definition.direction,
+        "validation": here,
+        "test": json_number(test),
+        "best_epoch": 0.0,
+        "converged_epoch": 0.0,
+        "peak": here,
+        "kept": None if here is None else 1.0,
+        "network": place,
+    }
+
+
+def agreement(task: Task, before: Tensor, after: Tensor) -> dict[str, float | None]:
+    """How far predictions after are those before.
+
+    Returns:
+        ``agreement``: share of rows (multilabel: of labels) with the same class; of numbers the coefficient of
+        determination. ``change``: mean absolute difference of probabilities; of numbers in standard deviations of the
+        training labels.
+
+    Example:
+        >>> agreement(Task("a"), torch.tensor([-1.0, 2.0]), torch.tensor([1.0, 2.0]))
+        {'agreement': 0.5, 'change': 0.23105859756469727}
+    """
+    old, new = (task.definition.predict(outputs).double().cpu() for outputs in (before, after))
+    change = float((old - new).abs().mean())
+    if task.kind == "regression":
+        spread = float(((old - old.mean()) ** 2).sum())
+        agree = 1 - float(((old - new) ** 2).sum()) / spread if spread else (1.0 if not change else math.nan)
+    elif task.definition.vector_output:
+        agree = float((old.argmax(-1) == new.argmax(-1)).double().mean())
+    else:
+        agree = float(((old > 0.5) == (new > 0.5)).double().mean())
+    return {"agreement": json_number(agree), "change": json_number(change)}
+
+
+def _save(trainer: Trainer, addition: Addition, place: int, network: Kept) -> None:
+    """Write a network; one that is as it was has the very file that it had."""
+    folder, run = trainer.run.networks / str(place), trainer.run
+    if network.result is not None:
+        save_network(folder, network.model, network.serves, trainer.config, run.schema)
+        return
+    source = addition.base.path / "networks" / str(network.old)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
+    metadata = addition.base.metadata[network.old]
+    write_json(folder / METADATA, {**metadata, "serves": list(network.serves), "schema_sha256": sha256(run.schema)})

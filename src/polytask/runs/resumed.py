@@ -1,0 +1,71 @@
+"""A run that is continued: that it is the same, what is done already, and how it ends."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..config import Config, make_config
+from ..config_file import read_config
+from ..display import Display
+from ..errors import UserError, raise_all
+from ..processes import is_first, wait_for_all
+from ..reporting import write_report
+from .folder import RunFolder, stored_metadata
+from .prepared import fingerprint
+
+#: Keys that may differ when a run is continued: they do not change its numbers.
+FREE_KEYS = (
+    "data",
+    "from",
+    "teachers",
+    "checkpoint_seconds",
+    "keep_checkpoints",
+    "report_to",
+    "jobs",
+    "devices",
+    "nodes",
+    "strategy",
+)
+
+
+def same_config(run: RunFolder, config: Config) -> None:
+    """Raise if a resumed run is asked for something else than it began with."""
+    began = make_config(read_config(run.config), str(run.config)).model_dump(by_alias=True)
+    now = config.model_dump(by_alias=True)
+    raise_all([
+        f"{key}: the run in {run.path} began with {began[key]!r}, now it is {now[key]!r}; resume with the same options"
+        for key in now
+        if key not in FREE_KEYS and now[key] != began[key]
+    ])  # fmt: skip
+
+
+def same_data(run: RunFolder, config: Config, found: str) -> None:
+    if found != run.fingerprint:
+        raise UserError(
+            f"{config.data_name}: the file has changed since the run in {run.path} began; put the old file back, "
+            "or start a new run with another --out"
+        )
+
+
+def finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any] | None:
+    """The results of a run that is finished, which may lack only its report; None if there is more to do."""
+    same_config(run, config)
+    if not run.results.exists():
+        return None
+    if all(Path(source.table).is_file() for source in config.sources):
+        same_data(run, config, fingerprint(config))
+    display.say(f"{run.path}: this run is finished")
+    return close(run, stored_metadata(run.results))
+
+
+def close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
+    """Write the report and drop what only an unfinished run needs."""
+    wait_for_all()
+    if is_first() and (run.trainings.exists() or not run.report.exists()):
+        write_report(run.path)
+        shutil.rmtree(run.trainings, ignore_errors=True)
+        for left in run.path.rglob(".*.tmp"):  # of a process that was killed while it wrote
+            left.unlink()
+    return results
