@@ -55,6 +55,20 @@ def test_options_by_name(table: Path, tmp_path: Path) -> None:
     assert {"click", "rank"} in blocks and {"size", "price"} in blocks and cooperation["indicator"] == "speed"
 
 
+def test_options_for_all_tasks_reach_networks_of_some(table: Path, tmp_path: Path) -> None:
+    """More blocks than a network has tasks, weights and similarities of tasks that are in another one."""
+    run, matrix = tmp_path / "run", [[1, 0.9, 0, 0], [0.9, 1, 0, 0], [0, 0, 1, 0.8], [0, 0, 0.8, 1]]
+    spec = f"{{name: scd, blocks: 3, beta: {{{TARGETS[0]}: 0, {TARGETS[3]}: 2}}, similarity: given, matrix: {matrix}}}"
+    options = ("--networks", 2, "--no-baselines", "--converge", "off")
+    result = fit(table, run, "--set", f"distill={spec}", *options)
+    assert result.exit_code == 0, result.output
+    for cooperation in events(run, "cooperation"):
+        places = [TARGETS.index(task) for task in cooperation["tasks"]]
+        assert cooperation["similarity"] == [[matrix[i][j] for j in places] for i in places]
+        assert len(cooperation["queue"]) == min(3, len(places))
+    assert events(run, "cooperation")
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
@@ -65,6 +79,14 @@ def test_options_by_name(table: Path, tmp_path: Path) -> None:
         (("--set", "distill={name: mtlkd, teachers: 3}"), ("mtlkd has no option 'teachers'",)),
         (("--set", "distill={name: off, beta: 2}"), ("off has no options",)),
         (("--distill", "okd", "--sharing", "ple"), ("okd needs one representation", "'ple'")),
+        (("--set", "distill={name: mtlkd, beta: high}"), ("beta must be at least 0, found 'high'",)),
+        (("--set", "distill={name: mtlkd, beta: {clik: 2}}"), ("beta: 'clik' is not a task", "did you mean 'click'?")),
+        (("--set", "distill={name: scd, blocks: 9}"), ("blocks: expected auto, blocks, or a number from 1 to 4",)),
+        (("--set", "distill={name: scd, blocks: [[click]]}"), ("task 'rank' must be in one block, found it in 0",)),
+        (
+            ("--set", "distill={name: scd, similarity: given, matrix: [[1, 0], [1]]}"),
+            ("matrix: expected similarities of 4 tasks", "differ in length"),
+        ),
         (("--set", "distill=[1]"), ("distill: expected off, mtlkd, okd or scd",)),
     ],
 )

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..distillation_keys import distillation_of
-from ..training import MTLKD, Callback, CooperativeDistillation, OnlineDistillation, TrainingResult, teacher_of
+from ..config import Config
+from ..distillation_keys import DISTILLATIONS, distillation_of
+from ..task import Task
+from ..training import Callback, OnlineDistillation, TrainingResult, teacher_of
 from .trainer import Trainer
+
+#: Methods with teachers that are trained before.
+TAUGHT = ("mtlkd", "scd")
 
 
 def needs_teachers(trainer: Trainer) -> bool:
     """Whether single-task models have to be trained first."""
-    return distillation_of(trainer.config.distill)[0] in ("mtlkd", "scd")
+    return distillation_of(trainer.config.distill)[0] in TAUGHT
+
+
+def check_distillation(config: Config, tasks: Sequence[Task]) -> None:
+    """Raise if the options of ``distill`` do not fit the tasks."""
+    name, options = distillation_of(config.distill)
+    if name in TAUGHT:
+        DISTILLATIONS[name]({}, **options).check_tasks([task.name for task in tasks])
 
 
 def distillation(trainer: Trainer, group: Sequence[int], singles: Sequence[TrainingResult]) -> list[Callback]:
@@ -31,15 +43,20 @@ def distillation(trainer: Trainer, group: Sequence[int], singles: Sequence[Train
     tasks = [trainer.data.tasks[position] for position in group]
     rows = trainer.part("train", group)
     teachers = {task.name: teacher_of(singles[p], task, rows) for p, task in zip(group, tasks, strict=True)}
-    if name == "mtlkd":
-        return [MTLKD(teachers, **options)]
-    return [CooperativeDistillation(teachers, **_of_group(options, [task.name for task in tasks]))]
+    method = DISTILLATIONS[name]
+    return [method(teachers, **_of_group(options, group, [task.name for task in tasks]))]
 
 
-def _of_group(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Blocks that are given for all tasks, for those of one network."""
-    blocks = options.get("blocks")
-    if not isinstance(blocks, list):
-        return options
-    inside = [[name for name in block if name in names] for block in blocks]
-    return options | {"blocks": [block for block in inside if block]}
+def _of_group(options: dict[str, Any], group: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Options that are given for all tasks, for those of one network."""
+    own, beta, blocks, matrix = dict(options), options.get("beta"), options.get("blocks"), options.get("matrix")
+    if isinstance(beta, Mapping):
+        own["beta"] = {name: weight for name, weight in beta.items() if name in names}
+    if isinstance(blocks, int):
+        own["blocks"] = min(blocks, len(names))
+    elif isinstance(blocks, list):
+        inside = [[name for name in block if name in names] for block in blocks]
+        own["blocks"] = [block for block in inside if block]
+    if matrix is not None:
+        own["matrix"] = [[matrix[row][column] for column in group] for row in group]
+    return own

@@ -18,7 +18,7 @@ from ..training.evaluation import trivial_levels
 from .adding import add_run
 from .bundle import save_network
 from .choice import one_network, plan_networks, record_kept, serving
-from .distill import needs_teachers
+from .distill import check_distillation, needs_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
 from .keep import best_for_each, grouping_pays, skills
@@ -214,6 +214,7 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
     for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
         check_balancer(method, network)
         check_trains(method, network)
+    check_distillation(config, data.tasks)
     check_kept(config, data)
     return data
 

@@ -128,8 +128,9 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
     for rows in parts:
         map_inputs(rows.inputs, add)
         add(rows.targets)
-        if rows.observed is not None:
-            add(rows.observed)
+        for leaf in (rows.observed, rows.weights, *(rows.wide[task] for task in sorted(rows.wide))):
+            if leaf is not None:
+                add(leaf)
     return digest.hexdigest()
 
 

@@ -7,35 +7,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ...balancing.gradients import shared_rows
 from ...distillation.cooperative import (
     Phase,
-    as_similarity,
     block_complexities,
     end_phase,
     find_blocks,
     gap,
-    linear_cka,
     loss_ratio,
     phase_plan,
     queue,
-    representation_similarity,
-    similarity_matrix,
     speed,
 )
 from ...distillation.cooperative.complexity import INDICATORS
 from ...distillation.cooperative.phases import ORDERS, PHASE_ENDS, SCHEDULES
 from ...distillation.teachers import Teacher
 from ...errors import UserError, did_you_mean, raise_all
-from ...grouping.affinity.lookahead import untouched
 from ...processes import numbers_of_first
 from ..evaluation import evaluate
-from .affinity import AffinityProbe
 from .distilling import Distilling
 from .early_stopping import EarlyStopping
+from .number_checks import number_problems
+from .task_similarity import MEASURES, SIMILARITIES, TaskSimilarity
 
 if TYPE_CHECKING:
     from ...balancing import TaskLosses
@@ -43,11 +37,7 @@ if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..loop import Training
 
-SIMILARITIES = ("cka", "rsa", "grad_cos", "tag", "given")
 SUPERVISED = ("all", "released")
-#: Rows on which representations are compared; distances between all pairs are too many for more.
-PROBE_ROWS = 1024
-MEASURES = {"cka": linear_cka, "rsa": representation_similarity}
 
 
 class CooperativeDistillation(Distilling):
@@ -129,21 +119,15 @@ class CooperativeDistillation(Distilling):
         ]
         if (similarity == "given") != (matrix is not None):
             problems.append("similarity 'given' and a matrix go together")
-        ranges = (("rho", rho, 0, 1), ("warmup_epochs", warmup_epochs, 0, float("inf")), ("final", final, 0, 1),
-                  ("phase_patience", phase_patience, 1, float("inf")),
-                  ("probe_every", probe_every, 1, float("inf")))  # fmt: skip
-        problems += [
-            f"{n}: expected {low} to {high}, found {value}"
-            for n, value, low, high in ranges
-            if not low <= value <= high
-        ]
+        problems += number_problems([("rho", rho), ("final", final)], 0, 1)
+        problems += number_problems([("warmup_epochs", warmup_epochs)])
+        problems += number_problems([("phase_patience", phase_patience), ("probe_every", probe_every)], 1, whole=True)
         raise_all([f"scd: {problem}" for problem in problems])
-        self.similarity, self.matrix, self.given_blocks = similarity, matrix, blocks
+        self.similarity, self.given_blocks = TaskSimilarity(similarity, matrix, probe_every), blocks
         self.whole_parameters = similarity == "grad_cos"
         self.indicator, self.block_complexity, self.order = indicator, block_complexity, order
         self.schedule, self.rho, self.warmup_epochs, self.final = schedule, rho, warmup_epochs, final
-        self.supervised, self.probe_every = supervised, probe_every
-        self.phase_end, self.phase_patience = phase_end, phase_patience
+        self.supervised, self.phase_end, self.phase_patience = supervised, phase_end, phase_patience
         self.plan: list[Phase] = []
 
     def start(self, training: Training) -> None:
@@ -152,17 +136,25 @@ class CooperativeDistillation(Distilling):
         steps, epoch = training.settings.steps or 0, training.stream.steps_per_epoch
         self._warmup = min(round(self.warmup_epochs * epoch), steps // 5)
         self._final = round(self.final * steps)
-        self._cosines = torch.zeros(2, len(self._names), len(self._names), dtype=torch.float64)
-        self._affinity = AffinityProbe(self.probe_every)
-        if self.similarity == "tag":
-            self._affinity.start(training)
+        self.similarity.start(training)
         self._stopping = EarlyStopping(training.settings.patience)
         self._stopping.start(training)
         self._waiting = EarlyStopping(self.phase_patience)
-        self._check_known()
+        self._check_teachers()
+        if not self._warmup and self.similarity.measure in ("grad_cos", "tag"):
+            raise UserError(
+                f"scd: similarity {self.similarity.measure!r} is measured in the warm-up, and there is none; "
+                "give warmup_epochs more than 0"
+            )
 
-    def _check_known(self) -> None:
-        """The indicator must be known of every teacher."""
+    def check_tasks(self, names: Sequence[str]) -> None:
+        super().check_tasks(names)
+        self.similarity.check(len(names))
+        if self.given_blocks != "auto":
+            find_blocks(np.eye(len(names)), self._given(names))
+
+    def _check_teachers(self) -> None:
+        """What similarity and indicator read must be known of every teacher."""
         attribute = {"speed": "best_epoch", "loss_ratio": "losses"}.get(self.indicator, "level")
         unknown = [
             name for name in self._names if (value := getattr(self.teachers[name], attribute)) != value or value == ()
@@ -170,12 +162,12 @@ class CooperativeDistillation(Distilling):
         raise_all(
             [f"scd: indicator {self.indicator!r} needs `{attribute}` of the teacher of {name!r}" for name in unknown]
         )
-        if self.similarity in MEASURES and not self.features:
-            raise UserError(f"scd: similarity {self.similarity!r} compares features; use another without them")
+        if self.similarity.measure in MEASURES and not self.features:
+            raise UserError(f"scd: similarity {self.similarity.measure!r} compares features; use another without them")
 
     def before_step(self, training: Training, batch: Batch) -> None:
         if training.step < self._warmup:
-            self._probe(training, batch)
+            self.similarity.before_step(training, batch)
             return
         if not self.plan:
             self._decide(training)
@@ -187,33 +179,16 @@ class CooperativeDistillation(Distilling):
     def after_forward(
         self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
     ) -> None:
-        if self.similarity == "tag" and training.step < self._warmup:
-            self._affinity.after_forward(training, batch, common, losses)
-
-    def _probe(self, training: Training, batch: Batch) -> None:
-        """Measure what the similarity is made of, without a trace in the training."""
-        if self.similarity == "tag":
-            self._affinity.before_step(training, batch)
-        if self.similarity != "grad_cos" or training.step % self.probe_every:
-            return
-        with untouched(training.model):
-            losses = training.objective(training.model.grouped(batch.inputs), batch)
-            rows = shared_rows(losses.values, None, training.model.shared_parameters())
-        flat = torch.nn.functional.normalize(torch.cat([row.flatten(1) for row in rows], 1).double()).cpu()
-        present = losses.present.double().cpu()
-        self._cosines += torch.stack([flat @ flat.T, torch.ones(len(flat), len(flat))]) * torch.outer(present, present)
+        if training.step < self._warmup:
+            self.similarity.after_forward(training, batch, common, losses)
 
     def _decide(self, training: Training) -> None:
         """Similarity, blocks, queue and phases, as the first process finds them."""
         names = self._names
-        similarity = np.array(numbers_of_first(self._similarity(training).flatten().tolist()))
+        found = self.similarity.matrix_of([self.teachers[name] for name in names])
+        similarity = np.array(numbers_of_first(found.flatten().tolist()))
         similarity = similarity.reshape(len(names), len(names))
-        given: Any = self.given_blocks
-        if not isinstance(given, str | int):
-            unknown = [name for block in given for name in block if name not in names]
-            raise_all([f"scd: blocks: {name!r} is not a task; {did_you_mean(name, names)}" for name in unknown])
-            given = [[names.index(name) for name in block] for block in given]
-        blocks = find_blocks(similarity, given)
+        blocks = find_blocks(similarity, self._given(names))
         complexities = numbers_of_first(self._complexities(training))
         of_blocks = block_complexities(blocks, complexities, self.block_complexity)
         self.begin(queue(blocks, of_blocks, self.order, training.seed))
@@ -222,7 +197,7 @@ class CooperativeDistillation(Distilling):
             "cooperation",
             tasks=names,
             similarity=similarity.round(6).tolist(),
-            similarity_measure=self.similarity,
+            similarity_measure=self.similarity.measure,
             indicator=self.indicator,
             complexities=dict(zip(names, complexities, strict=True)),
             queue=[{"tasks": [names[task] for task in block], "complexity": of_blocks[blocks.index(block)]}
@@ -230,23 +205,20 @@ class CooperativeDistillation(Distilling):
             phases=[{"name": phase.name, "start": training.epoch_of(phase.start)} for phase in self.plan],
         )  # fmt: skip
 
+    def _given(self, names: Sequence[str]) -> str | int | list[list[int]]:
+        """The setting ``blocks``, with positions of tasks."""
+        if isinstance(self.given_blocks, str | int):
+            return self.given_blocks
+        listed = [name for block in self.given_blocks for name in block]
+        problems = [f"{name!r} is not a task; {did_you_mean(name, names)}" for name in listed if name not in names]
+        problems += [f"task {name!r} must be in one block, found it in {listed.count(name)}" for name in names
+                     if listed.count(name) != 1]  # fmt: skip
+        raise_all([f"scd: blocks: {problem}" for problem in problems])
+        return [[names.index(name) for name in block] for block in self.given_blocks]
+
     def _make_plan(self, training: Training) -> None:
         steps = training.settings.steps or 0
         self.plan = phase_plan(self.queued, steps, self._warmup, self._final, self.schedule, self.rho)
-
-    def _similarity(self, training: Training) -> np.ndarray:
-        if self.similarity == "given":
-            return as_similarity(np.asarray(getattr(self.matrix, "matrix", self.matrix)))
-        if self.similarity == "tag":
-            return as_similarity(self._affinity.statistics.mean, scale=True)
-        if self.similarity == "grad_cos":
-            return as_similarity((self._cosines[0] / self._cosines[1]).numpy())
-        features = [self.teachers[name].features for name in self._names]
-        known = [part for part in features if part is not None]
-        rows = torch.linspace(0, len(known[0]) - 1, min(PROBE_ROWS, len(known[0]))).long()
-        sample = [part[rows.to(part.device)].cpu() for part in known]
-        sample = [part.mean(1) if part.ndim == 3 else part for part in sample]
-        return similarity_matrix(sample, MEASURES[self.similarity])
 
     def _complexities(self, training: Training) -> list[float]:
         teachers = [self.teachers[name] for name in self._names]
@@ -299,8 +271,7 @@ class CooperativeDistillation(Distilling):
         return super().state_dict() | {
             "queued": [list(block) for block in self.queued],
             "phase": self.phase,
-            "cosines": self._cosines,
-            "affinity": self._affinity.state_dict(),
+            "similarity": self.similarity.state_dict(),
             "stopping": self._stopping.state_dict(),
             "waiting": self._waiting.state_dict(),
             "starts": [phase.start for phase in self.plan],
@@ -310,8 +281,8 @@ class CooperativeDistillation(Distilling):
         if state["queued"]:
             self.begin(state["queued"])
         super().load_state_dict(state)
-        self.phase, self._cosines = state["phase"], state["cosines"]
-        self._affinity.load_state_dict(state["affinity"])
+        self.phase = state["phase"]
+        self.similarity.load_state_dict(state["similarity"])
         self._stopping.load_state_dict(state["stopping"])
         self._loaded = state["starts"], state["waiting"]
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ...distillation.adaptors import stacked_directions
 from ...distillation.teachers import Teacher, check_teachers
-from ...errors import UserError, raise_all
+from ...errors import UserError, did_you_mean, raise_all
 from ...processes import sum_over_processes, world_size
 from ...task.kinds import WideKind
 from .callback import Callback, ForwardPass
+from .number_checks import number_problems
 from .taps import Taps, pooled
 from .trained_adaptors import TrainedAdaptors
 
@@ -46,6 +47,8 @@ class Distilling(Callback):
         adaptor_wd: Its weight decay.
         unlabelled: Distil a task also on rows where it has no label. Default: yes, unless the rows come from several
             data sets.
+        every: Distil features in one step out of so many, with as many times the weight: their cost is so many times
+            less. Outputs are distilled in every step. 1 is the published method.
 
     Raises:
         UserError: For numbers out of range.
@@ -65,20 +68,21 @@ class Distilling(Callback):
         adaptor_lr: float = 0.1,
         adaptor_wd: float = 5e-4,
         unlabelled: bool | None = None,
+        every: int = 1,
     ) -> None:
         self.teachers = dict(teachers)
         self.beta, self.kappa, self.temperature, self.features = beta, kappa, temperature, features
         self.components, self.tap_count, self.shared_adaptor = components, taps, shared_adaptor
-        self.adaptor_lr, self.adaptor_wd, self.unlabelled = adaptor_lr, adaptor_wd, unlabelled
+        self.adaptor_lr, self.adaptor_wd, self.unlabelled, self.every = adaptor_lr, adaptor_wd, unlabelled, every
         weights = beta.values() if isinstance(beta, Mapping) else [beta]
-        numbers = [*(("beta", value) for value in weights), ("kappa", kappa), ("adaptor_wd", adaptor_wd),
-                   ("shared_adaptor", shared_adaptor)]  # fmt: skip
-        problems = [f"{name} must be at least 0, found {value}" for name, value in numbers if not value >= 0]
-        positive = (("temperature", temperature), ("adaptor_lr", adaptor_lr), ("components", components),
-                    ("taps", taps))  # fmt: skip
-        problems += [f"{n} must be more than 0, found {v}" for n, v in positive if v is not None and not v > 0]
-        if not features and not kappa:
+        problems = number_problems([*(("beta", one) for one in weights), ("kappa", kappa), ("adaptor_wd", adaptor_wd)])
+        problems += number_problems([("temperature", temperature), ("adaptor_lr", adaptor_lr)], more=True)
+        problems += number_problems([("components", components), ("taps", taps), ("every", every)], 1, whole=True)
+        problems += number_problems([("shared_adaptor", shared_adaptor)], whole=True)
+        if not features and kappa == 0:
             problems.append("without features, kappa must be more than 0: nothing would be distilled")
+        if not features and every != 1:
+            problems.append("every is of features, and there are none; leave it out")
         raise_all([f"{self.name}: {problem}" for problem in problems])
         #: The tasks of the blocks in the order in which they begin, and the weights of the blocks that are on.
         self.queued: tuple[tuple[int, ...], ...] = ()
@@ -95,12 +99,11 @@ class Distilling(Callback):
             check_teachers(self.teachers, training.tasks, len(training.train), features=True)
         if self.kappa:
             check_teachers(self.teachers, training.tasks, len(training.train), features=False)
-        self.queued, self.on, self.adaptors, self._used = (), {}, None, False
+        self.queued, self.on, self.adaptors = (), {}, None
         self._known: tuple[dict[int, float], int] | None = None
         self._names = [task.name for task in training.tasks]
+        self.check_tasks(self._names)
         beta = self.beta if isinstance(self.beta, Mapping) else dict.fromkeys(self._names, self.beta)
-        unknown = [name for name in beta if name not in self._names]
-        raise_all([f"{self.name}: beta: {name!r} is not a task" for name in unknown])
         self._device, self._seed = training.fabric.device, training.seed
         self._betas = [float(beta.get(name, 1.0)) for name in self._names]
         self._own, self._widths = training.model.heads.own, [training.model.heads.wide.in_features]
@@ -109,6 +112,11 @@ class Distilling(Callback):
             self._widths = [*self._taps.widths()[:-1], *self._widths]
         self._outputs = [self._stacked_outputs(group.tasks) for group in training.model.heads.groups if self.kappa]
         self._everywhere = training.train.source is None if self.unlabelled is None else self.unlabelled
+
+    def check_tasks(self, names: Sequence[str]) -> None:
+        """Raise if the settings do not fit tasks of these names."""
+        unknown = [name for name in self.beta if name not in names] if isinstance(self.beta, Mapping) else []
+        raise_all([f"{self.name}: beta: {name!r} is not a task; {did_you_mean(name, names)}" for name in unknown])
 
     def _stacked_outputs(self, tasks: Sequence[int]) -> Tensor:
         """``[n, k]`` or ``[n, k, ...]`` outputs of the teachers of one group of tasks."""
@@ -136,15 +144,16 @@ class Distilling(Callback):
                        for task in block if self._blocks.start <= number < self._blocks.stop]  # fmt: skip
             self._used, self._weights = any(weights), torch.tensor(weights, device=self._device)
             self._mean = self._weights / len(batch)
-        if not self._used:
+        self._adapting = self._used and self.adaptors is not None and training.step % self.every == 0
+        if not self._used or not (self._adapting or self.kappa):
             return None
         shares = self._shares(batch)
         terms = []
-        if self.adaptors is not None:
+        if self.adaptors is not None and self._adapting:
             found = [passed.features] if self._taps is None else [*map(pooled, self._taps.read()[:-1]), passed.features]
-            terms.append(self.adaptors.loss(found, batch.ids, self._blocks, shares))
+            terms.append(self.adaptors.loss(found, batch.ids, self._blocks, self.every * shares))
         if self.kappa:
-            terms.append(self.kappa * (shares * self._output_distances(training, passed, batch)[:, self._tasks]).sum())
+            terms.append(self._output_distance(training, passed, batch, self.kappa * shares))
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
 
     def _shares(self, batch: Batch) -> Tensor:
@@ -161,9 +170,12 @@ class Distilling(Callback):
         self._absent = [place for place, count in enumerate(counts.tolist()) if not count]
         return distilled * (self._weights * world_size() / counts.clamp_min(1))
 
-    def _output_distances(self, training: Training, passed: ForwardPass, batch: Batch) -> Tensor:
-        """``[B, K]`` distances of outputs, see :meth:`polytask.task.Kind.soft_loss`; means over a row's items."""
-        found = torch.empty(len(batch), len(self._names), device=self._device)
+    def _output_distance(self, training: Training, passed: ForwardPass, batch: Batch, shares: Tensor) -> Tensor:
+        """Weighted sum of the distances of outputs, see :meth:`polytask.task.Kind.soft_loss`; of kinds with several
+        targets per row the means over a row's."""
+        by_task = shares.new_zeros(*shares.shape[:-1], len(self._names))
+        by_task[..., self._tasks] = shares
+        terms = []
         for group, outputs, stored in zip(training.model.heads.groups, passed.outputs, self._outputs, strict=True):
             teacher, divisor = stored.index_select(0, batch.ids), None
             if group.kind.wide:
@@ -174,11 +186,11 @@ class Distilling(Callback):
             distances = group.over_members(soft_loss, outputs.float())
             if divisor is not None:
                 distances = distances.flatten(2).sum(2) / divisor
-            found[:, list(group.tasks)] = distances
-        return found
+            terms.append((by_task[..., list(group.tasks)] * distances).sum())
+        return torch.stack(terms).sum()
 
     def after_backward(self, training: Training, losses: TaskLosses) -> None:
-        if self._used and self.adaptors is not None:
+        if self.adaptors is not None and self._adapting:
             self.adaptors.step(training.gradient_scale, self._absent)
 
     def after_training(self, training: Training) -> None:

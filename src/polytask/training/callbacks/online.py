@@ -19,6 +19,7 @@ from ...processes import average_gradients, sum_over_processes, world_size
 from ..objective import Objective
 from ..optimizer import make_optimizer
 from .callback import Callback, ForwardPass
+from .number_checks import number_problems
 from .taps import Taps
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class OnlineDistillation(Callback):
         share_lr: float = 1e-3,
         share_wd: float = 5e-4,
     ) -> None:
-        numbers = (("weight", weight), ("warmup_epochs", warmup_epochs), ("share_wd", share_wd))
-        problems = [f"{name} must be at least 0, found {value}" for name, value in numbers if not value >= 0]
-        positive = (("temperature", temperature), ("share_lr", share_lr), ("layers", layers), ("cap", cap))
-        problems += [f"{n} must be more than 0, found {v}" for n, v in positive if v is not None and not v > 0]
+        problems = number_problems([("weight", weight), ("warmup_epochs", warmup_epochs), ("share_wd", share_wd),
+                                    ("stop_teacher_epoch", stop_teacher_epoch)])  # fmt: skip
+        problems += number_problems([("temperature", temperature), ("share_lr", share_lr), ("cap", cap)], more=True)
+        problems += number_problems([("layers", layers)], 1, whole=True)
         if per_layer not in PER_LAYER:
             problems.append(f"per_layer must be one of {', '.join(PER_LAYER)}, found {per_layer!r}")
         raise_all([f"okd: {problem}" for problem in problems])
