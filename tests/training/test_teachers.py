@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from polytask import Rows, UserError
+from polytask import Rows, Task, UserError
 from polytask.training import train_teachers
 from small_distillation import ROWS, VALIDATION, single
-from small_training import TASKS, small_settings
+from small_training import TASKS, make_model, small_settings
 
 
 def test_teachers_are_used_again_if_they_fit_and_refused_if_not(tmp_path):
@@ -25,3 +25,19 @@ def test_teachers_are_used_again_if_they_fit_and_refused_if_not(tmp_path):
     for bad in ({"rows": other}, {"learning_rate": 0.5}):
         with pytest.raises(UserError, match="made from other data"):
             teach(**bad)
+
+
+@pytest.mark.parametrize("changed", ["labels", "sample weights"])
+def test_teachers_of_other_label_sets_or_sample_weights_are_refused(changed, tmp_path):
+    task = Task("topics", kind="multilabel", classes=("a", "b"))
+    labels, weights = (ROWS.inputs[:, :2] > 0).float(), torch.ones(len(ROWS))
+
+    def teach(labels=labels, weights=weights):
+        rows = Rows.from_labels(ROWS.inputs, {"topics": labels}, [task])
+        train_teachers(lambda task: make_model([task]), (task,), train=rows.with_weights(weights), validation=rows,
+                       settings=small_settings(steps=4), folder=tmp_path)  # fmt: skip
+
+    teach()
+    teach()
+    with pytest.raises(UserError, match="made from other data"):
+        teach(**{"labels": {"labels": 1 - labels}, "sample weights": {"weights": 2 * weights}}[changed])
