@@ -2,15 +2,17 @@
 
 python benchmarks/fault_injection.py --kills 100
 
-A kill is a place (a function of the program), one of the calls of it, and a random moment from the beginning of that
-call on, counted in processor time so that the load of the machine does not matter. A run is killed and resumed until it
-is done: then numbers, events, affinity, networks (bit for bit) and the names of all files have to be those of the run
-that was left alone. Every attempt is forked from this process, which has imported everything and computed nothing.
+A kill is a place (a function of the program), one of the calls of it, and a random moment of that call: in processor
+time from its beginning, so that the load of the machine does not matter, at the latest when it ends. A run is killed
+and resumed until it is done: then numbers, events, affinity, networks (bit for bit) and the names of all files have to
+be those of the run that was left alone. Every attempt is forked from this process, which has imported everything and
+computed nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -47,9 +49,9 @@ PLACES = {
     "choice of networks": "polytask.runs.pipeline:plan_networks",
     "reading the test split": "polytask.runs.trainer:Trainer.test",
     "writing a network": "polytask.runs.pipeline:save_network",
-    "writing the results": "polytask.runs.pipeline:_totals",
-    "report": "polytask.runs.pipeline:write_report",
-    "removing what is done": "polytask.runs.pipeline:_close",
+    "writing the results": "polytask.runs.pipeline:totals_of",
+    "report": "polytask.runs.resumed:write_report",
+    "removing what is done": "polytask.runs.pipeline:close",
 }
 ANYWHERE = ("training", "evaluation", "writing a checkpoint", "end of a training", "note of a finished training")
 OPTIONS = {
@@ -61,7 +63,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """The ``call``-th call of a place, and seconds of processor time after its beginning."""
+    """In the ``call``-th call of a place, and seconds of processor time after its beginning."""
 
     place: str
     call: int
@@ -128,8 +130,20 @@ def wrap(place: str, around: Callable[[Callable[[], Any]], Any]) -> None:
 
 
 def leave_alone(folder: Path) -> Whole:
-    """The run to compare with; what it imports is imported here, too, and its calls are counted."""
-    config, found = write_study(folder), folder / "found.json"
+    """The run to compare with, whose calls are counted; one before it tells what it imports, so that no call does."""
+    config = write_study(folder)
+    for module in _watched(config, folder / "first")[2]:
+        with contextlib.suppress(ImportError):  # torch makes one that has no file
+            importlib.import_module(module)
+    calls, seconds, _ = _watched(config, folder / "alone")
+    missing = set(PLACES) - set(calls)
+    assert not missing, f"never called: {missing}"
+    return Whole(config, outcome(folder / "alone"), calls, {place: seconds[place] / calls[place] for place in calls})
+
+
+def _watched(config: Path, run: Path) -> tuple[dict[str, int], dict[str, float], list[str]]:
+    """A run that is left alone: per place its calls and their seconds of processor time, and all modules at the end."""
+    found = run.with_suffix(".json")
 
     def watch() -> None:
         calls: Counter[str] = Counter()
@@ -149,17 +163,11 @@ def leave_alone(folder: Path) -> Whole:
         for place in PLACES:
             wrap(place, counted(place))
 
-    status = attempt(config, folder / "alone", watch)
+    status = attempt(config, run, watch)
     if status:
-        raise SystemExit(f"the run that is left alone ended with {status}:\n{(folder / 'alone.log').read_text()}")
+        raise SystemExit(f"the run that is left alone ended with {status}:\n{run.with_suffix('.log').read_text()}")
     calls, seconds, modules = json.loads(found.read_text())
-    missing = set(PLACES) - set(calls)
-    assert not missing, f"never called: {missing}"
-    for module in modules:
-        if not module.startswith(("__", "_virtualenv")) and module not in sys.modules:
-            importlib.import_module(module)
-    found.unlink()
-    return Whole(config, outcome(folder / "alone"), calls, {place: seconds[place] / calls[place] for place in calls})
+    return calls, seconds, modules
 
 
 def kill(config: Path, run: Path, fault: Fault) -> int:
@@ -171,11 +179,16 @@ def kill(config: Path, run: Path, fault: Fault) -> int:
         def around(call: Callable[[], Any]) -> Any:
             nonlocal left
             left -= 1
-            if left == 0:
-                signal.setitimer(signal.ITIMER_PROF, fault.after)
-            return call()
+            if left:
+                return call()
+            signal.setitimer(signal.ITIMER_PROF, fault.after)
+            call()
+            return end()
 
-        signal.signal(signal.SIGPROF, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        def end(*_: Any) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        signal.signal(signal.SIGPROF, end)
         wrap(fault.place, around)
 
     return attempt(config, run, watch)
@@ -202,7 +215,7 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
 def random_fault(whole: Whole, place: str, draw: random.Random) -> Fault:
     """Among the first calls, so that the run is killed again and again on its way."""
     call = draw.randint(1, max(1, whole.calls[place] // 15))
-    return Fault(place, call, max(1e-6, draw.uniform(0, 1.2) * whole.seconds[place]))
+    return Fault(place, call, max(1e-6, draw.uniform(0, 1) * whole.seconds[place]))
 
 
 def plan(draw: random.Random, wanted: Iterable[str] = PLACES) -> list[str]:
