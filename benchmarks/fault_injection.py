@@ -51,7 +51,7 @@ PLACES = {
     "writing a network": "polytask.runs.pipeline:save_network",
     "writing the results": "polytask.runs.pipeline:totals_of",
     "report": "polytask.runs.resumed:write_report",
-    "removing what is done": "polytask.runs.pipeline:close",
+    "removing what is done": "polytask.runs.resumed:shutil.rmtree",
 }
 ANYWHERE = ("training", "evaluation", "writing a checkpoint", "end of a training", "note of a finished training")
 OPTIONS = {

@@ -19,10 +19,15 @@ def new_rows(tmp_path):
     return write_table(tmp_path / "new.csv", table_rows(700, seed=3))
 
 
+def everything_is_large(monkeypatch):
+    for limit in ("SMALL_ROWS", "SMALL_BYTES"):
+        monkeypatch.setattr(use, limit, 0)
+
+
 @pytest.fixture
 def streamed(monkeypatch):
     """Every file is large, and a piece has few rows."""
-    monkeypatch.setattr(use, "SMALL", 0)
+    everything_is_large(monkeypatch)
     defaults = dict(table.table_pieces.__kwdefaults__, rows=100)
     monkeypatch.setattr(table.table_pieces, "__kwdefaults__", defaults)
 
@@ -100,6 +105,6 @@ def test_memory_does_not_grow_with_the_table(fitted, tmp_path, monkeypatch):
         assert polytask("predict", fitted.run, path, "--out", tmp_path / "p.parquet").exit_code == 0
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
-    monkeypatch.setattr(use, "SMALL", 0)
+    everything_is_large(monkeypatch)
     before = peak(15)
     assert peak(90) - before < 150e6

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet
 
 from ..data import Rows, encode_label_sets, read_table, require_rows, table_pieces, with_columns_of_other_sources
 from ..display import Display
@@ -16,8 +18,8 @@ from .bundle import Bundle, write_predictions
 from .prepare import tags_for_words
 from .results import number
 
-#: Bytes of a file up to which it is read at once.
-SMALL = 1 << 27
+#: Rows of a Parquet file, and bytes of any other, up to which it is read at once.
+SMALL_ROWS, SMALL_BYTES = 1 << 16, 1 << 24
 #: Texts that are predicted at a time.
 TEXTS = 4096
 
@@ -81,7 +83,7 @@ def _of_a_table(run: Path, trust: bool) -> Bundle:
 
 def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
     """A large table some rows at a time, a small one at once (then messages can tell rows and kinds)."""
-    if not data.is_file() or data.stat().st_size <= SMALL:
+    if not data.is_file() or _is_small(data):
         yield _table(bundle, data, display)
         return
     schema = bundle.schema
@@ -91,6 +93,15 @@ def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
             require_rows(piece, data)
             _say_unused(bundle, piece, data, display)
         yield _completed(bundle, piece)
+
+
+def _is_small(data: Path) -> bool:
+    """By the rows where they are known: the size of a compressed file says little about what it takes in memory."""
+    if not data.name.lower().endswith(".parquet"):
+        return data.stat().st_size <= SMALL_BYTES
+    with contextlib.suppress(pa.ArrowException, OSError):
+        return pa.parquet.read_metadata(data).num_rows <= SMALL_ROWS
+    return True  # reading it says what is wrong with it
 
 
 def _of_texts(bundle: Bundle, piece: pa.Table, data: Path) -> Iterator[pa.Table]:
