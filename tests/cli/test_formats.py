@@ -38,7 +38,7 @@ def test_files_of_a_run(fitted: Any) -> None:
     }
     found = {path.name for path in fitted.run.iterdir()}
     assert files <= found
-    assert found - files <= {"schema.json", "split.parquet", "state.json"}
+    assert found - files <= {"schema.json", "split.parquet", "state.json", ".lock"}
     for network in (fitted.run / "networks").iterdir():
         assert {path.name for path in network.iterdir()} == {"model.safetensors", "network.json"}
 
@@ -122,7 +122,9 @@ def test_no_pickle_and_no_absolute_path_in_a_run(fitted: Any) -> None:
 def test_stored_configuration_is_complete_and_gives_the_same_run(fitted: Any, tmp_path: Path) -> None:
     from polytask.config import Config
 
-    assert set(yaml.safe_load((fitted.run / "config.yaml").read_text())) == set(Config.model_fields)
+    assert set(yaml.safe_load((fitted.run / "config.yaml").read_text())) == {
+        field.alias or name for name, field in Config.model_fields.items()
+    }
     result = polytask("fit", fitted.run / "config.yaml", "--out", tmp_path / "again", "--quiet")
     assert result.exit_code == 0, result.output
     first, second = load(fitted.run / "results.json"), load(tmp_path / "again" / "results.json")
@@ -140,7 +142,7 @@ def test_options_override_the_yaml_and_set_overrides_both(fitted: Any, tmp_path:
     assert result.exit_code == 0, result.output
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (config["steps"], config["seed"], config["batch_size"]) == (5, 2, 16)
-    assert config["model"] == {"hidden": [8], "embedding": 8, "dropout": 0.0}
+    assert config["model"] == {"hidden": [8], "embedding": 8, "dropout": 0.0, "numbers": {"name": "linear"}}
     assert config["data"] == "../table.csv"
     printed = json.loads(result.stdout)
     assert printed == load(tmp_path / "run" / "results.json")

@@ -165,8 +165,10 @@ def agreement(task: Task, before: Tensor, after: Tensor) -> dict[str, float | No
         training labels.
 
     Example:
-        >>> agreement(Task("a"), torch.tensor([-1.0, 2.0]), torch.tensor([1.0, 2.0]))
-        {'agreement': 0.5, 'change': 0.23105859756469727}
+        >>> import torch
+        >>> found = agreement(Task("a"), torch.tensor([-1.0, 2.0]), torch.tensor([1.0, 2.0]))
+        >>> found["agreement"], round(found["change"], 3)
+        (0.5, 0.231)
     """
     old, new = (task.definition.predict(outputs).double().cpu() for outputs in (before, after))
     change = float((old - new).abs().mean())
