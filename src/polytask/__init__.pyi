@@ -1,5 +1,5 @@
 from . import balancing
-from .data import Rows
+from .data import Rows, rows_of_data_sets
 from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
 from .errors import UserError
 from .grouping import Affinity, Selection, select_networks
@@ -9,6 +9,7 @@ from .training import (
     MTLKD,
     AffinityProbe,
     AsynchronousConvergence,
+    BestOfEach,
     Callback,
     CooperativeDistillation,
     Freeze,
@@ -29,6 +30,7 @@ __all__ = [
     "Affinity",
     "AffinityProbe",
     "AsynchronousConvergence",
+    "BestOfEach",
     "Callback",
     "ConvergenceMonitor",
     "CooperativeDistillation",
@@ -52,6 +54,7 @@ __all__ = [
     "evaluate",
     "fit",
     "measure_affinity",
+    "rows_of_data_sets",
     "select_networks",
     "train_teachers",
 ]

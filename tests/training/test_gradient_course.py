@@ -19,11 +19,24 @@ def test_norms_and_conflicts_are_those_of_the_gradients() -> None:
     gradients = [torch.randn(3, 5, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
     for rows in gradients:
         course.add(rows @ rows.T, torch.ones(3, dtype=torch.bool))
-    norms, conflicts = (list(found.values()) for found in course.take("abc").values())
+    found = course.take("abc")
+    norms, conflicts = (list(found[key].values()) for key in ("gradient_norms", "conflicts"))
     assert norms == pytest.approx(torch.stack(gradients).norm(dim=2).mean(0).tolist(), rel=1e-5)
     against = [[np.dot(rows[i], rows[j]) < 0 for rows in map(torch.Tensor.numpy, gradients) for j in range(3) if j != i]
                for i in range(3)]  # fmt: skip
-    assert conflicts == pytest.approx([np.mean(found) for found in against])
+    assert conflicts == pytest.approx([np.mean(obtuse) for obtuse in against])
+    unit = torch.nn.functional.normalize(torch.stack(gradients), dim=2)
+    cosines = (unit @ unit.mT).mean(0)
+    assert found["cosines"] == {
+        "a": pytest.approx({"b": cosines[0, 1].item(), "c": cosines[0, 2].item()}),
+        "b": pytest.approx({"c": cosines[1, 2].item()}),
+    }
+
+
+def test_many_tasks_have_no_cosines_in_the_log() -> None:
+    course = GradientCourse(33)
+    course.add(torch.eye(33), torch.ones(33, dtype=torch.bool))
+    assert set(course.take([str(task) for task in range(33)])) == {"gradient_norms", "conflicts"}
 
 
 def test_many_steps_give_the_same_sums_however_they_are_interrupted() -> None:
@@ -44,7 +57,9 @@ def test_absent_tasks_are_left_out(all_rows: bool) -> None:
     present = torch.tensor([True, False, True])
     course = GradientCourse(3)
     course.add(gramian if all_rows else gramian[present][:, present], present)
-    norms, conflicts = (list(found.values()) for found in course.take("abc").values())
+    found = course.take("abc")
+    norms, conflicts = (list(found[key].values()) for key in ("gradient_norms", "conflicts"))
+    assert found["cosines"]["a"]["c"] == pytest.approx(1 / 6) and np.isnan(found["cosines"]["a"]["b"])
     assert norms[::2] == [2.0, 3.0] and conflicts[::2] == [0.0, 0.0]
     assert np.isnan(norms[1]) and np.isnan(conflicts[1])
     assert course.take("abc") == {}  # begun anew
@@ -77,6 +92,7 @@ def test_logged_by_whoever_has_the_gradients(tmp_path: Path, name: str, probe: b
     events = training(tmp_path, pt.balancing.BALANCERS[name](), probe)
     assert [event["conflicts"] for event in events] == [{"up": 1.0, "down": 1.0}] * 2
     assert all(value > 0 for event in events for value in event["gradient_norms"].values())
+    assert all(event["cosines"]["up"]["down"] < -0.9 for event in events)
 
 
 def test_nothing_is_said_where_nobody_computes_gradients(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     for baseline, (_, title) in TITLES.items():
         if baseline in baselines:
             display.result(sentence(tasks, baselines[baseline], title, trivial))
+    weights = {name: weight for name, entry in tasks.items() if (weight := entry.get("weight")) is not None}
+    if any(weight != 1 for weight in weights.values()):
+        shown_weights = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
+        display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     totals = results["totals"]
     display.result(f"{totals['networks']} network(s), {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 from ..display import Display
 from ..errors import UserError
 from ..files import write_json
+from ..runs.made_with import versions
 from .analysis import analyse
 from .cache import RunCache
 from .config import CompareConfig
@@ -120,6 +121,7 @@ def _results(
         methods = {m: _method(setup.methods[m], done[name, m], cache) for m in setup.methods}
         found[name] = {
             "data": setup.source,
+            "fingerprint": setup.data.fingerprint,
             "rows": {part: len(rows) for part, rows in setup.data.rows.items()},
             "tasks": {
                 task.name: {"kind": task.kind, "metric": task.metric, "direction": task.metric_definition.direction}
@@ -127,7 +129,7 @@ def _results(
             },
             "methods": methods,
         }
-    results = {"format": FORMAT, "config": config.model_dump(mode="json"), "setups": found}
+    results = {"format": FORMAT, "versions": versions(), "config": config.model_dump(mode="json"), "setups": found}
     return analyse(results)
 
 

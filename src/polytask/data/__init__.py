@@ -1,5 +1,6 @@
 """Tables, splits, sources and batches."""
 
+from .data_sets import rows_of_data_sets
 from .infer import InferredTask, infer_targets, infer_tasks
 from .label_sets import cell_of, encode_label_sets, label_columns
 from .leaks import find_leaks
@@ -46,6 +47,7 @@ __all__ = [
     "read_sources",
     "read_table",
     "require_rows",
+    "rows_of_data_sets",
     "sample_weights",
     "save_split",
     "split_from_column",

@@ -23,6 +23,7 @@ from .encoders import network_of
 from .folder import RunFolder, refuse_existing
 from .keep import best_for_each, grouping_pays, skills
 from .kept_teachers import check_kept, keep, take_kept
+from .made_with import made_with
 from .prepare import prepare
 from .prepared import Prepared
 from .results import baseline, number, task_entry, totals_of
@@ -234,7 +235,7 @@ def _finish(
         test = trainer.test(result, network.tasks)
         trivial |= trivial_levels(result.model.tasks, trainer.part(trainer.final_part, network.tasks))
         entries |= {
-            task.name: task_entry(task, result.tasks[task.name], test[task.name], k)
+            task.name: task_entry(task, result, test[task.name], k)
             for task in result.model.tasks
             if task.name in network.serves
         }
@@ -253,6 +254,7 @@ def _finish(
     totals = totals_of(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
     totals["trainings"] = [network.training for network in networks]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
+    results["made_with"] = made_with(data.fingerprint, config.seed)
     if is_first():
         run.forget_unfinished()
         run.log.write("finish", seconds=results["totals"]["seconds"])

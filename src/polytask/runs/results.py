@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..gain import gain, mean_relative
 from ..task import Task
-from ..training import TaskResult, TrainingResult
+from ..training import TrainingResult
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -20,8 +20,9 @@ def number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def task_entry(task: Task, result: TaskResult, test: float, network: int) -> dict[str, Any]:
-    """One task's entry in ``results.json``."""
+def task_entry(task: Task, trained: TrainingResult, test: float, network: int) -> dict[str, Any]:
+    """One task's entry in ``results.json``; ``weight`` is that of its loss in the last step, the user's included."""
+    result = trained.tasks[task.name]
     return {
         "kind": task.kind,
         "metric": task.metric,
@@ -33,6 +34,7 @@ def task_entry(task: Task, result: TaskResult, test: float, network: int) -> dic
         "peak": number(result.peak),
         "kept": number(result.kept),
         "network": network,
+        "weight": number(trained.history[-1].weights[task.name]),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -77,6 +77,22 @@ def loss_problems(kind: str, losses: Mapping[str, float]) -> Iterator[str]:
             yield f"losses: a {kind} task has no loss {name!r}; {did_you_mean(name, known)}"
         elif not 0 < weight < float("inf"):
             yield f"losses: the weight of {name} must be more than 0 and finite, found {weight}"
+
+
+def single_losses(kind: str, names: Iterable[str], outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    """Mean of every loss alone, without its weight; NaN without rows.
+
+    Args:
+        kind: The kind of task.
+        names: Of the losses.
+        outputs: ``[n]`` or ``[n, C]`` raw outputs.
+        targets: ``[n]``, as in training.
+
+    Example:
+        >>> single_losses("regression", ["squared", "absolute"], torch.tensor([2.0, 0.0]), torch.zeros(2))
+        {'squared': 2.0, 'absolute': 1.0}
+    """
+    return {name: LOSSES[kind][name](outputs, targets).mean().item() for name in names}
 
 
 class WithLosses(Kind):

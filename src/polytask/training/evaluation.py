@@ -15,6 +15,7 @@ from ..data.rows import count_rows, map_inputs, rows_at_once
 from ..models import MultiTaskModel
 from ..processes import rank, sum_over_processes, world_size
 from ..task import Task
+from ..task.losses import single_losses
 
 #: Rows of a part are chosen one by one only where at most this share of them is asked for.
 WORTH_CHOOSING = 0.7
@@ -155,13 +156,20 @@ def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
 
 def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:
     """Metric of every task of ``model`` on its labelled rows, NaN where undefined."""
+    return evaluate_losses(model, rows)[0]
+
+
+def evaluate_losses(model: MultiTaskModel, rows: Rows) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """What :func:`evaluate` finds, and by name the mean losses of those tasks that have several, without weights."""
     rows = rows.to(next(model.parameters()).device)
     outputs = task_outputs(model, rows, range(len(model.tasks)))
-    values = {}
+    metrics, losses = {}, {}
     for position, task in enumerate(model.tasks):
         ids, targets = task_targets(rows, position)
-        values[task.name] = task_metric(task, outputs[position][ids], targets)
-    return values
+        metrics[task.name] = task_metric(task, outputs[position][ids], targets)
+        if len(task.losses) > 1:
+            losses[task.name] = single_losses(task.kind, dict(task.losses), outputs[position][ids], targets)
+    return metrics, losses
 
 
 def trivial_levels(tasks: Sequence[Task], rows: Rows) -> dict[str, float]:

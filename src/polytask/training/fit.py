@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ..balancing import Balancer, Equal
-from ..data import Rows
+from ..data import Rows, rows_of_data_sets
 from ..errors import UserError
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
@@ -22,6 +22,9 @@ from .evaluation import Evaluation
 from .events import EventLog
 from .loop import Progress, Training
 from .settings import TrainingSettings
+
+#: Labelled rows, ``(inputs, {task: labels})``, or ``{task: data set}``.
+Data = Rows | tuple[Any, Mapping[str, Tensor]] | Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ def fit(
     model: MultiTaskModel,
     tasks: Sequence[Task] | None = None,
     *,
-    train: Rows | tuple[Any, Mapping[str, Tensor]],
-    validation: Rows | tuple[Any, Mapping[str, Tensor]],
+    train: Data,
+    validation: Data,
     balancer: Balancer | None = None,
     callbacks: Sequence[Callback] = (),
     settings: TrainingSettings | None = None,
@@ -86,7 +89,8 @@ def fit(
     Args:
         model: The network; it is trained in place.
         tasks: Its tasks, if you want to say them again; they must be the model's.
-        train: :class:`~polytask.data.Rows`, or ``(inputs, {task: labels})``.
+        train: :class:`~polytask.data.Rows`, ``(inputs, {task: labels})``, or ``{task: data set}``
+            (:func:`~polytask.rows_of_data_sets`).
         validation: Likewise; all choices are made on it.
         balancer: How the losses are balanced; equal weights by default.
         callbacks: E.g. :class:`~polytask.distillation.AsynchronousConvergence`. Unless one of them decides the end,
@@ -151,10 +155,13 @@ def fit(
     return result
 
 
-def _as_rows(
-    data: Rows | tuple[Any, Mapping[str, Tensor]], tasks: Sequence[Task], what: str, taught: frozenset[str]
-) -> Rows:
-    rows = data if isinstance(data, Rows) else Rows.from_labels(*data, tasks)
+def _as_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozenset[str]) -> Rows:
+    if isinstance(data, Rows):
+        rows = data
+    elif isinstance(data, Mapping):
+        rows = rows_of_data_sets(data, tasks)
+    else:
+        rows = Rows.from_labels(*data, tasks)
     if rows.targets.shape[1] != len(tasks):
         raise UserError(
             f"{what}: expected one column of targets per task ({len(tasks)}), found {rows.targets.shape[1]}"

@@ -1,14 +1,18 @@
-"""How long the tasks' gradients are and how often they point against each other, from one evaluation to the next."""
+"""How long the tasks' gradients are, the angles between them and how often these are obtuse, from one evaluation to the
+next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 #: Steps that are summed up together.
 TOGETHER = 64
+#: The log of a network of more tasks has no cosines of pairs: they would be most of it.
+MOST_PAIRED = 32
 
 
 class GradientCourse:
@@ -22,11 +26,12 @@ class GradientCourse:
         >>> course = GradientCourse(2)
         >>> course.add(torch.tensor([[4.0, -1.0], [-1.0, 1.0]]), torch.tensor([True, True]))
         >>> course.take(["a", "b"])
-        {'gradient_norms': {'a': 2.0, 'b': 1.0}, 'conflicts': {'a': 1.0, 'b': 1.0}}
+        {'gradient_norms': {'a': 2.0, 'b': 1.0}, 'conflicts': {'a': 1.0, 'b': 1.0}, 'cosines': {'a': {'b': -0.5}}}
     """
 
     def __init__(self, tasks: int, device: torch.device | str = "cpu") -> None:
-        self._sums = torch.zeros(4, tasks, dtype=torch.float64, device=device)
+        self._paired = tasks <= MOST_PAIRED
+        self._sums = torch.zeros(4 + 2 * tasks * self._paired, tasks, dtype=torch.float64, device=device)
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
     def add(self, gramian: Tensor, present: Tensor) -> None:
@@ -45,7 +50,8 @@ class GradientCourse:
 
     @property
     def sums(self) -> Tensor:
-        """``[4, K]`` norms and how many, negative products with others and how many; what a checkpoint keeps."""
+        """``[4 + 2 K, K]``, what a checkpoint keeps: norms and how many, negative products with others and how many,
+        then the cosines of each task with every other and how many (not with more than 32 tasks)."""
         self._fold()
         return self._sums
 
@@ -64,16 +70,31 @@ class GradientCourse:
         against = ((gramians < 0) & both).sum(2)
         others = both.sum(2) - known.long()
         steps = torch.stack([torch.where(known, norms, 0.0), known, against, others], 1)
+        if self._paired:
+            lengths = norms[:, :, None] * norms[:, None]
+            angled = both & (lengths > 0)
+            steps = torch.cat([steps, torch.where(angled, gramians / lengths, 0.0), angled], 1)
         self._sums = torch.cat([self._sums[None], steps]).cumsum(0)[-1]  # step by step, however they came together
 
-    def take(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Per task the mean norm, and the share of the other tasks whose gradients make an obtuse angle with its own.
+    def take(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Per task the mean norm, the share of the other tasks whose gradients make an obtuse angle with its own, and
+        its mean cosine with each task after it (not with more than 32 tasks).
 
         NaN where there was none; nothing at all if no step was seen. What follows is summed anew.
         """
         sums = self.sums
         seen = bool(sums[1].any())
-        norms, conflicts = (sums[::2] / sums[1::2]).tolist()
+        norms, conflicts = (sums[:4:2] / sums[1:4:2]).tolist()
         self.sums = torch.zeros_like(sums)
+        if not seen:
+            return {}
         both = {"gradient_norms": norms, "conflicts": conflicts}
-        return {key: dict(zip(names, values, strict=True)) for key, values in both.items()} if seen else {}
+        found: dict[str, dict[str, Any]] = {key: dict(zip(names, values, strict=True)) for key, values in both.items()}
+        if self._paired:
+            cosines, count = sums[4:].chunk(2)
+            means = (cosines / count).tolist()
+            found["cosines"] = {
+                name: dict(zip(names[place + 1 :], means[place][place + 1 :], strict=True))
+                for place, name in enumerate(names[:-1])
+            }
+        return found

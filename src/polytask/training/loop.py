@@ -59,7 +59,7 @@ from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
 from .common_checkpoint import CommonCheckpoint
 from .encoding import check_encoding, make_represent
-from .evaluation import Evaluation, evaluate, trivial_levels
+from .evaluation import Evaluation, evaluate, evaluate_losses, trivial_levels
 from .events import EventLog
 from .gradient_course import GradientCourse
 from .interruption import Interruption
@@ -146,7 +146,7 @@ class Training:
         self.returned = CommonCheckpoint(self.tasks, self.trivial, self.settings.select_by)
         self.history: list[Evaluation] = []
         self.step, self.seconds = 0, 0.0
-        self.sums = torch.zeros(2, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
+        self.sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
         self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
         self.gradients = GradientCourse(len(self.tasks), self.fabric.device)
         self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds, self.settings.keep_checkpoints)
@@ -318,7 +318,7 @@ class Training:
         if again is not None:
             with again():
                 self.balancer.after_step(lambda: self._forward(batch)[1])
-        self.sums += torch.stack([losses.means * losses.counts, losses.counts])
+        self.sums += torch.stack([losses.means * losses.counts, losses.counts, losses.present.to(losses.counts)])
 
     def _forward(self, batch: Batch) -> tuple[ForwardPass, TaskLosses]:
         """What the model finds in a batch, and its losses."""
@@ -370,9 +370,11 @@ class Training:
         names = [task.name for task in self.tasks]
         losses, weights = (self.sums[0] / self.sums[1]).tolist(), self.weights.tolist()
         labels = [int(count) for count in self.sums[1].tolist()]
+        shares = (self.sums[2] / (self.step - (self.history[-1].step if self.history else 0))).tolist()
         self.sums.zero_()
         share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
-        values = numbers_of_first(list(evaluate(self.evaluated, self.validation).values()))
+        metrics, single_losses = evaluate_losses(self.evaluated, self.validation)
+        values = numbers_of_first(list(metrics.values()))
         evaluation = Evaluation(
             self.step,
             self.epoch,
@@ -396,7 +398,9 @@ class Training:
             losses=evaluation.losses,
             weights=evaluation.weights,
             labels=evaluation.labels,
+            share_of_steps=dict(zip(names, shares, strict=True)),
             score=score,
+            **({"single_losses": single_losses} if single_losses else {}),
             **self.gradients.take(names),
         )
         if self.folder is None:

@@ -19,6 +19,7 @@ from ...training import TrainingResult
 from ...training.evaluation import trivial_levels
 from ..bundle import METADATA, WEIGHTS, Bundle, save_network
 from ..encoders import network_of
+from ..made_with import made_with
 from ..results import baseline, task_entry, totals_of
 from ..results import number as json_number
 from ..resumed import close
@@ -124,6 +125,7 @@ def write_outcome(
         "trainings": [network.training or f"as_before_{network.old}" for network in networks],
     }
     written = {"tasks": entries, "baselines": baselines, "totals": totals}
+    written["made_with"] = made_with(data.fingerprint, trainer.config.seed)
     if is_first():
         for place, network in enumerate(networks):
             _save(trainer, addition, place, network)
@@ -139,7 +141,7 @@ def _entry(addition: Addition, task: Task, network: Kept, after: Outputs, part: 
     """The task in ``results.json``."""
     test = level(addition, part, task.name, after)
     if network.result is not None:
-        found = task_entry(task, network.result.tasks[task.name], test, place)
+        found = task_entry(task, network.result, test, place)
         return found | ({} if found["validation"] is not None else {"kept": None})
     here = json_number(level(addition, "validation", task.name, after))
     return {
@@ -153,6 +155,7 @@ def _entry(addition: Addition, task: Task, network: Kept, after: Outputs, part: 
         "peak": here,
         "kept": None if here is None else 1.0,
         "network": place,
+        "weight": None,
     }
 
 

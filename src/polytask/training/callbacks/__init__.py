@@ -1,6 +1,7 @@
 """What takes part in a training beside the loop."""
 
 from .affinity import AffinityProbe, affinity_from_state
+from .best_of_each import BestOfEach
 from .callback import Callback, ForwardPass
 from .convergence import AsynchronousConvergence
 from .converging import Converging
@@ -16,6 +17,7 @@ __all__ = [
     "MTLKD",
     "AffinityProbe",
     "AsynchronousConvergence",
+    "BestOfEach",
     "Callback",
     "Converging",
     "CooperativeDistillation",

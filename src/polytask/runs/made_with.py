@@ -1,0 +1,39 @@
+"""What a run was made with, for whoever wants to make it again."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .. import __version__
+
+#: Packages whose versions can change a run's numbers.
+PACKAGES = ("torch", "lightning-fabric", "torchmetrics", "numpy", "scipy", "scikit-learn", "pyarrow", "torchjd",
+            "transformers", "rtdl-num-embeddings", "tabm")  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of this library, of Python and of the packages that are there.
+
+    Example:
+        >>> versions()["polytask"]
+        '0.1.0'
+    """
+    found = {"polytask": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # an extra that is not installed
+            continue
+    return found
+
+
+def made_with(fingerprint: str, seed: int) -> dict[str, Any]:
+    """The entry in ``results.json``; the rest is in ``config.yaml``.
+
+    Args:
+        fingerprint: SHA-256 of the data.
+        seed: The run's seed.
+    """
+    return {"data": fingerprint, "seed": seed, "versions": versions()}
