@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,6 +49,13 @@ class EpochStream:
         return batch if world_size() == 1 else batch[rank() :: world_size()]
 
 
+class _Plan(NamedTuple):
+    """The blocks of each window, as (block, start, stop), and the rows up to the end of each window."""
+
+    windows: list[list[tuple[int, int, int]]]
+    ends: list[int]
+
+
 class BlockStream:
     """Passes over rows that lie in blocks: blocks in random order, and rows shuffled within windows of some blocks.
 
@@ -86,23 +95,21 @@ class BlockStream:
             )
         self.rows, self.seed, self.window, self.announce = int(boundaries[-1]), seed, window, announce
         self.steps_per_epoch = math.ceil(self.rows / batch_size)
-        self._plans: dict[int, list[list[tuple[int, int, int]]]] = {}
+        self._plans: dict[int, _Plan] = {}
         self._shuffled: dict[tuple[int, int], Tensor] = {}
 
     def ids(self, step: int) -> Tensor:
         """``[B]`` int64 row ids of a step, counted from 0; of this process's share where there are several."""
         epoch, within = divmod(step, self.steps_per_epoch)
-        windows = self._windows(epoch)
-        sizes = [sum(stop - start for _, start, stop in window) for window in windows]
-        first, last = (sum(sizes) * at // self.steps_per_epoch for at in (within, within + 1))
-        parts, begin = [], 0
-        for number, size in enumerate(sizes):
-            if begin < last and begin + size > first:
-                parts.append(self._rows(epoch, number)[max(first - begin, 0) : last - begin])
-            begin += size
+        ends = self._plan(epoch).ends
+        first, last = (ends[-1] * at // self.steps_per_epoch for at in (within, within + 1))
+        parts = [torch.arange(0)]  # of a process with few blocks a step may have none
+        for number in range(bisect_right(ends, first), bisect_left(ends, last) + 1):
+            begin = ends[number - 1] if number else 0
+            parts.append(self._rows(epoch, number)[max(first - begin, 0) : last - begin])
         return torch.cat(parts)
 
-    def _windows(self, epoch: int) -> list[list[tuple[int, int, int]]]:
+    def _plan(self, epoch: int) -> _Plan:
         """This process's blocks in the order of an epoch, put together to windows."""
         if epoch not in self._plans:
             order = torch.randperm(len(self.blocks), generator=self._generator(epoch, 0)).tolist()
@@ -114,20 +121,22 @@ class BlockStream:
                     size = 0
                 windows[-1].append(block)
                 size += block[2] - block[1]
-            self._plans = {old: plan for old, plan in self._plans.items() if abs(old - epoch) == 1} | {epoch: windows}
+            sizes = (sum(stop - start for _, start, stop in window) for window in windows)
+            kept = {old: plan for old, plan in self._plans.items() if abs(old - epoch) == 1}
+            self._plans = kept | {epoch: _Plan(windows, list(accumulate(sizes)))}
         return self._plans[epoch]
 
     def _rows(self, epoch: int, number: int) -> Tensor:
         """The shuffled rows of a window; when it is entered, its blocks and those of the next are announced."""
         if (epoch, number) not in self._shuffled:
-            windows = self._windows(epoch)
+            windows = self._plan(epoch).windows
             rows = torch.cat([torch.arange(start, stop) for _, start, stop in windows[number]])
             order = torch.randperm(len(rows), generator=self._generator(epoch, 1 + number * world_size() + rank()))
             kept = {key: old for key, old in self._shuffled.items() if key == (epoch, number - 1)}
             self._shuffled = {**kept, (epoch, number): rows[order]}
             around = windows[max(number - 1, 0) : number + 2]
             if number + 1 == len(windows):
-                around = [*around, self._windows(epoch + 1)[0]]
+                around = [*around, self._plan(epoch + 1).windows[0]]
             self.announce(list(dict.fromkeys(block for window in around for block, _, _ in window)))
         return self._shuffled[epoch, number]
 
