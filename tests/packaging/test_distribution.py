@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -27,3 +28,29 @@ def test_version_is_said_once_and_the_same() -> None:
     citation = (SOURCE.parents[1] / "CITATION.cff").read_text(encoding="utf-8")
     assert PROJECT["project"]["version"] == polytask.__version__
     assert f"version: {polytask.__version__}\n" in citation
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    root, extras = SOURCE.parents[1], set(PROJECT["project"]["optional-dependencies"])
+    pages = [root / "README.md", root / "CONTRIBUTING.md", *(root / "docs").rglob("*.md")]
+    named = {
+        extra
+        for path in [*pages, *SOURCE.rglob("*.py")]
+        for group in re.findall(r"(?:polytask|'\.)\[([a-z,]+)\]", path.read_text(encoding="utf-8"))
+        for extra in group.split(",")
+    }
+    required = {
+        extra for path in SOURCE.rglob("*.py") for extra in re.findall(r"\brequire\(\"(\w+)\"", path.read_text("utf-8"))
+    }
+    assert {"tables", "serve", "onnx"} <= named | required <= extras
+
+
+def test_every_requirement_has_a_constraint() -> None:
+    project, lines = PROJECT["project"], (SOURCE.parents[1] / "constraints.txt").read_text(encoding="utf-8")
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {_normal(re.match(r"[\w.-]+", one)[0]) for one in wanted} - {"polytask"}  # type: ignore[index]
+    assert names <= {_normal(line.split("==")[0]) for line in lines.splitlines() if "==" in line}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
