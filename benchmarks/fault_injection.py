@@ -40,13 +40,13 @@ PLACES = {
     "training": "polytask.training.loop:Training._one_step",
     "affinity": "polytask.training.callbacks.affinity:AffinityProbe.before_step",
     "evaluation": "polytask.training.loop:Training._evaluate",
-    "filling soft labels": "polytask.training.callbacks.converging:Converging.switch",
     "writing a checkpoint": "polytask.training.checkpoints:Checkpoints.save",
     "end of a training": "polytask.training.fit:_store",
     "note of a finished training": "polytask.runs.folder:write_json",
     "single-task models (teachers)": "polytask.runs.pipeline:train_single",
-    "distillation": "polytask.training.callbacks.distilling:Distilling.extra_loss",
     "choice of networks": "polytask.runs.pipeline:plan_networks",
+    "distillation": "polytask.training.callbacks.distilling:Distilling.extra_loss",
+    "filling soft labels": "polytask.training.callbacks.converging:Converging.switch",
     "reading the test split": "polytask.runs.trainer:Trainer.test",
     "writing a network": "polytask.runs.pipeline:save_network",
     "writing the results": "polytask.runs.pipeline:totals_of",
@@ -223,7 +223,7 @@ def plan(draw: random.Random, wanted: Iterable[str] = PLACES) -> list[str]:
     places = [place for place in PLACES if place not in ANYWHERE]
     for place in ANYWHERE:
         early = places.index("affinity") + 1, places.index("single-task models (teachers)")
-        late = places.index("filling soft labels") + 1, places.index("reading the test split")
+        late = places.index("choice of networks") + 1, places.index("filling soft labels")
         places.insert(draw.randint(*draw.choice([early, late])), place)
     return [place for place in places if place in wanted]
 
