@@ -18,6 +18,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 LOG = logging.getLogger("mkdocs.hooks.tree")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "benchmarks/**/*.md")
+CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\]\(([^)#\s]+)")
 #: What a browser would fetch by itself.
 FETCHED = re.compile(r"<(?:link|script|img|iframe|source|video)\b[^>]*?(?:href|src)=[\"']?((?:https?:)?//[^\"'\s>]+)")
@@ -58,6 +59,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         wanted |= {target.resolve() for target in targets if target.is_file()}
     own = [File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)) for path in sorted(wanted)]
     return Files([*theme, *own])
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """In code in tables GitHub wants a bar escaped, and Python-Markdown would show the backslash."""
+    return CODE.sub(lambda code: code[0].replace("\\|", "|"), markdown)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
