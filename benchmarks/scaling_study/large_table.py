@@ -30,19 +30,20 @@ def write_large_table(path: Path, rows: int) -> None:
     writer = None
     for start in range(0, rows, PIECE):
         n = min(PIECE, rows - start)
-        x = draw.normal(size=(n, NUMBERS)).astype(np.float32)
+        x = draw.standard_normal((NUMBERS, n), dtype=np.float32)
         colour = draw.integers(0, COLOURS, n)
-        y = x @ weights + 0.5 * (colour[:, None] == np.arange(4)) + 3 * draw.normal(size=(n, 4)).astype(np.float32)
+        y = weights.T @ x + 0.5 * (colour == np.arange(4)[:, None]) + 3 * draw.standard_normal((4, n), dtype=np.float32)
+        y = y.astype(np.float32)
         table = pa.table({
-            **{f"x{j}": x[:, j] for j in range(NUMBERS)},
+            **{f"x{j}": x[j] for j in range(NUMBERS)},
             "colour": pa.array([f"c{j}" for j in range(COLOURS)]).take(pa.array(colour)),
-            "y0": y[:, 0],
-            "y1": (y[:, 1] > 0).astype(np.int8),
-            "y2": (y[:, 2] > 4).astype(np.int8),
-            "y3": pa.array(y[:, 3], mask=draw.random(n) < 0.3),
+            "y0": y[0],
+            "y1": (y[1] > 0).astype(np.int8),
+            "y2": (y[2] > 4).astype(np.int8),
+            "y3": pa.array(y[3], mask=draw.random(n) < 0.3),
             "key": np.arange(start, start + n),
         })  # fmt: skip
-        writer = writer or pa.parquet.ParquetWriter(path, table.schema)
+        writer = writer or pa.parquet.ParquetWriter(path, table.schema, use_dictionary=["colour"])
         writer.write_table(table, row_group_size=GROUP)
     if writer is not None:
         writer.close()
