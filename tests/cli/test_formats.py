@@ -45,12 +45,12 @@ def test_files_of_a_run(fitted: Any) -> None:
 
 def test_results(fitted: Any) -> None:
     results = load(fitted.run / "results.json")
-    assert set(results) == {"tasks", "baselines", "totals"}
+    assert set(results) == {"tasks", "baselines", "totals", "made_with"}
     assert list(results["tasks"]) == list(TARGETS)
     networks = load(fitted.run / "selection.json")["networks"]
     for name, entry in results["tasks"].items():
         assert set(entry) == {"kind", "metric", "direction", "validation", "test", "best_epoch", "converged_epoch",
-                              "peak", "kept", "network"}  # fmt: skip
+                              "peak", "kept", "network", "weight"}  # fmt: skip
         assert entry["kind"] == KINDS[name] and entry["direction"] in ("max", "min")
         assert isinstance(entry["metric"], str) and name in networks[entry["network"]]
         for key in ("validation", "test", "best_epoch", "peak", "kept"):
