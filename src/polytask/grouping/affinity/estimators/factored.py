@@ -25,6 +25,8 @@ from .estimator import Estimator, Moment, Sample
 LEAST_SHARE = 0.8
 #: Most outputs of all tasks together: the cost grows with them.
 MOST_OUTPUTS = 512
+#: With more, a sampling of Jacobians costs so much that there are fewer and smaller ones.
+FEW_OUTPUTS = 20
 TINY = torch.finfo(torch.float32).tiny
 
 
@@ -36,15 +38,17 @@ class Factored(Estimator):
     embeddings on one vector per sample, followed by heads in one linear layer.
 
     Args:
-        rows: Samples whose Jacobians are taken; those that matter most are preferred.
+        rows: Samples whose Jacobians are taken; those that matter most are preferred. Default: 64, or 32 with more than
+            20 outputs of all tasks, for which a sampling costs more.
         refresh: Steps between such samplings. Default: a tenth of the steps so far, as Jacobians change most at the
-            beginning and a short training has few samplings; at least 4, at most 40 or twice the outputs of all tasks.
+            beginning and a short training has few samplings, at least the number of outputs and at most 40; with more
+            than 20 outputs twice their number.
     """
 
     name = "factored"
 
-    def __init__(self, rows: int = 64, refresh: int | None = None) -> None:
-        if rows < 1 or (refresh is not None and refresh < 1):
+    def __init__(self, rows: int | None = None, refresh: int | None = None) -> None:
+        if any(number is not None and number < 1 for number in (rows, refresh)):
             raise UserError(f"affinity: rows and refresh must be at least 1, found rows={rows}, refresh={refresh}")
         self.rows, self.refresh = rows, refresh
         self._products: JacobianProducts | None = None
@@ -97,8 +101,9 @@ class Factored(Estimator):
         rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         with torch.no_grad():
             errors = by_sign(errors.float() / world_size())
-            if self._products is None or self._due(moment.step, wide.shape[1]):
-                self._products = _sampled_products(moment, errors, self.rows)
+            outputs = wide.shape[1]
+            if self._products is None or self._due(moment.step, outputs):
+                self._products = _sampled_products(moment, errors, self.rows or (64 if outputs <= FEW_OUTPUTS else 32))
                 self._refreshed = moment.step
             if self._owners is None:
                 self._owners = _owners(moment.model.heads, errors).repeat(2, 1)
@@ -107,7 +112,7 @@ class Factored(Estimator):
             return Sample(affinity_of_gramian(products, losses.means, rate), losses.present)
 
     def _due(self, step: int, outputs: int) -> bool:
-        wait = min(max(4, step // 10), max(40, 2 * outputs)) if self.refresh is None else self.refresh
+        wait = self.refresh or (2 * outputs if outputs > FEW_OUTPUTS else min(max(outputs, step // 10), 40))
         return self._refreshed is None or step - self._refreshed >= wait
 
     def state_dict(self) -> dict[str, Any]:
