@@ -93,8 +93,9 @@ def whole_optimizer_state(optimizer: Optimizer) -> None:
     """Let ``optimizer.state_dict()`` give whole tensors, and ``load_state_dict`` take them."""
 
     def gather(optimizer: Optimizer, state: dict[str, Any]) -> None:
-        for values in state["state"].values():
-            values |= {name: whole(value) for name, value in values.items()}
+        state["state"] = {  # new ones: those in `state` are the optimiser's own, which must stay shares
+            number: {name: whole(value) for name, value in values.items()} for number, values in state["state"].items()
+        }
 
     def scatter(optimizer: Optimizer, state: dict[str, Any]) -> dict[str, Any]:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
