@@ -51,9 +51,10 @@ class Processes:
         from lightning_fabric import Fabric
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
+        devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))  # torchrun knows how many there are
+        nodes = int(os.environ.get("GROUP_WORLD_SIZE", self.nodes))
         _forget_addresses_before_restart()
-        Fabric(accelerator=device, devices=devices, num_nodes=self.nodes, strategy="ddp").launch()
+        Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp").launch()
 
 
 def started_by_others() -> bool:
