@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import importlib
 import json
 import os
@@ -82,11 +83,15 @@ class Whole:
 
 def write_study(folder: Path) -> Path:
     """A configuration and its table: scikit-learn's wines, with targets of all kinds and missing labels."""
-    wine, draw = load_wine(as_frame=True).frame, random.Random(0)
-    wine = wine.rename(columns={"target": "sort"})
-    wine["strong"] = (wine["alcohol"] > 13).astype(int)
-    wine["flavanoids"] = [value if draw.random() > 0.2 else None for value in wine["flavanoids"]]
-    wine.drop(columns="alcohol").to_csv(folder / "wine.csv", index_label="key")
+    wine, draw = load_wine(), random.Random(0)
+    inputs = [name for name in wine.feature_names if name not in ("alcohol", "flavanoids")]
+    with (folder / "wine.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", *inputs, "sort", "strong", "flavanoids"])
+        for key, (values, sort) in enumerate(zip(wine.data, wine.target, strict=True)):
+            row = dict(zip(wine.feature_names, values.tolist(), strict=True))
+            flavanoids = row["flavanoids"] if draw.random() > 0.2 else ""
+            writer.writerow([key, *(row[name] for name in inputs), sort, int(row["alcohol"] > 13), flavanoids])
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(
         {"data": "wine.csv", "id": "key", "targets": ["sort", "strong", "flavanoids", "hue"], **OPTIONS}
