@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, multiprocessing
+from torch import Tensor
 
 import process_matrix
 from process_matrix import CASES, OWN_DRAWS, STEPS
 from small_training import differences
+from spawned import run_in_processes
 
 Found = list[dict[str, dict[str, Tensor]]]
 
 
 def spawn(folder: Path, processes: int) -> Found:
     """What each of several processes found; they are started once for all tests."""
-    context = multiprocessing.spawn(process_matrix.run, (str(folder), processes), nprocs=processes, join=False)
-    assert context is not None
-    give_up = time.monotonic() + 1500
-    try:
-        while not context.join(timeout=1):
-            assert time.monotonic() < give_up, "the processes wait for each other"
-    finally:
-        for process in context.processes:
-            process.kill()
+    run_in_processes(process_matrix.run, (str(folder), processes), processes, seconds=1500)
     return [torch.load(folder / f"{number}.pt") for number in range(processes)]
 
 

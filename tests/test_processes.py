@@ -1,30 +1,21 @@
 """Two processes are one."""
 
 import json
-import time
 
 import pytest
 import torch
-from torch import multiprocessing
 
 import two_processes
 from polytask.processes import average_gradients, rank, sum_over_processes, world_size
 from small_training import differences
+from spawned import run_in_processes
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where two processes left what they found; they are started once for all tests."""
     path = tmp_path_factory.mktemp("two")
-    context = multiprocessing.spawn(two_processes.run, (str(path),), nprocs=2, join=False)
-    assert context is not None
-    give_up = time.monotonic() + 100
-    try:
-        while not context.join(timeout=1):
-            assert time.monotonic() < give_up, "the processes wait for each other"
-    finally:
-        for process in context.processes:
-            process.kill()
+    run_in_processes(two_processes.run, (str(path),), 2, seconds=300)
     return path
 
 

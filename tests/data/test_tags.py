@@ -36,7 +36,7 @@ def test_nothing_to_learn_is_said(cells, said):
 
 
 def test_an_unknown_tag_is_named_with_its_row():
-    with pytest.raises(UserError, match=r"target 'slots': 'X' \(row 2\)"):
+    with pytest.raises(UserError, match=r"target 'slots': 'X' in 'X O' \(row 2\)"):
         encode_tags(pa.table({"slots": ["O", "X O"]}), [SLOTS], where="t.csv")
 
 

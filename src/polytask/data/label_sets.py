@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from ..errors import UserError
 from ..task import Task
+from .cells import joined, word_counts, word_places
 from .columns import coded
 
 #: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell says nothing.
@@ -44,13 +43,9 @@ def infer_labels(column: pa.ChunkedArray, at: str) -> tuple[tuple[str, ...], str
         >>> infer_labels(pa.chunked_array([["a;b", "b", "", ";"]]), "tags")
         (('a', 'b'), 'sets of 2 labels, 1.0 per row')
     """
-    cells = coded(_as_cells(column))
-    counts: Counter[str] = Counter()
-    for cell, rows in zip(cells.words.to_pylist(), cells.counts().tolist(), strict=True):
-        counts.update(dict.fromkeys(labels_of(cell), rows))
+    counts, per_row = word_counts(coded(_cells_of(column)), lambda cell: dict.fromkeys(labels_of(cell)))
     if not counts:
         raise UserError(f"{at}: no row has a label; expected cells such as a{SEPARATOR}b")
-    per_row = counts.total() / int((cells.index >= 0).sum())
     return tuple(sorted(counts)), f"sets of {len(counts)} labels, {per_row:.1f} per row"
 
 
@@ -111,24 +106,15 @@ def label_columns(targets: Tensor, wide: Mapping[int, Tensor], tasks: Sequence[T
 
 def encode_sets(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     """``[n, L]`` float32 of one column, see :func:`encode_label_sets`; ``at`` names it in messages."""
-    cells = coded(_as_cells(column))
-    place = {label: index for index, label in enumerate(task.classes)}
-    sets = np.zeros((len(cells.words) + 1, len(task.classes)), np.float32)
+    cells = coded(_cells_of(column))
+    places = word_places(cells, labels_of, task.classes, at, "labels")
+    sets = np.zeros((len(places) + 1, len(task.classes)), np.float32)
     sets[-1] = np.nan  # rows without a set have the index -1
-    for number, cell in enumerate(cells.words.to_pylist()):
-        labels = labels_of(cell)
-        unknown = [label for label in labels if label not in place]
-        if unknown:
-            known = ", ".join(task.classes[:20])
-            where = cells.example(np.arange(len(cells.words)) == number)
-            raise UserError(f"{at}: {unknown[0]!r} in {where} is not one of its labels ({known}); mend or empty it")
-        sets[number, [place[label] for label in labels]] = 1
+    for number, labels in enumerate(places):
+        sets[number, labels] = 1
     return sets[cells.index]
 
 
-def _as_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _cells_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Lists as cells of text; text as it is."""
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        return column
-    lists = column.cast(pa.list_(pa.string()))
-    return pc.if_else(pc.equal(pc.list_value_length(lists), 0), SEPARATOR, pc.binary_join(lists, SEPARATOR))
+    return joined(column, SEPARATOR, empty=SEPARATOR)

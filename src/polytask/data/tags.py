@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from ..errors import UserError
 from ..task import Task
+from .cells import joined, word_counts, word_places
 from .columns import coded
 from .problems import collected
 
@@ -27,15 +26,10 @@ def infer_tags(column: pa.ChunkedArray, at: str) -> tuple[tuple[str, ...], str]:
         >>> infer_tags(pa.chunked_array([["O B-city", "O", ""]]), "slots")
         (('B-city', 'O'), '2 tags, one per word, 1.5 per row')
     """
-    cells = coded(_as_cells(column))
-    counts: Counter[str] = Counter()
-    for cell, rows in zip(cells.words.to_pylist(), cells.counts().tolist(), strict=True):
-        for tag in cell.split():
-            counts[tag] += rows
+    counts, per_row = word_counts(coded(joined(column, " ")), str.split)
     if len(counts) < 2:
         found = f"every tag is {next(iter(counts))!r}" if counts else "no row has any"
         raise UserError(f"{at}: {found}; expected cells with a tag for every word, such as: O B-city I-city")
-    per_row = counts.total() / int((cells.index >= 0).sum())
     return tuple(sorted(counts)), f"{len(counts)} tags, one per word, {per_row:.1f} per row"
 
 
@@ -71,17 +65,11 @@ def encode_tags(
 
 def encode_cells(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     """``[n, W]`` float32 of one column, see :func:`encode_tags`; ``at`` names it in messages."""
-    cells = coded(_as_cells(column))
-    place = {tag: index for index, tag in enumerate(task.classes)}
-    split = [cell.split() for cell in cells.words.to_pylist()]
-    found = np.full((len(split) + 1, max([1, *map(len, split)])), np.nan, np.float32)  # the last: rows without
-    for number, tags in enumerate(split):
-        unknown = [tag for tag in tags if tag not in place]
-        if unknown:
-            row = int(np.argmax(cells.index == number)) + 1
-            known = ", ".join(task.classes[:20])
-            raise UserError(f"{at}: {unknown[0]!r} (row {row}) is not one of its tags ({known}); mend or empty it")
-        found[number, : len(tags)] = [place[tag] for tag in tags]
+    cells = coded(joined(column, " "))
+    places = word_places(cells, str.split, task.classes, at, "tags")
+    found = np.full((len(places) + 1, max([1, *map(len, places)])), np.nan, np.float32)  # the last: rows without
+    for number, tags in enumerate(places):
+        found[number, : len(tags)] = tags
     return found[cells.index]
 
 
@@ -139,10 +127,3 @@ def tags_of(places: np.ndarray, classes: Sequence[str], texts: Sequence[str]) ->
         " ".join(classes[place] for place in row[: len(text.split())])
         for row, text in zip(places.tolist(), texts, strict=True)
     ]
-
-
-def _as_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Lists as cells of text; text as it is."""
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        return column
-    return pc.binary_join(column.cast(pa.list_(pa.string())), " ")

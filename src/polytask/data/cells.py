@@ -1,0 +1,76 @@
+"""Columns with several words in a cell: what sets of labels and tags have in common."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import UserError
+from .columns import Coded
+
+#: The words of one cell.
+WordsOf = Callable[[str], Iterable[str]]
+
+
+def joined(column: pa.ChunkedArray, separator: str, empty: str = "") -> pa.ChunkedArray:
+    """Lists as cells of text, those without members as ``empty``; text as it is.
+
+    Example:
+        >>> joined(pa.chunked_array([[["a", "b"], []]]), ";", ";").to_pylist()
+        ['a;b', ';']
+    """
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        return column
+    lists = column.cast(pa.list_(pa.string()))
+    return pc.if_else(pc.equal(pc.list_value_length(lists), 0), empty, pc.binary_join(lists, separator))
+
+
+def word_counts(cells: Coded, words_of: WordsOf) -> tuple[Counter[str], float]:
+    """How often each word stands in the rows, and words per row that is not empty (NaN if all are).
+
+    Example:
+        >>> from polytask.data.columns import coded
+        >>> word_counts(coded(pa.chunked_array([["O B", "O B", ""]])), str.split)
+        (Counter({'O': 2, 'B': 2}), 2.0)
+    """
+    counts: Counter[str] = Counter()
+    for cell, rows in zip(cells.words.to_pylist(), cells.counts().tolist(), strict=True):
+        for word in words_of(cell):
+            counts[word] += rows
+    filled = int((cells.index >= 0).sum())
+    return counts, counts.total() / filled if filled else float("nan")
+
+
+def word_places(cells: Coded, words_of: WordsOf, known: Sequence[str], at: str, what: str) -> list[list[int]]:
+    """For every distinct cell the places of its words in ``known``.
+
+    Args:
+        cells: The column.
+        words_of: Takes a cell apart.
+        known: The words there are.
+        at: Names the column in messages.
+        what: Names the words in messages, such as labels.
+
+    Raises:
+        UserError: If a cell holds another word.
+
+    Example:
+        >>> from polytask.data.columns import coded
+        >>> word_places(coded(pa.chunked_array([["O B", "B"]])), str.split, ("B", "O"), "t", "tags")
+        [[1, 0], [0]]
+    """
+    place = {word: index for index, word in enumerate(known)}
+    found = []
+    for number, cell in enumerate(cells.words.to_pylist()):
+        words = list(words_of(cell))
+        unknown = [word for word in words if word not in place]
+        if unknown:
+            where = cells.example(np.arange(len(cells.words)) == number)
+            names = ", ".join(known[:20])
+            raise UserError(f"{at}: {unknown[0]!r} in {where} is not one of its {what} ({names}); mend or empty it")
+        found.append([place[word] for word in words])
+    return found
