@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from polytask import AsynchronousConvergence, fit
-from polytask.errors import DamagedFileError
+from polytask.errors import DamagedFileError, UserError
+from polytask.files import load_tree, save_tree
 from polytask.training.callbacks import label_sources
 from polytask.training.checkpoints import checkpoint_steps
 from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings
@@ -56,6 +57,14 @@ def test_all_damaged_is_an_error(tmp_path):
         path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(DamagedFileError, match="checkpoint-22"):
         run(tmp_path)
+
+
+def test_a_checkpoint_of_another_version_is_refused_with_the_remedy(tmp_path):
+    for path in interrupted(tmp_path):
+        save_tree(path, {**load_tree(path), "format": 1})
+    with pytest.raises(UserError, match=r"checkpoint-22.safetensors: .* another version of polytask wrote it; resume"):
+        run(tmp_path)
+    assert len(checkpoint_steps(tmp_path)) == 2  # nothing is lost
 
 
 def test_snapshots_of_both_checkpoints_are_kept(tmp_path):

@@ -12,12 +12,13 @@ from .callbacks import (
     OnlineDistillation,
     SequentialConvergence,
 )
+from .checks import check_balancer, check_trains
 from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
 from .fit import TaskResult, TrainingResult, fit
 from .freezing import Freeze, Frozen
-from .loop import Training, check_balancer, check_trains
+from .loop import Training
 from .measure_affinity import measure_affinity
 from .objective import Objective
 from .parts import Pace, Parts, only_parts_of

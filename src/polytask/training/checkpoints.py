@@ -8,13 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DamagedFileError
+from ..errors import DamagedFileError, UserError
 from ..files import load_tree, rng_state, save_tree, set_rng_state
 from ..processes import gather_from_all, is_first, numbers_of_first, rank, wait_for_all, world_size
 from .evaluation import Evaluation
 
 if TYPE_CHECKING:
     from .loop import Training
+
+#: Of what is in a checkpoint. Rises with every change of :func:`training_state`, or of what its parts hold.
+FORMAT = 2
 
 
 class Checkpoints:
@@ -61,6 +64,7 @@ class Checkpoints:
 
         Raises:
             DamagedFileError: If all are damaged.
+            UserError: If another version of polytask wrote it.
         """
         steps = sorted(checkpoint_steps(self.folder), reverse=True) if self.folder else []
         state, damaged = None, []
@@ -77,6 +81,12 @@ class Checkpoints:
             return False
         for problem in damaged:
             warnings.warn(f"{problem}. The checkpoint of step {step} is used instead", stacklevel=2)
+        if state.get("format") != FORMAT:
+            found = state.get("format", 1)
+            raise UserError(
+                f"{self._path(step)}: a checkpoint of format {FORMAT} is expected, found {found}: another version of "
+                "polytask wrote it; resume with that one, or train anew into another folder"
+            )
         load_training_state(training, state)
         self._keep({step: training.needed_snapshots()}, training)
         return True
@@ -105,6 +115,7 @@ def checkpoint_steps(folder: Path) -> set[int]:
 def training_state(training: Training) -> dict[str, Any]:
     """Everything that changes while training; of several processes all must call it."""
     return {
+        "format": FORMAT,
         "step": training.step,
         "seconds": training.seconds,
         "rng": gather_from_all(rng_state()),

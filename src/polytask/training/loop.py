@@ -43,7 +43,6 @@ from torch import Tensor
 
 from ..balancing import Balancer, TaskLosses, repeatable
 from ..data import Batch, Rows
-from ..errors import UserError
 from ..models import MultiTaskModel
 from ..processes import (
     average_gradients,
@@ -57,6 +56,7 @@ from ..processes import (
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
+from .checks import check_balancer, check_trains
 from .common_checkpoint import CommonCheckpoint
 from .encoding import check_encoding, make_represent
 from .evaluation import Evaluation, evaluate, evaluate_losses, trivial_levels
@@ -423,23 +423,3 @@ class Training:
         for callback in self.callbacks:
             needed |= callback.needed_snapshots()
         return needed
-
-
-def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
-    """Raise if a method takes gradients at a place that a model does not have."""
-    gradients = balancer.needs.gradients
-    missing = {"representation": not model.has_cut, "last_layer": not model.has_last_layer}
-    if missing.get(gradients):
-        raise UserError(
-            f"balancer {balancer.name!r} with gradients={gradients!r} needs a place through which all tasks' gradients "
-            f"pass, and sharing {model.sharing!r} has none; give the balancer gradients='exact'"
-        )
-
-
-def check_trains(balancer: Balancer, model: MultiTaskModel) -> None:
-    """Raise if a method looks at gradients of shared parameters, and all of these are frozen."""
-    if balancer.needs.gradients != "none" and not model.shared_parameters():
-        raise UserError(
-            f"freeze: balancer {balancer.name!r} looks at gradients of the shared part, all of which is frozen; "
-            "use one that looks at losses alone, such as equal, or freeze less"
-        )

@@ -1,0 +1,27 @@
+"""Whether a balancing method can work on a model."""
+
+from __future__ import annotations
+
+from ..balancing import Balancer
+from ..errors import UserError
+from ..models import MultiTaskModel
+
+
+def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
+    """Raise if a method takes gradients at a place that a model does not have."""
+    gradients = balancer.needs.gradients
+    missing = {"representation": not model.has_cut, "last_layer": not model.has_last_layer}
+    if missing.get(gradients):
+        raise UserError(
+            f"balancer {balancer.name!r} with gradients={gradients!r} needs a place through which all tasks' gradients "
+            f"pass, and sharing {model.sharing!r} has none; give the balancer gradients='exact'"
+        )
+
+
+def check_trains(balancer: Balancer, model: MultiTaskModel) -> None:
+    """Raise if a method looks at gradients of shared parameters, and all of these are frozen."""
+    if balancer.needs.gradients != "none" and not model.shared_parameters():
+        raise UserError(
+            f"freeze: balancer {balancer.name!r} looks at gradients of the shared part, all of which is frozen; "
+            "use one that looks at losses alone, such as equal, or freeze less"
+        )
