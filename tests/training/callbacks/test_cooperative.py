@@ -1,12 +1,13 @@
 """Cooperative distillation in the loop: its blocks, its queue, and when their phases begin and end."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from polytask import MTLKD, Callback, Teacher, UserError
+from polytask import MTLKD, Callback, CooperativeDistillation, Teacher, UserError
 from small_distillation import small_scd, teachers, weights_of
 from small_training import differences, make_model, train
 
@@ -81,6 +82,17 @@ def test_every_indicator_and_similarity(indicator, similarity):
     assert sorted(task for block in method.queued for task in block) == [0, 1, 2, 3]
 
 
+def without_features() -> dict[str, Teacher]:
+    """Teachers of whom only the outputs are known."""
+    return {name: replace(teacher, features=None) for name, teacher in teachers().items()}
+
+
+def test_features_may_be_compared_without_being_distilled():
+    outputs_only = CooperativeDistillation(teachers(), features=False, kappa=1.0, warmup_epochs=1)
+    train(outputs_only)
+    assert outputs_only.queued and outputs_only.adaptors is None
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -98,7 +110,13 @@ def test_every_indicator_and_similarity(indicator, similarity):
         (lambda: small_scd(blocks=5), "a number from 1 to 4, found 5"),
         (lambda: small_scd(similarity="given", matrix=np.eye(3)), "expected similarities of 4 tasks"),
         (lambda: small_scd(similarity="tag", warmup_epochs=0), "measured in the warm-up, and there is none"),
-        (lambda: small_scd(features=False, kappa=1.0), "similarity 'cka' compares features"),
+        (
+            lambda: small_scd(without_features(), features=False, kappa=1.0, adaptor_lr=0.1),
+            "similarity 'cka' compares features, and the teacher of 'spam' has none",
+        ),
+        (lambda: small_scd(rho=0.3), "rho is read with schedule 'decay' only"),
+        (lambda: small_scd(phase_patience=1), "phase_patience is read with phase_end 'patience' only"),
+        (lambda: small_scd(probe_every=3), "probe_every is read with similarity 'grad_cos' or 'tag' only"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

@@ -245,7 +245,11 @@ def test_tasks_with_disjoint_rows_are_distilled_on_their_own_rows_only():
         (lambda: MTLKD(teachers(), every=0), "every must be a whole number of at least 1"),
         (lambda: MTLKD(teachers(), components=2.5), "components must be a whole number of at least 1, found 2.5"),
         (lambda: MTLKD(teachers(), features=False), "nothing would be distilled"),
-        (lambda: MTLKD(teachers(), features=False, kappa=1.0, every=2), "every is of features"),
+        (
+            lambda: MTLKD(teachers(), features=False, kappa=1.0, every=2, taps=2),
+            r"1\. mtlkd: taps is read with features only(.|\n)*2\. mtlkd: every is read with features only",
+        ),
+        (lambda: MTLKD(teachers(), temperature=2.0), "temperature is read with kappa above 0 only"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

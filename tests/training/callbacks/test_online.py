@@ -35,6 +35,8 @@ def test_online_teachers_learn_sets_of_labels_and_weigh_samples():
     ("make", "message"),
     [
         (lambda: OnlineDistillation(per_layer="max"), "per_layer"),
+        (lambda: OnlineDistillation(weight=0, layers=1), "layers is read with a weight above 0 only"),
+        (lambda: OnlineDistillation(task_weighting=False, cap=3.0), "cap is read with task_weighting only"),
         (lambda: OnlineDistillation(temperature=0.0), "temperature must be more than 0"),
     ],
 )

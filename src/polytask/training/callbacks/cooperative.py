@@ -28,7 +28,7 @@ from ...processes import numbers_of_first
 from ..evaluation import evaluate
 from .distilling import Distilling
 from .early_stopping import EarlyStopping
-from .number_checks import number_problems
+from .number_checks import number_problems, unused_problems
 from .task_similarity import MEASURES, SIMILARITIES, TaskSimilarity
 
 if TYPE_CHECKING:
@@ -122,6 +122,12 @@ class CooperativeDistillation(Distilling):
         problems += number_problems([("rho", rho), ("final", final)], 0, 1)
         problems += number_problems([("warmup_epochs", warmup_epochs)])
         problems += number_problems([("phase_patience", phase_patience), ("probe_every", probe_every)], 1, whole=True)
+        for read, needed, setting in (
+            (schedule == "decay", "schedule 'decay'", {"rho": rho}),
+            (phase_end == "patience", "phase_end 'patience'", {"phase_patience": phase_patience}),
+            (similarity in ("grad_cos", "tag"), "similarity 'grad_cos' or 'tag'", {"probe_every": probe_every}),
+        ):
+            problems += [] if read else unused_problems(CooperativeDistillation, setting, needed)
         raise_all([f"scd: {problem}" for problem in problems])
         self.similarity, self.given_blocks = TaskSimilarity(similarity, matrix, probe_every), blocks
         self.whole_parameters = similarity == "grad_cos"
@@ -162,8 +168,10 @@ class CooperativeDistillation(Distilling):
         raise_all(
             [f"scd: indicator {self.indicator!r} needs `{attribute}` of the teacher of {name!r}" for name in unknown]
         )
-        if self.similarity.measure in MEASURES and not self.features:
-            raise UserError(f"scd: similarity {self.similarity.measure!r} compares features; use another without them")
+        bare = [name for name in self._names if self.teachers[name].features is None]
+        if self.similarity.measure in MEASURES and bare:
+            raise UserError(f"scd: similarity {self.similarity.measure!r} compares features, and the teacher of "
+                            f"{bare[0]!r} has none; use another similarity")  # fmt: skip
 
     def before_step(self, training: Training, batch: Batch) -> None:
         if training.step < self._warmup:

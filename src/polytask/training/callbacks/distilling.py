@@ -15,7 +15,7 @@ from ...errors import UserError, did_you_mean, raise_all
 from ...processes import sum_over_processes, world_size
 from ...task.kinds import WideKind
 from .callback import Callback, ForwardPass
-from .number_checks import number_problems
+from .number_checks import number_problems, unused_problems
 from .taps import Taps, pooled
 from .trained_adaptors import TrainedAdaptors
 
@@ -81,8 +81,12 @@ class Distilling(Callback):
         problems += number_problems([("shared_adaptor", shared_adaptor)], whole=True)
         if not features and kappa == 0:
             problems.append("without features, kappa must be more than 0: nothing would be distilled")
-        if not features and every != 1:
-            problems.append("every is of features, and there are none; leave it out")
+        if not features:
+            of_features = {"components": components, "taps": taps, "shared_adaptor": shared_adaptor, "every": every,
+                           "adaptor_lr": adaptor_lr, "adaptor_wd": adaptor_wd}  # fmt: skip
+            problems += unused_problems(Distilling, of_features, "features")
+        if kappa == 0:
+            problems += unused_problems(Distilling, {"temperature": temperature}, "kappa above 0")
         raise_all([f"{self.name}: {problem}" for problem in problems])
         #: The tasks of the blocks in the order in which they begin, and the weights of the blocks that are on.
         self.queued: tuple[tuple[int, ...], ...] = ()

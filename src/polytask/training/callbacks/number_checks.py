@@ -1,8 +1,9 @@
-"""Settings that must be numbers."""
+"""Settings that must be numbers, and settings that would do nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from inspect import signature
 from math import inf
 from numbers import Integral, Real
 from typing import Any
@@ -45,3 +46,22 @@ def number_problems(
         for name, value in numbers
         if value is not None and not fits(value)
     ]
+
+
+def unused_problems(method: type, settings: Mapping[str, Any], needed: str) -> list[str]:
+    """One sentence per setting that is not its default though nothing would read it.
+
+    Args:
+        method: The class whose ``__init__`` has the defaults.
+        settings: Names and values.
+        needed: What would read them, which is off.
+
+    Example:
+        >>> class Method:
+        ...     def __init__(self, schedule="linear", rho=0.5): ...
+        >>> unused_problems(Method, {"rho": 0.3}, "schedule 'decay'")
+        ["rho is read with schedule 'decay' only; leave it out"]
+    """
+    defaults = signature(method).parameters
+    return [f"{name} is read with {needed} only; leave it out" for name, value in settings.items()
+            if value != defaults[name].default]  # fmt: skip

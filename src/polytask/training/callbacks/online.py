@@ -19,7 +19,7 @@ from ...processes import average_gradients, sum_over_processes, world_size
 from ..objective import Objective
 from ..optimizer import make_optimizer
 from .callback import Callback, ForwardPass
-from .number_checks import number_problems
+from .number_checks import number_problems, unused_problems
 from .taps import Taps
 
 if TYPE_CHECKING:
@@ -84,6 +84,11 @@ class OnlineDistillation(Callback):
         problems += number_problems([("layers", layers)], 1, whole=True)
         if per_layer not in PER_LAYER:
             problems.append(f"per_layer must be one of {', '.join(PER_LAYER)}, found {per_layer!r}")
+        if weight == 0:
+            of_features = {"layers": layers, "per_layer": per_layer, "share_lr": share_lr, "share_wd": share_wd}
+            problems += unused_problems(OnlineDistillation, of_features, "a weight above 0")
+        if not task_weighting:
+            problems += unused_problems(OnlineDistillation, {"temperature": temperature, "cap": cap}, "task_weighting")
         raise_all([f"okd: {problem}" for problem in problems])
         self.given = teachers
         self.weight, self.layers, self.per_layer, self.temperature = weight, layers, per_layer, temperature
