@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import polytask as pt
+from polytask import UserError
 from polytask.grouping.affinity.factored_gramian import (
     JacobianProducts,
     by_sign,
@@ -13,7 +14,8 @@ from polytask.grouping.affinity.factored_gramian import (
     factored_gramian,
     jacobian_products,
 )
-from polytask.grouping.affinity.layers import followed_share, watched
+from polytask.grouping.affinity.layers import calls_of_whole_batch, followed_share, watched
+from polytask.training.callbacks.affinity import affinity_from_state
 
 GENERATOR = torch.Generator().manual_seed(0)
 ERRORS, INPUTS = torch.randn(6, 3, generator=GENERATOR), torch.randn(6, 4, generator=GENERATOR)
@@ -112,6 +114,50 @@ def test_sequences_and_frozen_layers_are_not_followed():
         encoder(torch.ones(2, 5, 4))
         encoder(torch.ones(2, 4))
     assert [call.layer for call in calls] == [encoder[0]]
+
+
+class Routed(nn.Module):
+    """Some samples go through one first layer, the others through another."""
+
+    def __init__(self, out_features: int) -> None:
+        super().__init__()
+        self.first, self.second, self.rest = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(3, out_features)
+
+    def forward(self, inputs):
+        mine, features = inputs[:, 0] > 0, inputs.new_empty(len(inputs), 3)
+        features[mine], features[~mine] = self.first(inputs[mine]), self.second(inputs[~mine])
+        return self.rest(features.relu())
+
+
+def test_only_layers_of_the_whole_batch_are_followed():
+    encoder = Routed(2)
+    found = []
+    for inputs in (torch.tensor([[-1.0], [1.0], [2.0]]), torch.ones(2, 1)):
+        with watched(encoder) as calls:
+            features = encoder(inputs.expand(-1, 4))
+        found.append([call.name for call in calls_of_whole_batch(calls, encoder, features)])
+    assert found == [["rest"], ["first", "rest"]]
+
+
+def routed_affinity(out_features: int, estimator: str) -> pt.Affinity:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(96, 4, generator=generator)
+    inputs[:32, 0] = -1  # whole batches of one layer: other layers are followed in them
+    labels = {"a": inputs.sum(1), "b": inputs[:, 1], "c": inputs[:, 2] - inputs[:, 1]}
+    tasks = [pt.Task(name, kind="regression") for name in labels]
+    torch.manual_seed(0)
+    model = pt.MultiTaskModel(Routed(out_features), tasks)
+    result = pt.fit(model, train=(inputs, labels), validation=(inputs, labels),
+                    callbacks=[pt.AffinityProbe(estimator=estimator)],
+                    settings=pt.TrainingSettings(steps=30, batch_size=4))  # fmt: skip
+    return affinity_from_state(result.callbacks["affinity"], list(labels))
+
+
+def test_an_encoder_that_sends_samples_through_different_layers():
+    assert np.isfinite(routed_affinity(200, "factored").matrix).all()
+    with pytest.raises(UserError, match="one vector of every sample, which hold"):
+        routed_affinity(2, "factored")
+    assert routed_affinity(2, "auto").meta["estimator"] != "factored"
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ...processes import sum_over_processes, world_size
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,13 @@ class DenseCall:
     """A batch in a linear layer: sample b's gradient is (gradient at its output) x (its input).
 
     Attributes:
+        name: Of the layer in the encoder.
         layer: The layer.
         inputs: ``[B, n]``, without graph.
         output: ``[B, d]``.
     """
 
+    name: str
     layer: nn.Module
     inputs: Tensor
     output: Tensor
@@ -45,6 +50,7 @@ class BagCall:
     """A batch in a sum of embeddings, which is a linear layer with sparse inputs.
 
     Attributes:
+        name: Of the layer in the encoder.
         layer: The layer.
         columns: ``[nnz]`` rows of the table that are used.
         samples: ``[nnz]`` which sample uses each.
@@ -52,6 +58,7 @@ class BagCall:
         output: ``[B, d]``.
     """
 
+    name: str
     layer: nn.EmbeddingBag
     columns: Tensor
     samples: Tensor
@@ -89,22 +96,22 @@ def watched(module: nn.Module) -> Iterator[list[Call]]:
     """
     calls: list[Call] = []
 
-    def linear(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def linear(name: str, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         if inputs[0].dim() == 2:
-            calls.append(DenseCall(layer, inputs[0].detach(), output))
+            calls.append(DenseCall(name, layer, inputs[0].detach(), output))
 
-    def bag(layer: nn.EmbeddingBag, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
-        call = _bag_call(layer, *inputs, **named, output=output)
+    def bag(name: str, layer: nn.EmbeddingBag, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
+        call = _bag_call(name, layer, *inputs, **named, output=output)
         if call is not None:
             calls.append(call)
 
     handles = []
-    for part in module.modules():
+    for name, part in module.named_modules():
         trained = isinstance(part, nn.Linear | nn.EmbeddingBag) and part.weight.requires_grad
         if trained and isinstance(part, nn.Linear):
-            handles.append(part.register_forward_hook(linear))
+            handles.append(part.register_forward_hook(partial(linear, name)))
         elif trained and isinstance(part, nn.EmbeddingBag) and part.mode == "sum":
-            handles.append(part.register_forward_hook(bag, with_kwargs=True))
+            handles.append(part.register_forward_hook(partial(bag, name), with_kwargs=True))
     try:
         yield calls
     finally:
@@ -113,6 +120,7 @@ def watched(module: nn.Module) -> Iterator[list[Call]]:
 
 
 def _bag_call(
+    name: str,
     layer: nn.EmbeddingBag,
     input: Tensor,
     offsets: Tensor | None = None,
@@ -125,7 +133,27 @@ def _bag_call(
     ends = torch.cat([offsets[1:], offsets.new_tensor([len(input)])])
     samples = torch.arange(len(offsets), device=input.device).repeat_interleave(ends - offsets)
     values = output.new_ones(len(input)) if per_sample_weights is None else per_sample_weights
-    return BagCall(layer, input, samples, values.detach().float(), output)
+    return BagCall(name, layer, input, samples, values.detach().float(), output)
+
+
+def calls_of_whole_batch(calls: list[Call], module: nn.Module, features: Tensor) -> list[Call]:
+    """The calls of layers through which all rows of the batch go, on every process.
+
+    An encoder may send some rows through one layer and some through another, and a layer does not know which it has.
+
+    Args:
+        calls: Of one batch in ``module``.
+        module: The encoder.
+        features: ``[B, D]``, what it gives for the batch.
+    """
+    whole = {call.name: True for call in calls}
+    for call in calls:
+        whole[call.name] &= len(call.output) == len(features)
+    if world_size() > 1:
+        names = [name for name, _ in module.named_modules()]
+        found = sum_over_processes(features.new_tensor([whole.get(name, False) for name in names]))
+        whole = {name: count == world_size() for name, count in zip(names, found.tolist(), strict=True)}
+    return [call for call in calls if whole[call.name]]
 
 
 def followed_share(calls: list[Call], module: nn.Module) -> float:

@@ -16,7 +16,7 @@ from ....errors import UserError
 from ....models import LinearHeads
 from ....processes import sum_over_processes, world_size
 from ..factored_gramian import JacobianProducts, by_sign, chosen_rows, factored_gramian, jacobian_products
-from ..layers import Call, followed_share, watched
+from ..layers import Call, calls_of_whole_batch, followed_share, watched
 from ..lookahead import affinity_of_gramian
 from ..virtual_step import learning_rates, shared_learning_rate
 from .estimator import Estimator, Moment, Sample
@@ -53,6 +53,7 @@ class Factored(Estimator):
         self.rows, self.refresh = rows, refresh
         self._products: JacobianProducts | None = None
         self._refreshed: int | None = None
+        self._followed: list[str] = []
         self._owners: Tensor | None = None
         self._watch = ExitStack()
         self._calls: list[Call] = []
@@ -74,14 +75,14 @@ class Factored(Estimator):
             return "the shared parameters have several learning rates"
         encoder = moment.model.encoder
         with torch.no_grad(), _evaluating(encoder), watched(encoder) as calls:
-            features = moment.model.features(_first_rows(moment.inputs, 1))
+            features = moment.model.features(moment.inputs)
         if features.dim() != 2:
             return "the encoder gives more than one vector per sample"
-        share = followed_share(calls, encoder)
+        share = followed_share(calls_of_whole_batch(calls, encoder, features), encoder)
         if share < LEAST_SHARE:
             return (
-                f"it follows linear layers and sums of embeddings on one vector per sample, which hold {share:.0%} of "
-                f"the encoder's parameters; at least {LEAST_SHARE:.0%} are needed"
+                "it follows linear layers and sums of embeddings on one vector of every sample, which hold "
+                f"{share:.0%} of the encoder's parameters; at least {LEAST_SHARE:.0%} are needed"
             )
         return None
 
@@ -92,7 +93,7 @@ class Factored(Estimator):
         hook = moment.model.heads.wide.register_forward_hook(lambda layer, inputs, output: self._wide.append(output))
         self._watch.callback(hook.remove)
 
-    def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
+    def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample | None:
         self._watch.close()
         calls, (wide,) = self._calls, self._wide
         self._calls, self._wide = [], []
@@ -100,11 +101,16 @@ class Factored(Estimator):
         (errors,) = torch.autograd.grad(losses.values.sum(), wide, retain_graph=True)
         rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
         with torch.no_grad():
+            calls = calls_of_whole_batch(calls, moment.model.encoder, wide)
             errors = by_sign(errors.float() / world_size())
-            outputs = wide.shape[1]
-            if self._products is None or self._due(moment.step, outputs):
-                self._products = _sampled_products(moment, errors, self.rows or (64 if outputs <= FEW_OUTPUTS else 32))
-                self._refreshed = moment.step
+            outputs, names = wide.shape[1], [call.name for call in calls]
+            if not names:
+                return None
+            if names != self._followed or self._due(moment.step, outputs):
+                number = self.rows or (64 if outputs <= FEW_OUTPUTS else 32)
+                self._products = _sampled_products(moment, errors, names, number)
+                self._refreshed, self._followed = moment.step, names
+            assert self._products is not None
             if self._owners is None:
                 self._owners = _owners(moment.model.heads, errors).repeat(2, 1)
             own = sum_over_processes(errors.T @ errors)
@@ -116,10 +122,14 @@ class Factored(Estimator):
         return self._refreshed is None or step - self._refreshed >= wait
 
     def state_dict(self) -> dict[str, Any]:
-        return {"refreshed": self._refreshed, "products": None if self._products is None else vars(self._products)}
+        return {
+            "refreshed": self._refreshed,
+            "followed": self._followed,
+            "products": None if self._products is None else vars(self._products),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._refreshed = state["refreshed"]
+        self._refreshed, self._followed = state["refreshed"], state["followed"]
         self._products = None if state["products"] is None else JacobianProducts(**state["products"])
 
 
@@ -136,8 +146,9 @@ def _crossed(calls: list[Call], errors: Tensor) -> Tensor:
     )
 
 
-def _sampled_products(moment: Moment, errors: Tensor, number: int) -> JacobianProducts:
-    """Jacobians of some rows of the batch, in evaluation mode: without dropout, and samples do not see each other."""
+def _sampled_products(moment: Moment, errors: Tensor, layers: list[str], number: int) -> JacobianProducts:
+    """Jacobians of some rows of the batch for the outputs of ``layers``, in evaluation mode: without dropout, and
+    samples do not see each other."""
     squares = errors.square()
     rows, probability = chosen_rows((squares / squares.sum(0).clamp_min(TINY)).sum(1).sqrt(), min(number, len(errors)))
     weights = (errors[rows].abs() / probability[:, None]).T
@@ -145,6 +156,7 @@ def _sampled_products(moment: Moment, errors: Tensor, number: int) -> JacobianPr
     with torch.enable_grad(), _evaluating(encoder), watched(encoder) as calls:
         features = moment.model.features(map_inputs(moment.inputs, lambda leaf: leaf[rows]))
         outputs = moment.model.heads.wide(features).float().sum(0)
+        calls = [call for call in calls if call.name in layers]
         jacobians = representation_rows(outputs, [call.output for call in calls])
     found = [
         jacobian_products(jacobian.repeat(2, 1, 1), weights, call.squared_lengths() + call.biased)
@@ -160,10 +172,6 @@ def _owners(heads: LinearHeads, like: Tensor) -> Tensor:
     for task in tasks:
         owner[heads.task_rows(task), task] = 1
     return owner
-
-
-def _first_rows(inputs: Any, number: int) -> Any:
-    return map_inputs(inputs, lambda leaf: leaf[:number])
 
 
 @contextmanager
