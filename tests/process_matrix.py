@@ -64,7 +64,7 @@ CONVERGENCE: dict[str, Callable[[], Callback]] = {
     "sequential": lambda: SequentialConvergence(patience=100, max_stage_steps=2),
     "off": Callback,
 }
-OF_FEATURES: dict[str, Any] = {"warmup_epochs": 0.2, "adaptor_lr": 0.01, "beta": 1.0, "kappa": 0.0}
+OF_FEATURES: dict[str, Any] = {"warmup_epochs": 0.2, "adaptor_lr": 0.01, "beta": 1.0, "kappa": 0.0, "every": 1}
 DISTILLATION: dict[str, dict[str, Callable[[], Callback]]] = {
     "off": {"": Callback},
     "mtlkd": {

@@ -27,8 +27,9 @@ def teachers() -> dict[str, Teacher]:
 
 
 def small_scd(brought: dict[str, Teacher] | None = None, **options: Any) -> CooperativeDistillation:
-    """SCD with a short warm-up, calm adaptors, and the weights of MTLKD: features alone."""
+    """SCD with a short warm-up, calm adaptors, and the weights of MTLKD: features alone, in every step."""
     usual = {"warmup_epochs": 1, "adaptor_lr": 0.01, "beta": 1.0, "kappa": 0.0}
+    usual |= {"every": 1} if options.get("features", True) else {}
     return CooperativeDistillation(brought or teachers(), **{**usual, **options})
 
 

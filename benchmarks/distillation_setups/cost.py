@@ -18,7 +18,7 @@ COSTS: dict[str, dict[str, Any]] = {
     "mtlkd": {},
     "mtlkd of 8 components": {"components": 8},
     "scd": {"warmup_epochs": 0, "blocks": 1},
-    "scd with features in every 8th step": {"warmup_epochs": 0, "blocks": 1, "every": 8},
+    "scd with features in every step": {"warmup_epochs": 0, "blocks": 1, "every": 1},
     "okd": {"warmup_epochs": 0},
 }
 

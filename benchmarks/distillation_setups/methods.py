@@ -76,13 +76,12 @@ METHODS: dict[str, Method] = {
         _scd("scd_converge", converge=True),
         _scd("scd_exclusive", schedule="exclusive"),
         _scd("scd_patience", phase_end="patience"),
-        _scd("scd_every4", every=4),
-        _scd("scd_every8", every=8),
+        _scd("scd_every_step", every=1),
         # Features alone, with the weight that they have in MTLKD; MTLKD with SCD's weights.
-        _scd("scd_features", beta=1.0, kappa=0.0),
-        Method("mtlkd_light", "equal", pt.MTLKD, True, options={"beta": 0.1, "kappa": 10.0}),
+        _scd("scd_features", beta=1.0, kappa=0.0, every=1),
+        Method("mtlkd_light", "equal", pt.MTLKD, True, options={"beta": 0.1, "kappa": 10.0, "every": 8}),
         # Both as much as labels.
-        _scd("scd_outputs", beta=1.0, kappa=1.0),
+        _scd("scd_outputs", beta=1.0, kappa=1.0, every=1),
         Method("mtlkd_outputs", "equal", pt.MTLKD, True, tuned_as="mtlkd", options={"kappa": 1.0}),
     )
 }

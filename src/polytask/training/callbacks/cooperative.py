@@ -71,7 +71,7 @@ class CooperativeDistillation(Distilling):
         beta: As for MTLKD. The default, with that of ``kappa``, was the best on validation of four sets: features
             count a tenth, outputs as much as labels.
         kappa: See there. Teachers that are modules of yours have no outputs: say ``kappa=0`` then.
-        **distilling: ``temperature``, ``components`` and so on, see
+        **distilling: ``temperature``, ``every`` and so on, see
             :class:`~polytask.training.callbacks.distilling.Distilling`.
 
     Raises:
@@ -84,6 +84,7 @@ class CooperativeDistillation(Distilling):
     """
 
     name = "scd"
+    every_by_default = 8
 
     def __init__(
         self,

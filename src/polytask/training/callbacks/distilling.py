@@ -48,11 +48,14 @@ class Distilling(Callback):
         unlabelled: Distil a task also on rows where it has no label. Default: yes, unless the rows come from several
             data sets.
         every: Distil features in one step out of so many, with as many times the weight: their cost is so many times
-            less. Outputs are distilled in every step. 1 is the published method.
+            less. Outputs are distilled in every step. Default: 1, as published, for MTLKD, and 8 for SCD.
 
     Raises:
         UserError: For numbers out of range.
     """
+
+    #: The default of ``every``.
+    every_by_default = 1
 
     def __init__(
         self,
@@ -68,12 +71,13 @@ class Distilling(Callback):
         adaptor_lr: float = 0.1,
         adaptor_wd: float = 5e-4,
         unlabelled: bool | None = None,
-        every: int = 1,
+        every: int | None = None,
     ) -> None:
         self.teachers = dict(teachers)
         self.beta, self.kappa, self.temperature, self.features = beta, kappa, temperature, features
         self.components, self.tap_count, self.shared_adaptor = components, taps, shared_adaptor
-        self.adaptor_lr, self.adaptor_wd, self.unlabelled, self.every = adaptor_lr, adaptor_wd, unlabelled, every
+        self.adaptor_lr, self.adaptor_wd, self.unlabelled = adaptor_lr, adaptor_wd, unlabelled
+        self.every = self.every_by_default if every is None else every
         weights = beta.values() if isinstance(beta, Mapping) else [beta]
         problems = number_problems([*(("beta", one) for one in weights), ("kappa", kappa), ("adaptor_wd", adaptor_wd)])
         problems += number_problems([("temperature", temperature), ("adaptor_lr", adaptor_lr)], more=True)
