@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from ..models.encoders import encoder_named, is_named
+
 #: Parts of the package that decide nothing about a run's numbers.
 LEFT_OUT = ("cli", "reporting", "comparison", "demo.py")
 #: Keys that change no numbers; the data's content counts, not its place.
@@ -49,11 +51,18 @@ def run_fingerprint(learner: str, config: Mapping[str, Any], options: Mapping[st
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def encoder_version(encoder: str | Mapping[str, Any] | None) -> str:
-    """SHA-256 of the module of a user's encoder."""
-    name = encoder.get("class") if isinstance(encoder, Mapping) else encoder
-    if not name:
+def encoder_version(encoder: str | Mapping[str, Any] | None) -> str | dict[str, str]:
+    """What an encoder is made from: packages and a checkpoint, or SHA-256 of the module of a user's encoder.
+
+    Example:
+        >>> encoder_version({"name": "mlp", "hidden": [64]})
+        {}
+    """
+    if encoder is None:
         return ""
+    if is_named(encoder):
+        return encoder_named(encoder).made_from()
+    name = encoder.get("class") if isinstance(encoder, Mapping) else encoder
     found = importlib.util.find_spec(str(name).partition(":")[0])
     if found is None or not found.origin or not Path(found.origin).is_file():
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib.metadata import packages_distributions, version
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +35,10 @@ class Encoder(BaseModel, ABC):
     def needed_packages(self) -> tuple[str, ...]:
         """Packages that these options need."""
         return self.packages
+
+    def made_from(self) -> dict[str, str]:
+        """What decides its numbers beside its options and this library: packages and their versions."""
+        return {package: version(packages_distributions()[package][0]) for package in self.needed_packages()}
 
     def schema_options(self) -> dict[str, Any]:
         """What it needs to be learnt from the training rows: arguments of :meth:`polytask.data.Schema.fit`."""

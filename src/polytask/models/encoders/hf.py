@@ -51,6 +51,9 @@ class HF(Encoder):
         """Its features are inputs."""
         return self.tune == "frozen"
 
+    def made_from(self) -> dict[str, str]:
+        return {**super().made_from(), "checkpoint": open_checkpoint(self.source).digest}
+
     def schema_options(self) -> dict[str, Any]:
         return {"encoded": open_checkpoint(self.source).reads}
 
