@@ -41,7 +41,7 @@ PLACES = {
     "training": "polytask.training.loop:Training._one_step",
     "affinity": "polytask.training.callbacks.affinity:AffinityProbe.before_step",
     "evaluation": "polytask.training.loop:Training._evaluate",
-    "writing a checkpoint": "polytask.training.checkpoints:Checkpoints.save",
+    "writing a checkpoint": "polytask.training.checkpoints:Checkpoints._write",
     "end of a training": "polytask.training.fit:_store",
     "note of a finished training": "polytask.runs.folder:write_json",
     "single-task models (teachers)": "polytask.runs.pipeline:train_single",

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from polytask import UserError
 from polytask.files import (
+    DTYPES,
+    TreeCopy,
     load_tree,
     read_json,
     replaced,
@@ -180,3 +183,32 @@ def test_random_numbers_continue_from_a_saved_state(tmp_path):
     expected = torch.rand(5)
     set_rng_state(load_tree(tmp_path / "state"))
     assert torch.equal(torch.rand(5), expected)
+
+
+def test_a_copy_of_a_tree_is_not_changed_by_what_comes_after(tmp_path):
+    numbers, words = torch.arange(3.0), ["a"]
+    copy = TreeCopy({"numbers": numbers, "words": words, "half": numbers[:2]})
+    numbers += 1
+    words.append("b")
+    copy.save(tmp_path / "tree")
+    loaded = load_tree(tmp_path / "tree")
+    assert loaded["words"] == ["a"]
+    assert loaded["numbers"].tolist() == [0, 1, 2] and loaded["half"].tolist() == [0, 1]
+
+
+def test_a_tree_is_a_file_that_safetensors_reads(tmp_path):
+    """Of every type of numbers, scalars, nothing, and parts of other tensors."""
+    whole = torch.arange(12).view(3, 4)
+    tree = [whole.to(dtype) for dtype in DTYPES] + [torch.tensor(True), torch.zeros(0, 3), whole.T, whole[:, 1]]
+    save_tree(tmp_path / "tree", tree)
+    found = load_file(tmp_path / "tree")
+    assert len(found) == len(tree)
+    for number, tensor in enumerate(tree):
+        read = found[str(number)]
+        assert read.dtype == tensor.dtype and read.tolist() == tensor.tolist()
+        assert load_tree(tmp_path / "tree")[number].tolist() == tensor.tolist()
+
+
+def test_a_tree_of_tensors_that_cannot_be_kept_is_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"tensors of torch.complex128"):
+        save_tree(tmp_path / "file", torch.zeros(2, dtype=torch.complex128))

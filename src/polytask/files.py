@@ -13,10 +13,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from .errors import DamagedFileError, UserError
+
+#: What trees hold, as safetensors calls it.
+DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.complex64: "C64",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+    torch.bool: "BOOL", torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -110,15 +116,57 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def save_tree(path: Path, tree: Any) -> None:
-    """Save nested dictionaries, lists and tuples of tensors, numbers, strings, booleans and None.
+class TreeCopy:
+    """A copy of nested dictionaries, lists and tuples of tensors, numbers, strings, booleans and None, to be saved.
 
-    One safetensors file: the tensors, and the shape of the tree as JSON and a checksum of everything in its header.
-    Written atomically.
+    What becomes of the tree afterwards does not change it, so that it can be saved in another thread.
+
+    Args:
+        tree: What to copy; tensors from any device.
+
+    Raises:
+        TypeError: If something else is in it.
     """
-    tensors: dict[str, Tensor] = {}
-    shape = json.dumps(_encode(tree, tensors))
-    write_bytes(path, save(tensors, metadata={"tree": shape, "sha256": _checksum(shape, tensors)}))
+
+    def __init__(self, tree: Any) -> None:
+        self._tensors: dict[str, Tensor] = {}
+        self._shape = _encode(tree, self._tensors)
+
+    def save(self, path: Path) -> None:
+        """Write it atomically as one safetensors file.
+
+        The tensors, and in its header the shape of the tree as JSON, and a checksum of everything.
+        """
+        shape = json.dumps(self._shape)
+        metadata = {"tree": shape, "sha256": _checksum(shape, self._tensors)}
+        with replaced(path) as temporary:
+            _write_safetensors(temporary, self._tensors, metadata)
+
+
+def save_tree(path: Path, tree: Any) -> None:
+    """Save a tree that is never changed meanwhile, see :class:`TreeCopy`."""
+    TreeCopy(tree).save(path)
+
+
+def _write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors piece by piece, which holds up no other thread.
+
+    The package's ``save`` lets no other thread run while it copies everything twice, and its ``save_file`` writes to a
+    file of another name first, which stays if the process is killed.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    names = sorted(tensors, key=lambda name: -tensors[name].itemsize)  # so that all are aligned
+    end = 0
+    for name in names:
+        tensor, start = tensors[name], end
+        end += tensor.nbytes
+        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    with path.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        for name in names:
+            file.write(_bytes(tensors[name]))
 
 
 def load_tree(path: Path) -> Any:
@@ -148,14 +196,20 @@ def _checksum(shape: str, tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(_bytes(tensor))
     return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
 def _encode(node: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
         name = str(len(tensors))
-        tensors[name] = node.detach().cpu().contiguous().clone()
+        if node.dtype not in DTYPES:
+            raise TypeError(f"a state tree cannot hold tensors of {node.dtype}")
+        tensors[name] = node.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         return {"tensor": name}
     if isinstance(node, dict):
         return {"items": [[key, _encode(value, tensors)] for key, value in node.items()]}

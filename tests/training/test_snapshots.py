@@ -35,3 +35,12 @@ def test_only_the_snapshots_that_are_needed_are_kept(snapshots):
 
 def test_dropping_from_nothing_is_no_error(snapshots):
     snapshots.keep_only({1})
+
+
+def test_snapshots_made_since_are_left_alone(snapshots):
+    for step in (1, 2, 3):
+        snapshots.save(step, nn.Linear(1, 1))
+    snapshots.keep_only({1}, until=2)
+    snapshots.load(1), snapshots.load(3)
+    with pytest.raises((KeyError, ValueError)):
+        snapshots.load(2)

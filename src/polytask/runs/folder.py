@@ -70,6 +70,7 @@ class RunFolder:
             run.log.rewind(0)
             rows = {part: len(part_rows) for part, part_rows in data.rows.items()}
             run.log.write("start", rows=rows, data=config.data_name, warnings=list(data.warnings))
+            run.log.sync()
             write_json(run.state, state | {"log": run.log.position()})
         except BaseException:
             for file in (run.state, run.config, run.schema, run.split, path / "metrics.jsonl"):
@@ -194,6 +195,7 @@ class RunFolder:
             seconds = taken[-1]["seconds"] if taken else before["seconds"] + spent
             state["phases"][name] = {"seconds": seconds, "done": done or before["done"]}
             if done and not before["done"]:
+                self.log.sync()
                 state["log"] = self.log.position()
             write_json(self.state, state)
 

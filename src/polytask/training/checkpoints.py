@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DamagedFileError, UserError
-from ..files import load_tree, rng_state, save_tree, set_rng_state
+from ..files import TreeCopy, load_tree, rng_state, set_rng_state
 from ..processes import gather_from_all, is_first, numbers_of_first, rank, wait_for_all, world_size
+from .background import Background
 from .evaluation import Evaluation
 
 if TYPE_CHECKING:
+    from .events import EventLog
     from .loop import Training
+    from .snapshots import Snapshots
 
 #: Of what is in a checkpoint. Rises with every change of :func:`training_state`, or of what its parts hold.
 FORMAT = 2
@@ -22,6 +29,10 @@ FORMAT = 2
 
 class Checkpoints:
     """The newest checkpoints of one training, ``checkpoint-<step>.safetensors``.
+
+    Training only takes a copy of its state; another thread writes it. While it does no other is due: a disk that is
+    slow makes checkpoints rarer and not training slower. With ``seconds`` 0 there is one after every step, and training
+    waits for the one before.
 
     Args:
         folder: Where they go; None writes none.
@@ -33,6 +44,7 @@ class Checkpoints:
         self.folder, self.seconds, self.keep = folder, seconds, keep
         self._saved_at = time.monotonic()
         self._snapshots: dict[int, set[int]] = {}  # what each kept checkpoint needs
+        self._writing = Background()
 
     @property
     def enabled(self) -> bool:
@@ -40,22 +52,68 @@ class Checkpoints:
         return self.folder is not None
 
     def due(self, evaluating: bool) -> bool:
-        """Whether it is time for the next; several processes save together, at evaluations only."""
-        due = time.monotonic() - self._saved_at > self.seconds
+        """Whether it is time for the next; several processes save together, at evaluations only.
+
+        Raises:
+            OSError: If the last could not be written.
+        """
+        self._writing.check()
+        due = time.monotonic() - self._saved_at > self.seconds and not (self._writing.busy and self.seconds)
         if world_size() == 1:
             return due
         return evaluating and bool(numbers_of_first([due])[0])
 
     def save(self, training: Training) -> None:
-        """Write a checkpoint, then drop what neither it, nor the ones before it, nor anybody needs any more."""
+        """Begin to write a checkpoint of this moment, once the one before is written.
+
+        Raises:
+            OSError: If the one before could not be written.
+        """
         if self.folder is None:
             return
-        state = training_state(training)
-        if is_first():
-            save_tree(self._path(training.step), state)
-        kept = [*self._snapshots.items(), (training.step, training.needed_snapshots())]
-        self._keep(dict(kept[-self.keep :]), training)
         self._saved_at = time.monotonic()
+        state = training_state(training)
+        kept = [*self._snapshots.items(), (training.step, training.needed_snapshots())]
+        self._snapshots = dict(kept[-self.keep :])
+        if is_first():
+            self._writing.wait()  # so that there are never two copies
+            self._writing.start(
+                partial(self._write, training.step, TreeCopy(state), self._snapshots, training.log, training.snapshots)
+            )
+
+    def _write(
+        self, step: int, state: TreeCopy, kept: dict[int, set[int]], log: EventLog, snapshots: Snapshots
+    ) -> None:
+        """Write a checkpoint, and then drop what neither it, nor the ones before it, nor anybody needs any more."""
+        log.sync()
+        state.save(self._path(step))
+        self._keep(kept, snapshots, until=step)  # training may have made others since
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """At the end of the block the last checkpoint is on the disk, also if the block fails.
+
+        Raises:
+            OSError: If it could not be written; a warning if the block fails.
+        """
+        try:
+            yield
+        except BaseException as failure:
+            try:
+                self.wait()
+            except OSError as error:
+                if error.errno != getattr(failure, "errno", None):  # otherwise it is the same full disk
+                    warnings.warn(f"the last checkpoint could not be written: {error}", stacklevel=2)
+            raise
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when the last checkpoint is on the disk.
+
+        Raises:
+            OSError: If it could not be written.
+        """
+        self._writing.wait()
 
     def resume(self, training: Training) -> bool:
         """Continue from the newest whole checkpoint; False if there is none.
@@ -88,19 +146,21 @@ class Checkpoints:
                 "polytask wrote it; resume with that one, or train anew into another folder"
             )
         load_training_state(training, state)
-        self._keep({step: training.needed_snapshots()}, training)
+        self._snapshots = {step: training.needed_snapshots()}
+        self._keep(self._snapshots, training.snapshots)
         return True
 
     def discard(self, training: Training) -> None:
         """Remove all checkpoints and snapshots."""
-        self._keep({}, training)
+        self.wait()
+        self._snapshots = {}
+        self._keep({}, training.snapshots)
 
-    def _keep(self, snapshots: dict[int, set[int]], training: Training) -> None:
-        self._snapshots = snapshots
+    def _keep(self, kept: dict[int, set[int]], snapshots: Snapshots, until: float = math.inf) -> None:
         if self.folder is not None and is_first():
-            for step in checkpoint_steps(self.folder) - set(snapshots):
+            for step in checkpoint_steps(self.folder) - set(kept):
                 self._path(step).unlink()
-        training.snapshots.keep_only(set().union(*snapshots.values()))
+        snapshots.keep_only(set().union(*kept.values()), until)
 
     def _path(self, step: int) -> Path:
         assert self.folder is not None

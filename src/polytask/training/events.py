@@ -53,12 +53,13 @@ class EventLog:
         return events
 
     def position(self) -> int:
-        """Where the next event will go; :meth:`rewind` takes it. What is before it is on the disk."""
-        if self.path is None or not self.path.exists():
-            return 0
-        if is_first():
+        """Where the next event will go; :meth:`rewind` takes it."""
+        return self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+
+    def sync(self) -> None:
+        """Return when the events so far are on the disk: before a file that refers to their position is written."""
+        if self.path is not None and self.path.exists() and is_first():
             sync(self.path)
-        return self.path.stat().st_size
 
     def rewind(self, position: int) -> None:
         """Forget the events after ``position``: they will happen again.

@@ -19,7 +19,7 @@
             evaluation = metrics of all tasks on validation
             callback.after_evaluation(evaluation)              convergence: soft labels replace labels
             returned.update(evaluation)                        is this the checkpoint to return?
-        now and then, and when asked to end: everything that changes goes into one checkpoint file
+        now and then, and when asked to end: a copy of everything that changes goes into one checkpoint file
 
 A resumed training continues bit for bit: the order of rows is a function of seed and step, and everything else that
 changes is in the checkpoint.
@@ -220,7 +220,8 @@ class Training:
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end; the model then holds the parameters to return."""
         awaited = self._interruption.awaited() if self.checkpoints.enabled else nullcontext()
-        with awaited, cpu_threads(self.settings.threads or threads_for(self.model, self.settings.batch_size or 1)):
+        threads = self.settings.threads or threads_for(self.model, self.settings.batch_size or 1)
+        with awaited, cpu_threads(threads), self.checkpoints.written():
             self._run(progress)
 
     def _run(self, progress: Progress | None) -> None:
@@ -247,6 +248,8 @@ class Training:
             if self.checkpoints.due(evaluating) or ending:
                 self.checkpoints.save(self)
             if ending:
+                self.checkpoints.wait()  # what cannot be saved is an error and no interruption
+                wait_for_all()
                 raise KeyboardInterrupt
         if progress:
             progress(total, total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -40,13 +41,14 @@ class Snapshots:
         """The state dictionary saved at a step."""
         return self._memory[step] if self.folder is None else load_tree(self._path(step))
 
-    def keep_only(self, steps: set[int]) -> None:
-        """Drop all others."""
-        for step in [step for step in self._memory if step not in steps]:
+    def keep_only(self, steps: set[int], until: float = math.inf) -> None:
+        """Drop all others up to the step ``until``."""
+        for step in [step for step in self._memory if step not in steps and step <= until]:
             del self._memory[step]
         if self.folder is not None and is_first() and self.folder.exists():
             for path in self.folder.glob("[0-9]*.*"):
-                if int(path.name.split(".")[0]) not in steps:
+                step = int(path.name.split(".")[0])
+                if step not in steps and step <= until:
                     path.unlink(missing_ok=True)
 
     def beside(self, step: int, name: str) -> Path | None:
