@@ -32,7 +32,7 @@ def new_rows(fitted, tmp_path_factory):
     bundle = Bundle.load(fitted.run)
     path = write_table(tmp_path_factory.mktemp("rows") / "new.csv", rows)
     table = read_table(path, text=bundle.schema.word_columns)
-    return deployed_inputs(bundle.schema, table), bundle.predict(table)
+    return deployed_inputs(bundle, table), bundle.predict(table)
 
 
 def assert_agree(outputs, predictions: pa.Table, classes):

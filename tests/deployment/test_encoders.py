@@ -6,8 +6,8 @@ import torch
 
 from polytask import MultiTaskModel
 from polytask.data import Schema, read_table
-from polytask.deployment import DeployedModel, deployed_inputs, description
-from polytask.deployment.export import TOLERANCE, _largest_difference
+from polytask.deployment import DeployedModel, deployed_inputs
+from polytask.deployment.export import TOLERANCE, largest_difference
 from polytask.deployment.formats import FORMATS
 from polytask.models.encoders import encoder_named
 from polytask.runs.bundle import Bundle
@@ -32,7 +32,7 @@ def test_an_exported_network_agrees_with_pytorch(tmp_path, spec, format):
     schema = Schema.fit(table, TASKS, ignore=["key", "size"], **encoder.schema_options())
     torch.manual_seed(0)
     network = MultiTaskModel(encoder.build(schema), schema.tasks)
-    model = DeployedModel(Bundle(schema, (network,), {task.name: 0 for task in TASKS}), [t.name for t in TASKS]).eval()
-    inputs, path = deployed_inputs(schema, table), tmp_path / "model"
-    FORMATS[format].write(model, inputs, description(model, schema), path)
-    assert _largest_difference(FORMATS[format].read(path), model, inputs, table.num_rows) <= TOLERANCE
+    bundle, path = Bundle(schema, (network,), {task.name: 0 for task in TASKS}), tmp_path / "model"
+    model = DeployedModel(bundle, [task.name for task in TASKS]).eval()
+    FORMATS[format].write(model, deployed_inputs(bundle, table), {"polytask.json": "{}"}, path)
+    assert largest_difference(FORMATS[format].read(path), model, bundle, table, tmp_path) <= TOLERANCE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from ..data import Schema, SparseRows
+from ..data import SparseRows
 from ..data.columns import coded
 from ..data.features import encode_categories, feature_numbers
 from ..data.text import encode_texts
 from ..runs.bundle import Bundle
+from ..task import Task
+from .encoded import EncodedInputs, encoded_description, encoded_inputs
 
 
 class DeployedModel(nn.Module):
@@ -27,8 +30,10 @@ class DeployedModel(nn.Module):
     Shapes:
         Takes those of these that the schema has: ``numeric`` ``[n, columns]`` float64 in their own units, NaN where
         missing; ``categorical`` ``[n, columns]`` int64, 1 + position in the column's list of categories, 0 where
-        missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices`` and ``text_values`` ``[m]``: hashed n-grams.
-        Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order.
+        missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices`` and ``text_values`` ``[m]``: hashed n-grams;
+        and what a pretrained encoder reads, see :class:`~polytask.deployment.encoded.EncodedInputs`.
+        Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order (``[n, W, C]`` with a
+        tag per word).
     """
 
     centers: Tensor
@@ -44,6 +49,7 @@ class DeployedModel(nn.Module):
         self.networks = nn.ModuleList(bundle.networks[number] for number in used)
         self._network_of = {task.name: used.index(bundle.serves[task.name]) for task in self.tasks}
         self.text_width = schema.text_width
+        self.encoded = None if bundle.encoded is None else EncodedInputs(bundle.encoded)
         with_indicator = [number for number, column in enumerate(schema.numeric) if column.indicator]
         sizes = [column.size for column in schema.categorical]
         self.register_buffer("centers", torch.tensor([c.center for c in schema.numeric], dtype=torch.float64))
@@ -58,6 +64,11 @@ class DeployedModel(nn.Module):
         text_offsets: Tensor | None = None,
         text_indices: Tensor | None = None,
         text_values: Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        words: Tensor | None = None,
+        pictures: Tensor | None = None,
     ) -> dict[str, Tensor]:
         inputs: dict[str, Any] = {}
         if numeric is not None:
@@ -66,8 +77,12 @@ class DeployedModel(nn.Module):
             inputs["categorical"] = categorical + self.offsets
         if text_offsets is not None and text_indices is not None and text_values is not None:
             inputs["text"] = SparseRows(text_offsets, text_indices, text_values, self.text_width)
+        if self.encoded is not None:
+            given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids,
+                     "words": words, "pictures": pictures}  # fmt: skip
+            inputs |= self.encoded({name: value for name, value in given.items() if value is not None})
         outputs = [network(inputs) for network in self.networks]
-        return {task.name: self._prediction(task, outputs[self._network_of[task.name]]) for task in self.tasks}
+        return {task.name: prediction(task, outputs[self._network_of[task.name]][task.name]) for task in self.tasks}
 
     def _standardised(self, numeric: Tensor) -> Tensor:
         limit = torch.finfo(torch.float32).max
@@ -78,20 +93,26 @@ class DeployedModel(nn.Module):
             parts.append(missing[:, self.indicators].float())
         return torch.cat(parts, 1)
 
-    @staticmethod
-    def _prediction(task: Any, outputs: Mapping[str, Tensor]) -> Tensor:
-        predicted = task.definition.predict(outputs[task.name])
-        if task.kind == "regression":
-            return predicted.double() * task.scale + task.center
-        return torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
+
+def prediction(task: Task, output: Tensor) -> Tensor:
+    """What :class:`DeployedModel` gives for a task, of a network's raw output."""
+    predicted: Tensor = task.definition.predict(output)
+    if task.kind == "regression":
+        return predicted.double() * task.scale + task.center
+    return torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
 
 
-def deployed_inputs(schema: Schema, table: pa.Table, *, where: str = "table") -> dict[str, Tensor]:
+def deployed_inputs(
+    bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str = "table"
+) -> dict[str, Tensor]:
     """What :class:`DeployedModel` takes, for the rows of a table.
+
+    Args: see :meth:`polytask.runs.Bundle.inputs`.
 
     Raises:
         UserError: If columns are missing, or hold words where numbers were.
     """
+    schema = bundle.schema
     schema.encode_inputs(table.slice(0, 0), where=where)  # names all missing columns at once
     inputs: dict[str, Tensor] = {}
     if schema.numeric:
@@ -107,11 +128,14 @@ def deployed_inputs(schema: Schema, table: pa.Table, *, where: str = "table") ->
             "text_indices": texts.indices.long(),
             "text_values": texts.values,
         }
+    if bundle.encoded is not None:
+        inputs |= encoded_inputs(bundle.encoded, table, folder=folder or Path(), where=where)
     return inputs
 
 
-def description(model: DeployedModel, schema: Schema) -> dict[str, Any]:
+def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
     """What somebody needs to know to call the exported file, as JSON-able values."""
+    schema = bundle.schema
     inputs: dict[str, Any] = {}
     if schema.numeric:
         inputs["numeric"] = {"type": "float64, NaN where missing", "columns": [c.name for c in schema.numeric]}
@@ -126,10 +150,15 @@ def description(model: DeployedModel, schema: Schema) -> dict[str, Any]:
             "columns": [column.name for column in schema.text],
             "settings": vars(schema.text_settings),
         }
+    if bundle.encoded is not None:
+        inputs |= encoded_description(bundle.encoded)
     outputs = {
         task.name: {"type": "float64 [n]"}
         if task.kind == "regression"
-        else {"type": "float32 [n, classes], probabilities", "classes": list(task.classes)}
+        else {
+            "type": f"float32 [n, {'words, ' * task.definition.items}classes], probabilities",
+            "classes": list(task.classes),
+        }
         for task in model.tasks
     }
     return {"made_by": "polytask", "version": 1, "inputs": inputs, "outputs": outputs}

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from torch import Tensor
 
 from ..config import make_config
 from ..config_file import read_config
-from ..data import Schema, read_table, with_columns_of_other_sources
+from ..data import read_table, with_columns_of_other_sources
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
+from ..pretrained import PictureReader
 from ..runs.bundle import Bundle
 from ..runs.folder import RunFolder
-from .deployed import DeployedModel, deployed_inputs, description
-from .formats import FORMATS
+from .deployed import DeployedModel, deployed_inputs, description, prediction
+from .encoded import carried_files
+from .formats import FORMATS, Predict
+
+#: Name under which the description of inputs and outputs is found in the file.
+DESCRIPTION = "polytask.json"
 
 #: Rows on which the exported file must agree with the run, and by how much (relative to 1 + |value|).
 CHECKED_ROWS = 256
+#: Where a pretrained encoder reads them, which may take a while.
+CHECKED_ENCODED = 64
 TOLERANCE = 1e-4
 
 
@@ -72,82 +80,92 @@ def export_run(
     chosen = FORMATS[format]
     chosen.check_packages()
     bundle = Bundle.load(run, trust=trust)
-    schema = bundle.schema
-    if schema.encoded:
-        read = ", ".join(column.name for column in schema.encoded)
-        raise UserError(f"export: {read} is read by a pretrained encoder, and neither its tokeniser nor pictures fit "
-                        "in the file; use `polytask predict`")  # fmt: skip
-    known = [task.name for task in schema.tasks]
+    known = [task.name for task in bundle.schema.tasks]
     names = known if tasks is None else list(tasks)
     raise_all([f"--tasks: {name!r} is not a task; {did_you_mean(name, known)}" for name in names if name not in known])
-    table, source = _rows_to_check(run, bundle, data)
-    model = DeployedModel(bundle, names).eval()
-    inputs = deployed_inputs(schema, table, where=source)
-    with replaced(out) as temporary:
-        chosen.write(model, inputs, description(model, schema), temporary)
-        difference = _largest_difference(chosen.read(temporary), model, inputs, table.num_rows)
+    with tempfile.TemporaryDirectory() as scratch:
+        table, folder, source = _rows_to_check(run, bundle, data, Path(scratch))
+        model = DeployedModel(bundle, names).eval()
+        inputs = deployed_inputs(bundle, table, folder=folder, where=source)
+        texts = {DESCRIPTION: json.dumps(description(model, bundle)), **carried_files(bundle.encoded)}
+        with replaced(out) as temporary:
+            with _refused(format):
+                chosen.write(model, inputs, texts, temporary)
+                predict = chosen.read(temporary)
+            difference = largest_difference(predict, model, bundle, table, folder)
     return Exported(tuple(task.name for task in model.tasks), table.num_rows, source, difference)
 
 
-def _largest_difference(run_file: Any, model: DeployedModel, inputs: dict[str, Tensor], rows: int) -> float:
-    """Compare on all rows and on the first alone: the size of the batch must not matter."""
+@contextlib.contextmanager
+def _refused(format: str) -> Iterator[None]:
+    """What the writers say of networks that they cannot write, as one message."""
+    try:
+        yield
+    except Exception as error:  # theirs have no common class
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"export: these networks cannot be written as {format}: {said}; nothing was written. Try the "
+                        "other --format, or use `polytask predict` or `polytask serve`") from error  # fmt: skip
+
+
+def largest_difference(predict: Predict, model: DeployedModel, bundle: Bundle, table: pa.Table, folder: Path) -> float:
+    """Of the written file from the run's own networks, on all rows and on the first alone: how many there are must
+    not matter.
+
+    Raises:
+        UserError: If it is more than the tolerance.
+    """
     largest = 0.0
-    for part in (inputs, _first_row(inputs)):
-        with torch.no_grad():
-            expected = model(**part)
-        found = run_file(part)
-        for name, value in expected.items():
-            other = np.asarray(found[name])
-            if other.shape != tuple(value.shape):
-                raise UserError(f"export: output {name!r} has shape {other.shape}, expected {tuple(value.shape)}")
-            difference = np.abs(other - value.numpy()) / (1 + np.abs(value.numpy()))
-            largest = max(largest, float(difference.max(initial=0.0)))
+    for part in (table, table.slice(0, 1)):
+        outputs = bundle.outputs(bundle.inputs(part, folder=folder), part.num_rows)
+        found = predict(deployed_inputs(bundle, part, folder=folder))
+        for task in model.tasks:
+            expected, other = prediction(task, outputs[task.name]).numpy(), np.asarray(found[task.name])
+            if other.shape != expected.shape:
+                raise UserError(f"export: output {task.name!r} has shape {other.shape}, expected {expected.shape}")
+            largest = max(largest, float((np.abs(other - expected) / (1 + np.abs(expected))).max(initial=0.0)))
     if not largest <= TOLERANCE:
         raise UserError(
-            f"export: the written file differs from PyTorch by {largest:.1e} on {rows} rows, more than {TOLERANCE:g}; "
-            "nothing was written. Try the other --format, and please report this"
+            f"export: the written file differs from PyTorch by {largest:.1e} on {table.num_rows} rows, more than "
+            f"{TOLERANCE:g}; nothing was written. Try the other --format, and please report this"
         )
     return largest
 
 
-def _first_row(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    part = {name: value[:1] for name, value in inputs.items() if not name.startswith("text_")}
-    if "text_offsets" in inputs:
-        end = int(inputs["text_offsets"][1])
-        part |= {name: inputs[name][:end] for name in ("text_indices", "text_values")}
-        part["text_offsets"] = inputs["text_offsets"][:2]
-    return part
-
-
-def _rows_to_check(run: Path, bundle: Bundle, data: Path | None) -> tuple[pa.Table, str]:
-    """Real rows if there are any, and what they are called."""
-    schema = bundle.schema
+def _rows_to_check(run: Path, bundle: Bundle, data: Path | None, scratch: Path) -> tuple[pa.Table, Path, str]:
+    """Real rows if there are any, the folder to which their paths are relative, and what they are called."""
+    schema, most = bundle.schema, CHECKED_ROWS if bundle.encoded is None else CHECKED_ENCODED
     if data is not None:
         paths = [data]
     else:
         config_file = RunFolder.open(run).config
         sources = make_config(read_config(config_file), str(config_file)).sources
         paths = [Path(source.table) for source in sources if Path(source.table).is_file()]
-    if not paths:
-        return _random_rows(schema), "random rows"
-    table = read_table(paths[0], text=schema.word_columns).slice(0, CHECKED_ROWS)
-    if table.num_rows < 2:
-        return _random_rows(schema), "random rows"
+    table = read_table(paths[0], text=schema.word_columns).slice(0, most) if paths else None
+    if table is None or table.num_rows < 2:
+        return _random_rows(bundle, most, scratch), scratch, "random rows"
     full = with_columns_of_other_sources(table, schema.feature_names, schema.word_columns, bundle.sources)
-    return full, paths[0].name
+    return full, paths[0].parent, paths[0].name
 
 
-def _random_rows(schema: Schema) -> pa.Table:
-    draw = np.random.default_rng(0)
+def _random_rows(bundle: Bundle, rows: int, scratch: Path) -> pa.Table:
+    schema, draw = bundle.schema, np.random.default_rng(0)
     columns: dict[str, Any] = {}
     for number in schema.numeric:
-        values = number.center + number.scale * draw.normal(size=CHECKED_ROWS)
-        values[draw.random(CHECKED_ROWS) < 0.1] = np.nan
+        values = number.center + number.scale * draw.normal(size=rows)
+        values[draw.random(rows) < 0.1] = np.nan
         columns[number.name] = values
     for category in schema.categorical:
-        columns[category.name] = draw.choice([*category.categories[:50], "not seen"], CHECKED_ROWS).astype(object)
-    for text in schema.text:
-        columns[text.name] = [
-            " ".join(draw.choice(["some", "words", "for", "a", "check"], 5)) for _ in range(CHECKED_ROWS)
-        ]
+        columns[category.name] = draw.choice([*category.categories[:50], "not seen"], rows).astype(object)
+    names = [column.name for column in schema.text] + [column.name for column in schema.encoded]
+    words = ["some", "words", "for", "a", "check"]
+    columns |= {name: [" ".join(draw.choice(words, draw.integers(1, 9))) for _ in range(rows)] for name in names}
+    if bundle.encoded is not None and isinstance(reader := bundle.encoded.reader, PictureReader):
+        columns[reader.column] = [_random_picture(scratch / f"{row}.png", reader.size, draw) for row in range(rows)]
     return pa.table(columns)
+
+
+def _random_picture(path: Path, size: int, draw: np.random.Generator) -> str:
+    from PIL import Image
+
+    Image.fromarray(draw.integers(0, 256, (size, size, 3), np.uint8)).save(path)
+    return path.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +18,6 @@ from torch.fx.experimental import _config as exporting
 from ..extras import require
 from .deployed import DeployedModel
 
-#: Name under which the description of inputs and outputs is found in the file.
-DESCRIPTION = "polytask.json"
 #: ``{input: tensor}`` to ``{task: array}``.
 Predict = Callable[[Mapping[str, Tensor]], Mapping[str, Any]]
 
@@ -31,28 +28,31 @@ class Format:
 
     Attributes:
         check_packages: Raises a ``UserError`` if something is not installed.
-        write: Writes a model; takes it, example inputs, the description and the path.
+        write: Writes a model; takes it, example inputs, texts to hold besides by name, and the path.
         read: Gives a function that predicts from the written file.
     """
 
     check_packages: Callable[[], None]
-    write: Callable[[DeployedModel, dict[str, Tensor], dict[str, Any], Path], None]
+    write: Callable[[DeployedModel, dict[str, Tensor], Mapping[str, str], Path], None]
     read: Callable[[Path], Predict]
 
 
 def _program(model: DeployedModel, inputs: dict[str, Tensor]) -> ExportedProgram:
     """The model for any number of rows, one included."""
     rows, entries = Dim("rows", min=1), Dim("entries", min=0)
+    most = model.encoded.most_tokens if model.encoded is not None else None
+    length, words = Dim("length", min=1, max=most), Dim("words", min=1)
     sizes = {"text_offsets": rows + 1, "text_indices": entries, "text_values": entries}
-    shapes = {name: {0: sizes.get(name, rows)} for name in inputs}
+    widths = {"input_ids": length, "attention_mask": length, "token_type_ids": length, "words": words}
+    shapes = {name: {0: sizes.get(name, rows)} | ({1: widths[name]} if name in widths else {}) for name in inputs}
     # Without it a program is for two rows and more.
     with exporting.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return torch.export.export(model, (), kwargs=inputs, dynamic_shapes=shapes)
 
 
-def _write_torch(model: DeployedModel, inputs: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:
+def _write_torch(model: DeployedModel, inputs: dict[str, Tensor], texts: Mapping[str, str], path: Path) -> None:
     with _quiet(), path.open("wb") as stream:
-        torch.export.save(_program(model, inputs), stream, extra_files={DESCRIPTION: json.dumps(about)})
+        torch.export.save(_program(model, inputs), stream, extra_files=dict(texts))
 
 
 def _read_torch(path: Path) -> Predict:
@@ -66,12 +66,12 @@ def _read_torch(path: Path) -> Predict:
     return predict
 
 
-def _write_onnx(model: DeployedModel, inputs: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:
+def _write_onnx(model: DeployedModel, inputs: dict[str, Tensor], texts: Mapping[str, str], path: Path) -> None:
     names = [task.name for task in model.tasks]
     with _quiet():
         exported = torch.onnx.export(_program(model, inputs), dynamo=True, output_names=names, verbose=False)
         assert exported is not None
-        exported.model.metadata_props[DESCRIPTION] = json.dumps(about)
+        exported.model.metadata_props.update(texts)
         exported.save(str(path), external_data=False)
 
 
@@ -92,15 +92,17 @@ def _read_onnx(path: Path) -> Predict:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The exporters speak to their developers."""
-    logger = logging.getLogger("onnxscript")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "torch.onnx._internal.exporter")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 FORMATS = {

@@ -5,11 +5,12 @@ from .checkpoint import KEPT, Checkpoint, open_checkpoint
 from .encoder import VECTORS, PretrainedEncoder
 from .frozen import Moments, frozen_features
 from .pictures import MEMORY_SHARE, PictureReader, memory_bytes
-from .tokens import TextReader, choose_length, encode, per_word, texts_of
+from .tokens import NOTHING, TextReader, choose_length, cutting, encode, per_word, texts_of
 
 __all__ = [
     "KEPT",
     "MEMORY_SHARE",
+    "NOTHING",
     "VECTORS",
     "Body",
     "Checkpoint",
@@ -20,6 +21,7 @@ __all__ = [
     "TextBody",
     "TextReader",
     "choose_length",
+    "cutting",
     "encode",
     "frozen_features",
     "make_body",

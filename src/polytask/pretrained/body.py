@@ -34,11 +34,17 @@ class Body(nn.Module):
 
     def forward(self, inputs: Any) -> Tensor:
         """``[B, D]``, or ``[B, 1 + L, D]`` with ``items``."""
+        if torch.compiler.is_exporting():  # a program must not depend on these rows
+            return self.features(inputs)
         rows = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
         if torch.is_grad_enabled() or len(rows) <= ROWS_AT_ONCE:
-            return self.features(inputs)
-        parts = range(0, len(rows), ROWS_AT_ONCE)
-        return torch.cat([self.features(_rows(inputs, slice(start, start + ROWS_AT_ONCE))) for start in parts])
+            return self.features(self.shortened(inputs))
+        parts = (_rows(inputs, slice(start, start + ROWS_AT_ONCE)) for start in range(0, len(rows), ROWS_AT_ONCE))
+        return torch.cat([self.features(self.shortened(part)) for part in parts])
+
+    def shortened(self, inputs: Any) -> Any:
+        """The inputs without what is padding in all of these rows."""
+        return inputs
 
     @abstractmethod
     def features(self, inputs: Any) -> Tensor:
@@ -70,14 +76,17 @@ class TextBody(Body):
         self.padding = padding
         self.segments = getattr(network.config, "type_vocab_size", 0) > 1
 
+    def shortened(self, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        lengths = (inputs["tokens"] != NOTHING).sum(1)
+        longest = max(1, int(lengths.max())) if len(lengths) else 1
+        return {name: value if name == "words" else value[:, :longest] for name, value in inputs.items()}
+
     def features(self, inputs: Mapping[str, Tensor]) -> Tensor:
         present = inputs["tokens"] != NOTHING
-        longest = max(1, int(present.sum(1).max())) if len(present) else 1
-        present = present[:, :longest]
-        tokens = torch.where(present, inputs["tokens"][:, :longest].long(), self.padding)
+        tokens = torch.where(present, inputs["tokens"].long(), self.padding)
         options = {}
         if self.segments and "second" in inputs:
-            options["token_type_ids"] = inputs["second"][:, :longest].long()
+            options["token_type_ids"] = inputs["second"].long()
         hidden = self.network(input_ids=tokens, attention_mask=present.long(), **options).last_hidden_state
         weights = present[..., None].to(hidden.dtype)
         pooled = hidden[:, 0] if self.pooling == "cls" else (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)

@@ -38,12 +38,16 @@ class TextReader:
     def __call__(self, table: pa.Table, tokenizer: Any) -> dict[str, Tensor]:
         """The tokens of all rows.
 
+        Args:
+            table: Has the columns.
+            tokenizer: Of transformers.
+
         Returns:
             ``tokens``: ``[n, L]`` int32, -1 behind the end, L that of the longest row; ``second``: ``[n, L]`` bool,
             tokens of the second kind (the second sentence), if there are two columns; ``words``: ``[n, W]`` int16, the
             place of the first token of every word, -1 where there is none or it is cut off.
         """
-        texts = [texts_of(table, name) for name in self.columns]
+        texts, tokenizer = [texts_of(table, name) for name in self.columns], cutting(tokenizer, self.max_length)
         blocks = [
             self._block([column[start : start + BLOCK] for column in texts], tokenizer)
             for start in range(0, max(1, table.num_rows), BLOCK)
@@ -51,7 +55,7 @@ class TextReader:
         return {name: _stacked([block[name] for block in blocks]) for name in blocks[0]}
 
     def _block(self, texts: list[list[str]], tokenizer: Any) -> dict[str, Tensor]:
-        encodings = encode(texts, tokenizer, self.max_length, words=self.words)
+        encodings = encode(texts, tokenizer, words=self.words)
         found = {"tokens": [encoding.ids for encoding in encodings]}
         if len(self.columns) == 2:
             found["second"] = [encoding.type_ids for encoding in encodings]
@@ -73,24 +77,23 @@ def texts_of(table: pa.Table, name: str) -> list[str]:
     return [text or "" for text in table[name].cast(pa.string()).to_pylist()]
 
 
-def encode(texts: Sequence[Sequence[str]], tokenizer: Any, max_length: int | None, *, words: bool = False) -> list[Any]:
-    """Encodings of one or two columns of texts, row by row, cut to ``max_length``."""
-    first, *second = [[text.split() for text in column] if words else list(column) for column in texts]
-    options = {"truncation": max_length is not None, "max_length": max_length, "is_split_into_words": words}
-    if not first:
-        return []
-    if not second:
-        return list(tokenizer(first, **options, verbose=False).encodings)
-    pairs = [place for place, text in enumerate(second[0]) if text]
-    alone = [place for place, text in enumerate(second[0]) if not text]
-    found: dict[int, Any] = {}
-    if pairs:
-        paired = [[column[place] for place in pairs] for column in (first, second[0])]
-        found |= dict(zip(pairs, tokenizer(*paired, **options, verbose=False).encodings, strict=True))
-    if alone:
-        single = [first[place] for place in alone]
-        found |= dict(zip(alone, tokenizer(single, **options, verbose=False).encodings, strict=True))
-    return [found[place] for place in range(len(first))]
+def cutting(tokenizer: Any, max_length: int | None) -> Any:
+    """The tokenizer of the package ``tokenizers`` in one of transformers, set to cut at ``max_length`` tokens, if at
+    all, and not to pad. Its ``to_str()`` is all that makes the same tokens elsewhere."""
+    inner = tokenizer.backend_tokenizer
+    inner.no_padding()
+    if max_length is None:
+        inner.no_truncation()
+    else:
+        inner.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    return inner
+
+
+def encode(texts: Sequence[Sequence[str]], tokenizer: Any, *, words: bool = False) -> list[Any]:
+    """Encodings of one or two columns of texts, row by row, by a tokenizer from :func:`cutting`."""
+    rows = zip(*([text.split() if words else text for text in column] for column in texts), strict=True)
+    given = [row if len(row) == 2 and row[1] else row[0] for row in rows]
+    return list(tokenizer.encode_batch(given, is_pretokenized=words))
 
 
 def choose_length(lengths: np.ndarray, longest: int, *, all_of: bool) -> int:

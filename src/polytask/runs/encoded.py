@@ -27,6 +27,7 @@ from ..pretrained import (
     PictureReader,
     TextReader,
     choose_length,
+    cutting,
     encode,
     frozen_features,
     make_body,
@@ -105,7 +106,7 @@ class EncodedColumns:
         words = per_word(schema.tasks)
         tokenizer = checkpoint.tokenizer(words=words)
         rows = table.select(list(names)).take(np.flatnonzero(train)[:SAMPLE])
-        encodings = encode([texts_of(rows, name) for name in names], tokenizer, None, words=words)
+        encodings = encode([texts_of(rows, name) for name in names], cutting(tokenizer, None), words=words)
         lengths = np.array([len(encoding.ids) for encoding in encodings])
         longest = checkpoint.longest(tokenizer)
         if encoder.max_length is not None and encoder.max_length > longest:
@@ -153,14 +154,14 @@ class EncodedColumns:
             ``[n, D]``, or ``[n, 1 + W, D]`` with a task per word.
         """
         if isinstance(self.reader, TextReader):
-            tokens = self.reader(table, self._tokenizer)
+            tokens = self.reader(table, self.tokenizer)
             if not self.frozen:
                 return tokens
             self._check_memory(tokens, where)
-            vectors = frozen_features(self._body, tokens, self.device)
+            vectors = frozen_features(self.body, tokens, self.device)
         elif self.frozen:
             blocks = self.reader.blocks(table, folder, BLOCK, where=where)
-            vectors = torch.cat([frozen_features(self._body, block, self.device) for block in blocks])
+            vectors = torch.cat([frozen_features(self.body, block, self.device) for block in blocks])
         else:
             return {"pictures": self.reader(table, folder, where=where)}
         return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
@@ -175,12 +176,14 @@ class EncodedColumns:
                             "use tune: full, fewer rows or shorter texts")  # fmt: skip
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def tokenizer(self) -> Any:
+        """What the reader of texts takes."""
         assert isinstance(self.reader, TextReader)
         return self.checkpoint.tokenizer(words=self.reader.words)
 
     @cached_property
-    def _body(self) -> Body:
+    def body(self) -> Body:
+        """The frozen network."""
         words = isinstance(self.reader, TextReader) and self.reader.words
         return make_body(self.checkpoint, self.encoder.pooling, items=words)
 
