@@ -109,6 +109,18 @@ def test_a_file_that_predicts_something_else_is_not_kept(fitted, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+def test_networks_that_cannot_be_written_are_one_message(fitted, tmp_path, monkeypatch):
+    from polytask.deployment import formats
+
+    def fail(*given):
+        raise RuntimeError("\x1b[96mno such operator\nmore")
+
+    monkeypatch.setitem(formats.FORMATS, "torch", formats.Format(lambda: None, fail, fail))
+    result = polytask("export", fitted.run, "--format", "torch", "--out", tmp_path / "model.pt2")
+    assert_refused(result, "cannot be written as torch: no such operator; nothing was written")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [

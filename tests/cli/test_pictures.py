@@ -51,6 +51,22 @@ def test_a_column_of_paths_is_found_learnt_and_predicted(folder, tmp_path, encod
     assert Bundle.load(run).encoded.reader.size == (16 if "vit" in encoder else 32)
 
 
+@pytest.mark.parametrize(("encoder", "format"), [("vit", "torch"), ("convnext", "onnx")])
+def test_an_exported_file_takes_pictures(folder, tmp_path, encoder, format):
+    run, out = tmp_path / "run", tmp_path / "model"
+    spec = f"{{name: hf, source: {folder / encoder}, tune: {'full' if format == 'onnx' else 'frozen'}}}"
+    fitted = polytask("fit", folder / "table.csv", "--targets", "colour,bright", "--out", run, *SMALL, "--steps", "5",
+                      "--set", f"encoder={spec}")  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    if format == "torch":
+        result = polytask("export", run, "--format", format, "--out", out)
+        assert "on 64 rows of table.csv" in result.output, result.output
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("table.csv", "gone.csv"))
+    result = polytask("export", run, "--format", format, "--out", out)
+    assert result.exit_code == 0 and "on 64 rows of random rows" in result.output, result.output
+
+
 def test_missing_pictures_and_a_service_of_pictures_are_refused(folder, tmp_path):
     rows = (folder / "table.csv").read_text().replace("files/3.png", "files/gone.png")
     (folder / "gaps.csv").write_text(rows)

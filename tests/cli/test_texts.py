@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv
 import pytest
+import torch
 import yaml
 
+from documents import ROOT
+from polytask.deployment import deployed_inputs
 from polytask.runs.bundle import Bundle
 from small_encoder import text_encoder
 from small_table import assert_refused, polytask
 
+EXAMPLE = ROOT / "examples" / "exported_texts.py"
 CITIES = ("boston", "denver", "dallas")
 SMALL = ("--steps", "40", "--batch-size", "32", "--networks", 1, "--no-baselines", "--converge", "off",
          "--learning-rate", 0.01, "--set", "threads=1")  # fmt: skip
@@ -111,7 +117,13 @@ def test_a_pair_of_columns_is_read_together(folder, tmp_path):
                       "--set", "column_kind={one: text, two: text}")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "reads one, two" in result.output
-    assert Bundle.load(tmp_path / "run").encoded.reader.columns == ("one", "two")
+    bundle, path = Bundle.load(tmp_path / "run"), tmp_path / "model.onnx"
+    assert bundle.encoded.reader.columns == ("one", "two")
+    assert polytask("export", tmp_path / "run", "--out", path).exit_code == 0
+    one, two = ["the cat", "", "cat é"], ["a mat", "dog", ""]
+    found = runpy.run_path(str(EXAMPLE))["Texts"](path)(one, two)["same"]
+    expected = bundle.predict(pa.table({"one": one, "two": two}))
+    assert found[:, 1] == pytest.approx(expected["same_p_1"].to_numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -164,5 +176,35 @@ def test_a_service_reads_texts(frozen):
     assert len(first["slots"].split()) == 8 and second["slots"] == ""
 
 
-def test_export_is_refused_with_what_to_do(frozen, tmp_path):
-    assert_refused(polytask("export", frozen, "--format", "torch", "--out", tmp_path / "m.pt2"), "polytask predict")
+SENTENCES = ["show me good flights from boston on monday", "", "bad é flights " * 30]
+
+
+def test_an_exported_file_predicts_from_texts_without_this_library(tuned, tmp_path):
+    path = tmp_path / "model.onnx"
+    result = polytask("export", tuned, "--out", path)
+    assert result.exit_code == 0, result.output
+    assert "agrees with PyTorch on 64 rows of table.csv" in result.output
+    model = runpy.run_path(str(EXAMPLE))["Texts"](path)
+    table = pa.table({"sentence": SENTENCES, "x": [1.0, None, -2.0]})
+    expected = Bundle.load(tuned).predict(table)
+    for rows in (3, 1):
+        found = model(SENTENCES[:rows], numeric=table["x"].to_numpy()[:rows, None])
+        for name in ("good_p_no", "good_p_yes"):
+            column = model.about["outputs"]["good"]["classes"].index(name[7:])
+            assert found["good"][:, column] == pytest.approx(expected[name].to_numpy()[:rows], abs=1e-5)
+        assert found["double"] == pytest.approx(expected["double"].to_numpy()[:rows], abs=1e-4)
+        classes = np.array(model.about["outputs"]["slots"]["classes"])
+        tags = classes[found["slots"].argmax(-1)]
+        read = [" ".join(row[: len(text.split())]) for row, text in zip(tags, SENTENCES, strict=False)]
+        assert read == expected["slots"].to_pylist()[:rows]
+
+
+def test_chosen_tasks_of_a_frozen_encoder_as_a_torch_program(frozen, tmp_path):
+    path, texts = tmp_path / "model.pt2", {"polytask.json": "", "tokenizer.json": ""}
+    assert polytask("export", frozen, "--format", "torch", "--tasks", "good", "--out", path).exit_code == 0
+    program = torch.export.load(path, extra_files=texts).module()
+    bundle, table = Bundle.load(frozen), pa.table({"sentence": SENTENCES, "x": [1.0, None, -2.0]})
+    found = program(**deployed_inputs(bundle, table))
+    assert set(found) == {"good"} and "vocab" in texts["tokenizer.json"]
+    yes = json.loads(texts["polytask.json"])["outputs"]["good"]["classes"].index("yes")
+    assert found["good"][:, yes].tolist() == pytest.approx(bundle.predict(table)["good_p_yes"].to_pylist(), abs=1e-5)

@@ -9,12 +9,15 @@ from typing import Any
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..pretrained import NOTHING, VECTORS, PictureReader, TextReader, cutting
 from ..runs.encoded import EncodedColumns
 
 #: Name under which the tokenizer is found in the file.
 TOKENIZER = "tokenizer.json"
+#: Some networks cannot be written for a length of 1, which only tokenizers without special tokens make.
+LEAST_TOKENS = 2
 #: What networks here call it, and what networks of texts do.
 BESIDE = (("second", "token_type_ids"), ("words", "words"))
 
@@ -67,7 +70,9 @@ def encoded_inputs(
     present = found["tokens"] != NOTHING
     inputs = {"input_ids": torch.where(present, found["tokens"], 0), "attention_mask": present}
     inputs |= {name: found[own] for own, name in BESIDE if own in found}
-    return {name: value.long() for name, value in inputs.items()}
+    short = max(0, LEAST_TOKENS - present.shape[1])
+    padded = {name: F.pad(value, (0, short)) if name != "words" else value for name, value in inputs.items()}
+    return {name: value.long() for name, value in padded.items()}
 
 
 def encoded_description(encoded: EncodedColumns) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def encoded_description(encoded: EncodedColumns) -> dict[str, Any]:
         return {"pictures": {"type": type, "columns": [reader.column], "height": reader.size, "width": reader.size}}
     names = ["input_ids", "attention_mask", *["token_type_ids"] * (len(reader.columns) == 2)]
     about: dict[str, Any] = {
-        "type": f"{', '.join(names)}: int64 [n, length], of the tokenizer; attention_mask is 0 behind the end",
+        "type": f"{', '.join(names)}: int64 [n, length >= {LEAST_TOKENS}]; attention_mask is 0 behind the end",
         "columns": list(reader.columns),
         "tokenizer": f"{TOKENIZER} in this file, for the package tokenizers; it cuts at max_length",
         "max_length": reader.max_length,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -88,11 +89,9 @@ def export_run(
         model = DeployedModel(bundle, names).eval()
         inputs = deployed_inputs(bundle, table, folder=folder, where=source)
         texts = {DESCRIPTION: json.dumps(description(model, bundle)), **carried_files(bundle.encoded)}
-        with replaced(out) as temporary:
-            with _refused(format):
-                chosen.write(model, inputs, texts, temporary)
-                predict = chosen.read(temporary)
-            difference = largest_difference(predict, model, bundle, table, folder)
+        with replaced(out) as temporary, _refused(format):
+            chosen.write(model, inputs, texts, temporary)
+            difference = largest_difference(chosen.read(temporary), model, bundle, table, folder)
     return Exported(tuple(task.name for task in model.tasks), table.num_rows, source, difference)
 
 
@@ -101,8 +100,10 @@ def _refused(format: str) -> Iterator[None]:
     """What the writers say of networks that they cannot write, as one message."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:  # theirs have no common class
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = re.sub("\x1b.*?m", "", (str(error).strip().splitlines() or [type(error).__name__])[0])
         raise UserError(f"export: these networks cannot be written as {format}: {said}; nothing was written. Try the "
                         "other --format, or use `polytask predict` or `polytask serve`") from error  # fmt: skip
 

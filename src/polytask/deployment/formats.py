@@ -17,6 +17,7 @@ from torch.fx.experimental import _config as exporting
 
 from ..extras import require
 from .deployed import DeployedModel
+from .encoded import LEAST_TOKENS
 
 #: ``{input: tensor}`` to ``{task: array}``.
 Predict = Callable[[Mapping[str, Tensor]], Mapping[str, Any]]
@@ -41,7 +42,7 @@ def _program(model: DeployedModel, inputs: dict[str, Tensor]) -> ExportedProgram
     """The model for any number of rows, one included."""
     rows, entries = Dim("rows", min=1), Dim("entries", min=0)
     most = model.encoded.most_tokens if model.encoded is not None else None
-    length, words = Dim("length", min=1, max=most), Dim("words", min=1)
+    length, words = Dim("length", min=LEAST_TOKENS, max=most), Dim("words", min=1)
     sizes = {"text_offsets": rows + 1, "text_indices": entries, "text_values": entries}
     widths = {"input_ids": length, "attention_mask": length, "token_type_ids": length, "words": words}
     shapes = {name: {0: sizes.get(name, rows)} | ({1: widths[name]} if name in widths else {}) for name in inputs}
