@@ -16,6 +16,7 @@ import yaml
 
 from documents import ROOT
 from polytask.deployment import deployed_inputs
+from polytask.models import SHARING
 from polytask.runs.bundle import Bundle
 from small_encoder import text_encoder
 from small_table import assert_refused, polytask
@@ -126,6 +127,17 @@ def test_a_pair_of_columns_is_read_together(folder, tmp_path):
     assert found[:, 1] == pytest.approx(expected["same_p_1"].to_numpy(), abs=1e-5)
 
 
+@pytest.mark.parametrize("sharing", [sharing for sharing in SHARING if sharing != "hard"])
+def test_frozen_features_are_shared_in_every_way(folder, tmp_path, sharing):
+    result = polytask("fit", folder / "table.csv", "--targets", "good,double", "--ignore", "slots", "--out",
+                      tmp_path / "run", *SMALL, "--sharing", sharing, "--set", f"encoder=hf:{folder / 'bert'}",
+                      "--set", "column_kind={sentence: text}")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert Bundle.load(tmp_path / "run").networks[0].sharing == sharing
+    tasks = json.loads((tmp_path / "run" / "results.json").read_text())["tasks"]
+    assert tasks["good"]["test"] > 0.7 and tasks["double"]["test"] > 0.2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -136,7 +148,11 @@ def test_a_pair_of_columns_is_read_together(folder, tmp_path):
         (("--set", "encoder={name: hf, source: BERT, rate: 0.1}"), "only with tune: full"),
         (("--set", "encoder={name: hf, source: BERT, layers: 3}"), "hf has no option 'layers'"),
         (("--set", "encoder={name: hf, source: RUN/encoder, tune: full}"), "belongs to a run"),
-        (("--sharing", "mmoe"), "makes no sense with encoder 'hf'"),
+        (
+            ("--sharing", "mmoe", "--set", "encoder={name: hf, source: BERT, tune: full}"),
+            "sharing 'mmoe' makes no sense with encoder 'hf' and tune: full; use hard",
+        ),
+        (("--sharing", "mmoe"), "gives no features by item"),
     ],
 )
 def test_what_does_not_go_together_is_said(folder, tuned, tmp_path, options, message):

@@ -2,7 +2,7 @@
 
 from .body import Body, ImageBody, TextBody, make_body
 from .checkpoint import KEPT, Checkpoint, open_checkpoint
-from .encoder import VECTORS, PretrainedEncoder
+from .encoder import VECTORS, PretrainedEncoder, dense_layers
 from .frozen import Moments, frozen_features
 from .pictures import MEMORY_SHARE, PictureReader, memory_bytes
 from .tokens import NOTHING, TextReader, choose_length, cutting, encode, per_word, texts_of
@@ -22,6 +22,7 @@ __all__ = [
     "TextReader",
     "choose_length",
     "cutting",
+    "dense_layers",
     "encode",
     "frozen_features",
     "make_body",

@@ -51,10 +51,7 @@ class PretrainedEncoder(nn.Module):
         self.body, self.beside, self.items = body, beside, items
         self.rate, self.layer_decay = rate, layer_decay
         widths = [width + (int(getattr(beside, "out_features", 0))), *hidden]
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
-        for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(nn.Dropout(dropout), *dense_layers(widths, dropout))
         self.out_features = widths[-1]
 
     def forward(self, inputs: Any) -> Tensor:
@@ -76,3 +73,12 @@ class PretrainedEncoder(nn.Module):
         if self.body is None:
             return {}
         return {f"body.{name}": self.rate * self.layer_decay**depth for name, depth in self.body.depths().items()}
+
+
+def dense_layers(widths: Sequence[int], dropout: float) -> list[nn.Module]:
+    """Layers from each width to the next, with ReLU and dropout."""
+    return [
+        layer
+        for before, after in pairwise(widths)
+        for layer in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
+    ]

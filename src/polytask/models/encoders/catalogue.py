@@ -69,8 +69,8 @@ def encoder_problems(spec: Spec | None, sharing: str) -> list[str]:
         encoder = _parsed(spec)
     except UserError as error:
         return list(error.problems)
-    if sharing not in encoder.sharing:
-        return [f"sharing {sharing!r} makes no sense with encoder {encoder.name!r}; use {' or '.join(encoder.sharing)}"]
+    if sharing not in (known := encoder.ways_of_sharing()):
+        return [f"sharing {sharing!r} makes no sense with {encoder.described()}; use {' or '.join(known)}"]
     return []
 
 

@@ -36,6 +36,14 @@ class Encoder(BaseModel, ABC):
         """Packages that these options need."""
         return self.packages
 
+    def described(self) -> str:
+        """What a message calls it."""
+        return f"encoder {self.name!r}"
+
+    def ways_of_sharing(self) -> tuple[str, ...]:
+        """Ways of sharing that make sense around it with these options."""
+        return self.sharing
+
     def made_from(self) -> dict[str, str]:
         """What decides its numbers beside its options and this library: packages and their versions."""
         return {package: version(packages_distributions()[package][0]) for package in self.needed_packages()}

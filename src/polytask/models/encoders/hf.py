@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from ...data import Schema
-from ...pretrained import PretrainedEncoder, make_body, open_checkpoint, per_word
+from ...pretrained import PretrainedEncoder, dense_layers, make_body, open_checkpoint, per_word
+from ..sharing import SHARING
 from ..table_encoder import TableEncoder
 from .encoder import Encoder
 
@@ -26,7 +27,6 @@ class HF(Encoder):
     name: ClassVar[str] = "hf"
     extra: ClassVar[str] = "text"
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
-    sharing: ClassVar[tuple[str, ...]] = ("hard",)
     argument: ClassVar[str] = "source"
 
     source: str = Field(min_length=1, description="folder of a checkpoint, or its name on the Hugging Face hub")
@@ -51,6 +51,13 @@ class HF(Encoder):
         """Its features are inputs."""
         return self.tune == "frozen"
 
+    def described(self) -> str:
+        return f"{super().described()} and tune: {self.tune}"
+
+    def ways_of_sharing(self) -> tuple[str, ...]:
+        """All around frozen features, which are vectors; a network that trains is shared as a whole."""
+        return SHARING if self.frozen else ("hard",)
+
     def made_from(self) -> dict[str, str]:
         return {**super().made_from(), "checkpoint": open_checkpoint(self.source).digest}
 
@@ -61,13 +68,15 @@ class HF(Encoder):
         checkpoint, items = open_checkpoint(self.source), per_word(schema.tasks)
         others = (schema.numeric_width, schema.categories, len(schema.categorical), schema.text_width)
         layers: dict[str, Any] = {"hidden": self.hidden, "embedding": self.embedding, "dropout": self.dropout}
-        return PretrainedEncoder(
+        first = PretrainedEncoder(
             None if self.frozen else make_body(checkpoint, self.pooling, items=items),
             checkpoint.width,
             TableEncoder(*others, **layers) if any(others) else None,
-            hidden=self.hidden if self.frozen else (),
+            hidden=self.hidden[:1] if self.frozen else (),
             dropout=self.dropout,
             items=items,
             rate=self.rate,
             layer_decay=self.layer_decay,
         )
+        # A sequence, so that ways of sharing find its stages.
+        return nn.Sequential(first, *dense_layers(self.hidden, self.dropout)) if self.frozen else first
