@@ -11,6 +11,7 @@ from polytask.balancing import TaskLosses
 from polytask.grouping.affinity import affinity_of_losses, lookahead_losses, virtual_step
 from polytask.grouping.confidence import measured_enough
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
+from polytask.training.evaluation import evaluate
 from small_training import TASKS, Interrupt, assert_same_result, make_model, make_rows, train
 
 NAMES = [task.name for task in TASKS]
@@ -64,6 +65,24 @@ def test_probes_come_at_every_nth_step_from_start_to_stop():
     assert samples(estimator="gramian", every=7, start=3, stop=24)[1] == [3, 10, 17]
     automatic = samples()[0].meta
     assert (automatic["estimator"], automatic["samples"]) == ("factored", 20)
+
+
+class Evaluating(Callback):
+    """Looks at the network before steps, as methods do that compare it with teachers."""
+
+    name = "evaluating"
+
+    def before_step(self, training, batch):
+        evaluate(training.evaluated, training.validation)
+
+
+@pytest.mark.parametrize("estimator", ["factored", "gramian", "lookahead"])
+def test_what_others_evaluate_before_a_step_is_not_measured(estimator):
+    found = [
+        affinity_from_state(train(AffinityProbe(estimator=estimator), *others).callbacks["affinity"], NAMES).matrix
+        for others in ([], [Evaluating()])
+    ]
+    np.testing.assert_array_equal(*found)
 
 
 def test_dividing_by_the_learning_rate():

@@ -28,8 +28,12 @@ class EarlyStopping(Callback):
         self.monitors: dict[str, ConvergenceMonitor] = {}
 
     def start(self, training: Training) -> None:
-        self.monitors = {
+        self._of_all = {
             task.name: ConvergenceMonitor(task.metric_definition.higher_is_better, self.patience, min_evaluations=0)
+            for task in training.tasks
+        }
+        self.monitors = {
+            task.name: self._of_all[task.name]
             for position, task in enumerate(training.tasks)
             if position not in training.objective.soft and (self.tasks is None or task.name in self.tasks)
         }
@@ -46,5 +50,7 @@ class EarlyStopping(Callback):
         return {name: monitor.state_dict() for name, monitor in self.monitors.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        # Those that learnt from labels then: which do now is known when all callbacks are restored.
+        self.monitors = {name: self._of_all[name] for name in state}
         for name, monitor in self.monitors.items():
             monitor.load_state_dict(state[name])

@@ -92,6 +92,13 @@ class Factored(Estimator):
         self._wide = []
         hook = moment.model.heads.wide.register_forward_hook(lambda layer, inputs, output: self._wide.append(output))
         self._watch.callback(hook.remove)
+        # Others may evaluate the network before the step; the last pass is the step's.
+        again = moment.model.encoder.register_forward_pre_hook(lambda encoder, inputs: self._forget())
+        self._watch.callback(again.remove)
+
+    def _forget(self) -> None:
+        self._calls.clear()
+        self._wide.clear()
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample | None:
         self._watch.close()

@@ -1,0 +1,28 @@
+"""Affinity, distillation and convergence in one training, with gradients balanced, in every way of sharing."""
+
+import numpy as np
+import pytest
+
+from polytask import AsynchronousConvergence
+from polytask.balancing import UPGrad
+from polytask.models.sharing import SHARING
+from polytask.training.callbacks import AffinityProbe, affinity_from_state
+from small_distillation import small_scd, two_layers
+from small_training import TASKS, Interrupt, assert_same_result, train
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_all_methods_in_one_training_that_is_interrupted(sharing, tmp_path):
+    def run(step=None, folder=None):
+        methods = AffinityProbe(every=2), small_scd(kappa=0.5), AsynchronousConvergence(patience=1)
+        settings = {"checkpoint_seconds": 0.0, "evaluate_every": 4}
+        balancer = UPGrad()
+        return train(
+            *methods, Interrupt(step), model=two_layers(sharing), balancer=balancer, folder=folder, settings=settings
+        )
+
+    whole = run()
+    assert np.isfinite(affinity_from_state(whole.callbacks["affinity"], [task.name for task in TASKS]).matrix).all()
+    with pytest.raises(KeyboardInterrupt):
+        run(23, tmp_path)
+    assert_same_result(whole, run(folder=tmp_path))
