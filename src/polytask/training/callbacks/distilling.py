@@ -109,6 +109,7 @@ class Distilling(Callback):
             check_teachers(self.teachers, training.tasks, len(training.train), features=False)
         self.queued, self.on, self.adaptors = (), {}, None
         self._known: tuple[dict[int, float], int] | None = None
+        self._shared: Tensor | None = None  # shares that are equal for all rows are split by group once a phase
         self._names = [task.name for task in training.tasks]
         self.check_tasks(self._names)
         beta = self.beta if isinstance(self.beta, Mapping) else dict.fromkeys(self._names, self.beta)
@@ -161,7 +162,7 @@ class Distilling(Callback):
             found = [passed.features] if self._taps is None else [*map(pooled, self._taps.read()[:-1]), passed.features]
             terms.append(self.adaptors.loss(found, batch.ids, self._blocks, self.every * shares))
         if self.kappa:
-            terms.append(self._output_distance(training, passed, batch, self.kappa * shares))
+            terms.append(self._output_distance(training, passed, batch, shares))
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
 
     def _shares(self, batch: Batch) -> Tensor:
@@ -181,10 +182,14 @@ class Distilling(Callback):
     def _output_distance(self, training: Training, passed: ForwardPass, batch: Batch, shares: Tensor) -> Tensor:
         """Weighted sum of the distances of outputs, see :meth:`polytask.task.Kind.soft_loss`; of kinds with several
         targets per row the means over a row's."""
-        by_task = shares.new_zeros(*shares.shape[:-1], len(self._names))
-        by_task[..., self._tasks] = shares
-        terms = []
-        for group, outputs, stored in zip(training.model.heads.groups, passed.outputs, self._outputs, strict=True):
+        groups, terms = training.model.heads.groups, []
+        if shares is not self._shared:
+            by_task = shares.new_zeros(*shares.shape[:-1], len(self._names))
+            by_task[..., self._tasks] = self.kappa * shares
+            self._shared, self._group_shares = shares, [by_task[..., list(group.tasks)] for group in groups]
+        for group, outputs, stored, share in zip(
+            groups, passed.outputs, self._outputs, self._group_shares, strict=True
+        ):
             teacher, divisor = stored.index_select(0, batch.ids), None
             if group.kind.wide:
                 kind, missing = cast(WideKind, group.kind), torch.isnan(batch.wide[group.tasks[0]])[:, None]
@@ -194,8 +199,8 @@ class Distilling(Callback):
             distances = group.over_members(soft_loss, outputs.float())
             if divisor is not None:
                 distances = distances.flatten(2).sum(2) / divisor
-            terms.append((by_task[..., list(group.tasks)] * distances).sum())
-        return torch.stack(terms).sum()
+            terms.append((share * distances).sum())
+        return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
 
     def after_backward(self, training: Training, losses: TaskLosses) -> None:
         if self.adaptors is not None and self._adapting:
