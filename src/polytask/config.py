@@ -229,7 +229,7 @@ class Config(Section):
             problems.append("model: are options of the default encoder, mlp, and have no effect with another; "
                             "write encoder: {name: ..., its options}")  # fmt: skip
         problems += grouping_problems(self)
-        problems += distillation_problems(self.distill, self.sharing)
+        problems += distillation_problems(self.distill, self.sharing, self.converge)
         for key in ("kind", "metric", "losses", "weights", "sample_weight"):
             named = getattr(self, key)
             unknown = [target for target in named if target not in self.targets] if isinstance(named, dict) else []

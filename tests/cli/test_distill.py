@@ -78,6 +78,10 @@ def test_options_for_all_tasks_reach_networks_of_some(table: Path, tmp_path: Pat
         (("--set", "distill={name: scd, order: up}"), ("order: 'up' is not known",)),
         (("--set", "distill={name: mtlkd, teachers: 3}"), ("mtlkd has no option 'teachers'",)),
         (("--set", "distill={name: off, beta: 2}"), ("off has no options",)),
+        (
+            ("--set", "distill={name: scd, supervised: released}", "--converge", "sequential"),
+            ("scd with supervised=released and converge: sequential both decide which tasks learn",),
+        ),
         (("--distill", "okd", "--sharing", "ple"), ("okd needs one representation", "'ple'")),
         (("--set", "distill={name: mtlkd, beta: high}"), ("beta must be at least 0, found 'high'",)),
         (("--set", "distill={name: mtlkd, beta: {clik: 2}}"), ("beta: 'clik' is not a task", "did you mean 'click'?")),

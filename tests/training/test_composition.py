@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from polytask import AsynchronousConvergence
+from polytask import AsynchronousConvergence, SequentialConvergence, UserError
 from polytask.balancing import UPGrad
 from polytask.models.sharing import SHARING
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
@@ -11,11 +11,18 @@ from small_distillation import small_scd, two_layers
 from small_training import TASKS, Interrupt, assert_same_result, train
 
 
-@pytest.mark.parametrize("sharing", SHARING)
-def test_all_methods_in_one_training_that_is_interrupted(sharing, tmp_path):
+@pytest.mark.parametrize(
+    ("sharing", "precision", "similarity"),
+    [*((sharing, "32", "cka") for sharing in SHARING), *((sharing, "bf16", "tag") for sharing in SHARING)],
+)
+def test_all_methods_in_one_training_that_is_interrupted(sharing, precision, similarity, tmp_path):
     def run(step=None, folder=None):
-        methods = AffinityProbe(every=2), small_scd(kappa=0.5), AsynchronousConvergence(patience=1)
-        settings = {"checkpoint_seconds": 0.0, "evaluate_every": 4}
+        methods = (
+            AffinityProbe(every=2),
+            small_scd(kappa=0.5, similarity=similarity),
+            AsynchronousConvergence(patience=1),
+        )
+        settings = {"checkpoint_seconds": 0.0, "evaluate_every": 4, "precision": precision}
         balancer = UPGrad()
         return train(
             *methods, Interrupt(step), model=two_layers(sharing), balancer=balancer, folder=folder, settings=settings
@@ -26,3 +33,8 @@ def test_all_methods_in_one_training_that_is_interrupted(sharing, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(23, tmp_path)
     assert_same_result(whole, run(folder=tmp_path))
+
+
+def test_two_methods_that_decide_which_tasks_learn_are_refused():
+    with pytest.raises(UserError, match=r"scd and sequential.* both decide which tasks learn"):
+        train(small_scd(supervised="released"), SequentialConvergence())

@@ -19,7 +19,7 @@ class Drawn(Callback):
 
     def before_step(self, training, batch) -> None:
         if training.step == self.tell_at:
-            self.told = training.rows_ahead()
+            self.told = training.rows_ahead(training.step)
         if training.step >= self.tell_at:
             self.drawn.append(batch.ids)
 

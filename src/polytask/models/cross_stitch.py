@@ -34,7 +34,7 @@ class CrossStitchUnit(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``[K, B, ...]`` to the same."""
-        return torch.tensordot(self.alpha, features, 1)
+        return torch.tensordot(self.alpha.to(features.dtype), features, 1)
 
 
 class CrossStitch(TaskEncoder):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .snapshots import Snapshots
 
 #: Of what is in a checkpoint. Rises with every change of :func:`training_state`, or of what its parts hold.
-FORMAT = 2
+FORMAT = 3
 
 
 class Checkpoints:

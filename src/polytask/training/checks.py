@@ -1,10 +1,21 @@
-"""Whether a balancing method can work on a model."""
+"""Whether methods can work on a model, and with each other."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from ..balancing import Balancer
 from ..errors import UserError
 from ..models import MultiTaskModel
+from .callbacks import Callback
+
+
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Raise if several methods decide which tasks learn."""
+    choosing = [callback.name for callback in callbacks if callback.chooses_tasks]
+    if len(choosing) > 1:
+        raise UserError(f"{' and '.join(choosing)} both decide which tasks learn from their labels; leave one out, or "
+                        "let all tasks learn (scd: supervised='all')")  # fmt: skip
 
 
 def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:

@@ -56,7 +56,7 @@ from ..processes import (
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
-from .checks import check_balancer, check_trains
+from .checks import check_balancer, check_callbacks, check_trains
 from .common_checkpoint import CommonCheckpoint
 from .encoding import check_encoding, make_represent
 from .evaluation import Evaluation, evaluate, evaluate_losses, trivial_levels
@@ -121,6 +121,7 @@ class Training:
         balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
         balancer.to(self.fabric.device)
         check_balancer(balancer, model)
+        check_callbacks(self.callbacks)
         check_encoding(settings, balancer, self.callbacks)
         self._whole, average = None, None
         if settings.strategy == "fsdp":
@@ -179,13 +180,13 @@ class Training:
             self._drawn = self.train.observed[:, list(tasks)].any(1).nonzero()[:, 0].cpu()
         self.stream = make_stream(self.train, self._drawn, self.settings, self.seed)
 
-    def rows_ahead(self) -> Tensor | None:
-        """``[n]`` bool, the rows that the steps left will draw, on all processes; None if these may be all."""
+    def rows_ahead(self, begin: int) -> Tensor | None:
+        """``[n]`` bool, the rows that the steps from ``begin`` on draw, on all processes; None if these may be all."""
         total = self.settings.steps or 0
-        if self.objective.active is not None or total - self.step >= self.stream.steps_per_epoch:
+        if self.objective.active is not None or total - begin >= self.stream.steps_per_epoch:
             return None
         drawn = torch.zeros(len(self.train), device=self.fabric.device)
-        for step in range(self.step, total):
+        for step in range(begin, total):
             drawn[self.stream.ids(step - self._since).to(drawn.device)] = 1
         return sum_over_processes(drawn) > 0
 

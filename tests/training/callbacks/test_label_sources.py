@@ -12,7 +12,7 @@ from polytask.task import KINDS
 from polytask.task.distances import DISTANCES
 from polytask.training import Training
 from polytask.training.callbacks.label_sources import StoredLabels
-from polytask.training.callbacks.teachers import TeacherOutputs
+from polytask.training.callbacks.teachers import Inference, TeacherOutputs
 from small_training import TASKS, Interrupt, assert_same_result, differences, make_model, make_rows, train
 
 QUICK = {"patience": 2, "min_evaluations": 2, "tail": 2}
@@ -33,7 +33,7 @@ def test_on_inputs_that_do_not_change_online_and_stored_labels_are_the_same(teac
 
         def after_evaluation(self, training, evaluation):
             method, batch = training.callbacks[0], training.train[torch.arange(10)]
-            training.rows_ahead = lambda: None  # any row is asked for
+            training.rows_ahead = lambda begin: None  # any row is asked for
             for position, labels in training.objective.soft.items():
                 stored = StoredLabels(training, half=False, unlabelled=True)
                 stored.record({position: method.monitors[training.tasks[position].name].top_steps}, {})
@@ -79,15 +79,16 @@ def test_rows_that_are_not_drawn_any_more_need_no_labels(monkeypatch, options):
     inferred: list[int] = []
     infer = TeacherOutputs._infer
 
-    def counted(self: TeacherOutputs, step: int, positions: list[int], drawn: torch.Tensor | None) -> None:
+    def counted(self: TeacherOutputs, step: int, made: Inference) -> None:
+        drawn = None if made.begin is None else self._training.rows_ahead(made.begin)
         inferred.append(len(self._training.train) if drawn is None else int(drawn.sum()))
-        infer(self, step, positions, drawn)
+        infer(self, step, made)
 
     monkeypatch.setattr(TeacherOutputs, "_infer", counted)
     settings = {"batch_size": 8, "evaluate_every": 2, "steps": 20}  # an epoch has 12 steps
     few = train(AsynchronousConvergence(**QUICK, **options), train=make_rows(missing=0.2), settings=settings)
     assert min(inferred) < 96 and few.callbacks["asynchronous_convergence"]["converged_at"]
-    monkeypatch.setattr(Training, "rows_ahead", lambda self: None)
+    monkeypatch.setattr(Training, "rows_ahead", lambda self, begin: None)
     every = train(AsynchronousConvergence(**QUICK, **options), train=make_rows(missing=0.2), settings=settings)
     for name, value in few.model.state_dict().items():  # sums over other numbers of rows differ in the last digits
         torch.testing.assert_close(value, every.model.state_dict()[name], rtol=1e-4, atol=1e-5)
@@ -96,8 +97,8 @@ def test_rows_that_are_not_drawn_any_more_need_no_labels(monkeypatch, options):
 def test_tasks_on_other_rows_are_not_inferred_together(monkeypatch):
     together: list[list[int]] = []
     infer = TeacherOutputs._infer
-    monkeypatch.setattr(TeacherOutputs, "_infer", lambda self, step, positions, drawn: (
-        together.append(positions), infer(self, step, positions, drawn)))  # fmt: skip
+    monkeypatch.setattr(TeacherOutputs, "_infer", lambda self, step, made: (
+        together.append(made.positions), infer(self, step, made)))  # fmt: skip
     rows = make_rows()
     observed = torch.ones(len(rows), len(TASKS), dtype=torch.bool)
     observed[:48, :2], observed[48:, 2:] = False, False  # two tasks on each half

@@ -44,6 +44,11 @@ class Callback:
     whole_parameters = False
 
     @property
+    def chooses_tasks(self) -> bool:
+        """Whether it decides which tasks learn from their labels in a step."""
+        return False
+
+    @property
     def watches_layers(self) -> bool:
         """Whether it reads what single layers of the encoder find in a step."""
         return False

@@ -137,6 +137,10 @@ class CooperativeDistillation(Distilling):
         self.supervised, self.phase_end, self.phase_patience = supervised, phase_end, phase_patience
         self.plan: list[Phase] = []
 
+    @property
+    def chooses_tasks(self) -> bool:
+        return self.supervised == "released"
+
     def start(self, training: Training) -> None:
         super().start(training)
         self.plan, self.phase = [], -1

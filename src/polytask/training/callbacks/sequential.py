@@ -60,6 +60,10 @@ class SequentialConvergence(Converging):
         if self.max_stage_steps is not None and self.max_stage_steps < 1:
             raise UserError(f"convergence: max_stage_steps must be at least 1, found {self.max_stage_steps}")
 
+    @property
+    def chooses_tasks(self) -> bool:
+        return True
+
     def start(self, training: Training) -> None:
         super().start(training)
         self.stage, self._began = 0, 0

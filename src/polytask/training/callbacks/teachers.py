@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -20,11 +21,26 @@ if TYPE_CHECKING:
 Key = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Inference:
+    """Which rows a snapshot was inferred for.
+
+    Attributes:
+        begin: Those that were drawn from this step on; None for all.
+        positions: Those with a label of one of these tasks.
+    """
+
+    begin: int | None
+    positions: tuple[int, ...]
+
+
 class TeacherOutputs:
     """Outputs of snapshots for all training rows, kept while a task may need them.
 
     A snapshot is inferred once for all tasks that have it among their best evaluations, also for those that converge
-    later, and only on rows that the training will still draw. Several processes infer a share of the rows each.
+    later, and only on rows that the training will still draw. Several processes infer a share of the rows each. A
+    resumed training infers again what it needs, for the rows of the first time: what a network says about a row may
+    depend, in the last bit, on how many rows there are.
 
     Args:
         training: Its snapshots, rows and tasks.
@@ -34,6 +50,7 @@ class TeacherOutputs:
     def __init__(self, training: Training, unlabelled: bool) -> None:
         self._training, self._unlabelled = training, unlabelled
         self._known: dict[Key, Tensor] = {}
+        self._made: dict[Key, Inference] = {}
 
     def of(self, position: int, steps: Sequence[int], best: Mapping[int, Sequence[int]]) -> list[Tensor]:
         """``[n]`` or ``[n, C]`` outputs of some snapshots for one task.
@@ -43,12 +60,19 @@ class TeacherOutputs:
             steps: The snapshots'.
             best: Steps of the snapshots that each task may need, by its position.
         """
-        missing = [step for step in sorted(steps) if (position, step) not in self._known]
-        if missing:
-            alike, drawn = self._sharing_rows(position, best), self._training.rows_ahead()
-            for step in missing:
-                self._infer(step, [task for task in alike if step in best[task]], drawn)
+        for step in sorted(steps):
+            if (position, step) in self._known:
+                continue
+            made = self._made.get((position, step))
+            if made is None:
+                alike = self._sharing_rows(position, best)
+                made = Inference(self._begin(), tuple(task for task in alike if step in best[task]))
+                self._made |= {(task, step): made for task in made.positions}
+            self._infer(step, made)
         return [self._known[position, step] for step in steps]
+
+    def _begin(self) -> int | None:
+        return None if self._training.rows_ahead(self._training.step) is None else self._training.step
 
     def _sharing_rows(self, position: int, tasks: Iterable[int]) -> list[int]:
         """Those of ``tasks`` with a label on rows of ``position``; others would gain nothing from its inference."""
@@ -58,12 +82,13 @@ class TeacherOutputs:
         shared = observed[observed[:, position]].any(0).tolist()
         return [task for task in tasks if shared[task]]
 
-    def _infer(self, step: int, positions: Sequence[int], drawn: Tensor | None) -> None:
-        teacher = self._training.network_at(step)
-        rows, wanted = self._training.train, drawn
+    def _infer(self, step: int, made: Inference) -> None:
+        teacher, rows = self._training.network_at(step), self._training.train
+        wanted = None if made.begin is None else self._training.rows_ahead(made.begin)
         if rows.observed is not None and not self._unlabelled:
-            wanted = rows.observed[:, list(positions)].any(1)
-            wanted = wanted if drawn is None else wanted & drawn
+            labelled = rows.observed[:, list(made.positions)].any(1)
+            wanted = labelled if wanted is None else labelled & wanted
+        positions = [position for position in made.positions if self._made.get((position, step)) == made]
         spaces = [self._space(position, step) for position in positions]
         for ids, outputs in shared_inference(teacher, rows, positions, wanted=wanted):
             for space, output in zip(spaces, outputs, strict=True):
@@ -84,10 +109,19 @@ class TeacherOutputs:
 
     def keep_only(self, best: Mapping[int, Iterable[int]]) -> None:
         """Drop what no task needs any more, see :meth:`of`."""
-        for key in [key for key in self._known if key[1] not in best.get(key[0], ())]:
-            del self._known[key]
+        for key in [key for key in self._made if key[1] not in best.get(key[0], ())]:
+            del self._made[key]
+            self._known.pop(key, None)
             if path := self._file(key):
                 path.unlink(missing_ok=True)
+
+    def state_dict(self) -> list[Any]:
+        """What a resumed training needs to infer the same again."""
+        return [[key, made.begin, made.positions] for key, made in self._made.items()]
+
+    def load_state_dict(self, state: list[Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        self._made = {tuple(key): Inference(begin, tuple(positions)) for key, begin, positions in state}
 
 
 def label_shape(training: Training, position: int) -> tuple[int, ...]:

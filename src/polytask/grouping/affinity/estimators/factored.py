@@ -57,7 +57,7 @@ class Factored(Estimator):
         self._owners: Tensor | None = None
         self._watch = ExitStack()
         self._calls: list[Call] = []
-        self._wide: list[Tensor] = []
+        self._wide: Tensor | None = None
 
     def every(self, tasks: int) -> int:
         """The cost of a sample grows with the number of tasks, the accuracy of the whole hardly needs every step."""
@@ -88,22 +88,26 @@ class Factored(Estimator):
 
     def before_forward(self, moment: Moment) -> None:
         self._watch.close()  # a step that ended in an error may have left it open
-        self._calls = self._watch.enter_context(watched(moment.model.encoder))
-        self._wide = []
-        hook = moment.model.heads.wide.register_forward_hook(lambda layer, inputs, output: self._wide.append(output))
-        self._watch.callback(hook.remove)
-        # Others may evaluate the network before the step; the last pass is the step's.
-        again = moment.model.encoder.register_forward_pre_hook(lambda encoder, inputs: self._forget())
-        self._watch.callback(again.remove)
+        encoder, wide = moment.model.encoder, moment.model.heads.wide
+        seen = self._watch.enter_context(watched(encoder))
 
-    def _forget(self) -> None:
-        self._calls.clear()
-        self._wide.clear()
+        def encoded(encoder: nn.Module, inputs: Any, output: Any) -> None:
+            if encoder.training:  # others may evaluate the network in between
+                self._calls = list(seen)
+            seen.clear()
+
+        def answered(layer: nn.Module, inputs: Any, output: Tensor) -> None:
+            if encoder.training:
+                self._wide = output
+
+        for hook in (encoder.register_forward_hook(encoded), wide.register_forward_hook(answered)):
+            self._watch.callback(hook.remove)
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample | None:
         self._watch.close()
-        calls, (wide,) = self._calls, self._wide
-        self._calls, self._wide = [], []
+        calls, wide = self._calls, self._wide
+        assert wide is not None
+        self._calls, self._wide = [], None
         # One column per output: a task's loss depends on its own outputs only.
         (errors,) = torch.autograd.grad(losses.values.sum(), wide, retain_graph=True)
         rate = shared_learning_rate(moment.optimizer, moment.model.shared_parameters)
