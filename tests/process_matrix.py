@@ -171,8 +171,6 @@ def sharded_cases() -> Iterator[tuple[str, Callable[..., dict[str, Tensor]]]]:
             yield f"fsdp, distill {name}", partial(train, callback=kinds[""], sharded=True)
 
 
-#: Where processes agree with each other and not with one: numbers are drawn for the rows that a process has.
-OWN_DRAWS = "balance graddrop at the representation"
 #: What cannot go with accumulation; that it says so is tested in ``training/test_encoding.py``.
 NOT_ACCUMULATED = {"affinity factored", "distill okd"}
 CASES: dict[str, tuple[Callable[..., dict[str, Tensor]], int]] = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import process_matrix
-from process_matrix import CASES, OWN_DRAWS, STEPS
+from process_matrix import CASES, STEPS
 from small_training import differences
 from spawned import run_in_processes
 
@@ -42,8 +42,6 @@ def alone(name: str) -> dict[str, Tensor]:
 def assert_one(found: Found, name: str) -> None:
     for other in found[1:]:
         assert differences(found[0][name], other[name]) == []
-    if name.startswith(OWN_DRAWS):
-        return
     expected = alone(name.removesuffix(" accumulated"))
     assert all(value.isfinite().all() for value in expected.values())
     torch.testing.assert_close(found[0][name], expected, rtol=1e-3, atol=3e-5)

@@ -120,7 +120,7 @@ def modelled_bytes(spec: str) -> int:
     if needs.gradients == "exact":
         sent += TASKS * numbers
     elif needs.gradients == "representation":
-        sent += 0 if name == "graddrop" else TASKS**2  # graddrop looks at each process's own samples
+        sent += 2 if name == "graddrop" else TASKS**2  # graddrop asks for the size of the batch, in eight bytes
     elif needs.gradients == "last_layer":
         sent += 1 + WIDTHS[-2] + TASKS * WIDTHS[-1] * max(4, min(16, WORK // TASKS))
     return 4 * (sent + (2 * TASKS if needs.second_forward else 0))

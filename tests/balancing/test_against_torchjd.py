@@ -9,6 +9,7 @@ from torch import Tensor
 import polytask as pt
 from balancing.cases import J, aggregate
 from polytask import balancing as b
+from polytask.balancing.methods.graddrop import one_sign
 
 LOSSES = torch.tensor([0.5, 2.0, 1.0])
 
@@ -47,6 +48,17 @@ def test_excess_mtl(warmup: int) -> None:
     theirs = ExcessMTL(robust_step_size=0.7, n_warmup_steps=warmup)
     for ours, rows in zip(updates(b.ExcessMTL(lr=0.7, warmup=warmup)), sequence(), strict=True):
         torch.testing.assert_close(ours, theirs(rows), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.3])
+def test_graddrop(leak: float) -> None:
+    from torchjd.aggregation import GradDrop
+
+    for step, rows in enumerate(sequence()):
+        torch.manual_seed(step)
+        expected = GradDrop(leak=torch.full((3,), leak))(rows)
+        torch.manual_seed(step)
+        torch.testing.assert_close(one_sign(rows, torch.rand(5), leak), expected)
 
 
 def test_cr_mogm() -> None:

@@ -3,11 +3,12 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from polytask.data import read_table, require_rows
+from polytask.data import read_table, require_rows, table_pieces
 from polytask.errors import UserError
 
 
@@ -111,3 +112,12 @@ def test_header_without_rows(tmp_path: Path) -> None:
     assert table.column_names == ["a", "b"]
     with pytest.raises(UserError, match="no rows"):
         require_rows(table, path)
+
+
+def test_pieces_that_were_read_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    numbers = np.random.default_rng(0).random(200_000)
+    pq.write_table(pa.table({"a": numbers, "b": numbers[::-1]}), path, row_group_size=5_000)
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in table_pieces(path, rows=5_000)]
+    assert len(held) == 40 and max(held) < 10 * 5_000 * 16

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+import torch
 
 from polytask.config import make_config
-from polytask.data import SparseRows
+from polytask.data import Rows, SparseRows
 from polytask.runs import prepare_stored
 from polytask.runs.prepare import prepare
+from polytask.runs.prepared import labelled_rows
 from small_table import TARGETS, assert_refused, fit, polytask, table_rows, write_table
 
 ROWS = 600
@@ -124,3 +126,10 @@ def test_a_target_of_lists_is_a_clear_mistake(tmp_path: Path) -> None:
     result = polytask("fit", tmp_path / "lists.parquet", "--targets", "labels", "--out", tmp_path / "run",
                       "--set", "stream=true")  # fmt: skip
     assert_refused(result, "labels")
+
+
+def test_labels_of_all_tasks_are_not_copied() -> None:
+    rows = Rows(torch.zeros(4, 2), torch.zeros(4, 3), torch.tensor([[True, False, True]] * 4))
+    assert labelled_rows(rows, [0, 1, 2]) is rows
+    assert len(labelled_rows(rows, [1])) == 0
+    assert labelled_rows(rows, [2, 1]).observed.tolist() == [[True, False]] * 4

@@ -217,6 +217,5 @@ BIBTEX: dict[str, tuple[str, ...]] = {
             "Just Pick a Sign: Optimizing Deep Multitask Models with Gradient Sign Dropout", "NeurIPS", 2020,
             "arXiv:2010.06808",
         ),
-        _JD,
     ),
 }  # fmt: skip

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
+
+from ..processes import gather_from_all, rank, world_size
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -37,3 +40,18 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
+
+
+def random_rows(like: Tensor) -> Tensor:
+    """Random numbers in [0, 1) for this process's rows of a batch that several processes share out row by row.
+
+    All draw for the whole batch, from generators that are equal, so that every row has the numbers that it would have
+    in one process.
+
+    Args:
+        like: ``[B, ...]`` a tensor of the shape, type and device wanted, for the rows of this process.
+    """
+    last = rank() + (len(like) - 1) * world_size() if len(like) else -1
+    rows = 1 + max(int(found) for found in gather_from_all(torch.tensor(last)))
+    drawn = torch.rand(rows, *like.shape[1:], dtype=like.dtype, device=like.device)
+    return drawn[rank() :: world_size()][: len(like)]

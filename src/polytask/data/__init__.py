@@ -10,7 +10,7 @@ from .sample_weights import check_weights, sample_weights, weight_columns
 from .schema import Schema
 from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
-from .split_checks import check_split
+from .split_checks import check_parts, check_split
 from .splits import PARTS, draw_split, load_split, make_split, save_split, split_from_column
 from .stored import RowGroups, StoredInput
 from .table import read_table, require_rows, table_pieces
@@ -31,6 +31,7 @@ __all__ = [
     "TextSettings",
     "cell_of",
     "check_columns",
+    "check_parts",
     "check_split",
     "check_weights",
     "draw_split",

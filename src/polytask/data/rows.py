@@ -206,7 +206,9 @@ class Rows:
         return self.observed.sum(0)
 
     def only_tasks(self, columns: Sequence[int]) -> Rows:
-        """The same rows with some of the tasks' columns."""
+        """The same rows with some of the tasks' columns; nothing is copied if these are all."""
+        if list(columns) == list(range(self.targets.shape[1])):
+            return self
         take = torch.as_tensor(list(columns), dtype=torch.long)
         observed = None if self.observed is None else self.observed[:, take]
         if observed is not None and bool(observed.all()):

@@ -24,10 +24,7 @@ def check_split(
     where: str = "split",
     wide: Mapping[int, Tensor] | None = None,
 ) -> list[str]:
-    """Check the labels of every task in every part.
-
-    Nothing to learn from in training, or a metric that is not defined on validation (where choices are made), is an
-    error; a metric that is not defined on test, or a class that training never sees, is a warning.
+    """Check the labels of every task in every part, as :func:`check_parts` does.
 
     Args:
         codes: ``[n]`` part of every row.
@@ -42,19 +39,39 @@ def check_split(
     Raises:
         UserError: All errors at once.
     """
+    values = np.asarray(targets)
+    columns = [wide[k].numpy() if wide and k in wide else values[:, k] for k in range(len(tasks))]
+    return check_parts([[column[codes == code] for column in columns] for code in range(len(PARTS))], tasks, where)
+
+
+def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], where: str = "split") -> list[str]:
+    """Check the labels of every task in every part.
+
+    Nothing to learn from in training, or a metric that is not defined on validation (where choices are made), is an
+    error; a metric that is not defined on test, or a class that training never sees, is a warning.
+
+    Args:
+        parts: For training, validation and test the labels of every task, ``[n]`` or ``[n, L]``, NaN for none.
+        tasks: The tasks.
+        where: Name of the split in messages.
+
+    Returns:
+        Warnings for the user.
+
+    Raises:
+        UserError: All errors at once.
+    """
     problems: list[str] = []
     warnings: list[str] = []
-    values = np.asarray(targets)
     for k, task in enumerate(tasks):
-        column = wide[k].numpy() if wide and k in wide else values[:, k]
-        labelled = ~np.isnan(column).reshape(len(column), -1).all(1)
-        parts = [column[labelled & (codes == code)] for code in range(len(PARTS))]
         if task.kind == "tags":  # every word counts
-            parts = [part[~np.isnan(part)] for part in (column[codes == code] for code in range(len(PARTS)))]
+            labels = [part[k][~np.isnan(part[k])] for part in parts]
             task = replace(task, kind="multiclass", metric="accuracy")
+        else:
+            labels = [part[k][~np.isnan(part[k]).reshape(len(part[k]), -1).all(1)] for part in parts]
         at = f"{where}: task {task.name!r}"
-        problems += [*_training(parts[0], at), *_measuring(task, parts[1], "validation", at)]
-        warnings += [*_measuring(task, parts[2], "test", at), *_unseen(task, parts, at)]
+        problems += [*_training(labels[0], at), *_measuring(task, labels[1], "validation", at)]
+        warnings += [*_measuring(task, labels[2], "test", at), *_unseen(task, labels, at)]
     raise_all(problems)
     return warnings
 
@@ -62,7 +79,7 @@ def check_split(
 def _training(labels: np.ndarray, at: str) -> list[str]:
     if len(labels) == 0:
         return [f"{at} has no label in the training rows; {_REMEDY}"]
-    return [] if len(np.unique(labels)) > 1 else [f"{at} has only one label in the training rows; {_REMEDY}"]
+    return [] if np.nanmin(labels) < np.nanmax(labels) else [f"{at} has only one label in the training rows; {_REMEDY}"]
 
 
 def _measuring(task: Task, labels: np.ndarray, part: str, at: str) -> list[str]:

@@ -68,7 +68,7 @@ def table_pieces(
 
 def _parquet_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
     try:
-        file = pa.parquet.ParquetFile(path)
+        file = pa.parquet.ParquetFile(path, pre_buffer=False)  # otherwise all that was read is kept
         if file.metadata.num_rows == 0:
             yield _named(file.schema_arrow.empty_table(), path)
         for batch in file.iter_batches(rows, columns=None if columns is None else list(columns)):

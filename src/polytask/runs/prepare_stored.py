@@ -19,7 +19,7 @@ from ..data import (
     Rows,
     Schema,
     StoredInput,
-    check_split,
+    check_parts,
     draw_split,
     find_leaks,
     load_split,
@@ -90,9 +90,7 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     schema = Schema.fit(sample, tasks, where=where, train=train, **roles, **learnt_for_encoder(config))
     warnings = find_leaks(sample, schema)
     labels, weights = _labels(config, path, schema, split, where)
-    warnings += check_split(
-        np.repeat(np.arange(len(PARTS)), [len(part) for part in labels]), torch.cat(labels).numpy(), tasks, where=where
-    )
+    warnings += check_parts([list(part.numpy().T) for part in labels], tasks, where)
     rows = _parts(path, schema, split, labels, weights)
     return Prepared(schema, inferred, split, None, rows, warnings, fingerprint(config))
 

@@ -142,6 +142,7 @@ def fingerprint(config: Config) -> str:
 def labelled_rows(rows: Rows, positions: list[int]) -> Rows:
     """The columns of some tasks, and only rows with a label for at least one of them."""
     chosen = rows.only_tasks(positions)
-    if chosen.observed is None:
-        return chosen
-    return chosen.subset(chosen.observed.any(1).nonzero()[:, 0])
+    labelled = None if chosen.observed is None else chosen.observed.any(1)
+    if labelled is None or bool(labelled.all()):
+        return chosen  # nothing is copied
+    return chosen.subset(labelled.nonzero()[:, 0])

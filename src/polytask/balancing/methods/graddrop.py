@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ..aggregator import Aggregator
-from ..gradient_balancer import StepTensors
+from ..gradient_balancer import GradientBalancer, StepTensors
 from ..needs import Gradients
-from ..randomness import seeded, step_seed
+from ..randomness import random_rows, seeded, step_seed
 
 
-class GradDrop(Aggregator):
+def one_sign(matrix: Tensor, uniform: Tensor, leak: float = 0.0) -> Tensor:
+    """``[m]`` sum of gradients of which every coordinate keeps one sign.
+
+    Args:
+        matrix: ``[n, m]`` gradients of n tasks.
+        uniform: ``[m]`` random numbers in [0, 1).
+        leak: Share of every gradient that is kept whatever its sign.
+
+    Source:
+        Chen et al., NeurIPS 2020, Algorithm 1, lines 10 to 15.
+
+    Example:
+        >>> one_sign(torch.tensor([[3., -1.], [-1., -1.]]), torch.tensor([0.7, 0.5])).tolist()
+        [3.0, -2.0]
+    """
+    purity = (1 + matrix.sum(0) / matrix.abs().sum(0)) / 2
+    kept = torch.where(matrix > 0, purity > uniform, purity < uniform)
+    return ((leak + (1 - leak) * kept) * matrix).sum(0)
+
+
+class GradDrop(GradientBalancer):
     """In every coordinate one sign is drawn, and the gradients of the other sign are dropped.
 
     With the purity ``P = (1 + sum_t g_t / sum_t |g_t|) / 2`` of a coordinate and a random number U in [0, 1), positive
@@ -34,12 +53,12 @@ class GradDrop(Aggregator):
 
     Deviations:
         The paper works at the shared representation, on gradients times the sign of the activation summed over the
-        batch; torchjd's rule, used here, is for gradients of any place, coordinate by coordinate. At the representation
-        every process draws for the rows that it has, so that several processes do not take the very steps of one.
+        batch; the rule used here, which is torchjd's, is for gradients of any place, coordinate by coordinate. At the
+        representation these are coordinates of single samples.
 
     Reference:
         Z. Chen et al., "Just Pick a Sign: Optimizing Deep Multitask Models with Gradient Sign Dropout", NeurIPS 2020,
-        arXiv:2010.06808, Algorithm 1. Through torchjd.
+        arXiv:2010.06808, Algorithm 1.
     """
 
     name = "graddrop"
@@ -52,18 +71,16 @@ class GradDrop(Aggregator):
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         weights = torch.where(step.losses.present, self.found, 0.0) * self.user_weights
-        rows = [row.dense().flatten(1) for row in self._rows(step)]
-        matrix = torch.cat(rows, 1) * weights[step.present, None]
-        aggregator = self._weighting
-        aggregator.leak = torch.full_like(matrix[:, 0], self.leak)
-        with seeded(step_seed(self.seed, self.steps), matrix.device):
-            vector = torch.nan_to_num(aggregator(matrix), nan=0.0) if torch.isfinite(matrix).all() else matrix.sum(0)
-        targets = step.features if self.gradients == "representation" else step.shared
-        assert targets is not None
-        parts = vector.split([row.shape[1] for row in rows])
-        combined = [part.view_as(target) for part, target in zip(parts, targets, strict=True)]
+        rows = [row.dense() for row in self._rows(step)]
+        of_samples = self.gradients == "representation"
+        with seeded(step_seed(self.seed, self.steps), rows[0].device):
+            drawn = [random_rows(row[0]) if of_samples else torch.rand_like(row[0]) for row in rows]
+        factors = weights[step.present, None]
+        combined = []
+        for row, uniform in zip(rows, drawn, strict=True):
+            matrix = row.flatten(1) * factors
+            finite = bool(torch.isfinite(matrix).all())  # otherwise the step is to be skipped
+            vector = one_sign(matrix, uniform.flatten(), self.leak) if finite else matrix.sum(0)
+            combined.append(vector.view_as(uniform))
         self._finish(step, weights, weights, combined, backward)
         return weights
-
-    def _make(self, torchjd: Any) -> Any:
-        return torchjd.GradDrop()
