@@ -60,12 +60,12 @@ def _training(path: Path, stream: bool, batch_size: int) -> Training:
     )  # fmt: skip
 
 
-def rows_per_second(path: Path, rounds: int, batch_size: int = 1024, steps: int = 256) -> str:
+def rows_per_second(path: Path, held: Path, rounds: int, batch_size: int = 1024, steps: int = 256) -> str:
     """Rows per second of training from the file relative to training from memory, in turns in one process.
 
     Wall time, as reading ahead is work of another thread; also CPU time of the whole process, where it is not free.
     """
-    trainings = [_training(path, stream, batch_size) for stream in (False, True)]
+    trainings = [_training(held, False, batch_size), _training(path, True, batch_size)]
     wall: list[list[float]] = [[], []]
     cpu: list[list[float]] = [[], []]
     for _ in range(rounds + 1):
