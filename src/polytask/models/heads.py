@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 from ..errors import UserError
 from ..task import Kind, Task
 from .task_encoder import TaskPart
+from .task_linear import task_products
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class LinearHeads(nn.Module):
         """The group's outputs from ``[B, k, in_features]``."""
         size = (len(group.tasks), group.width)
         weight, bias = self.wide.weight[group.rows].unflatten(0, size), self.wide.bias[group.rows].unflatten(0, size)
-        outputs = torch.einsum("bkd,kwd->bkw", features, weight) + bias
+        outputs = task_products(features, weight) + bias
         return outputs if group.kind.vector_output or group.kind.wide else outputs[..., 0]
 
     def task_rows(self, task: int) -> slice:

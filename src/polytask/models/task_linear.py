@@ -34,9 +34,18 @@ class TaskLinear(nn.Module):
         nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        equation = "bi,koi->bko" if inputs.ndim == 2 else "bki,koi->bko"
-        return torch.einsum(equation, inputs, self.weight) + self.bias
+        if inputs.ndim == 2:
+            return torch.einsum("bi,koi->bko", inputs, self.weight) + self.bias
+        return task_products(inputs, self.weight) + self.bias
 
     def task_parameters(self, task: int) -> list[TaskPart]:
         """A task's own layer."""
         return [(self.weight, slice(task, task + 1)), (self.bias, slice(task, task + 1))]
+
+
+def task_products(inputs: Tensor, weight: Tensor) -> Tensor:
+    """``[B, K, I]`` and ``[K, O, I]`` to ``[B, K, O]``, task by task.
+
+    That is ``einsum("bki,koi->bko")``, of which ``torch.export`` makes a program for two rows and more.
+    """
+    return torch.bmm(inputs.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1)

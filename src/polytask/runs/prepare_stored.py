@@ -58,7 +58,8 @@ def wants_streaming(config: Config) -> bool:
         )
     if isinstance(config.named_encoder, HF):
         if config.stream is True:
-            raise UserError("stream: texts and pictures are held in memory; leave stream out")
+            raise UserError("stream: a pretrained encoder's features are computed once, and they, or tokens and "
+                            "pictures, are held in memory; leave stream out, or use an encoder for tables")  # fmt: skip
         return False
     if config.stream != "auto" or not possible or not path.is_file():
         return config.stream is True
