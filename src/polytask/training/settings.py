@@ -35,7 +35,7 @@ class TrainingSettings:
         evaluate_every: Steps between evaluations. Default: 60 evaluations in all.
         patience: Training ends early when no task has improved in so many evaluations.
         gradient_clip: Largest norm of the whole gradient; None for no clipping.
-        checkpoint_seconds: Least time between two checkpoints on disk.
+        checkpoint_seconds: Least time between two checkpoints on disk; 0 is one after every step.
         keep_checkpoints: The last so many stay on disk; parameters of the best evaluations stay besides.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``32``, ``bf16`` or ``16`` (mixed).
