@@ -95,5 +95,5 @@ def resident_memory(path: Path, steps: int, batch_size: int = 1024) -> str:
     rows = pa.parquet.read_metadata(path).num_rows
     return (
         f"{rows:,} rows, {path.stat().st_size / 1e9:.1f} GB file: whole fit of {steps:,} steps of {batch_size} in "
-        f"{time.monotonic() - began:.0f} s, peak resident memory {megabytes:,.0f} MB"
+        f"{time.monotonic() - began:.0f} s, peak resident memory {megabytes:,.0f} MiB"
     )
