@@ -87,7 +87,7 @@ class _Analysis:
         return _interval(self._skills(method), self.config["level"])
 
     def _delta(self) -> dict[str, Any] | None:
-        """Delta m of every method, seed by seed, over the tasks in which the baseline has learned something."""
+        """Delta m of every method, seed by seed, over the tasks in which the baseline has always learned something."""
         if DELTA_BASELINE not in self.methods:
             return None
         base = self.test[DELTA_BASELINE]
@@ -196,10 +196,11 @@ def _verdict(difference: float, significant: bool, p: float) -> str:
 
 
 def _is_scale(values: np.ndarray, trivial: np.ndarray, direction: str) -> bool:
-    """Whether a baseline's mean can be what a relative difference is relative to; see :mod:`polytask.gain`."""
-    base, level = _mean(_known(values)), _mean(_known(trivial))
-    found = gain(base, base, direction, level)
-    return found is not None and found.relative is not None
+    """Whether a baseline can be what differences are relative to, see :mod:`polytask.gain`: in every seed, as one
+    that is near trivial there would outweigh all others."""
+    known = np.isfinite(values) & np.isfinite(trivial)
+    gains = [gain(base, base, direction, level) for base, level in zip(values[known], trivial[known], strict=True)]
+    return bool(gains) and all(found is not None and found.relative is not None for found in gains)
 
 
 def _interval(values: np.ndarray, level: float) -> dict[str, Any]:
