@@ -9,6 +9,7 @@ from ..config import Config
 from ..distillation_keys import DISTILLATIONS, distillation_of
 from ..task import Task
 from ..training import Callback, OnlineDistillation, TrainingResult, teacher_of
+from ..training.callbacks.distilling import Distilling
 from .trainer import Trainer
 
 #: Methods with teachers that are trained before.
@@ -20,11 +21,19 @@ def needs_teachers(trainer: Trainer) -> bool:
     return distillation_of(trainer.config.distill)[0] in TAUGHT
 
 
-def check_distillation(config: Config, tasks: Sequence[Task]) -> None:
-    """Raise if the options of ``distill`` do not fit the tasks."""
+def without_teachers(config: Config, tasks: Sequence[Task]) -> list[Callback]:
+    """The callbacks that distil, before there are teachers, to see whether they fit the rest.
+
+    Raises:
+        UserError: If the options of ``distill`` do not fit the tasks.
+    """
     name, options = distillation_of(config.distill)
-    if name in TAUGHT:
-        DISTILLATIONS[name]({}, **options).check_tasks([task.name for task in tasks])
+    if name == "off" or len(tasks) < 2:
+        return []
+    method: Callback = DISTILLATIONS[name]({}, **options)
+    if isinstance(method, Distilling):
+        method.check_tasks([task.name for task in tasks])
+    return [method]
 
 
 def distillation(trainer: Trainer, group: Sequence[int], singles: Sequence[TrainingResult]) -> list[Callback]:

@@ -13,12 +13,12 @@ from ..files import write_json
 from ..grouping.baselines import GROUPINGS
 from ..learning_keys import unused_entries
 from ..processes import is_first, wait_for_all, world_size
-from ..training import Parts, TrainingResult, check_balancer, check_trains
+from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels
 from .adding import add_run
 from .bundle import save_network
 from .choice import one_network, plan_networks, record_kept, serving
-from .distill import check_distillation, needs_teachers
+from .distill import needs_teachers, without_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
 from .keep import best_for_each, grouping_pays, skills
@@ -212,10 +212,10 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
     ])  # fmt: skip
     network = network_of(config, data.schema, data.tasks)  # that one can be made
     Parts(network, config.training()).frozen.at(0)
+    distilling = without_teachers(config, data.tasks)
     for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
-        check_balancer(method, network)
+        check_training(config.training(), method, network, distilling)
         check_trains(method, network)
-    check_distillation(config, data.tasks)
     check_kept(config, data)
     return data
 

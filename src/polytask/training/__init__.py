@@ -12,7 +12,7 @@ from .callbacks import (
     OnlineDistillation,
     SequentialConvergence,
 )
-from .checks import check_balancer, check_callbacks, check_trains
+from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate
 from .events import EventLog
@@ -48,8 +48,7 @@ __all__ = [
     "Training",
     "TrainingResult",
     "TrainingSettings",
-    "check_balancer",
-    "check_callbacks",
+    "check_training",
     "check_trains",
     "evaluate",
     "fit",

@@ -8,6 +8,20 @@ from ..balancing import Balancer
 from ..errors import UserError
 from ..models import MultiTaskModel
 from .callbacks import Callback
+from .encoding import check_encoding
+from .settings import TrainingSettings
+from .sharding import check_sharding
+
+
+def check_training(
+    settings: TrainingSettings, balancer: Balancer, model: MultiTaskModel, callbacks: Sequence[Callback]
+) -> None:
+    """Raise if methods, settings and a model do not go together; nothing is trained or changed for it."""
+    check_balancer(balancer, model)
+    check_callbacks(callbacks)
+    check_encoding(settings, balancer, callbacks)
+    if settings.strategy == "fsdp":
+        check_sharding(settings, model, balancer, callbacks)
 
 
 def check_callbacks(callbacks: Sequence[Callback]) -> None:

@@ -56,9 +56,9 @@ from ..processes import (
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints
-from .checks import check_balancer, check_callbacks, check_trains
+from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint
-from .encoding import check_encoding, make_represent
+from .encoding import make_represent
 from .evaluation import Evaluation, evaluate, evaluate_losses, trivial_levels
 from .events import EventLog
 from .gradient_course import GradientCourse
@@ -68,7 +68,7 @@ from .objective import Objective
 from .optimizer import absent_tasks_kept, make_optimizer
 from .parts import Parts
 from .settings import TrainingSettings
-from .sharding import WholeNetwork, check_sharding, clip_gradients, shard, whole_optimizer_state
+from .sharding import WholeNetwork, clip_gradients, shard, whole_optimizer_state
 from .snapshots import Snapshots
 from .threads import cpu_threads, threads_for
 
@@ -120,12 +120,9 @@ class Training:
 
         balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
         balancer.to(self.fabric.device)
-        check_balancer(balancer, model)
-        check_callbacks(self.callbacks)
-        check_encoding(settings, balancer, self.callbacks)
+        check_training(settings, balancer, model, self.callbacks)
         self._whole, average = None, None
         if settings.strategy == "fsdp":
-            check_sharding(settings, model, balancer, self.callbacks)
             average = shard(model) if settings.ema else None
             self.model, self._whole = shard(model), WholeNetwork(model)
         model = self.model

@@ -12,7 +12,7 @@ from ...display import Display
 from ...errors import UserError
 from ...files import read_json, write_json
 from ...processes import is_first, wait_for_all
-from ...training import Parts, TrainingResult, check_balancer, check_trains
+from ...training import Parts, TrainingResult, check_training, check_trains
 from ..encoders import network_of
 from ..folder import RunFolder, refuse_existing
 from ..resumed import finished, same_data
@@ -72,7 +72,7 @@ def _checked(config: Config, base: Base, out: Path, resume: bool) -> Addition:
         return addition
     network = network_of(config, addition.data.schema, addition.data.tasks)
     Parts(network, config.training()).frozen.at(0)
-    check_balancer(balancer, network)
+    check_training(config.training(), balancer, network, [])
     check_trains(balancer, network)
     return addition
 
