@@ -15,6 +15,15 @@ from .task_curve import TaskCurve, task_curves
 MUCH_NOISE = 0.05
 #: A fall from the peak counts beyond so many standard deviations of the noise.
 CLEARLY = 3.0
+#: A rise from one third of the evaluations to the next counts from this share of all that was learned.
+WORTH_WHILE = 0.02
+#: A training loss that has fallen by less has hardly moved.
+SLOW = 0.15
+#: Training losses of a constant prediction: targets of regression are standardised; of classes there are few or many.
+CONSTANT = {"binary": 0.7, "multiclass": 7.0, "regression": 1.0}
+MANY_TIMES = 3.0
+#: Below that a share of the rows is known to 5 points at best.
+FEW_ROWS = 100
 
 
 def nothing_learned(run: Run) -> Iterator[Finding]:
@@ -34,44 +43,89 @@ def nothing_learned(run: Run) -> Iterator[Finding]:
 
 
 def too_few_steps(run: Run) -> Iterator[Finding]:
-    """Tasks that were still improving when the budget ended."""
-
-    def rising(curve: TaskCurve) -> bool:
-        third = len(curve.values) // 3
-        rise = curve.values[-third:].mean() - curve.values[-2 * third : -third].mean()
-        late = curve.peak >= 0.9 * (len(curve.values) - 1)
-        return curve.whole_budget and curve.share > 0.9 and late and rise > CLEARLY * curve.noise
-
-    yield from _about(
-        run,
-        "too few steps",
-        rising,
-        lambda curve: f"{curve.task} was best at evaluation {curve.peak + 1} of {len(curve.values)}",
-        "double --steps",
-    )
+    """Tasks that were still improving when the budget ended, if the learning rate is not to blame."""
+    if not _slow(run) and not _exploded(run):
+        yield from _about(
+            run,
+            "too few steps",
+            _rising,
+            lambda curve: f"{curve.task} was best at evaluation {curve.peak + 1} of {len(curve.values)}",
+            "double --steps",
+        )
 
 
 def learning_rate(run: Run) -> Iterator[Finding]:
-    """Tasks that are best almost at once and then fall."""
-
-    def falls(curve: TaskCurve) -> bool:
-        early = curve.peak <= len(curve.values) // 10
-        return early and curve.values[curve.peak] - curve.values[-1] > max(CLEARLY * curve.noise, 0.02 * curve.learned)
-
+    """Training losses far above those of a constant prediction, or that hardly move, or tasks that are best almost at
+    once and then fall."""
     curves = list(task_curves(run))
-    found = [curve for curve in curves if falls(curve)]
-    if found and 2 * len(found) >= len(curves):
+    if exploded := _exploded(run):
+        seen = ", ".join(f"{curve.task} {worst:.3g} against {least:.2g}" for curve, worst, least in exploded[:5])
+        yield _of_rate(
+            [curve for curve, _, _ in exploded],
+            f"too high: training losses have been far above those of a constant prediction: {seen}",
+            "a tenth of --learning-rate, or --set warmup=100 with --set gradient_clip=1",
+        )
+    elif _slow(run):
+        falls = ", ".join(f"{curve.task} by {curve.fall:.0%}" for curve in curves[:5])
+        yield _of_rate(
+            curves,
+            f"too low: still improving at the end, while training losses have hardly fallen: {falls}",
+            "ten times --learning-rate; more --steps would take as many times longer",
+        )
+    elif 2 * len(found := [curve for curve in curves if _falls(curve)]) >= max(1, len(curves)):
         peaks = ", ".join(f"{curve.task} at evaluation {curve.peak + 1} of {len(curve.values)}" for curve in found[:5])
-        yield Finding(
-            "learning rate",
-            tuple(curve.task for curve in found),
+        yield _of_rate(
+            found,
             f"best almost at once, then falling: {peaks}",
             "a third of --learning-rate, and --set model.dropout=0.3",
         )
 
 
+def _of_rate(curves: list[TaskCurve], evidence: str, advice: str) -> Finding:
+    return Finding("learning rate", tuple(curve.task for curve in curves), evidence, advice)
+
+
+def _exploded(run: Run) -> list[tuple[TaskCurve, float, float]]:
+    """Curves with their highest training loss and that of a constant prediction, where it was far below."""
+    found = []
+    for curve in task_curves(run):
+        constant = CONSTANT.get(run.results["tasks"][curve.task].get("kind"))
+        worst = float(np.nanmax(curve.losses, initial=0.0))
+        if constant and curve.task not in (run.config.get("losses") or {}) and worst > MANY_TIMES * constant:
+            found.append((curve, worst, constant))
+    return found
+
+
+def _slow(run: Run) -> bool:
+    """Most tasks are still rising, and most training losses have hardly moved."""
+    curves = list(task_curves(run))
+    rising = sum(_rising(curve) for curve in curves)
+    return bool(curves) and 2 * rising >= len(curves) and float(np.median([curve.fall for curve in curves])) < SLOW
+
+
+def _rising(curve: TaskCurve) -> bool:
+    third = len(curve.values) // 3
+    rise = curve.values[-third:].mean() - curve.values[-2 * third : -third].mean()
+    late = curve.peak >= 0.9 * (len(curve.values) - 1)
+    clearly = rise > max(CLEARLY * curve.noise, WORTH_WHILE * curve.learned)
+    return curve.whole_budget and curve.share > 0.9 and late and clearly
+
+
+def _falls(curve: TaskCurve) -> bool:
+    early = curve.peak <= len(curve.values) // 10
+    return early and curve.values[curve.peak] - curve.values[-1] > max(CLEARLY * curve.noise, 0.02 * curve.learned)
+
+
 def noisy_validation(run: Run) -> Iterator[Finding]:
-    """Tasks whose validation metric jumps so much that its peak is partly luck."""
+    """Tasks whose validation metric jumps so much that its peak is partly luck, and validation parts of few rows."""
+    rows = run.log.rows.get("validation", FEW_ROWS)
+    if rows < FEW_ROWS:
+        yield Finding(
+            "noisy validation",
+            tuple(run.tasks),
+            f"{rows} validation rows: a share of them, such as accuracy, is known to +-{0.5 / max(rows, 1) ** 0.5:.2g}",
+            "more validation rows (--split 0.6,0.25,0.15), or several runs with another --seed",
+        )
     yield from _about(
         run,
         "noisy validation",

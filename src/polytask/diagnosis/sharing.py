@@ -61,10 +61,11 @@ def dominated(run: Run) -> Iterator[Finding]:
         tasks = [task for task in training.tasks if task not in run.held]  # losses of held ones begin at 0
         if len(tasks) < 3 or not training.evaluations or not name.startswith(("network_", "all_in_one_n")):
             continue
-        shares = np.array([
+        # The median: at the very beginning losses may be anything.
+        shares = np.median([
             [(point.losses.get(task) or 0.0) * (point.weights.get(task) or 0.0) for task in tasks]
             for point in training.evaluations[: max(1, len(training.evaluations) // 2)]
-        ]).mean(0)  # fmt: skip
+        ], 0)  # fmt: skip
         if shares.sum() <= 0:
             continue
         loudest = int(shares.argmax())

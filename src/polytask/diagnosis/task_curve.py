@@ -51,6 +51,13 @@ class TaskCurve:
         floor = self.values[0] if np.isnan(self.trivial) else self.trivial
         return float(self.values[self.peak] - floor)
 
+    @property
+    def fall(self) -> float:
+        """Share by which the training loss fell from the first to the last tenth of the evaluations."""
+        tenth = -(-len(self.losses) // 10)
+        first, last = np.nanmean(self.losses[:tenth]), np.nanmean(self.losses[-tenth:])
+        return float(1 - last / first) if first > 0 else 1.0
+
 
 def task_curves(run: Run) -> Iterator[TaskCurve]:
     """The curve of every task in the network that serves it, if there is enough of it."""

@@ -90,11 +90,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Log:
-    """All trainings of a run by name, the time of its first event (unix seconds), and what was odd about the data."""
+    """All trainings of a run by name, the time of its first event (unix seconds), what was odd about the data, and the
+    rows of each part."""
 
     trainings: dict[str, Training] = field(default_factory=dict)
     started: float | None = None
     warnings: tuple[str, ...] = ()
+    rows: dict[str, int] = field(default_factory=dict)
 
 
 def read_log(path: Path) -> Log:
@@ -108,13 +110,15 @@ def read_log(path: Path) -> Log:
     trainings: dict[str, Training] = {}
     started = None
     warnings: tuple[str, ...] = ()
+    rows: dict[str, int] = {}
     for event in _events(path):
         started = started or number(event.get("time"))
         if event.get("event") == "start":
             warnings = tuple(str(warning) for warning in event.get("warnings") or ())
+            rows = {str(part): int(count) for part, count in (event.get("rows") or {}).items()}
         if name := event.get("training"):
             trainings.setdefault(str(name), Training(str(name))).take(event)
-    return Log(trainings, started, warnings)
+    return Log(trainings, started, warnings, rows)
 
 
 def _numbers(values: Any) -> dict[str, float | None]:

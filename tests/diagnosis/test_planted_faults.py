@@ -1,0 +1,89 @@
+"""Runs of the command with one fault each: ``polytask doctor`` names it, and says nothing about sound ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from small_table import polytask
+
+SMALL = ("--networks", 1, "--batch-size", 64, "--steps", 400, "--set", "threads=1", "--set", "model.hidden=[64,32]")
+
+
+def table(path: Path, *, rows: int = 1500, seed: int = 0, noise: float = 0.8, labelled: float = 1.0,
+          hard: bool = False, leak: bool = False) -> Path:  # fmt: skip
+    """Two classes ``a`` and ``b`` and a number ``c`` of eight columns; ``c`` has few labels, or is a class by a rule
+    that takes long to learn, or a column gives ``b`` away."""
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=(rows, 8))
+    scores = [x[:, 0] + x[:, 1], x[:, 1] - x[:, 0] + x[:, 3], x[:, 4] + x[:, 5] - x[:, 1]]
+    if hard:
+        scores[2] = 2 * np.sign(x[:, 4] * x[:, 5])
+    a, b, c = (score + noise * draw.normal(size=rows) for score in scores)
+    columns = {f"x{number}": x[:, number].round(4) for number in range(8)}
+    columns |= {"a": np.where(a > 0, "yes", "no"), "b": np.where(b > 0, "yes", "no")}
+    columns["c"] = (np.where(c > 0, "yes", "no") if hard else c.round(4)).astype(object)
+    columns["c"][draw.random(rows) > labelled] = ""
+    if leak:
+        columns["shipped"] = (b > 0) + (0.01 * draw.normal(size=rows)).round(4)
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([list(columns), *zip(*columns.values(), strict=True)])
+    return path
+
+
+def doctor(data: Path, *options: object, baselines: bool = False) -> dict[str, dict[str, object]]:
+    """What is found about a run, by its kind."""
+    run = data.parent / "run"
+    alone = () if baselines else ("--no-baselines",)
+    result = polytask("fit", data, "--targets", "a,b,c", "--out", run, *SMALL, *alone, *options)
+    assert result.exit_code == 0, result.output
+    findings = json.loads(polytask("doctor", run, "--json").stdout)
+    assert all(finding["evidence"] and finding["advice"] for finding in findings)
+    return {finding["kind"]: finding for finding in findings}
+
+
+@pytest.mark.parametrize(("seed", "baselines"), [(0, False), (1, False), pytest.param(2, True, marks=pytest.mark.slow)])
+def test_a_sound_run_is_left_in_peace(tmp_path, seed, baselines):
+    assert doctor(table(tmp_path / "t.csv", seed=seed), "--learning-rate", 0.002, baselines=baselines) == {}
+
+
+def test_a_column_that_gives_a_target_away(tmp_path):
+    found = doctor(table(tmp_path / "t.csv", leak=True))["leak"]
+    assert found["tasks"] == ["b"] and "--ignore" in found["advice"]
+
+
+@pytest.mark.slow
+def test_a_task_with_few_labels_is_starved(tmp_path):
+    data = table(tmp_path / "t.csv", rows=4000, noise=0.3, labelled=0.15, hard=True)
+    found = doctor(data, "--steps", 150, baselines=True)["starved"]
+    assert found["tasks"] == ["c"] and "alone" in found["evidence"] and "--weight" in found["advice"]
+
+
+def test_a_loss_that_is_a_thousand_times_louder_dominates(tmp_path):
+    found = doctor(table(tmp_path / "t.csv"), "--weight", "c=1000")["dominated"]
+    assert found["tasks"] == ["c"] and "--balance" in found["advice"]
+
+
+@pytest.mark.parametrize(("rate", "said"), [(0.3, "too high"), (1.0, "too high"), (1e-5, "too low")])
+def test_a_learning_rate_that_is_off(tmp_path, rate, said):
+    findings = doctor(table(tmp_path / "t.csv"), "--learning-rate", rate)
+    assert said in findings["learning rate"]["evidence"] and "--learning-rate" in findings["learning rate"]["advice"]
+    assert "too few steps" not in findings
+
+
+def test_a_validation_part_of_few_rows(tmp_path):
+    found = doctor(table(tmp_path / "t.csv"), "--split", "0.9,0.03,0.07")["noisy validation"]
+    assert found["tasks"] == ["a", "b", "c"] and "45 validation rows" in found["evidence"]
+    assert "--split" in found["advice"]
+
+
+@pytest.mark.slow
+def test_tasks_that_are_frozen_too_early(tmp_path):
+    impatient = ("convergence.patience=1", "convergence.min_evaluations=1", "evaluate_every=1", "ema=null")
+    options = [part for key in impatient for part in ("--set", key)]
+    found = doctor(table(tmp_path / "t.csv", hard=True, noise=0.3), "--steps", 300, *options, baselines=True)
+    assert "c" in found["converged early"]["tasks"] and "patience" in found["converged early"]["advice"]
