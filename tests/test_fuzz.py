@@ -61,6 +61,9 @@ def test_configurations(changes: dict[str, Any], whole: bool) -> None:
 
 
 @given(damaged(yaml.safe_dump(STUDY).encode()), st.lists(st.text(max_size=12), max_size=2))
+@example(b"[" * 3000, [])
+@example(b"data: 2001-99-99", ["a=!!bool x"])
+@example(b"{}", ["a=!!timestamp x", "b=" + "9" * 5000, "c=" + "[" * 3000])
 def test_files_of_configurations(place: Path, content: bytes, overrides: list[str]) -> None:
     (place / "study.yaml").write_bytes(content)
     with contextlib.suppress(UserError):
@@ -94,6 +97,7 @@ def test_cells(place: Path, rows: list[tuple[Any, ...]], kind: str | None) -> No
 
 
 @given(damaged(json.dumps(AFFINITY).encode()), st.integers(1, 4))
+@example(b"[" * 3000, 1)
 def test_files_of_affinities(place: Path, content: bytes, networks: int) -> None:
     (place / "affinity.json").write_bytes(content)
     with contextlib.suppress(UserError):

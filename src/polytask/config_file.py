@@ -20,6 +20,21 @@ def read_config(path: Path) -> dict[str, Any]:
     return tables_from(read_yaml(path), path.parent)
 
 
+def parse_yaml(text: str) -> Any:
+    """What a YAML text says; code is never made of it.
+
+    Raises:
+        ValueError: Whatever is wrong with it, in one line: PyYAML lets through what Python says of dates, numbers and
+            words that it cannot make, and of things nested a thousand times.
+    """
+    try:
+        return yaml.safe_load(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys of a YAML file.
 
@@ -27,13 +42,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: If the file is missing or is not a YAML mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected keys and values, such as `data: table.csv`, found {type(values).__name__}")
     return values
@@ -72,8 +87,8 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
         for parent in parents:
             node = node.setdefault(parent, {}) if isinstance(node, dict) else None
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = parse_yaml(text)
+        except ValueError:
             equals = ""
         if not equals or not last or not isinstance(node, dict):
             problems.append(f"--set {override}: expected key=value, such as model.dropout=0.2")

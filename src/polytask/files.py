@@ -94,7 +94,7 @@ def read_json(path: Path, made_by: str = "") -> Any:
         raise UserError(f"{path}: no such file{source}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}){source}") from None
-    except ValueError as error:  # not JSON, or not text at all
+    except (ValueError, RecursionError) as error:  # not JSON, not text at all, or nested a thousand times
         if made_by:
             raise UserError(
                 f"{path}: expected a JSON file as written by {made_by}, found other content: {error}"
@@ -185,7 +185,7 @@ def load_tree(path: Path) -> Any:
         return _decode(json.loads(header["tree"]), tensors.__getitem__)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise DamagedFileError(
             f"{path}: damaged or truncated ({error}); restore the file or make the run again"
         ) from None

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import UserError
-from ..files import sha256
+from ..files import read_json, sha256
 
 #: What is fetched from a hub: no pickled weights, no code.
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -121,7 +121,7 @@ class Checkpoint:
     def pictures(self) -> dict[str, Any]:
         """How pictures are prepared; empty if it does not say."""
         path = self.folder / PICTURES
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}
 
     def copy_to(self, folder: Path, *, weights: bool) -> None:
         """Copy it, so that a run needs it no more; of a network that is tuned the weights are with the run's own."""
@@ -171,7 +171,7 @@ def open_checkpoint(name: str) -> Checkpoint:
                         "AutoModel.from_pretrained(...).save_pretrained(FOLDER)")  # fmt: skip
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"encoder: {folder / CONFIG} is damaged ({error})") from None
     if config.get("is_encoder_decoder"):
         raise UserError(f"encoder: {name} is an encoder with a decoder ({config.get('model_type')}); "

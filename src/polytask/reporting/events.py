@@ -133,7 +133,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
             continue
         try:
             event = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             if row == len(lines):  # the run was killed while it wrote this line
                 break
             raise UserError(f"{path}: line {row} is damaged JSON ({error}); remove that line or restore it") from None
