@@ -10,6 +10,7 @@ from polytask.deployment import DeployedModel, deployed_inputs
 from polytask.deployment.export import TOLERANCE, largest_difference
 from polytask.deployment.formats import FORMATS
 from polytask.models.encoders import encoder_named
+from polytask.models.sharing import SHARING
 from polytask.runs.bundle import Bundle
 from polytask.task import Task
 from small_table import table_rows, write_table
@@ -35,8 +36,9 @@ def test_an_exported_network_agrees_with_pytorch(tmp_path, spec, format):
     written_agrees(tmp_path, spec, format, TASKS)
 
 
-def test_features_per_task_are_written_for_one_row_too(tmp_path):
-    written_agrees(tmp_path, "mlp", "torch", TASKS, "ple")
+@pytest.mark.parametrize("sharing", [sharing for sharing in SHARING if sharing != "hard"])
+def test_every_way_of_sharing_is_written_for_one_row_too(sharing, tmp_path):
+    written_agrees(tmp_path, "mlp", "torch", TASKS, sharing)
 
 
 def written_agrees(tmp_path, spec, format, tasks, sharing="hard"):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .stages import output_width, several_stages
 from .task_encoder import Representation, TaskEncoder, TaskPart
-from .task_linear import TaskLinear
+from .task_linear import TaskLinear, task_products
 
 
 class TaskAttention(nn.Module):
@@ -35,8 +35,9 @@ class TaskAttention(nn.Module):
     def forward(self, shared: Tensor, before: Tensor | None) -> Tensor:
         """``[B, W]`` and the tasks' ``[B, K, V]`` from the stage before to ``[B, K, W]``."""
         read = shared
-        if self.f is not None:
-            own = self.f(before)
+        if self.f is not None and before is not None:
+            linear: Any = self.f[0]  # one for all tasks, but applied task by task, see `task_products`
+            own = self.f[1](task_products(before, linear.weight.expand(before.shape[1], -1, -1)) + linear.bias)
             read = torch.cat([shared[:, None].expand_as(own), own], -1)
         return torch.sigmoid(self.h(torch.relu(self.g(read)))) * shared[:, None]
 
