@@ -39,8 +39,7 @@ class Texts:
         if split:
             counts = [len(text.split()) for text in columns[0]]
             made["words"] = padded([begins(*pair) for pair in zip(found, counts, strict=True)], blank=-1, least=1)
-        taken = {entry.name for entry in self.session.get_inputs()}
-        return {name: value for name, value in made.items() if name in taken}
+        return {entry.name: made[entry.name] for entry in self.session.get_inputs() if entry.name in made}
 
     def __call__(self, *columns: Sequence[str], **others: np.ndarray) -> dict[str, np.ndarray]:
         """Values, or probabilities of ``about["outputs"][task]["classes"]``, by task; others: such as ``numeric``."""

@@ -204,3 +204,9 @@ def test_inputs_may_be_nested():
     nested = Rows((rows.inputs[:, :2], {"right": rows.inputs[:, 2:]}), rows.targets, None)
     result = train(model=MultiTaskModel(Two(), TASKS), train=nested, validation=nested)
     assert result.tasks["price"].validation > 0
+
+
+def test_an_encoder_that_has_been_evaluated_is_trained_with_dropout():
+    models = [make_model(dropout=0.4), make_model(dropout=0.4)]
+    models[1].encoder.eval()
+    assert_same_result(*(train(model=model, settings={"steps": 5}) for model in models))

@@ -129,6 +129,7 @@ class Training:
         balancer.attach(model.shared_module())
         self.represent = make_represent(self.model, settings)
         self.parts = Parts(model, self.settings)
+        self.model.train()  # all parts: an encoder may come from a network that has been evaluated
         self.parts.frozen.at(0)
         check_trains(balancer, model)
         self.optimizer = make_optimizer(self.parts.for_optimizer(), self.settings)

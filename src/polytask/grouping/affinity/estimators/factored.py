@@ -89,15 +89,18 @@ class Factored(Estimator):
     def before_forward(self, moment: Moment) -> None:
         self._watch.close()  # a step that ended in an error may have left it open
         encoder, wide = moment.model.encoder, moment.model.heads.wide
-        seen = self._watch.enter_context(watched(encoder))
+        seen, mode = self._watch.enter_context(watched(encoder)), encoder.training
+
+        def in_step() -> bool:  # others may evaluate the network in between
+            return torch.is_grad_enabled() and encoder.training == mode
 
         def encoded(encoder: nn.Module, inputs: Any, output: Any) -> None:
-            if encoder.training:  # others may evaluate the network in between
+            if in_step():
                 self._calls = list(seen)
             seen.clear()
 
         def answered(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-            if encoder.training:
+            if in_step():
                 self._wide = output
 
         for hook in (encoder.register_forward_hook(encoded), wide.register_forward_hook(answered)):
