@@ -77,6 +77,8 @@ METHODS: dict[str, Method] = {
         _scd("scd_exclusive", schedule="exclusive"),
         _scd("scd_patience", phase_end="patience"),
         _scd("scd_every_step", every=1),
+        _scd("scd_every16", every=16),
+        _scd("scd_every32", every=32),
         # Features alone, with the weight that they have in MTLKD; MTLKD with SCD's weights.
         _scd("scd_features", beta=1.0, kappa=0.0, every=1),
         Method("mtlkd_light", "equal", pt.MTLKD, True, options={"beta": 0.1, "kappa": 10.0, "every": 8}),
@@ -86,7 +88,7 @@ METHODS: dict[str, Method] = {
     )
 }
 #: Not run unless asked for: what the defaults of SCD are chosen from, on validation.
-CHOICES = ("scd_exclusive", "scd_patience", "scd_outputs", "mtlkd_outputs")
+CHOICES = ("scd_every16", "scd_every32", "scd_exclusive", "scd_patience", "scd_outputs", "mtlkd_outputs")
 #: Two tasks are two blocks whatever their similarity, and the other indicators can only give the order or its reverse.
 _OF_TWO = [name for name in METHODS if name not in
            ("scd_rsa", "scd_grad_cos", "scd_tag", "scd_deficit", "scd_speed", "scd_loss_ratio")]  # fmt: skip
