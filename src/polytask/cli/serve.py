@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Annotated
 
@@ -38,7 +39,8 @@ def serve(
     with _listening(host, port) as listener:
         at = listener.getsockname()
         print(f"http://{at[0]}:{at[1]}  (POST /predict, GET /health, /metrics, /docs; stop with Ctrl-C)", flush=True)
-        uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # that is how it ends, after the requests that it has begun
+            uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -32,7 +32,7 @@ def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: 
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
-    bundle = _of_a_table(run, trust)
+    bundle = bundle_of_a_table(run, trust)
     pieces = _pieces(bundle, data, display)
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "text":
         pieces = (part for piece in pieces for part in _of_texts(bundle, piece, data))
@@ -45,7 +45,7 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
     Raises:
         UserError: If run or table are not usable, or the table has none of the targets.
     """
-    bundle = _of_a_table(run, trust)
+    bundle = bundle_of_a_table(run, trust)
     table = _table(bundle, data, display)
     names = [task.name for task in bundle.schema.tasks if task.name in table.column_names]
     if not names:
@@ -71,7 +71,12 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
     }
 
 
-def _of_a_table(run: Path, trust: bool) -> Bundle:
+def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:
+    """The bundle of a run that knows the columns of a table; ``trust``: see :meth:`Bundle.load`.
+
+    Raises:
+        UserError: If it learned from a folder of arrays, and see :meth:`Bundle.load`.
+    """
     bundle = Bundle.load(run, trust=trust)
     if not bundle.schema.feature_names:
         raise UserError(

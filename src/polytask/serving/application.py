@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from pydantic import BaseModel, Field, create_model
 
 from ..errors import UserError
-from ..runs.bundle import Bundle
+from ..runs.use import bundle_of_a_table
 from .batcher import Batcher
 from .body_limit import BodyLimit
 from .rows import as_json, as_table, row_model
@@ -35,9 +35,9 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
         trust: Import and run the code that the run names, if its encoder is a class of somebody's.
 
     Raises:
-        UserError: If the run is not finished or damaged.
+        UserError: If the run is not finished or damaged, or learned from pictures or arrays.
     """
-    bundle = Bundle.load(run, trust=trust)
+    bundle = bundle_of_a_table(run, trust)
     schema = bundle.schema
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "image":
         raise UserError(f"{run}: reads pictures by their paths, and a service must not open files that somebody names; "
@@ -55,6 +55,7 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
     def work(rows: list[BaseModel]) -> list[dict[str, Any]]:
         return as_json(bundle.predict(as_table(rows, schema), where="rows"))
 
+    work([row.model_validate(dict.fromkeys(schema.feature_names))])  # loads now what the first request would wait for
     batcher: Batcher[BaseModel, dict[str, Any]] = Batcher(work, most_rows)
     app = FastAPI(title="polytask", description=f"Predictions of {', '.join(tasks)}", version="1")
     app.add_middleware(BodyLimit, most=most_bytes)

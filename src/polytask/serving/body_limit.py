@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: A connection that is closed while its client still sends is reset, and the client never reads the answer: so long,
+#: in seconds, the rest of a refused body is read and thrown away.
+LINGER = 5.0
 
 
 class BodyLimit:
@@ -19,7 +25,7 @@ class BodyLimit:
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.most:
-            await self._refuse(send)
+            await self._refuse(receive, send)
             return
         body, more = b"", True
         while more:
@@ -28,7 +34,7 @@ class BodyLimit:
                 return  # the client has gone
             body, more = body + message.get("body", b""), message.get("more_body", False)
             if len(body) > self.most:
-                await self._refuse(send)
+                await self._refuse(receive, send)
                 return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -37,8 +43,18 @@ class BodyLimit:
 
         await self.app(scope, read, send)
 
-    async def _refuse(self, send: Send) -> None:
+    async def _refuse(self, receive: Receive, send: Send) -> None:
         detail = f"the body has more than {self.most} bytes; send fewer rows at once"
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        answer = json.dumps({"detail": detail}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(answer)).encode()),
+            (b"connection", b"close"),
+        ]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps({"detail": detail}).encode()})
+        await send({"type": "http.response.body", "body": answer, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while (await receive()).get("more_body", False):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
