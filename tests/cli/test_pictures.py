@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from polytask.pretrained import pictures
 from polytask.runs.bundle import Bundle
 from small_encoder import image_encoder
 from small_table import assert_refused, polytask
@@ -49,6 +50,22 @@ def test_a_column_of_paths_is_found_learnt_and_predicted(folder, tmp_path, encod
     assert polytask("predict", run, table, "--out", tmp_path / "p.csv").exit_code == 0
     assert json.loads(polytask("evaluate", run, table, "--json").stdout)["tasks"]["colour"]["value"] > 0.9
     assert Bundle.load(run).encoded.reader.size == (16 if "vit" in encoder else 32)
+
+
+def test_pictures_that_do_not_fit_into_memory_are_read_while_training(folder, tmp_path, monkeypatch):
+    spec = f"{{name: hf, source: {folder / 'vit'}, tune: full, rate: 1.0}}"
+    given = ("--targets", "colour,bright", *SMALL, "--set", f"encoder={spec}")
+    assert polytask("fit", folder / "table.csv", "--out", tmp_path / "held", *given).exit_code == 0
+    monkeypatch.setattr(pictures, "MEMORY_SHARE", 1e-12)
+    result = polytask("fit", folder / "table.csv", "--out", tmp_path / "read", *given)
+    assert result.exit_code == 0 and "0.1 MiB are read while training" in result.output, result.output
+    held, read = (json.loads((tmp_path / name / "results.json").read_text())["tasks"] for name in ("held", "read"))
+    assert read == held
+    for name in ("held", "read"):
+        assert (
+            polytask("predict", tmp_path / name, folder / "table.csv", "--out", tmp_path / f"{name}.csv").exit_code == 0
+        )
+    assert (tmp_path / "held.csv").read_bytes() == (tmp_path / "read.csv").read_bytes()
 
 
 @pytest.mark.parametrize(("encoder", "format"), [("vit", "torch"), ("convnext", "onnx")])

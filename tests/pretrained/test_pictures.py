@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 
+from polytask.data import FileInput, Rows
+from polytask.data.rows import rows_at_once
 from polytask.errors import UserError
-from polytask.pretrained import PictureReader
+from polytask.pretrained import PictureFiles, PictureReader
 from polytask.pretrained import pictures as module
 
 
@@ -56,7 +59,21 @@ def test_blocks_name_the_rows_of_the_whole_table(folder):
         list(reader.blocks(table("a.png", None, None, "b.png"), folder, 2))
 
 
-def test_more_than_a_share_of_the_memory_is_refused_before_reading(folder, monkeypatch):
+def test_more_than_a_share_of_the_memory_stays_in_files(folder, monkeypatch):
+    rows = table("pictures/red.png", None, "grey.png", "pictures/blue.png")
+    held = PictureReader("file", 8)(rows, folder)
     monkeypatch.setattr(module, "MEMORY_SHARE", 1e-12)
-    with pytest.raises(UserError, match=r"1 pictures of 64 x 64 take .* smaller `size`"):
-        PictureReader("file", 64)(table("gone.png"), folder)
+    files = PictureReader("file", 8)(rows, folder)
+    assert isinstance(files, FileInput) and files.shape == held.shape
+    some = Rows.from_matrix({"pictures": files}, torch.zeros(4, 1)).subset(torch.tensor([3, 1, 0]))
+    assert torch.equal(some[torch.tensor([2, 0])].inputs["pictures"], held[[0, 3]])
+    assert torch.equal(some.inputs["pictures"][1:], held[[1, 0]])
+    assert rows_at_once({"pictures": PictureFiles((None,), folder, 512)}) == 5
+    assert files.fingerprint == some.inputs["pictures"].fingerprint != PictureFiles((None,), folder, 8).fingerprint
+
+
+def test_files_that_are_found_broken_later_are_named(folder, monkeypatch):
+    monkeypatch.setattr(module, "MEMORY_SHARE", 1e-12)
+    files = PictureReader("file", 8)(table("grey.png", "text.png"), folder, where="t.csv")
+    with pytest.raises(UserError, match=r"t.csv: column 'file': 1 files are no pictures.* text.png \(row 2\)"):
+        files.only(torch.tensor([1]))[torch.tensor([0])]

@@ -12,7 +12,7 @@ from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
 from .split_checks import check_parts, check_split
 from .splits import PARTS, draw_split, load_split, make_split, save_split, split_from_column
-from .stored import RowGroups, StoredInput
+from .stored import FileInput, RowGroups, StoredInput
 from .table import read_table, require_rows, table_pieces
 from .tags import encode_tags, for_words, tags_of
 from .targets import encode_targets
@@ -21,6 +21,7 @@ from .text import TextSettings
 __all__ = [
     "PARTS",
     "Batch",
+    "FileInput",
     "InferredTask",
     "Inputs",
     "RowGroups",

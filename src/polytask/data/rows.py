@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,9 +13,9 @@ from torch import Tensor
 from ..errors import UserError, raise_all
 from ..task import Task
 from .sparse import SparseRows
-from .stored import StoredInput, pick
+from .stored import FileInput, StoredInput, pick
 
-#: A tensor, :class:`SparseRows`, :class:`StoredInput`, or a dictionary or tuple of these, row by row.
+#: A tensor, :class:`SparseRows`, :class:`FileInput`, or a dictionary or tuple of these, row by row.
 Inputs = Any
 
 
@@ -24,7 +25,7 @@ NUMBERS_AT_ONCE = 1 << 22
 
 def _keep(leaf: Any, ids: Tensor) -> Any:
     """Some rows to hold on to: what is in a file stays there."""
-    return leaf.only(ids) if isinstance(leaf, StoredInput) else pick(leaf, ids)
+    return leaf.only(ids) if isinstance(leaf, FileInput) else pick(leaf, ids)
 
 
 def map_inputs(inputs: Inputs, function: Any) -> Inputs:
@@ -44,7 +45,7 @@ def rows_at_once(inputs: Inputs, most: int = 4096) -> int:
         (4096, 341)
     """
     sizes = [1]
-    map_inputs(inputs, lambda leaf: sizes.append(leaf[0].numel()) if isinstance(leaf, Tensor) and len(leaf) else None)
+    map_inputs(inputs, lambda leaf: sizes.append(math.prod(leaf.shape[1:]) if hasattr(leaf, "shape") else 0))
     return max(1, min(most, NUMBERS_AT_ONCE // sum(sizes)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -100,9 +101,33 @@ class RowGroups:
         return {number: inputs for number, inputs in self._held.items() if number in self._expected}
 
 
+class FileInput(ABC):
+    """An input that is read from files when a batch wants it, indexable by row like a tensor."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, ids: Tensor | slice) -> Any:
+        """The values of some rows."""
+
+    @abstractmethod
+    def only(self, ids: Tensor) -> FileInput:
+        """Some of the rows, still in the files."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> FileInput:
+        """The same, with values on another device."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What it is read from; its rows are not in it."""
+
+
 @dataclass(frozen=True)
-class StoredInput:
-    """One input of rows in a file, indexable by row like a tensor.
+class StoredInput(FileInput):
+    """One input of rows in a Parquet file.
 
     Attributes:
         groups: Where it is.
@@ -127,8 +152,11 @@ class StoredInput:
             ids = torch.arange(*ids.indices(len(self)))
         return ids.cpu() if self.rows is None else self.rows[ids.cpu()].long()
 
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.groups.fingerprint} {self.name}"
+
     def only(self, ids: Tensor) -> StoredInput:
-        """Some of the rows, still in the file."""
         return replace(self, rows=self._in_file(ids).int() if len(self.groups) < 2**31 else self._in_file(ids))
 
     def to(self, device: torch.device | str) -> StoredInput:

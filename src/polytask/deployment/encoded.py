@@ -65,7 +65,7 @@ def encoded_inputs(
     Args: see :meth:`polytask.runs.encoded.EncodedColumns.inputs`.
     """
     if isinstance(encoded.reader, PictureReader):
-        return {"pictures": encoded.reader(table, folder, where=where)}
+        return {"pictures": encoded.reader.files(table, folder, where=where)[:]}
     found = encoded.reader(table, encoded.tokenizer)
     present = found["tokens"] != NOTHING
     inputs = {"input_ids": torch.where(present, found["tokens"], 0), "attention_mask": present}

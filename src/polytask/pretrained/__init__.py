@@ -4,7 +4,7 @@ from .body import Body, ImageBody, TextBody, make_body
 from .checkpoint import KEPT, Checkpoint, open_checkpoint
 from .encoder import VECTORS, PretrainedEncoder, dense_layers
 from .frozen import Moments, frozen_features
-from .pictures import MEMORY_SHARE, PictureReader, memory_bytes
+from .pictures import MEMORY_SHARE, PictureFiles, PictureReader, memory_bytes
 from .tokens import NOTHING, TextReader, choose_length, cutting, encode, per_word, texts_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Checkpoint",
     "ImageBody",
     "Moments",
+    "PictureFiles",
     "PictureReader",
     "PretrainedEncoder",
     "TextBody",

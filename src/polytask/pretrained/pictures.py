@@ -1,10 +1,12 @@
-"""A column of paths as pictures of one size, in memory as bytes."""
+"""A column of paths as pictures of one size: bytes in memory, or files that are read when a batch wants them."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from ..data import FileInput
 from ..errors import UserError
 from ..extras import require
 
@@ -20,6 +23,86 @@ MEMORY_SHARE = 0.25
 #: In place of a missing picture.
 GREY = 128
 SHOWN = 5
+#: Files that are read at the same time.
+READERS = 8
+
+
+@dataclass(frozen=True)
+class PictureFiles(FileInput):
+    """Pictures in files, which are read and brought to one size when they are wanted.
+
+    Attributes:
+        names: Paths from the folder, of all rows of a table; empty or None gives grey.
+        folder: Where they are.
+        size: Height and width to which pictures are stretched or shrunk.
+        where: Name of the column in messages.
+        rows: ``[n]`` int64, the rows that these are, None for all.
+        device: Where batches go.
+    """
+
+    names: tuple[str | None, ...]
+    folder: Path
+    size: int
+    where: str = "pictures"
+    rows: Tensor | None = None
+    device: torch.device | str = "cpu"
+
+    def __len__(self) -> int:
+        return len(self.names) if self.rows is None else len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of a tensor: ``(n, 3, size, size)``."""
+        return len(self), 3, self.size, self.size
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"{self.size} {self.folder} {self.names}".encode()).hexdigest()
+
+    def __getitem__(self, ids: Tensor | slice) -> Tensor:
+        """``[B, 3, size, size]`` bytes, red, green and blue.
+
+        Raises:
+            UserError: If files are no pictures; all of them in one message.
+        """
+        rows = self._rows(ids).tolist()
+        pictures = np.full((len(rows), 3, self.size, self.size), GREY, np.uint8)
+        with ThreadPoolExecutor(READERS) as readers:  # decoding leaves the interpreter's lock alone
+            read = list(readers.map(_read_into, pictures, map(self._path, rows)))
+        if broken := [row for row, good in zip(rows, read, strict=True) if not good]:
+            what = "files are no pictures, or damaged"
+            raise UserError(f"{self.where}: {self._several(broken, what)}; mend or remove them")
+        return torch.from_numpy(pictures).to(self.device)
+
+    def only(self, ids: Tensor) -> PictureFiles:
+        return replace(self, rows=self._rows(ids))
+
+    def to(self, device: torch.device | str) -> PictureFiles:
+        return replace(self, device=device)
+
+    def check_present(self) -> None:
+        """Raise if files are missing.
+
+        Raises:
+            UserError: It names them.
+        """
+        paths = map(self._path, range(len(self.names)))
+        if missing := [row for row, path in enumerate(paths) if path is not None and not path.is_file()]:
+            raise UserError(f"{self.where}: {self._several(missing, 'files are missing')} in {self.folder}; "
+                            "paths are relative to the table's folder")  # fmt: skip
+
+    def _path(self, row: int) -> Path | None:
+        name = self.names[row]
+        return self.folder / name if name else None
+
+    def _rows(self, ids: Tensor | slice) -> Tensor:
+        rows = torch.arange(len(self.names)) if self.rows is None else self.rows
+        return rows[ids if isinstance(ids, slice) else ids.cpu()]
+
+    def _several(self, rows: Sequence[int], what: str) -> str:
+        shown = ", ".join(f"{self.names[row]} (row {row + 1})" for row in rows[:SHOWN])
+        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+        return f"{len(rows)} {what}: {shown}{more}"
 
 
 @dataclass(frozen=True)
@@ -34,8 +117,9 @@ class PictureReader:
     column: str
     size: int
 
-    def __call__(self, table: pa.Table, folder: Path, *, where: str = "table") -> Tensor:
-        """``[n, 3, size, size]`` bytes, red, green and blue; grey where the cell is empty.
+    def __call__(self, table: pa.Table, folder: Path, *, where: str = "table") -> Tensor | PictureFiles:
+        """``[n, 3, size, size]`` bytes, red, green and blue; grey where the cell is empty. Files that are read when
+        they are wanted, if this would take more than a quarter of the memory.
 
         Args:
             table: Has the column.
@@ -43,43 +127,32 @@ class PictureReader:
             where: Name of the table in messages.
 
         Raises:
-            UserError: If files are missing or are no pictures (all of them in one message), or the pictures take more
-                than a quarter of the memory.
+            UserError: If files are missing or are no pictures (all of them in one message).
         """
-        self._check_memory(table.num_rows, where)
-        return next(self.blocks(table, folder, max(1, table.num_rows), where=where))
+        files = self.files(table, folder, where=where)
+        return files[:] if self.fits(len(files)) else files
+
+    def files(self, table: pa.Table, folder: Path, *, where: str = "table") -> PictureFiles:
+        """The same, of which none is read yet."""
+        require("images", "PIL", needed_by="a column of pictures")
+        names = tuple(table[self.column].cast(pa.string()).to_pylist())
+        files = PictureFiles(names, folder, self.size, f"{where}: column {self.column!r}")
+        files.check_present()
+        return files
 
     def blocks(self, table: pa.Table, folder: Path, rows: int, *, where: str = "table") -> Iterator[Tensor]:
         """The same, so many rows at a time; at least one block comes."""
-        require("images", "PIL", needed_by="a column of pictures")
-        cells = table[self.column].cast(pa.string()).to_pylist()
-        at = f"{where}: column {self.column!r}"
-        paths = [folder / cell if cell else None for cell in cells]
-        missing = [row for row, path in enumerate(paths) if path is not None and not path.is_file()]
-        if missing:
-            raise UserError(f"{at}: {_several(missing, cells, 'files are missing')} in {folder}; "
-                            "paths are relative to the table's folder")  # fmt: skip
-        for start in range(0, max(1, len(paths)), rows):
-            part = paths[start : start + rows]
-            pictures = np.full((len(part), 3, self.size, self.size), GREY, np.uint8)
-            broken = [start + i for i, path in enumerate(part) if path and not _read_into(pictures[i], path)]
-            if broken:
-                what = "files are no pictures, or damaged"
-                raise UserError(f"{at}: {_several(broken, cells, what)}; mend or remove them")
-            yield torch.from_numpy(pictures)
+        files = self.files(table, folder, where=where)
+        for start in range(0, max(1, len(files)), rows):
+            yield files[start : start + rows]
 
     def bytes(self, rows: int) -> int:
         """What so many pictures take in memory."""
         return rows * 3 * self.size**2
 
-    def _check_memory(self, rows: int, where: str) -> None:
-        memory = memory_bytes()
-        if self.bytes(rows) > MEMORY_SHARE * memory:
-            raise UserError(
-                f"{where}: {rows:,} pictures of {self.size} x {self.size} take {self.bytes(rows) / 2**30:.1f} GiB, "
-                f"more than a quarter of the memory ({memory / 2**30:.0f} GiB); give the encoder a smaller `size`, or "
-                "write them to a folder of arrays (polytask.data.arrays.ArrayWriter), which is read from disk"
-            )
+    def fits(self, rows: int) -> bool:
+        """Whether so many pictures are held in memory."""
+        return self.bytes(rows) <= MEMORY_SHARE * memory_bytes()
 
 
 def memory_bytes() -> int:
@@ -87,15 +160,12 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _several(rows: Sequence[int], cells: Sequence[str], what: str) -> str:
-    shown = ", ".join(f"{cells[row]} (row {row + 1})" for row in rows[:SHOWN])
-    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-    return f"{len(rows)} {what}: {shown}{more}"
-
-
-def _read_into(picture: np.ndarray, path: Path) -> bool:
+def _read_into(picture: np.ndarray, path: Path | None) -> bool:
+    """Whether the file was a picture; without one, nothing is changed."""
     from PIL import Image
 
+    if path is None:
+        return True
     try:
         with Image.open(path) as image:
             small = image.convert("RGB").resize(picture.shape[1:], Image.Resampling.BILINEAR)

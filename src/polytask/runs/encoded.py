@@ -126,7 +126,7 @@ class EncodedColumns:
         """Inputs are a vector of numbers per row."""
         return self.encoder.frozen and not (isinstance(self.reader, TextReader) and self.reader.words)
 
-    def fitted(self, table: pa.Table, train: np.ndarray, **options: Any) -> tuple[EncodedColumns, dict[str, Tensor]]:
+    def fitted(self, table: pa.Table, train: np.ndarray, **options: Any) -> tuple[EncodedColumns, dict[str, Any]]:
         """The same with the moments of frozen features over the training rows, and the inputs of all rows.
 
         Args:
@@ -141,7 +141,7 @@ class EncodedColumns:
         moments.standardise(found[VECTORS])
         return replace(self, moments=moments), found
 
-    def inputs(self, table: pa.Table, *, folder: Path, where: str = "table") -> dict[str, Tensor]:
+    def inputs(self, table: pa.Table, *, folder: Path, where: str = "table") -> dict[str, Any]:
         """Inputs of a table's rows.
 
         Args:
@@ -150,8 +150,9 @@ class EncodedColumns:
             where: Name of the table in messages.
 
         Returns:
-            What the reader gives (``tokens`` and what belongs to them, or ``pictures``); of a frozen body ``vectors``
-            ``[n, D]``, or ``[n, 1 + W, D]`` with a task per word.
+            What the reader gives (``tokens`` and what belongs to them, or ``pictures``, which may be files that are
+            read when they are wanted); of a frozen body ``vectors`` ``[n, D]``, or ``[n, 1 + W, D]`` with a task per
+            word.
         """
         if isinstance(self.reader, TextReader):
             tokens = self.reader(table, self.tokenizer)
@@ -198,7 +199,9 @@ class EncodedColumns:
         note = self.note
         if isinstance(self.reader, PictureReader):
             note = f"{self.reader.size} x {self.reader.size} pixels"
-            note += "" if self.frozen else f", {self.reader.bytes(rows) / 2**20:.1f} MiB in memory"
+            if not self.frozen:
+                size = f"{self.reader.bytes(rows) / 2**20:.1f} MiB"
+                note += f", {size} in memory" if self.reader.fits(rows) else f"; {size} are read while training"
         return f"{self.checkpoint.kind} {self.encoder.source} reads {', '.join(names)} ({how}; {note})"
 
     def save(self, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from ..data import (
 from ..data.stored import load
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
+from ..pretrained import memory_bytes
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 
 #: Rows that statistics of the columns are taken from.
@@ -68,7 +68,7 @@ def wants_streaming(config: Config) -> bool:
     except (pa.ArrowException, OSError):
         return False  # reading it says what is wrong
     size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    return size > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return size > MEMORY_SHARE * memory_bytes()
 
 
 def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared:

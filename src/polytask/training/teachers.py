@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import Rows, StoredInput
+from ..data import FileInput, Rows
 from ..data.rows import map_inputs
 from ..distillation.teachers import Teacher
 from ..errors import UserError
@@ -115,8 +115,8 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
 
     def add(leaf: Any) -> None:
-        if isinstance(leaf, StoredInput):
-            digest.update(f"{leaf.groups.fingerprint} {leaf.name}".encode())
+        if isinstance(leaf, FileInput):
+            digest.update(leaf.fingerprint.encode())
         parts = [leaf] if isinstance(leaf, Tensor) else [part for part in vars(leaf).values() if torch.is_tensor(part)]
         for tensor in parts:
             digest.update(f"{tensor.dtype}{list(tensor.shape)}".encode())
