@@ -40,7 +40,8 @@ def main() -> None:
     elif arguments.action == "processes":
         print(report(arguments.sizes, arguments.methods, arguments.rounds))
     elif arguments.action == "step-memory":
-        print(step_memory(arguments.methods))
+        for line in step_memory(arguments.methods):
+            print(line, flush=True)
     elif arguments.action == "checkpoint":
         print(checkpoint_cost(arguments.widths))
     else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from .errors import UserError, did_you_mean
+from .slurm import workers_of_srun
 
 STRATEGIES = ("ddp", "fsdp")
 
@@ -41,28 +41,44 @@ class Processes:
     def launch(self, device: str) -> None:
         """Return in every process, with ``torch.distributed`` ready; do nothing for one process.
 
-        The command of this process is run again for the others of this machine.
+        The command of this process is run again for the others of this machine, unless torchrun or ``srun`` have.
 
         Args:
             device: ``auto``, ``cpu`` or ``cuda``.
+
+        Raises:
+            UserError: If ``srun`` has started other numbers than ``devices`` and ``nodes`` ask for.
         """
-        if self.devices * self.nodes == 1 and not started_by_others():
+        from torch import distributed
+
+        torchrun = distributed.is_available() and distributed.is_torchelastic_launched()
+        joined = torchrun or self._join_srun()
+        if self.devices * self.nodes == 1 and not (joined and int(os.environ["WORLD_SIZE"]) > 1):
             return
         from lightning_fabric import Fabric
+        from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))  # torchrun knows how many there are
         nodes = int(os.environ.get("GROUP_WORLD_SIZE", self.nodes))
         _forget_addresses_before_restart()
-        Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp").launch()
+        environment = TorchElasticEnvironment() if joined else LightningEnvironment()
+        Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp", plugins=[environment]).launch()
 
-
-def started_by_others() -> bool:
-    """Whether torchrun or SLURM has started this process as one of several."""
-    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-
-    found: list[Any] = [TorchElasticEnvironment, SLURMEnvironment]
-    return any(environment.detect() for environment in found) and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    def _join_srun(self) -> bool:
+        """Whether SLURM has started this process as one of several; it is then told so in torchrun's way."""
+        found = workers_of_srun(os.environ)
+        if not found:
+            return False
+        started = int(found["LOCAL_WORLD_SIZE"]), int(found["GROUP_WORLD_SIZE"])
+        if (self.devices, self.nodes) not in ((1, 1), started):
+            raise UserError(
+                f"devices and nodes: srun has started {started[0]} tasks on each of {started[1]} machines, found "
+                f"devices {self.devices} and nodes {self.nodes}; leave them out, or start one task per device with "
+                f"srun --nodes={self.nodes} --ntasks-per-node={self.devices}"
+            )
+        os.environ.update(found)
+        return True
 
 
 def _forget_addresses_before_restart() -> None:

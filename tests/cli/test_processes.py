@@ -1,4 +1,4 @@
-"""``--devices``, torchrun, and a worker that dies: several processes do what one does."""
+"""``--devices``, torchrun, srun, and a worker that dies: several processes do what one does."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("starter", ["polytask", "torchrun"])
+@pytest.mark.parametrize("starter", ["polytask", "torchrun", "srun"])
 def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, alone: Path, tmp_path: Path, starter: str) -> None:
     out = tmp_path / "run"
     started = []
@@ -125,6 +125,10 @@ def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, alone: Path, tm
         if starter == "polytask":
             arguments += ["--nodes", "2", "--devices", "1"]
             environment |= {"NODE_RANK": str(number), "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": "29511"}
+        elif starter == "srun":
+            own = {"PROCID": number, "NODEID": number, "LOCALID": 0, "JOB_ID": 9, "STEP_ID": 0, "STEP_NUM_TASKS": 2}
+            own |= {"STEP_NUM_NODES": 2, "STEP_TASKS_PER_NODE": "1(x2)", "STEP_NODELIST": "10.77.0.1,10.77.0.2"}
+            environment |= {f"SLURM_{name}": str(value) for name, value in own.items()}
         else:
             module = ["torch.distributed.run", "--nnodes=2", f"--node-rank={number}", "--nproc-per-node=1",
                       "--master-addr=10.77.0.1", "--master-port=29511", "-m", "polytask"]  # fmt: skip

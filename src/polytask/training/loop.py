@@ -105,11 +105,13 @@ class Training:
     ) -> None:
         self.settings = settings.resolve(len(train))
         from lightning_fabric import Fabric  # takes seconds to load, and most commands do not train
+        from lightning_fabric.plugins.environments import LightningEnvironment
 
         self.fabric = Fabric(
             accelerator=settings.device,
             devices=[local_rank()] if settings.device != "cpu" and torch.cuda.is_available() else 1,
             precision=PRECISION[settings.precision],
+            plugins=[LightningEnvironment()],  # it need not look for other processes
         )
         self.model = model.to(self.fabric.device)
         share_from_first(self.model.state_dict().values())
