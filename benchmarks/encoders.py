@@ -40,7 +40,7 @@ from polytask.runs.encoders import network_of
 from polytask.runs.prepare import Prepared, prepare
 from polytask.training.evaluation import evaluate, trivial_levels
 
-SETS = ("wq", "tox21", "census_income", "rf1", "scm20d", "tmc2007")
+SETS = ("wq", "tox21", "census_income", "rf1", "scm20d", "tmc2007", "digits", "enb", "jura", "diabetes")
 ENCODERS: dict[str, Any] = {
     "mlp": None,
     "mlp, piecewise": {"name": "mlp", "numbers": "piecewise"},

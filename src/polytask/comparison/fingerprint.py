@@ -55,11 +55,10 @@ def encoder_version(encoder: str | Mapping[str, Any] | None) -> str | dict[str, 
     """What an encoder is made from: packages and a checkpoint, or SHA-256 of the module of a user's encoder.
 
     Example:
-        >>> encoder_version({"name": "mlp", "hidden": [64]})
-        {}
+        >>> list(encoder_version({"name": "mlp", "hidden": [64]}))
+        ['rtdl_num_embeddings']
     """
-    if encoder is None:
-        return ""
+    encoder = "mlp" if encoder is None else encoder  # the options of the default stand under another key
     if is_named(encoder):
         return encoder_named(encoder).made_from()
     name = encoder.get("class") if isinstance(encoder, Mapping) else encoder

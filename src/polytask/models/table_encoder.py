@@ -77,8 +77,8 @@ def dense_columns(inputs: Mapping[str, Any], numbers: Any, embedding: nn.Module 
     if isinstance(numeric := inputs.get("numeric"), Tensor):
         if numbers is None:
             parts.append(numeric)
-        else:  # indicators of missing values stand behind the numbers
-            parts += [numbers(numeric[:, : numbers.columns]).flatten(1), numeric[:, numbers.columns :]]
+        else:
+            parts += [numbers(numeric).flatten(1), numbers.others(numeric)]
     if embedding is not None:
         parts.append(embedding(inputs["categorical"]).flatten(1))
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
@@ -104,8 +104,8 @@ class TableEncoder(nn.Sequential):
         hidden: Widths of the layers; the last is the width of the shared representation.
         embedding: Length of a category's vector.
         dropout: Share of each layer's outputs dropped while training.
-        numbers: Embedding of the first numeric inputs, such as :class:`~polytask.models.encoders.numbers.Numbers`; the
-            others enter as they are.
+        numbers: Embedding of some numeric inputs, a :class:`~polytask.models.encoders.numbers.Numbers`; the others
+            enter as they are.
 
     Shapes:
         Takes ``{"numeric": [B, numeric], "categorical": [B, categorical] codes, "text": SparseRows}`` with the keys

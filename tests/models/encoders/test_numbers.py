@@ -8,7 +8,7 @@ import torch
 from polytask import Task
 from polytask.data import Schema
 from polytask.data.features import bin_edges
-from polytask.models.encoders.numbers import Linear, Periodic, Piecewise
+from polytask.models.encoders.numbers import MOST_COLUMNS, Auto, Linear, Periodic, Piecewise
 
 VALUES = np.arange(101.0)
 
@@ -72,5 +72,26 @@ def test_widths(width):
         module = options.make(schema)
         assert module(torch.zeros(3, 1)).shape == (3, 1, width or 16)
         assert options.make(schema, 7)(torch.zeros(3, 1)).shape == (3, 1, 7)
-    assert Linear().make(schema) is None
-    assert Linear().make(schema, 7)(torch.zeros(3, 1)).shape == (3, 1, 7)
+    assert Linear(name="linear").make(schema) is None
+    assert Linear(name="linear").make(schema, 7)(torch.zeros(3, 1)).shape == (3, 1, 7)
+
+
+def test_columns_of_one_bin_enter_as_they_are_and_all_numbers_arrive():
+    table = pa.table({"flag": VALUES % 2, "x": [None, *VALUES[1:]], "rare": VALUES // 100, "y": VALUES % 2})
+    schema = Schema.fit(table, [Task("y")], bins=4)
+    module = Piecewise(name="piecewise").make(schema)
+    numeric = schema.encode_inputs(table)["numeric"]
+    assert [column.name for column in schema.numeric] == ["flag", "x", "rare"]
+    assert module(numeric).shape == (101, 1, 16)
+    # the two others, and behind them the indicator of missing values
+    torch.testing.assert_close(module.others(numeric), numeric[:, [0, 2, 3]])
+
+
+@pytest.mark.parametrize(("columns", "embedded"), [(MOST_COLUMNS, True), (MOST_COLUMNS + 1, False)])
+def test_auto_is_piecewise_unless_a_table_is_very_wide(columns, embedded):
+    table = pa.table({**{f"x{j}": VALUES * (j + 1) for j in range(columns)}, "flag": VALUES % 2, "y": VALUES % 2})
+    schema = Schema.fit(table, [Task("y")], bins=Auto().bins_wanted)
+    module = Auto().make(schema)
+    assert (module is not None) == embedded
+    assert module is None or isinstance(module.embedding, type(Piecewise(name="piecewise").make(schema).embedding))
+    assert Auto().make(schema, 4).columns == columns + 1

@@ -44,7 +44,7 @@ def resolved(spec: Spec) -> dict[str, Any]:
 
     Example:
         >>> resolved({"name": "mlp", "hidden": [64]})
-        {'name': 'mlp', 'numbers': {'name': 'linear'}, 'hidden': [64], 'embedding': 8, 'dropout': 0.1}
+        {'name': 'mlp', 'numbers': {'name': 'auto'}, 'hidden': [64], 'embedding': 8, 'dropout': 0.1}
     """
     encoder = _parsed(spec)
     return {"name": encoder.name, **encoder.model_dump(mode="json")}
@@ -57,7 +57,7 @@ def encoder_named(spec: Spec) -> Encoder:
         UserError: All mistakes at once, or a package that is missing with the command that installs it.
     """
     encoder = _parsed(spec)
-    require(encoder.extra, *encoder.needed_packages(), needed_by=f"encoder {encoder.name!r}")
+    require(encoder.extra, *encoder.packages, needed_by=f"encoder {encoder.name!r}")
     return encoder
 
 

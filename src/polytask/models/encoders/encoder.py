@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import version
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +24,7 @@ class Encoder(BaseModel, ABC):
 
     #: Its name in ``encoder: NAME``.
     name: ClassVar[str]
-    #: Extra of this project, and the packages that must be there.
+    #: Extra of this project, and those of its packages that must be there.
     extra: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
     #: Ways of sharing that make sense around it.
@@ -32,8 +32,8 @@ class Encoder(BaseModel, ABC):
     #: The option that takes what follows a colon: ``encoder: hf:folder`` is ``{name: hf, source: folder}``.
     argument: ClassVar[str] = ""
 
-    def needed_packages(self) -> tuple[str, ...]:
-        """Packages that these options need."""
+    def used_packages(self) -> tuple[str, ...]:
+        """Packages whose code is part of the network."""
         return self.packages
 
     def described(self) -> str:
@@ -46,7 +46,7 @@ class Encoder(BaseModel, ABC):
 
     def made_from(self) -> dict[str, str]:
         """What decides its numbers beside its options and this library: packages and their versions."""
-        return {package: version(packages_distributions()[package][0]) for package in self.needed_packages()}
+        return {package: version(package) for package in self.used_packages()}
 
     def schema_options(self) -> dict[str, Any]:
         """What it needs to be learnt from the training rows: arguments of :meth:`polytask.data.Schema.fit`."""

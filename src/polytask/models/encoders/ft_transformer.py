@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from ...data import Schema
 from ..table_encoder import embedded_text
-from .numbers import Numbers
+from .numbers import Linear, Numbers, NumbersOption
 from .table import OfTable
 
 
@@ -46,9 +46,9 @@ class ColumnTokens(nn.Module):
         tokens: list[Tensor] = []
         if self.numbers is not None:
             numeric = inputs["numeric"]
-            tokens.append(self.numbers(numeric[:, : self.numbers.columns]))
+            tokens.append(self.numbers(numeric))
             if self.missing is not None:
-                tokens.append(numeric[:, self.numbers.columns :, None] * self.missing)
+                tokens.append(self.numbers.others(numeric)[..., None] * self.missing)
         if self.categories is not None:
             tokens.append(self.categories(inputs["categorical"]) + self.columns)
         if self.text is not None:
@@ -108,10 +108,10 @@ class FTTransformer(OfTable):
     """
 
     name: ClassVar[str] = "ft_transformer"
-    packages: ClassVar[tuple[str, ...]] = ("rtdl_num_embeddings",)
     # Between its blocks there are tokens, no vectors: it is shared as a whole.
     sharing: ClassVar[tuple[str, ...]] = ("hard", "mmoe", "cgc", "ple")
 
+    numbers: NumbersOption = Field(Linear(name="linear"), description=OfTable.model_fields["numbers"].description)
     width: int = Field(64, ge=1, description="length of a token; a multiple of heads")
     blocks: int = Field(2, ge=1, description="number of blocks")
     heads: int = Field(8, ge=1, description="attention heads")

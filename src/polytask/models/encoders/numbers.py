@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor, nn
 
 from ...data import Schema
+from ...data.features import NumericColumn
 
 #: Length of a number's vector unless the user or the encoder says otherwise.
 WIDTH = 16
+#: Columns that ``auto`` embeds at most: the first layer then has WIDTH times as many inputs.
+MOST_COLUMNS = 256
 
 
 class Numbers(nn.Module):
-    """A vector for every number.
+    """A vector for each of some numbers.
 
     Args:
-        embedding: From ``[B, columns]`` to ``[B, columns, width]``.
-        columns: Number of columns.
+        embedding: From ``[B, len(at)]`` to ``[B, len(at), width]``.
+        at: Places of the embedded among the numeric inputs.
+        inputs: Number of numeric inputs, indicators of missing values included.
         width: Length of the vectors.
     """
 
-    def __init__(self, embedding: nn.Module, columns: int, width: int) -> None:
-        super().__init__()
-        self.embedding, self.columns, self.width = embedding, columns, width
+    at: Tensor
+    rest: Tensor
 
-    def forward(self, numbers: Tensor) -> Tensor:
-        return self.embedding(numbers)
+    def __init__(self, embedding: nn.Module, at: Sequence[int], inputs: int, width: int) -> None:
+        super().__init__()
+        self.embedding, self.columns, self.width = embedding, len(at), width
+        self.register_buffer("at", torch.tensor(at), persistent=False)
+        rest = [place for place in range(inputs) if place not in set(at)]
+        self.register_buffer("rest", torch.tensor(rest, dtype=torch.long), persistent=False)
+
+    def forward(self, numeric: Tensor) -> Tensor:
+        """``[B, inputs]`` to ``[B, columns, width]``."""
+        return self.embedding(numeric[:, self.at])
+
+    def others(self, numeric: Tensor) -> Tensor:
+        """``[B, inputs]`` to ``[B, inputs - columns]``: those that are not embedded."""
+        return numeric[:, self.rest]
 
 
 class PerColumn(nn.Module):
@@ -55,47 +70,58 @@ class PerColumn(nn.Module):
 
 
 class NumberEmbedding(BaseModel, ABC):
-    """Options of an embedding."""
+    """How numbers enter a network, with its options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    packages: ClassVar[tuple[str, ...]] = ("rtdl_num_embeddings",)
 
     @property
     def bins_wanted(self) -> int:
         """Bins whose edges :meth:`polytask.data.Schema.fit` is to find; 0 for none."""
         return 0
 
+    @abstractmethod
     def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
-        """The module for the columns of numbers; None if there are none, or if numbers enter as they are.
+        """The module for the columns of numbers; None if none is to be embedded.
 
         Args:
             schema: Of the table.
-            width: Length of the vectors where the encoder prescribes it.
+            width: Length of the vectors where the encoder prescribes it: a vector then stands for every number.
         """
-        columns = len(schema.numeric)
-        size = width or getattr(self, "width", None) or WIDTH
-        return Numbers(self._module(schema, size), columns, size) if columns else None
-
-    @abstractmethod
-    def _module(self, schema: Schema, width: int) -> nn.Module: ...
 
 
-class Linear(NumberEmbedding):
-    """Standardised numbers as they are; where an encoder needs vectors, a linear map of each."""
-
-    packages: ClassVar[tuple[str, ...]] = ()
-    name: Literal["linear"] = "linear"
+class OneKind(NumberEmbedding):
+    """One kind of embedding for all columns that can use it."""
 
     def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
-        return super().make(schema, width) if width else None
+        columns = schema.numeric
+        at = [place for place, column in enumerate(columns) if width or self._embeds(column)]
+        size = width or getattr(self, "width", None) or WIDTH
+        chosen = [columns[place] for place in at]
+        return Numbers(self._module(chosen, size), at, schema.numeric_width, size) if at else None
 
-    def _module(self, schema: Schema, width: int) -> nn.Module:
+    def _embeds(self, column: NumericColumn) -> bool:
+        """Whether a column becomes a vector where the encoder does not need one."""
+        return True
+
+    @abstractmethod
+    def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module: ...
+
+
+class Linear(OneKind):
+    """Standardised numbers as they are; a linear map of each where an encoder needs vectors."""
+
+    name: Literal["linear"]
+
+    def _embeds(self, column: NumericColumn) -> bool:
+        return False
+
+    def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
         from rtdl_num_embeddings import LinearEmbeddings
 
-        return LinearEmbeddings(len(schema.numeric), width)
+        return LinearEmbeddings(len(columns), width)
 
 
-class Periodic(NumberEmbedding):
+class Periodic(OneKind):
     """``relu(W [cos v, sin v] + b)`` with ``v = 2 pi c x`` and trained frequencies c; W is common to all columns.
 
     Source:
@@ -108,15 +134,15 @@ class Periodic(NumberEmbedding):
     frequencies: int = Field(24, ge=1, description="frequencies of every column")
     scale: float = Field(0.1, gt=0, description="standard deviation of the frequencies at the start")
 
-    def _module(self, schema: Schema, width: int) -> nn.Module:
+    def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
         from rtdl_num_embeddings import PeriodicEmbeddings
 
         return PeriodicEmbeddings(
-            len(schema.numeric), width, n_frequencies=self.frequencies, frequency_init_scale=self.scale, lite=True
+            len(columns), width, n_frequencies=self.frequencies, frequency_init_scale=self.scale, lite=True
         )
 
 
-class Piecewise(NumberEmbedding):
+class Piecewise(OneKind):
     """Piecewise linear in bins that hold equally many training rows.
 
     Source:
@@ -131,15 +157,35 @@ class Piecewise(NumberEmbedding):
     def bins_wanted(self) -> int:
         return self.bins
 
-    def _module(self, schema: Schema, width: int) -> nn.Module:
+    def _embeds(self, column: NumericColumn) -> bool:
+        return len(column.edges) > 2  # with one bin the function would be linear
+
+    def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
         from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 
-        edges = [torch.tensor(column.edges, dtype=torch.float32) for column in schema.numeric]
+        edges = [torch.tensor(column.edges, dtype=torch.float32) for column in columns]
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*just two bin edges")  # columns of 0 and 1 are common
+            warnings.filterwarnings("ignore", message=".*just two bin edges")  # of tokens all columns are
             embedding = PiecewiseLinearEmbeddings(edges, width, activation=False, version="B")
         embedding.linear = PerColumn(*embedding.linear.weight.shape)
         return embedding
+
+
+class Auto(NumberEmbedding):
+    """``piecewise`` with its defaults; in a table of very many columns of numbers they enter as they are."""
+
+    name: Literal["auto"] = "auto"
+
+    @property
+    def bins_wanted(self) -> int:
+        return _PIECEWISE.bins_wanted
+
+    def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
+        bent = sum(_PIECEWISE._embeds(column) for column in schema.numeric)
+        return (_PIECEWISE if bent <= MOST_COLUMNS else _LINEAR).make(schema, width)
+
+
+_LINEAR, _PIECEWISE = Linear(name="linear"), Piecewise(name="piecewise")
 
 
 def _with_name(value: Any) -> Any:
@@ -148,5 +194,7 @@ def _with_name(value: Any) -> Any:
 
 #: A name, or ``{name: ..., its options}``.
 NumbersOption = Annotated[
-    Linear | Periodic | Piecewise, BeforeValidator(_with_name), Field(discriminator="name", validate_default=True)
+    Auto | Linear | Periodic | Piecewise,
+    BeforeValidator(_with_name),
+    Field(discriminator="name", validate_default=True),
 ]

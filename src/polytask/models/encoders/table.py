@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from .encoder import Encoder
-from .numbers import Linear, NumbersOption
+from .numbers import Auto, NumbersOption
 
 
 class OfTable(Encoder):
@@ -15,10 +15,12 @@ class OfTable(Encoder):
 
     extra: ClassVar[str] = "tables"
 
-    numbers: NumbersOption = Field(Linear(), description="linear, periodic or piecewise, or {name: ..., its options}")
+    numbers: NumbersOption = Field(
+        Auto(), description="auto, linear, periodic or piecewise, or {name: ..., its options}"
+    )
 
-    def needed_packages(self) -> tuple[str, ...]:
-        return (*self.packages, *(package for package in self.numbers.packages if package not in self.packages))
+    def used_packages(self) -> tuple[str, ...]:
+        return *self.packages, "rtdl_num_embeddings"
 
     def schema_options(self) -> dict[str, Any]:
         return {"bins": self.numbers.bins_wanted}
