@@ -9,6 +9,7 @@ import polytask as pt
 from polytask.balancing import BALANCERS, UPGrad
 from polytask.cli import app
 from polytask.runs.trainer import make_balancer
+from small_table import polytask
 
 
 def test_all_methods_are_listed() -> None:
@@ -19,14 +20,14 @@ def test_all_methods_are_listed() -> None:
 
 @pytest.mark.parametrize("name", BALANCERS)
 def test_one_method_in_full(name: str) -> None:
-    result = CliRunner().invoke(app, ["methods", name])
+    result = polytask("methods", name)
     assert result.exit_code == 0 and f"# {name}" in result.output and "When to choose it" in result.output
-    assert "@" in CliRunner().invoke(app, ["methods", name, "--cite"]).output
+    assert "@" in polytask("methods", name, "--cite").output
 
 
 def test_unknown_method_suggests_a_known_one() -> None:
-    result = CliRunner().invoke(app, ["methods", "upgrade"])
-    assert result.exit_code == 2 and "upgrad" in result.output
+    result = polytask("methods", "upgrade")
+    assert result.exit_code == 2 and "upgrad" in result.stderr
 
 
 def test_options_of_a_method_from_the_configuration() -> None:

@@ -11,9 +11,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from polytask.cli import app
+from small_table import polytask
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "converge": "off",
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(values))
-    result = CliRunner().invoke(app, ["fit", str(folder / "study.yaml"), "--out", str(folder / "run"), "--quiet"])
+    result = polytask("fit", folder / "study.yaml", "--out", folder / "run", "--quiet")
     assert result.exit_code == 0, result.output
     return folder
 
@@ -70,24 +69,23 @@ def test_what_was_drawn_is_logged_and_equal_shares_were_drawn(study: Path) -> No
 
 
 def test_rows_of_one_data_set_can_be_predicted_and_measured_alone(study: Path) -> None:
-    runner = CliRunner()
     out = study / "predictions.parquet"
-    result = runner.invoke(app, ["predict", str(study / "run"), str(study / "sales.csv"), "--out", str(out)])
+    result = polytask("predict", study / "run", study / "sales.csv", "--out", out)
     assert result.exit_code == 0, result.output
     assert pa.parquet.read_table(out).num_rows == 360
-    result = runner.invoke(app, ["evaluate", str(study / "run"), str(study / "reviews.csv"), "--json"])
+    result = polytask("evaluate", study / "run", study / "reviews.csv", "--json")
     assert json.loads(result.stdout)["tasks"]["happy"]["value"] > 0.9
 
 
 def test_a_table_that_fits_no_data_set_is_refused(study: Path) -> None:
     (study / "other.csv").write_text("region\nnorth\n")
     out = study / "none.parquet"
-    result = CliRunner().invoke(app, ["predict", str(study / "run"), str(study / "other.csv"), "--out", str(out)])
+    result = polytask("predict", study / "run", study / "other.csv", "--out", out)
     assert result.exit_code == 2 and "missing" in result.stderr and not out.exists()
 
 
 def test_a_target_that_its_data_set_lacks_is_named(study: Path) -> None:
     values = {"data": [{"table": "reviews.csv", "targets": ["hapy"]}, {"table": "sales.csv", "targets": ["price"]}]}
     (study / "wrong.yaml").write_text(yaml.safe_dump(values))
-    result = CliRunner().invoke(app, ["fit", str(study / "wrong.yaml"), "--out", str(study / "wrong")])
+    result = polytask("fit", study / "wrong.yaml", "--out", study / "wrong")
     assert result.exit_code == 2 and "did you mean 'happy'" in result.stderr and not (study / "wrong").exists()
