@@ -67,6 +67,20 @@ def test_everything_that_does_not_fit_is_named(arrays: Path) -> None:
     assert "give an encoder for inputs of shape [1, 8, 8]" in said
 
 
+@pytest.mark.parametrize("target", ["half", "rows"])
+def test_an_encoder_with_another_number_of_places_is_said(tmp_path: Path, target: str) -> None:
+    writer = ArrayWriter(
+        tmp_path / "few", TASKS, {"train": 8, "validation": 4, "test": 4}, (1, 8, 8), lengths={"half": 4, "rows": 4}
+    )
+    for row in range(16):
+        writer.put(row, np.zeros((1, 8, 8)), {"half": np.arange(4) % 2, "rows": np.arange(4) % 2})
+    writer.close()
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(keys(tmp_path / "few", targets=[target], steps=2, baselines=False)))
+    done = polytask("fit", config, "--out", tmp_path / "run")
+    assert done.exit_code == 2 and "it gives 16 places per row, and there are targets for 4" in done.stderr
+
+
 def test_weights_metrics_and_some_of_the_targets(arrays: Path) -> None:
     chosen = keys(arrays, targets=["rows", "bright"], weights={"rows": 0.5}, metric={"bright": "accuracy"})
     data = prepare(make_config(chosen))

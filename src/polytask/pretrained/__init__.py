@@ -1,13 +1,14 @@
 """Pretrained networks of texts and pictures as encoders: what they read, and their features."""
 
 from .body import Body, ImageBody, TextBody, make_body
-from .checkpoint import KEPT, Checkpoint, open_checkpoint
+from .checkpoint import FAULTS, KEPT, Checkpoint, open_checkpoint
 from .encoder import VECTORS, PretrainedEncoder, dense_layers
 from .frozen import Moments, frozen_features
 from .pictures import MEMORY_SHARE, PictureFiles, PictureReader, memory_bytes
 from .tokens import NOTHING, TextReader, choose_length, cutting, encode, per_word, texts_of
 
 __all__ = [
+    "FAULTS",
     "KEPT",
     "MEMORY_SHARE",
     "NOTHING",

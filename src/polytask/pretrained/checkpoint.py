@@ -123,6 +123,14 @@ class Checkpoint:
         path = self.folder / PICTURES
         return read_json(path) if path.is_file() else {}
 
+    @property
+    def picture_size(self) -> int:
+        """Height and width of the pictures that it was made for."""
+        said = self.pictures().get("size")
+        found = (said.get("height") or said.get("shortest_edge")) if isinstance(said, dict) else said
+        found = self.config.get("image_size") or found or 224
+        return int(found[0] if isinstance(found, list) else found)
+
     def copy_to(self, folder: Path, *, weights: bool) -> None:
         """Copy it, so that a run needs it no more; of a network that is tuned the weights are with the run's own."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -110,12 +110,14 @@ class PictureReader:
     """How a column of paths becomes pictures.
 
     Attributes:
-        column: Its name.
+        column: Its name; empty if pictures come as arrays.
         size: Height and width to which pictures are stretched or shrunk.
+        items: There is a target for every place of a picture.
     """
 
     column: str
     size: int
+    items: bool = False
 
     def __call__(self, table: pa.Table, folder: Path, *, where: str = "table") -> Tensor | PictureFiles:
         """``[n, 3, size, size]`` bytes, red, green and blue; grey where the cell is empty. Files that are read when

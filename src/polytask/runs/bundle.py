@@ -135,7 +135,7 @@ class Bundle:
         if missing:
             raise UserError(f"{run.networks}: no network for {', '.join(missing)}; make the run again")
         sources = tuple(tuple(columns) for columns in stored.get("sources", ()))
-        encoded = EncodedColumns.load(run.encoder) if schema.encoded else None
+        encoded = EncodedColumns.load(run.encoder) if schema.encoded or run.encoder.is_dir() else None
         return cls(schema, tuple(networks), serves, sources, encoded)
 
     def inputs(self, table: pa.Table, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:

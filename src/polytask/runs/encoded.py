@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..files import read_json, write_bytes, write_json
 from ..models.encoders import HF
 from ..pretrained import (
+    FAULTS,
     KEPT,
     MEMORY_SHARE,
     VECTORS,
@@ -88,10 +89,7 @@ class EncodedColumns:
         Raises:
             UserError: If the checkpoint cannot be used, or does not fit the columns.
         """
-        checkpoint = open_checkpoint(encoder.source)
-        if checkpoint.kept and not encoder.frozen:
-            raise UserError(f"encoder: {encoder.source} belongs to a run, whose networks have its weights; give the "
-                            "checkpoint that the run began with")  # fmt: skip
+        checkpoint = opened(encoder)
         names = tuple(column.name for column in schema.encoded)
         most = 2 if checkpoint.reads == "text" else 1
         if not 1 <= len(names) <= most:
@@ -101,8 +99,11 @@ class EncodedColumns:
             raise UserError(f"{where}: encoder hf:{encoder.source} reads {reads} of {what}, found "
                             f"{', '.join(names) or 'none'}; {remedy}")  # fmt: skip
         if checkpoint.reads == "image":
-            size = encoder.size or _size(checkpoint)
-            return cls(encoder, checkpoint, PictureReader(names[0], size), device=device)
+            size = encoder.size or checkpoint.picture_size
+            found = cls(encoder, checkpoint, PictureReader(names[0], size), device=device)
+            if encoder.size:
+                found.places()
+            return found
         words = per_word(schema.tasks)
         tokenizer = checkpoint.tokenizer(words=words)
         rows = table.select(list(names)).take(np.flatnonzero(train)[:SAMPLE])
@@ -122,9 +123,29 @@ class EncodedColumns:
         return self.encoder.frozen
 
     @property
+    def items(self) -> bool:
+        """Features are by word or place."""
+        return self.reader.words if isinstance(self.reader, TextReader) else self.reader.items
+
+    @property
     def one_vector(self) -> bool:
         """Inputs are a vector of numbers per row."""
-        return self.encoder.frozen and not (isinstance(self.reader, TextReader) and self.reader.words)
+        return self.frozen and not self.items
+
+    def places(self) -> int:
+        """Places of a picture for which the network has a vector.
+
+        Raises:
+            UserError: If it takes no pictures of this size.
+        """
+        assert isinstance(self.reader, PictureReader)
+        size, body = self.reader.size, make_body(self.checkpoint, self.encoder.pooling, items=True).eval()
+        try:
+            with torch.no_grad():
+                return int(body(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape[1]) - 1
+        except FAULTS as error:
+            raise UserError(f"encoder: {self.encoder.source} takes no pictures of {size} x {size} ({error}); leave "
+                            "size out, or give one that it takes") from None  # fmt: skip
 
     def fitted(self, table: pa.Table, train: np.ndarray, **options: Any) -> tuple[EncodedColumns, dict[str, Any]]:
         """The same with the moments of frozen features over the training rows, and the inputs of all rows.
@@ -140,6 +161,20 @@ class EncodedColumns:
         moments = Moments.of(found[VECTORS][torch.from_numpy(np.flatnonzero(train))])
         moments.standardise(found[VECTORS])
         return replace(self, moments=moments), found
+
+    def of_pictures(self, pictures: Tensor, *, where: str = "pictures") -> Any:
+        """Inputs of pictures that are arrays, ``[n, 3, size, size]`` bytes: as they are, or features of a frozen body.
+
+        Args:
+            pictures: The pictures.
+            where: Their name in messages.
+        """
+        if not self.frozen:
+            return pictures
+        if self.items:
+            self.check_memory(len(pictures), 1 + self.places(), where)
+        vectors = frozen_features(self.body, pictures, self.device)
+        return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
 
     def inputs(self, table: pa.Table, *, folder: Path, where: str = "table") -> dict[str, Any]:
         """Inputs of a table's rows.
@@ -158,7 +193,8 @@ class EncodedColumns:
             tokens = self.reader(table, self.tokenizer)
             if not self.frozen:
                 return tokens
-            self._check_memory(tokens, where)
+            if self.items:
+                self.check_memory(len(tokens["tokens"]), 1 + tokens["words"].shape[1], where)
             vectors = frozen_features(self.body, tokens, self.device)
         elif self.frozen:
             blocks = self.reader.blocks(table, folder, BLOCK, where=where)
@@ -167,14 +203,13 @@ class EncodedColumns:
             return {"pictures": self.reader(table, folder, where=where)}
         return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
 
-    def _check_memory(self, tokens: dict[str, Tensor], where: str) -> None:
-        """Vectors of words take much."""
-        rows, places = len(tokens["tokens"]), 1 + (tokens["words"].shape[1] if "words" in tokens else 0)
+    def check_memory(self, rows: int, places: int, where: str) -> None:
+        """Vectors of words and places take much."""
         size, memory = 4 * rows * places * self.checkpoint.width, memory_bytes()
         if size > MEMORY_SHARE * memory:
-            raise UserError(f"{where}: frozen features of {rows:,} rows with up to {places - 1} words take "
+            raise UserError(f"{where}: frozen features of {rows:,} rows with up to {places - 1} words or places take "
                             f"{size / 2**30:.1f} GiB, more than a quarter of the memory ({memory / 2**30:.0f} GiB); "
-                            "use tune: full, fewer rows or shorter texts")  # fmt: skip
+                            "use tune: full, or fewer rows, shorter texts or smaller pictures")  # fmt: skip
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -185,8 +220,7 @@ class EncodedColumns:
     @cached_property
     def body(self) -> Body:
         """The frozen network."""
-        words = isinstance(self.reader, TextReader) and self.reader.words
-        return make_body(self.checkpoint, self.encoder.pooling, items=words)
+        return make_body(self.checkpoint, self.encoder.pooling, items=self.items)
 
     def describe(self, rows: int) -> str:
         """A line that says what becomes of the columns.
@@ -194,7 +228,7 @@ class EncodedColumns:
         Args:
             rows: Of the table, for the memory that pictures take.
         """
-        names = self.reader.columns if isinstance(self.reader, TextReader) else (self.reader.column,)
+        names = self.reader.columns if isinstance(self.reader, TextReader) else (self.reader.column or "pictures",)
         how = "frozen: its features are computed once" if self.frozen else "trained with the rest"
         note = self.note
         if isinstance(self.reader, PictureReader):
@@ -249,9 +283,14 @@ class EncodedColumns:
         return cls(encoder, open_checkpoint(str(folder)), reader, moments)
 
 
-def _size(checkpoint: Checkpoint) -> int:
-    """Height and width of pictures that a checkpoint was made for."""
-    said = checkpoint.pictures().get("size")
-    found = (said.get("height") or said.get("shortest_edge")) if isinstance(said, dict) else said
-    found = checkpoint.config.get("image_size") or found or 224
-    return int(found[0] if isinstance(found, list) else found)
+def opened(encoder: HF) -> Checkpoint:
+    """The checkpoint of an encoder.
+
+    Raises:
+        UserError: If it cannot be used, or is without its weights.
+    """
+    checkpoint = open_checkpoint(encoder.source)
+    if checkpoint.kept and not encoder.frozen:
+        raise UserError(f"encoder: {encoder.source} belongs to a run, whose networks have its weights; give the "
+                        "checkpoint that the run began with")  # fmt: skip
+    return checkpoint

@@ -37,7 +37,7 @@ from ..task import Task
 from .encoded import EncodedColumns
 from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
-from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
+from .prepared import Prepared, device_of_features, fingerprint, judge_columns, learnt_for_encoder
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
@@ -68,7 +68,7 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     inputs = schema.encode_inputs(table, where=where)
     encoded = None
     if isinstance(encoder := config.named_encoder, HF):
-        device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+        device = device_of_features(config)
         encoded = EncodedColumns.fit(encoder, schema, table, split == 0, where=where, device=device)
         encoded, found = encoded.fitted(table, split == 0, folder=common_folder(paths, encoded), where=where)
         inputs |= found

@@ -11,7 +11,9 @@ from ..config import Config
 from ..data import InferredTask, Schema, check_split
 from ..data.arrays import read_arrays
 from ..errors import did_you_mean, raise_all
-from .prepared import Prepared, fingerprint
+from ..models.encoders import HF
+from .encoded_arrays import encode_arrays
+from .prepared import Prepared, device_of_features, fingerprint
 
 #: Keys that speak of the columns of a table.
 OF_TABLES = ("kind", "features", "column_kind", "ignore", "id", "sample_weight", "split", "stream")
@@ -35,10 +37,12 @@ def prepare_arrays(config: Config) -> Prepared:
         for key in OF_TABLES
         if getattr(config, key) != Config.model_fields[key].get_default(call_default_factory=True)
     ]
-    if config.named_encoder is not None:
+    encoder = config.named_encoder
+    if encoder is not None and not isinstance(encoder, HF):
         problems.append(
             f"encoder: {where} is a folder of arrays; give an encoder for inputs of shape "
-            f"{list(rows['train'].inputs.shape[1:])}, such as {{class: polytask.models.conv_encoder:ConvEncoder}}"
+            f"{list(rows['train'].inputs.shape[1:])}, such as {{class: polytask.models.conv_encoder:ConvEncoder}}, or "
+            "hf:FOLDER for pictures"
         )
     raise_all(problems)
     positions = [names.index(name) for name in config.targets]
@@ -61,4 +65,8 @@ def prepare_arrays(config: Config) -> Prepared:
     scalar = [place for place, task in enumerate(chosen) if not task.definition.wide]
     warnings = check_split(split, labels[:, scalar], [chosen[place] for place in scalar], where=where)
     inferred = tuple(InferredTask(task, "as stored") for task in chosen)
-    return Prepared(Schema(tuple(chosen)), inferred, split, None, parts, warnings, fingerprint(config))
+    encoded = None
+    if isinstance(encoder, HF):
+        encoded, parts = encode_arrays(encoder, chosen, parts, where=where, device=device_of_features(config))
+    schema = Schema(tuple(chosen))
+    return Prepared(schema, inferred, split, None, parts, warnings, fingerprint(config), encoded=encoded)

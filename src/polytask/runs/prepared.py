@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from ..config import Config
 from ..data import (
@@ -130,6 +131,11 @@ def learnt_for_encoder(config: Config) -> dict[str, Any]:
     """Arguments of ``Schema.fit`` by which the encoder gets what it needs of the training rows."""
     encoder = config.named_encoder
     return {} if encoder is None else encoder.schema_options()
+
+
+def device_of_features(config: Config) -> str:
+    """Where features of a frozen encoder are computed."""
+    return "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def fingerprint(config: Config) -> str:

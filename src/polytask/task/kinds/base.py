@@ -9,6 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ...errors import UserError
+
 
 class Kind(ABC):
     """A kind of target. All methods are pure; ``...`` stands for any leading dimensions (rows, tasks).
@@ -59,6 +61,17 @@ class WideKind(Kind):
     def counts(self, targets: Tensor) -> Tensor:
         """Number of losses in each row, ``[...]``; the mean loss is over these."""
         return (~torch.isnan(targets)).sum(-1)
+
+
+def check_places(found: int, targets: int) -> None:
+    """Raise if an encoder does not see as many places (words, pixels) as there are targets.
+
+    Raises:
+        UserError: It says how many there are of each.
+    """
+    if found != targets:
+        raise UserError(f"encoder: it gives {found} places per row, and there are targets for {targets}; make its "
+                        f"features [B, 1 + {targets}, D], or write the targets at its resolution")  # fmt: skip
 
 
 def without_nan(values: Tensor) -> Tensor:

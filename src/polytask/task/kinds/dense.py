@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import WideKind
+from .base import WideKind, check_places
 
 
 class Dense(WideKind):
@@ -16,6 +16,7 @@ class Dense(WideKind):
     default_metric = "dense_mae"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        check_places(outputs.shape[-1], targets.shape[-1])
         known = ~torch.isnan(targets)
         return torch.where(known, (outputs - torch.where(known, targets, 0.0)).abs(), 0.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import WideKind, without_nan
+from .base import WideKind, check_places, without_nan
 from .multiclass import Multiclass
 
 
@@ -17,6 +17,7 @@ class Tags(WideKind, Multiclass):
     default_metric = "span_f1"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        check_places(outputs.shape[-2], targets.shape[-1])
         losses = super().loss(outputs, without_nan(targets))
         return torch.where(torch.isnan(targets), 0.0, losses)
 
