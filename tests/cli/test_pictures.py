@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from polytask.data import read_table
 from polytask.pretrained import pictures
 from polytask.runs.bundle import Bundle
 from small_encoder import image_encoder
@@ -82,6 +84,13 @@ def test_an_exported_file_takes_pictures(folder, tmp_path, encoder, format):
     config.write_text(config.read_text().replace("table.csv", "gone.csv"))
     result = polytask("export", run, "--format", format, "--out", out)
     assert result.exit_code == 0 and "on 64 rows of random rows" in result.output, result.output
+
+
+def test_a_table_of_pictures_need_not_be_streamed(folder, tmp_path):
+    pyarrow.parquet.write_table(read_table(folder / "table.csv"), folder / "table.parquet")
+    result = polytask("fit", folder / "table.parquet", "--targets", "colour", "--out", tmp_path / "run", *SMALL,
+                      "--set", f"encoder=hf:{folder / 'vit'}", "--set", "stream=true")  # fmt: skip
+    assert_refused(result, "pictures are read from their files", "leave stream out")
 
 
 def test_missing_pictures_and_a_service_of_pictures_are_refused(folder, tmp_path):

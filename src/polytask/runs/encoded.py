@@ -123,6 +123,13 @@ class EncodedColumns:
         return self.encoder.frozen
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, of which there are none in a folder of arrays."""
+        if isinstance(self.reader, TextReader):
+            return self.reader.columns
+        return (self.reader.column,) if self.reader.column else ()
+
+    @property
     def items(self) -> bool:
         """Features are by word or place."""
         return self.reader.words if isinstance(self.reader, TextReader) else self.reader.items
@@ -222,21 +229,23 @@ class EncodedColumns:
         """The frozen network."""
         return make_body(self.checkpoint, self.encoder.pooling, items=self.items)
 
-    def describe(self, rows: int) -> str:
+    def describe(self, rows: int, *, stored: bool = False) -> str:
         """A line that says what becomes of the columns.
 
         Args:
             rows: Of the table, for the memory that pictures take.
+            stored: The table stays in its file.
         """
-        names = self.reader.columns if isinstance(self.reader, TextReader) else (self.reader.column or "pictures",)
-        how = "frozen: its features are computed once" if self.frozen else "trained with the rest"
+        once = "in every pass anew, as the table is read" if stored else "once"
+        how = f"frozen: its features are computed {once}" if self.frozen else "trained with the rest"
         note = self.note
         if isinstance(self.reader, PictureReader):
             note = f"{self.reader.size} x {self.reader.size} pixels"
             if not self.frozen:
                 size = f"{self.reader.bytes(rows) / 2**20:.1f} MiB"
                 note += f", {size} in memory" if self.reader.fits(rows) else f"; {size} are read while training"
-        return f"{self.checkpoint.kind} {self.encoder.source} reads {', '.join(names)} ({how}; {note})"
+        columns = ", ".join(self.columns) or "pictures"
+        return f"{self.checkpoint.kind} {self.encoder.source} reads {columns} ({how}; {note})"
 
     def save(self, folder: Path) -> None:
         """Write all that reading other tables takes; the weights of a body that trains are with the networks."""

@@ -31,6 +31,7 @@ from ..data.stored import load
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
 from ..pretrained import memory_bytes
+from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 
 #: Rows that statistics of the columns are taken from.
@@ -39,6 +40,8 @@ SAMPLE = 200_000
 HELD_ROWS = 200_000
 #: Values of a target that are looked for in all rows, so that a rare class is not overlooked.
 MOST_VALUES = 1_000
+#: Kinds of targets with several values per row.
+NOT_STREAMED = {"multilabel": "sets of labels", "tags": "tags for every word"}
 #: With `stream: auto`, a table that decoded takes more than this share of the machine's memory is read while training.
 MEMORY_SHARE = 0.25
 
@@ -56,11 +59,12 @@ def wants_streaming(config: Config) -> bool:
             f"stream: only a single Parquet file can be read while training, found {config.data_name}; convert it "
             "(pyarrow.parquet.write_table), or leave stream out"
         )
-    if isinstance(config.named_encoder, HF):
-        if config.stream is True:
-            raise UserError("stream: a pretrained encoder's features are computed once, and they, or tokens and "
-                            "pictures, are held in memory; leave stream out, or use an encoder for tables")  # fmt: skip
-        return False
+    if isinstance(encoder := config.named_encoder, HF):
+        if config.stream is True and encoder.schema_options()["encoded"] == "image":
+            raise UserError("stream: pictures are read from their files by and by where they do not fit into memory, "
+                            "and the table with their paths is small; leave stream out")  # fmt: skip
+        if config.stream == "auto" and (encoder.frozen or encoder.schema_options()["encoded"] == "image"):
+            return False  # frozen features would be computed in every pass: only if that is asked for
     if config.stream != "auto" or not possible or not path.is_file():
         return config.stream is True
     try:
@@ -81,8 +85,8 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
         UserError: Whatever is wrong with the file or its columns.
     """
     where, path = config.data_name, Path(config.sources[0].table)
-    raise_all([f"kind of {name!r}: sets of labels cannot be streamed; `stream: false` reads the whole table at once"
-               for name, kind in config.kind.items() if kind == "multilabel"])  # fmt: skip
+    raise_all([f"kind of {name!r}: {NOT_STREAMED[kind]} cannot be streamed; `stream: false` reads the whole table at "
+               "once" for name, kind in config.kind.items() if kind in NOT_STREAMED])  # fmt: skip
     sample, positions = _sample(path, config)
     inferred, roles = judge_columns(config, sample, where)
     split = _split(config, path, stored_split, where)
@@ -92,8 +96,9 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     warnings = find_leaks(sample, schema)
     labels, weights = _labels(config, path, schema, split, where)
     warnings += check_parts([list(part.numpy().T) for part in labels], tasks, where)
-    rows = _parts(path, schema, split, labels, weights)
-    return Prepared(schema, inferred, split, None, rows, warnings, fingerprint(config))
+    encode = StoredEncoding.fit(config, schema, sample, train, where)
+    rows = _parts(path, encode, split, labels, weights)
+    return Prepared(schema, inferred, split, None, rows, warnings, fingerprint(config), encoded=encode.encoded)
 
 
 def _sample(path: Path, config: Config) -> tuple[pa.Table, np.ndarray]:
@@ -165,16 +170,16 @@ def _labels(
 
 
 def _parts(
-    path: Path, schema: Schema, split: np.ndarray, labels: list[Tensor], weights: list[Tensor] | None
+    path: Path, encode: StoredEncoding, split: np.ndarray, labels: list[Tensor], weights: list[Tensor] | None
 ) -> dict[str, Rows]:
     """The rows of every part: small ones in memory, large ones with their inputs in the file."""
     places = [torch.from_numpy(np.flatnonzero(split == code)) for code in range(len(PARTS))]
     held = [code for code, place in enumerate(places) if code and len(place) <= HELD_ROWS]
-    once = RowGroups(path, schema.feature_names, schema.encode_inputs)
+    once = RowGroups(path, encode.schema.feature_names, encode)
     loaded = dict(zip(held, load(once, [places[code] for code in held]), strict=True))
     rows = {}
     for code, part in enumerate(PARTS):
-        inputs = loaded[code] if code in loaded else _stored(path, schema, places[code])
+        inputs = loaded[code] if code in loaded else _stored(path, encode, places[code])
         observed = ~labels[code].isnan()
         rows[part] = Rows(inputs, labels[code].nan_to_num_(0.0), None if bool(observed.all()) else observed)
         if weights is not None:
@@ -182,6 +187,6 @@ def _parts(
     return rows
 
 
-def _stored(path: Path, schema: Schema, places: Tensor) -> dict[str, StoredInput]:
-    groups = RowGroups(path, schema.feature_names, schema.encode_inputs)
-    return {name: StoredInput(groups, name).only(places) for name in schema.input_names}
+def _stored(path: Path, encode: StoredEncoding, places: Tensor) -> dict[str, StoredInput]:
+    groups = RowGroups(path, encode.schema.feature_names, encode)
+    return {name: StoredInput(groups, name).only(places) for name in encode.names}

@@ -76,7 +76,8 @@ class Prepared:
         lines.append("features:")
         lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
         if self.encoded:
-            lines.append(f"  {self.encoded.describe(sum(map(len, self.rows.values())))}")
+            stored = self.rows["train"].stored is not None
+            lines.append(f"  {self.encoded.describe(sum(map(len, self.rows.values())), stored=stored)}")
         sizes = ", ".join(
             f"{part} {len(rows):,}{' (read while training)' if rows.stored else ''}" for part, rows in self.rows.items()
         )
