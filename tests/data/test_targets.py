@@ -57,3 +57,12 @@ def test_statistics_of_training_labels_only() -> None:
 def test_no_training_label_is_an_error() -> None:
     with pytest.raises(UserError, match="no label in the training rows"):
         standardise_tasks(pa.table({"y": [NAN, 3.0]}), [Task("y", kind="regression")], np.array([True, False]), "t")
+
+
+def test_numbers_that_single_precision_cannot_hold_are_named() -> None:
+    table = pa.table({"y": [0.0, 1.0, 1e300]})
+    (task,) = standardise_tasks(table, [Task("y", kind="regression")], np.array([True, True, False]), "t")
+    with pytest.raises(UserError, match="row 3 is too far from the mean of the training rows"):
+        encode_targets(table, [task])
+    with pytest.raises(UserError, match=r"numbers up to 1e.300 cannot be computed; give them in another unit"):
+        standardise_tasks(table, [Task("y", kind="regression")], None, "t")

@@ -35,12 +35,12 @@ def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, whe
             continue
         at = f"{where}: sample weight {name!r}"
         values = target_numbers(table[name], at)
-        wrong = ~((values >= 0) & (values < np.inf))
+        wrong = ~((values >= 0) & (values <= np.finfo(np.float32).max))
         if wrong.any():
             first = int(wrong.argmax())
             found = "an empty cell" if np.isnan(values[first]) else f"{values[first]:g}"
             problems.append(
-                f"{at}: expected numbers of at least 0, found {found} in row {first + 1} "
+                f"{at}: expected numbers of at least 0 (and at most 3e38), found {found} in row {first + 1} "
                 f"({int(wrong.sum())} such rows); correct them, or give rows that are not to count the weight 0"
             )
     return problems

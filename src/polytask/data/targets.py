@@ -78,8 +78,14 @@ def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: 
     values = values[~np.isnan(values)]
     if len(values) == 0:
         raise UserError(f"{where}: target {task.name!r} has no label in the training rows; split the rows differently")
-    scale = float(values.std())
-    return replace(task, center=float(values.mean()), scale=scale if scale > 0 else 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        center, scale = float(values.mean()), float(values.std())
+    if not np.isfinite([center, scale]).all():
+        raise UserError(
+            f"{where}: target {task.name!r}: the mean and standard deviation of numbers up to {np.abs(values).max():g} "
+            "cannot be computed; give them in another unit"
+        )
+    return replace(task, center=center, scale=scale if scale > 0 else 1.0)
 
 
 def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
@@ -101,7 +107,15 @@ def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
 
 
 def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
-    return (target_numbers(column, at) - task.center) / task.scale
+    with np.errstate(over="ignore"):
+        values = (target_numbers(column, at) - task.center) / task.scale
+    large = np.abs(values) > np.finfo(np.float32).max
+    if large.any():
+        raise UserError(
+            f"{at}: row {int(large.argmax()) + 1} is too far from the mean of the training rows ({task.center:g}, "
+            f"standard deviation {task.scale:g}) for single precision; mend or empty it"
+        )
+    return values
 
 
 def _any_set(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
