@@ -39,8 +39,9 @@ def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, whe
         if wrong.any():
             first = int(wrong.argmax())
             found = "an empty cell" if np.isnan(values[first]) else f"{values[first]:g}"
+            found += ", more than single precision holds," if values[first] > 0 else ""
             problems.append(
-                f"{at}: expected numbers of at least 0 (and at most 3e38), found {found} in row {first + 1} "
+                f"{at}: expected numbers of at least 0, found {found} in row {first + 1} "
                 f"({int(wrong.sum())} such rows); correct them, or give rows that are not to count the weight 0"
             )
     return problems
