@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import functools
 import signal
-import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -74,7 +73,7 @@ def _first() -> bool:
 
 def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning without the place in the program."""
-    print(f"note: {message}", file=sys.stderr)
+    typer.echo(f"note: {message}", err=True)
 
 
 def _os_error(error: OSError) -> int:
@@ -90,5 +89,5 @@ def _os_error(error: OSError) -> int:
 
 def _fail(status: int, message: str) -> int:
     if message:
-        print(message, file=sys.stderr)
+        typer.echo(message, err=True)
     return status
