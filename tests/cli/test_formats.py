@@ -142,7 +142,7 @@ def test_options_override_the_yaml_and_set_overrides_both(fitted: Any, tmp_path:
     assert result.exit_code == 0, result.output
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (config["steps"], config["seed"], config["batch_size"]) == (5, 2, 16)
-    assert config["model"] == {"hidden": [8], "embedding": 8, "dropout": 0.0, "numbers": {"name": "linear"}}
+    assert config["model"] == {"hidden": [8], "embedding": 8, "dropout": 0.0, "numbers": {"name": "auto"}}
     assert config["data"] == "../table.csv"
     printed = json.loads(result.stdout)
     assert printed == load(tmp_path / "run" / "results.json")
