@@ -42,14 +42,17 @@ def text_encoder(folder: Path, *, words: list[str] | None = None, width: int = 3
 
 
 def image_encoder(folder: Path, kind: str = "vit", size: int = 16) -> Path:
-    """A ViT or a ConvNeXt."""
-    from transformers import ConvNextConfig, ConvNextModel, ViTConfig, ViTModel
+    """A ViT, a ConvNeXt or a Swin."""
+    from transformers import ConvNextConfig, ConvNextModel, SwinConfig, SwinModel, ViTConfig, ViTModel
 
     torch.manual_seed(0)
     if kind == "vit":
         config = ViTConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
                            image_size=size, patch_size=4)  # fmt: skip
         ViTModel(config).save_pretrained(folder)
+    elif kind == "swin":
+        config = SwinConfig(image_size=size, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4)
+        SwinModel(config).save_pretrained(folder)
     else:
         ConvNextModel(
             ConvNextConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], image_size=size, patch_size=2)

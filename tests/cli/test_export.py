@@ -1,6 +1,7 @@
 """``polytask export``: the written file predicts what ``predict`` does, from the table's own columns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -106,6 +107,16 @@ def test_a_file_that_predicts_something_else_is_not_kept(fitted, tmp_path, monke
     monkeypatch.setitem(formats.FORMATS, "torch", broken)
     result = polytask("export", fitted.run, "--format", "torch", "--out", tmp_path / "model.pt2")
     assert_refused(result, "differs from PyTorch", "nothing was written")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_do_not_go_into_one_file_are_refused_at_once(fitted, tmp_path, monkeypatch):
+    from polytask.deployment import formats
+
+    small = replace(formats.FORMATS["onnx"], write=None, most_bytes=1000)
+    monkeypatch.setitem(formats.FORMATS, "onnx", small)
+    result = polytask("export", fitted.run, "--out", tmp_path / "model.onnx")
+    assert_refused(result, "GiB of weights, and one file of format onnx holds", "use --format torch, or fewer")
     assert not list(tmp_path.iterdir())
 
 

@@ -86,6 +86,18 @@ def test_an_exported_file_takes_pictures(folder, tmp_path, encoder, format):
     assert result.exit_code == 0 and "on 64 rows of random rows" in result.output, result.output
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("tune", "format"), [("frozen", "onnx"), ("full", "torch")])
+def test_networks_that_can_be_written_in_plain_operations_only(folder, tmp_path, tune, format):
+    image_encoder(tmp_path / "swin", "swin", 32)
+    spec = f"{{name: hf, source: {tmp_path / 'swin'}, tune: {tune}}}"
+    fitted = polytask("fit", folder / "table.csv", "--targets", "colour,bright", "--out", tmp_path / "run", *SMALL,
+                      "--steps", "5", "--set", f"encoder={spec}")  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    result = polytask("export", tmp_path / "run", "--format", format, "--out", tmp_path / "model")
+    assert result.exit_code == 0 and "agrees with PyTorch on 64 rows of table.csv" in result.output, result.output
+
+
 def test_a_table_of_pictures_need_not_be_streamed(folder, tmp_path):
     pyarrow.parquet.write_table(read_table(folder / "table.csv"), folder / "table.parquet")
     result = polytask("fit", folder / "table.parquet", "--targets", "colour", "--out", tmp_path / "run", *SMALL,

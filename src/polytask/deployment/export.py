@@ -19,12 +19,12 @@ from ..config_file import read_config
 from ..data import read_table, with_columns_of_other_sources
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
-from ..pretrained import PictureReader
+from ..pretrained import PictureReader, write_plainly
 from ..runs.bundle import Bundle
 from ..runs.folder import RunFolder
 from .deployed import DeployedModel, deployed_inputs, description, prediction
 from .encoded import carried_files
-from .formats import FORMATS, Predict
+from .formats import FORMATS, Format, Predict
 
 #: Name under which the description of inputs and outputs is found in the file.
 DESCRIPTION = "polytask.json"
@@ -87,12 +87,35 @@ def export_run(
     with tempfile.TemporaryDirectory() as scratch:
         table, folder, source = _rows_to_check(run, bundle, data, Path(scratch))
         model = DeployedModel(bundle, names).eval()
+        _check_size(model, chosen, format)
         inputs = deployed_inputs(bundle, table, folder=folder, where=source)
         texts = {DESCRIPTION: json.dumps(description(model, bundle)), **carried_files(bundle.encoded)}
+
+        def written(path: Path) -> float:
+            chosen.write(model, inputs, texts, path)
+            return largest_difference(chosen.read(path), model, bundle, table, folder)
+
         with replaced(out) as temporary, _refused(format):
-            chosen.write(model, inputs, texts, temporary)
-            difference = largest_difference(chosen.read(temporary), model, bundle, table, folder)
+            try:
+                difference = written(temporary)
+            except UserError:
+                raise
+            except Exception:  # theirs have no common class
+                if not write_plainly(model):
+                    raise
+                difference = written(temporary)
     return Exported(tuple(task.name for task in model.tasks), table.num_rows, source, difference)
+
+
+def _check_size(model: DeployedModel, chosen: Format, format: str) -> None:
+    """Refuse at once what does not go into one file."""
+    size = sum(value.numel() * value.element_size() for value in (*model.parameters(), *model.buffers()))
+    if size > chosen.most_bytes:
+        raise UserError(
+            f"export: these networks have {size / 2**30:.1f} GiB of weights, and one file of format {format} holds "
+            f"{chosen.most_bytes / 2**30:.1f} GiB; use --format torch, or fewer of the tasks (--tasks), each file with "
+            "the networks that serve them"
+        )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ..extras import require
 from .deployed import DeployedModel
 from .encoded import LEAST_TOKENS
 
+#: One protobuf message holds 2 GiB, of which the graph takes little.
+ONNX_BYTES = 2**31 - 2**26
 #: ``{input: tensor}`` to ``{task: array}``.
 Predict = Callable[[Mapping[str, Tensor]], Mapping[str, Any]]
 
@@ -31,11 +34,13 @@ class Format:
         check_packages: Raises a ``UserError`` if something is not installed.
         write: Writes a model; takes it, example inputs, texts to hold besides by name, and the path.
         read: Gives a function that predicts from the written file.
+        most_bytes: Weights that one file can hold.
     """
 
     check_packages: Callable[[], None]
     write: Callable[[DeployedModel, dict[str, Tensor], Mapping[str, str], Path], None]
     read: Callable[[Path], Predict]
+    most_bytes: float = math.inf
 
 
 def _program(model: DeployedModel, inputs: dict[str, Tensor]) -> ExportedProgram:
@@ -111,6 +116,7 @@ FORMATS = {
         lambda: require("onnx", "onnx", "onnxscript", "onnxruntime", needed_by="export --format onnx"),
         _write_onnx,
         _read_onnx,
+        most_bytes=ONNX_BYTES,
     ),
     "torch": Format(lambda: None, _write_torch, _read_torch),
 }

@@ -1,6 +1,6 @@
 """Pretrained networks of texts and pictures as encoders: what they read, and their features."""
 
-from .body import Body, ImageBody, TextBody, make_body
+from .body import Body, ImageBody, TextBody, make_body, write_plainly
 from .checkpoint import FAULTS, KEPT, Checkpoint, open_checkpoint
 from .encoder import VECTORS, PretrainedEncoder, dense_layers
 from .frozen import Moments, frozen_features
@@ -32,4 +32,5 @@ __all__ = [
     "open_checkpoint",
     "per_word",
     "texts_of",
+    "write_plainly",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from .checkpoint import Checkpoint
 from .tokens import NOTHING
@@ -26,7 +27,12 @@ class Body(nn.Module):
         network: The network of transformers.
         pooling: ``mean`` of all tokens or places, or the first token (``cls``).
         items: Also give a vector for every word or place, ``[B, 1 + L, D]``.
+
+    Attributes:
+        plain: In an exported program use plain operations alone, see :func:`write_plainly`.
     """
+
+    plain = False
 
     def __init__(self, network: nn.Module, pooling: str, items: bool) -> None:
         super().__init__()
@@ -35,7 +41,7 @@ class Body(nn.Module):
     def forward(self, inputs: Any) -> Tensor:
         """``[B, D]``, or ``[B, 1 + L, D]`` with ``items``."""
         if torch.compiler.is_exporting():  # a program must not depend on these rows
-            return self.features(inputs)
+            return self.for_any_number(inputs) if self.plain else self.features(inputs)
         rows = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
         if torch.is_grad_enabled() or len(rows) <= ROWS_AT_ONCE:
             return self.features(self.shortened(inputs))
@@ -49,6 +55,11 @@ class Body(nn.Module):
     @abstractmethod
     def features(self, inputs: Any) -> Tensor:
         """What :meth:`forward` gives, for few rows."""
+
+    def for_any_number(self, inputs: Any) -> Tensor:
+        """The same in a program whose operations are for two rows and more, for one row, too: by one row more."""
+        more = tree_map(lambda values: torch.cat([values, values[:1]]), inputs)
+        return self.features(more)[:-1]
 
     def depths(self) -> dict[str, int]:
         """How many layers lie above each parameter: 0 from the last one on, most for the embeddings."""
@@ -136,6 +147,22 @@ def make_body(checkpoint: Checkpoint, pooling: str, *, items: bool) -> Body:
     said = checkpoint.pictures()
     half = [0.5] * 3
     return ImageBody(network, pooling, items, said.get("image_mean") or half, said.get("image_std") or half)
+
+
+def write_plainly(model: nn.Module) -> bool:
+    """Let pretrained networks in ``model`` be exported in plain operations: what makes them fast is not always what can
+    be written.
+
+    Returns:
+        Whether there are any that were to be written otherwise.
+    """
+    bodies = [module for module in model.modules() if isinstance(module, Body) and not module.plain]
+    for body in bodies:
+        body.plain = True
+        choose: Any = getattr(body.network, "set_attn_implementation", None)
+        if choose is not None:
+            choose("eager")
+    return bool(bodies)
 
 
 def _rows(inputs: Any, rows: slice) -> Any:
