@@ -57,7 +57,7 @@ PLACES = {
 ANYWHERE = ("training", "evaluation", "writing a checkpoint", "end of a training", "note of a finished training")
 OPTIONS = {
     "threads": 1, "steps": 12, "batch_size": 32, "evaluate_every": 2, "checkpoint_seconds": 0,
-    "model": {"hidden": [16, 8]}, "networks": 2, "distill": "mtlkd",
+    "model": {"hidden": [16, 8], "numbers": "linear"}, "networks": 2, "distill": "mtlkd",
     "convergence": {"patience": 1, "min_evaluations": 1, "tail": 2}, "affinity": {"estimator": "lookahead", "every": 2},
 }  # fmt: skip
 
