@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from polytask.config import Config, make_config
+from polytask.config_file import read_config
 from small_table import polytask
 
 SMALL = ("--networks", 1, "--batch-size", 64, "--steps", 400, "--set", "threads=1", "--set", "model.hidden=[64,32]",
@@ -16,12 +20,14 @@ SMALL = ("--networks", 1, "--batch-size", 64, "--steps", 400, "--set", "threads=
 
 
 def table(path: Path, *, rows: int = 1500, seed: int = 0, noise: float = 0.8, labelled: float = 1.0,
-          hard: bool = False, leak: bool = False) -> Path:  # fmt: skip
+          hard: bool = False, leak: bool = False, waves: bool = False) -> Path:  # fmt: skip
     """Two classes ``a`` and ``b`` and a number ``c`` of eight columns; ``c`` has few labels, or is a class by a rule
-    that takes long to learn, or a column gives ``b`` away."""
+    that takes long to learn, or a column gives ``b`` away, or each wants features that the others do not."""
     draw = np.random.default_rng(seed)
     x = draw.normal(size=(rows, 8))
     scores = [x[:, 0] + x[:, 1], x[:, 1] - x[:, 0] + x[:, 3], x[:, 4] + x[:, 5] - x[:, 1]]
+    if waves:
+        scores = [3 * np.sin(2 * x[:, place]) for place in range(3)]
     if hard:
         scores[2] = 2 * np.sign(x[:, 4] * x[:, 5])
     a, b, c = (score + noise * draw.normal(size=rows) for score in scores)
@@ -43,8 +49,26 @@ def doctor(data: Path, *options: object, baselines: bool = False) -> dict[str, d
     result = polytask("fit", data, "--targets", "a,b,c", "--out", run, *SMALL, *alone, *options)
     assert result.exit_code == 0, result.output
     findings = json.loads(polytask("doctor", run, "--json").stdout)
-    assert all(finding["evidence"] and finding["advice"] for finding in findings)
+    for finding in findings:
+        assert any(letter.isdigit() for letter in finding["evidence"]), finding
+        assert pasted(run, finding["advice"]) or "COLUMN" in finding["advice"], finding
     return {finding["kind"]: finding for finding in findings}
+
+
+def pasted(run: Path, advice: str) -> int:
+    """The settings in a piece of advice, each of which `fit` takes behind the run's own configuration."""
+    settings = [setting for setting in re.findall("`(--[^`]*)`", advice) if "COLUMN" not in setting]
+    for setting in settings:
+        seen: list[object] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("polytask.runs.fit_run", lambda config, *_, seen=seen, **__: seen.append(config) or {})
+            result = polytask("fit", run / "config.yaml", "--out", run.parent / "new", *shlex.split(setting))
+        assert seen and seen[0] != read(run), (setting, result.output)
+    return len(settings)
+
+
+def read(run: Path) -> Config:
+    return make_config(read_config(run / "config.yaml"))
 
 
 @pytest.mark.parametrize(("seed", "baselines"), [(0, False), (1, False), pytest.param(2, True, marks=pytest.mark.slow)])
@@ -61,12 +85,24 @@ def test_a_column_that_gives_a_target_away(tmp_path):
 def test_a_task_with_few_labels_is_starved(tmp_path):
     data = table(tmp_path / "t.csv", rows=4000, noise=0.3, labelled=0.15, hard=True)
     found = doctor(data, "--steps", 150, baselines=True)["starved"]
-    assert found["tasks"] == ["c"] and "alone" in found["evidence"] and "--weight" in found["advice"]
+    assert found["tasks"] == ["c"] and "--weight" in found["advice"]
+    with data.open() as stream:
+        few = sum(row["c"] != "" for row in csv.DictReader(stream))
+    said = re.search(r"alone \((\d+) training labels, others up to 2,800\)", found["evidence"])
+    assert said and abs(int(said[1]) - 0.7 * few) < 30
 
 
 def test_a_loss_that_is_a_thousand_times_louder_dominates(tmp_path):
     found = doctor(table(tmp_path / "t.csv"), "--weight", "c=1000")["dominated"]
     assert found["tasks"] == ["c"] and "--balance" in found["advice"]
+
+
+def test_tasks_that_undo_what_the_others_learn(tmp_path):
+    narrow = ("model.hidden=[2]", "model.dropout=0")
+    options = [part for key in narrow for part in ("--set", key)]
+    found = doctor(table(tmp_path / "t.csv", waves=True), "--networks", 2, "--together", "a,b,c", *options,
+                   "--learning-rate", 0.01, "--steps", 200)["conflict"]  # fmt: skip
+    assert set(found["tasks"]) <= {"a", "b", "c"} and "undoes" in found["evidence"] and "--balance" in found["advice"]
 
 
 @pytest.mark.parametrize(("rate", "said"), [(0.3, "too high"), (1.0, "too high"), (1e-5, "too low")])

@@ -26,5 +26,7 @@ def doctor(run: Run, as_json: o.Json = False) -> None:
     for number, finding in enumerate(findings, 1):
         about = f" ({', '.join(finding.tasks[:8])}{', ...' if len(finding.tasks) > 8 else ''})" if finding.tasks else ""
         print(f"{number}. {finding.kind}{about}\n   seen: {finding.evidence}\n   try:  {finding.advice}")
-    if not findings:
+    if findings:
+        print(f"again with such a setting: polytask fit {run / 'config.yaml'} --out NEW SETTING")
+    else:
         print("nothing to report: no check found anything")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 
 from ..reporting.numbers import number
 from ..reporting.outcome import rows
 from ..reporting.run import Run
+from .advice import more_validation, quoted
 from .finding import Finding
 
 #: A test metric that loses more than this share of what validation shows above trivial.
@@ -17,12 +20,16 @@ PERFECT = 0.9995
 
 def leak(run: Run) -> Iterator[Finding]:
     """Features that give a target away, and targets that are predicted too well."""
-    advice = "leave such columns out (--ignore COLUMN) unless you will have them when you predict"
+    unless = "unless you will have it when you predict"
     for warning in filter(_names_a_feature, run.log.warnings):
+        found = re.match(r"feature (['\"])(.+?)\1 ", warning)
+        name = found[2] if found else "COLUMN"
+        advice = f"leave the column out ({quoted(f'--ignore {shlex.quote(name)}')}) {unless}"
         yield Finding("leak", _tasks_in(warning, run), warning, advice)
     perfect = [row for row in rows(run) if row.direction == "max" and (row.ours.test or 0.0) >= PERFECT]
     if perfect:
         seen = ", ".join(f"{row.task} ({row.metric} {row.ours.test:.4f})" for row in perfect)
+        advice = f"is there a column that is only known afterwards? Leave it out (`--ignore COLUMN`) {unless}"
         yield Finding("leak", tuple(row.task for row in perfect), f"predicted almost perfectly: {seen}", advice)
 
 
@@ -30,7 +37,7 @@ def weak_split(run: Run) -> Iterator[Finding]:
     """Parts of the split with too little in them to choose or to measure."""
     for warning in run.log.warnings:
         if not _names_a_feature(warning):
-            yield Finding("weak split", _tasks_in(warning, run), warning, "more rows, or other shares in --split")
+            yield Finding("weak split", _tasks_in(warning, run), warning, f"more rows, or {more_validation(run)}")
 
 
 def _names_a_feature(warning: str) -> bool:
@@ -63,5 +70,5 @@ def drift(run: Run) -> Iterator[Finding]:
             tuple(row.task for row in found),
             seen,
             "the parts differ: if rows have an order in time, let validation be the last rows before the test "
-            "(--split COLUMN); if rows of one thing are in several parts, split by that thing",
+            "(`--split COLUMN`); if rows of one thing are in several parts, split by that thing",
         )

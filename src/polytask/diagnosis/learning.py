@@ -8,6 +8,8 @@ import numpy as np
 
 from ..gain import LEAST_SKILL
 from ..reporting.run import Run
+from .advice import dropout, more_validation, patience, quoted, steps, weight
+from .advice import learning_rate as rate
 from .finding import Finding
 from .task_curve import TaskCurve, task_curves
 
@@ -37,8 +39,10 @@ def nothing_learned(run: Run) -> Iterator[Finding]:
         "nothing learned",
         flat,
         lambda curve: f"{curve.task} at best {curve.learned:+.3g} over a constant prediction",
-        "check the columns: is there anything in them about this target? If so, give it more weight (--weight "
-        "TARGET=3) or more steps; otherwise leave it out",
+        lambda found: (
+            "check the columns: is there anything in them about this target? If so, more weight "
+            f"({quoted(weight(run, found[0].task, 3))}) or more steps ({quoted(steps(run, 2))}); otherwise leave it out"
+        ),
     )
 
 
@@ -50,7 +54,7 @@ def too_few_steps(run: Run) -> Iterator[Finding]:
             "too few steps",
             _rising,
             lambda curve: f"{curve.task} was best at evaluation {curve.peak + 1} of {len(curve.values)}",
-            "double --steps",
+            lambda found: quoted(steps(run, 2)),
         )
 
 
@@ -63,21 +67,21 @@ def learning_rate(run: Run) -> Iterator[Finding]:
         yield _of_rate(
             [curve for curve, _, _ in exploded],
             f"too high: training losses have been far above those of a constant prediction: {seen}",
-            "a tenth of --learning-rate, or --set warmup=100 with --set gradient_clip=1",
+            f"{quoted(rate(run, 0.1))}, or {quoted('--set warmup=100', '--set gradient_clip=1')}",
         )
     elif _slow(run):
         falls = ", ".join(f"{curve.task} by {curve.fall:.0%}" for curve in curves[:5])
         yield _of_rate(
             curves,
             f"too low: still improving at the end, while training losses have hardly fallen: {falls}",
-            "ten times --learning-rate; more --steps would take as many times longer",
+            f"{quoted(rate(run, 10))}; more steps would take as many times longer",
         )
     elif 2 * len(found := [curve for curve in curves if _falls(curve)]) >= max(1, len(curves)):
         peaks = ", ".join(f"{curve.task} at evaluation {curve.peak + 1} of {len(curve.values)}" for curve in found[:5])
         yield _of_rate(
             found,
             f"best almost at once, then falling: {peaks}",
-            "a third of --learning-rate, and --set model.dropout=0.3",
+            quoted(rate(run, 1 / 3), *dropout(run)),
         )
 
 
@@ -124,14 +128,14 @@ def noisy_validation(run: Run) -> Iterator[Finding]:
             "noisy validation",
             tuple(run.tasks),
             f"{rows} validation rows: a share of them, such as accuracy, is known to +-{0.5 / max(rows, 1) ** 0.5:.2g}",
-            "more validation rows (--split 0.6,0.25,0.15), or several runs with another --seed",
+            f"{more_validation(run)}, or several runs with another seed ({quoted('--seed 1')})",
         )
     yield from _about(
         run,
         "noisy validation",
         lambda curve: curve.learned > 0 and curve.noise > MUCH_NOISE * curve.learned,
         lambda curve: f"{curve.task} +-{curve.noise:.2g} between evaluations, {curve.learned:.2g} learned in all",
-        "more validation rows (--split 0.6,0.25,0.15), a larger convergence.patience, more convergence.teachers",
+        lambda found: ", or ".join([more_validation(run), *map(quoted, patience(run))]),
     )
 
 
@@ -152,17 +156,25 @@ def overfitting(run: Run) -> Iterator[Finding]:
             f"{curve.task} fell by {curve.values[curve.peak] - curve.values[-1]:.2g} after its peak while its training "
             f"loss went from {curve.losses[curve.peak]:.3g} to {curve.losses[-1]:.3g}"
         ),
-        "--set model.dropout=0.3, --set weight_decay=0.01 with optimizer=adamw, a smaller model.hidden; "
-        "--converge joint keeps the peaks",
+        lambda found: ", or ".join(map(quoted, _against_overfitting(run))),
     )
 
 
+def _against_overfitting(run: Run) -> list[str]:
+    keeps_peaks = [] if run.config.get("converge") in (None, "joint") else ["--converge joint"]
+    return [*dropout(run), "--set optimizer=adamw --set weight_decay=0.01", *keeps_peaks]
+
+
 def _about(
-    run: Run, kind: str, applies: Callable[[TaskCurve], bool], says: Callable[[TaskCurve], str], advice: str
+    run: Run,
+    kind: str,
+    applies: Callable[[TaskCurve], bool],
+    says: Callable[[TaskCurve], str],
+    advice: Callable[[list[TaskCurve]], str],
 ) -> Iterator[Finding]:
     """One finding for all tasks to which it applies."""
     found = [curve for curve in task_curves(run) if applies(curve)]
     if found:
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         evidence = "; ".join(says(curve) for curve in found[:5]) + more
-        yield Finding(kind, tuple(curve.task for curve in found), evidence, advice)
+        yield Finding(kind, tuple(curve.task for curve in found), evidence, advice(found))

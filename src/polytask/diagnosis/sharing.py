@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,10 +11,13 @@ from ..gain import gain
 from ..reporting.numbers import number
 from ..reporting.outcome import rows
 from ..reporting.run import Run
+from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, weight
 from .finding import Finding
 
 #: A task worse than its single-task model by more than this share is starved.
 STARVED = 0.02
+#: A conflict undoes at least this share of what an update on the task itself gains.
+UNDONE = 0.05
 
 
 def starved(run: Run) -> Iterator[Finding]:
@@ -26,14 +30,26 @@ def starved(run: Run) -> Iterator[Finding]:
             if change and change.relative is not None and change.relative < -STARVED:
                 found.append((row, alone, change))
     if found:
-        seen = (f"{r.task} {r.ours.validation:.4g} against {a.validation:.4g} alone" for r, a, _ in found[:5])
+        seen = (
+            f"{r.task} {r.metric} {r.ours.validation:.4g} against {a.validation:.4g} alone{_labels(run, r.task)}"
+            for r, a, _ in found[:5]
+        )
+        worst = min(found, key=lambda pair: pair[2].relative or 0.0)[0].task
         yield Finding(
             "starved",
             tuple(row.task for row, _, _ in found),
             "; ".join(seen),
-            "--networks auto, more weight (--weight TARGET=2), or --balance with a method that looks at gradients "
-            "(`polytask methods`)",
+            f"{quoted(networks(run))}, more weight ({quoted(weight(run, worst, 2))}), or a method that looks at "
+            f"gradients ({quoted(balance(run, OF_CONFLICT))}; `polytask methods` has others)",
         )
+
+
+def _labels(run: Run, task: str) -> str:
+    """How many labels it has, and how many the task with the most."""
+    own, most = run.log.labels.get(task), max(run.log.labels.values(), default=0)
+    if own is None:
+        return ""
+    return f" ({own:,} training labels{f', others up to {most:,}' if most > own else ''})"
 
 
 def forgotten(run: Run) -> Iterator[Finding]:
@@ -51,7 +67,8 @@ def forgotten(run: Run) -> Iterator[Finding]:
             "forgotten",
             tuple(row.task for row, _ in found),
             "; ".join(seen),
-            "--set freeze=encoder, a larger convergence.kd_weight, or --set parts.shared.learning_rate=0.0001",
+            f"{quoted('--set freeze=encoder')}, {quoted(f'--set convergence.kd_weight={3 * kd_weight(run):g}')} or "
+            f"{quoted('--set parts.shared.learning_rate=0.0001')}",
         )
 
 
@@ -75,7 +92,8 @@ def dominated(run: Run) -> Iterator[Finding]:
                 "dominated",
                 (tasks[loudest],),
                 f"in {name} the loss of {tasks[loudest]} is {share:.0%} of the weighted sum of {len(tasks)}",
-                "--balance scale_invariant, uw or db_mtl, or a smaller --weight for it",
+                f"a method that evens out losses ({quoted(balance(run, OF_LOUDNESS))}), or less weight for it "
+                f"({quoted(weight(run, tasks[loudest], max(1 - share, 1e-3) / share))})",
             )
 
 
@@ -85,25 +103,43 @@ def conflict(run: Run) -> Iterator[Finding]:
         return
     tasks = run.affinity.tasks
     values = np.array([[np.nan if v is None else v for v in row] for row in run.affinity.values], float)
+    own = values.diagonal().copy()
     np.fill_diagonal(values, np.nan)
     size = np.nanmedian(np.abs(values)) if np.isfinite(values).any() else np.nan
+    undone = -values / np.where(own > 0, own, np.nan)  # [i, j]: of what an update on j gains, one on i undoes
     served = {task: result.get("network") for task, result in run.results.get("tasks", {}).items()}
     pairs = [
-        (tasks[i], tasks[j], values[i, j], values[j, i])
+        (i, j)
         for i in range(len(tasks))
         for j in range(i)
-        if max(values[i, j], values[j, i]) < -0.5 * size and served.get(tasks[i]) == served.get(tasks[j])
+        if max(values[i, j], values[j, i]) < -0.5 * size
+        and served.get(tasks[i]) == served.get(tasks[j])
+        and not min(undone[i, j], undone[j, i]) < UNDONE
     ]
     if pairs:
-        worst = sorted(pairs, key=lambda pair: pair[2] + pair[3])
-        seen = "; ".join(f"{a} and {b} ({ab:+.2g}, {ba:+.2g})" for a, b, ab, ba in worst[:3])
+        worst = sorted(pairs, key=lambda pair: values[pair] + values[pair[::-1]])
+
+        def says(i: int, j: int) -> str:
+            if np.isfinite([undone[i, j], undone[j, i]]).all():
+                return (f"one on {tasks[i]} undoes {undone[i, j]:.0%} of what one on {tasks[j]} gains, and the other "
+                        f"way round {undone[j, i]:.0%}")  # fmt: skip
+            return f"{tasks[i]} and {tasks[j]} ({values[i, j]:+.2g}, {values[j, i]:+.2g}; typical size {size:.2g})"
+
+        many = f"{len(pairs)} pairs" if len(pairs) > 1 else "a pair"
         yield Finding(
             "conflict",
-            tuple(dict.fromkeys(name for pair in worst for name in pair[:2])),
-            f"an update on one raises the loss of the other in {len(pairs)} pairs of one network: {seen} "
-            f"(typical size {size:.2g})",
-            "--networks auto or more networks, or --balance pcgrad, upgrad or cagrad",
+            tuple(dict.fromkeys(tasks[place] for pair in worst for place in pair)),
+            f"an update on one raises the loss of the other in {many} of one network: "
+            + "; ".join(says(*pair) for pair in worst[:3]),
+            " or ".join(map(quoted, [*_apart(run, tasks, worst[0]), networks(run), balance(run, OF_CONFLICT)])),
         )
+
+
+def _apart(run: Run, tasks: list[str], pair: tuple[int, int]) -> list[str]:
+    """Networks of their own, unless the run says which tasks belong together."""
+    if run.config.get("together") or networks(run) == "--networks auto":
+        return []
+    return [f"--apart {shlex.quote(','.join(tasks[place] for place in pair))}"]
 
 
 def converged_early(run: Run) -> Iterator[Finding]:
@@ -131,5 +167,5 @@ def converged_early(run: Run) -> Iterator[Finding]:
             "converged early",
             tuple(row.task for row, _, _ in found),
             "; ".join(seen),
-            "a larger convergence.patience or convergence.min_evaluations, or convergence.reopen=true",
+            " or ".join(quoted(setting) for setting in [*patience(run), "--set convergence.reopen=true"]),
         )

@@ -90,13 +90,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Log:
-    """All trainings of a run by name, the time of its first event (unix seconds), what was odd about the data, and the
-    rows of each part."""
+    """All trainings of a run by name, the time of its first event (unix seconds), what was odd about the data, the rows
+    of each part, and the labels of each task in training."""
 
     trainings: dict[str, Training] = field(default_factory=dict)
     started: float | None = None
     warnings: tuple[str, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
 
 
 def read_log(path: Path) -> Log:
@@ -111,14 +112,19 @@ def read_log(path: Path) -> Log:
     started = None
     warnings: tuple[str, ...] = ()
     rows: dict[str, int] = {}
+    labels: dict[str, int] = {}
     for event in _events(path):
         started = started or number(event.get("time"))
         if event.get("event") == "start":
             warnings = tuple(str(warning) for warning in event.get("warnings") or ())
-            rows = {str(part): int(count) for part, count in (event.get("rows") or {}).items()}
+            rows, labels = _counts(event.get("rows")), _counts(event.get("labels"))
         if name := event.get("training"):
             trainings.setdefault(str(name), Training(str(name))).take(event)
-    return Log(trainings, started, warnings, rows)
+    return Log(trainings, started, warnings, rows, labels)
+
+
+def _counts(values: Any) -> dict[str, int]:
+    return {str(name): int(count) for name, count in (values or {}).items()}
 
 
 def _numbers(values: Any) -> dict[str, float | None]:

@@ -69,7 +69,9 @@ class RunFolder:
             data.save(run.schema, run.split, run.encoder)
             run.log.rewind(0)
             rows = {part: len(part_rows) for part, part_rows in data.rows.items()}
-            run.log.write("start", rows=rows, data=config.data_name, warnings=list(data.warnings))
+            counts = data.rows["train"].label_counts().tolist()
+            labels = dict(zip((task.name for task in data.tasks), counts, strict=True))
+            run.log.write("start", rows=rows, labels=labels, data=config.data_name, warnings=list(data.warnings))
             run.log.sync()
             write_json(run.state, state | {"log": run.log.position()})
         except BaseException:

@@ -1,0 +1,91 @@
+"""Settings to try, as they can be put behind ``polytask fit RUN/config.yaml --out NEW``."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ..reporting.run import Run
+
+#: Methods that look at gradients, the cheapest first, and those that even out how loud losses are.
+OF_CONFLICT, OF_LOUDNESS = ("pcgrad", "upgrad"), ("scale_invariant", "uw")
+#: What a key is where a run does not say.
+DEFAULTS = {"learning_rate": 1e-3, "split": [0.7, 0.15, 0.15], "converge": "joint", "networks": "auto"}
+
+
+def quoted(*options: str) -> str:
+    """Options between backquotes.
+
+    Example:
+        >>> quoted("--networks auto"), quoted("--set a=1", "--set b=2")
+        ('`--networks auto`', '`--set a=1 --set b=2`')
+    """
+    return f"`{' '.join(options)}`"
+
+
+def weight(run: Run, task: str, factor: float) -> str:
+    """So many times its weight for a task."""
+    now = (run.config.get("weights") or {}).get(task, 1.0)
+    return f"--weight {shlex.quote(f'{task}={now * factor:g}')}"
+
+
+def learning_rate(run: Run, factor: float) -> str:
+    """So many times the learning rate."""
+    return f"--learning-rate {_of(run, 'learning_rate') * factor:.2g}"
+
+
+def steps(run: Run, factor: float) -> str:
+    """So many times the steps of the longest training, or the epochs if these are given."""
+    if epochs := run.config.get("epochs"):
+        return f"--epochs {epochs * factor:g}"
+    longest = max((training.steps or 0 for training in run.log.trainings.values()), default=0)
+    return f"--steps {max(1, longest) * factor:.0f}"
+
+
+def dropout(run: Run) -> list[str]:
+    """More dropout, where the run's encoder has any."""
+    encoder = run.config.get("encoder")
+    if isinstance(encoder, dict):
+        return ["--set encoder.dropout=0.3"] if "name" in encoder else []
+    return ["--set model.dropout=0.3"] if encoder is None else []
+
+
+def more_validation(run: Run) -> str:
+    """A larger validation part."""
+    split = _of(run, "split")
+    if isinstance(split, str):
+        return f"more rows with `validation` in column {split!r}"
+    _, validation, test = split
+    wanted = round(max(2 * validation, 0.25), 4)
+    train = round(1 - wanted - test, 4)
+    return f"more validation rows ({quoted(f'--split {train:g},{wanted:g},{test:g}')})" if train > 0.4 else "more rows"
+
+
+def networks(run: Run) -> str:
+    """Several networks, if the run has not compared that with one."""
+    return "--networks 2" if str(_of(run, "networks")) == "auto" else "--networks auto"
+
+
+def balance(run: Run, methods: tuple[str, ...]) -> str:
+    """The first of these methods that is not the run's."""
+    now = run.config.get("balance")
+    now = now.get("name") if isinstance(now, dict) else now
+    return f"--balance {next(method for method in methods if method != now)}"
+
+
+def patience(run: Run) -> list[str]:
+    """Twice the patience of the convergence, where there is one."""
+    if _of(run, "converge") == "off":
+        return []
+    now = (run.config.get("convergence") or {}).get("patience", 10)
+    return [f"--set convergence.patience={2 * now}"]
+
+
+def kd_weight(run: Run) -> float:
+    """The weight of soft labels."""
+    return float((run.config.get("convergence") or {}).get("kd_weight", 1.0))
+
+
+def _of(run: Run, key: str) -> Any:
+    value = run.config.get(key)
+    return DEFAULTS[key] if value is None else value
