@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 import yaml
@@ -21,6 +22,7 @@ from documents import ROOT
 from frequent_questions import Answer, run_section
 from polytask.balancing import BALANCERS
 from polytask.balancing.catalogue import sections
+from polytask.data import read_table
 from polytask.runs import Bundle
 from small_table import polytask
 from small_training import Interrupt
@@ -80,6 +82,7 @@ def test_wish_02_tasks_with_different_data_sets(faq: Faq) -> None:
     answer = faq(2)
     assert answer["both"].label_counts().tolist() == [240, 240, 49]
     assert answer["sets"].history[-1].labels == {"click": 240, "price": 240, "spam": 80}  # 24 + 8 rows a step
+    assert answer["shares"].shape == (2,) and answer["balancer"].steps == 10
 
 
 def test_wish_03_several_processes(faq: Faq, tmp_path: Path) -> None:
@@ -105,6 +108,17 @@ def test_wish_04_cost_of_gradients_is_said_before_training(faq: Faq) -> None:
 
 def test_wish_05_what_goes_together(faq: Faq) -> None:
     assert "db_mtl" in faq(5)["refused"] and "exact" in faq(5)["refused"]
+    # Parts, a scaler and clipping change nothing but precision and length of the step.
+    labels, plain = faq(5)["labels"], faq(5)["network"]()
+    outputs = plain(faq(5)["x"])
+    whole = {"click": torch.nn.functional.binary_cross_entropy_with_logits(outputs["click"], labels["click"]),
+             "price": torch.nn.functional.mse_loss(outputs["price"], labels["price"])}  # fmt: skip
+    pt.balancing.UncertaintyWeighting().backward(whole)
+    length = torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
+    assert faq(5)["norm"].item() == pytest.approx(length.item(), rel=0.02) and length > 0.5
+    for name, parameter in faq(5)["model"].named_parameters():
+        expected = dict(plain.named_parameters())[name].grad
+        torch.testing.assert_close(parameter.grad, expected, rtol=0.05, atol=0.01)
     table = (ROOT / "docs/methods/compatibility.md").read_text()
     assert all(f"| {name} | yes" in table or f"| {name} | no" in table for name in BALANCERS)
 
@@ -122,6 +136,7 @@ def test_wish_07_fixed_weights(faq: Faq) -> None:
     said = " ".join(answer.printed.split())
     assert "weight 0.5" in said and "in the last step, yours included: click 1, spend 0.5" in said
     assert answer["fixed"].history[-1].weights == {"click": 2.0, "price": 0.5}
+    assert answer["own_loop"].user_weights.tolist() == [2.0, 0.5]
     # One rule for every method: the user's weight multiplies what the method finds.
     for name in ("equal", "dwa", "uw", "gls", "scale_invariant"):
         balancer, plain = BALANCERS[name](), BALANCERS[name]()
@@ -193,6 +208,10 @@ def test_wish_13_save_load_resume(faq: Faq, tmp_path: Path) -> None:
     resumed = pt.fit(network(), **data, settings=quick, folder=tmp_path / "cut", callbacks=[Interrupt()])
     assert same(first, resumed.model.state_dict())
     run = answer.folder / "runs/first"
+    assert answer["predicted"].equals(answer["bundle"].predict(read_table(answer.folder / "customers.csv")))
+    written = read_table(answer.folder / "predictions.csv")
+    assert answer["predicted"]["spend"].to_pylist() == pytest.approx(written["spend"].to_pylist())
+    assert same(first, answer["loaded"].state_dict())
     assert set(Bundle.load(run).serves) == {"click", "purchase", "spend"}
     files = [path for path in run.rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in (".pkl", ".pt", ".pickle", ".joblib")]
@@ -223,6 +242,10 @@ def test_wish_16_export(faq: Faq) -> None:
     faq(13)
     answer = faq(16)
     assert "it agrees with PyTorch on" in answer.printed and "(click, spend)" in answer.printed
+    rows = pa.table({"age": [41.0, None], "visits": [5.5, 3.0], "colour": ["r", None]})
+    expected = Bundle.load(answer.folder / "runs/first").predict(rows)
+    assert answer["spend"].tolist() == pytest.approx(expected["spend"].to_pylist(), abs=1e-4)
+    assert answer["click"][:, 1].tolist() == pytest.approx(expected["click_p_yes"].to_pylist(), abs=1e-4)
     program = torch.export.load(answer.folder / "model.pt2")
     assert program.graph_signature.user_outputs
 
