@@ -8,21 +8,24 @@ from collections.abc import Iterable, Sequence
 def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     """Spans as ``(type, first, last)`` of one sentence's tags ``B-type``, ``I-type``, ``O``.
 
-    As the evaluation of CoNLL-2000 has it: an I- after another type or after O begins a span, too.
+    A last word may be ``E-type``, a single one ``S-type``. As the evaluation of CoNLL-2000 has it: an I- after another type or after O begins a span, too.
 
     Example:
         >>> sorted(spans(["B-city", "I-city", "O", "I-day", "B-day"]))
         [('city', 0, 1), ('day', 3, 3), ('day', 4, 4)]
+        >>> sorted(spans(["B-city", "I-city", "E-city", "S-day"]))
+        [('city', 0, 2), ('day', 3, 3)]
     """
     found: set[tuple[str, int, int]] = set()
-    before, start = "", 0
+    before, start, unended = "", 0, False
     for place, tag in enumerate([*tags, "O"]):
         prefix, _, type_ = tag.partition("-")
-        goes_on = prefix == "I" and type_ == before
+        goes_on = prefix in ("I", "E") and type_ == before and unended
         if before and not goes_on:
             found.add((before, start, place - 1))
         if not goes_on:
             before, start = ("" if prefix == "O" else type_ or prefix), place
+        unended = prefix not in ("E", "S")
     return found
 
 
