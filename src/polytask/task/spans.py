@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     """Spans as ``(type, first, last)`` of one sentence's tags ``B-type``, ``I-type``, ``O``.
 
-    A last word may be ``E-type``, a single one ``S-type``. As the evaluation of CoNLL-2000 has it: an I- after another type or after O begins a span, too.
+    A last word may be ``E-type``, a single one ``S-type``. As the evaluation of CoNLL-2000 has it, an I- after another
+    type or after O begins a span, too.
 
     Example:
         >>> sorted(spans(["B-city", "I-city", "O", "I-day", "B-day"]))
