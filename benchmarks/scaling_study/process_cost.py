@@ -199,10 +199,11 @@ def report(sizes: Sequence[int], words: Sequence[str], rounds: int) -> str:
 def checkpoint_cost(widths: Sequence[int], times: int = 7) -> str:
     """How long training waits for a checkpoint, its share at one a minute, and when it is on the disk.
 
-    Meanwhile training goes on; all processor time that the checkpoint takes, in both threads, comes last.
+    Meanwhile training goes on. Then all processor time that the checkpoint takes, in both threads; and how long
+    training waits for the parameters of a best evaluation.
     """
-    head = "| million parameters | checkpoint, MB | waits, s | share at one a minute | on the disk after, s | CPU, s |"
-    lines = [head, "|---:" * 6 + "|"]
+    head = "| million parameters | checkpoint, MB | waits, s | share at one a minute | on the disk after, s | CPU, s "
+    lines = [head + "| best evaluation: waits, s |", "|---:" * 7 + "|"]
     for width in widths:
         layers = [part for _ in range(4) for part in (nn.Linear(width, width), nn.ReLU())]
         model = pt.MultiTaskModel(nn.Sequential(*layers), [pt.Task(f"t{i}") for i in range(TASKS)])
@@ -212,18 +213,22 @@ def checkpoint_cost(widths: Sequence[int], times: int = 7) -> str:
             settings = pt.TrainingSettings(steps=10**9, batch_size=32, device="cpu", threads=1)
             training = Training(model, data, data, balancer=pt.balancing.Equal(), callbacks=[], settings=settings,
                                 seed=0, folder=Path(folder))  # fmt: skip
-            training.returned.step = 0
             seconds = []
             for _ in range(times):
                 training.advance()
+                began = time.perf_counter()
+                training.keep_snapshot()
+                kept = time.perf_counter() - began
+                training.returned.step = training.step
+                training.snapshots.wait()
                 began, work = time.perf_counter(), time.process_time()
                 training.checkpoints.save(training)
                 waited = time.perf_counter() - began
                 training.checkpoints.wait()
-                seconds.append((waited, time.perf_counter() - began, time.process_time() - work))
+                seconds.append((waited, time.perf_counter() - began, time.process_time() - work, kept))
             size = max(path.stat().st_size for path in Path(folder).glob("checkpoint-*"))
         parameters = sum(p.numel() for p in model.parameters())
-        waited, written, work = (statistics.median(column) for column in zip(*seconds, strict=True))
+        waited, written, work, kept = (statistics.median(column) for column in zip(*seconds, strict=True))
         numbers = f"{parameters / 1e6:.1f} | {size / 1e6:.0f} | {waited:.3f} | {waited / 60:.2%}"
-        lines.append(f"| {numbers} | {written:.2f} | {work:.2f} |")
+        lines.append(f"| {numbers} | {written:.2f} | {work:.2f} | {kept:.3f} |")
     return "\n".join(lines)

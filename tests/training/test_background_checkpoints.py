@@ -4,8 +4,10 @@ import errno
 import itertools
 import multiprocessing
 import os
+import re
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -62,17 +64,18 @@ class Watch(Callback):
 
 
 class Disk:
-    """Does something before the content of a checkpoint is on the disk."""
+    """Does something before the content of a checkpoint, or of another file, is on the disk."""
 
-    def __init__(self, monkeypatch, before):
+    def __init__(self, monkeypatch, before, kind="checkpoint-"):
         self.before, self.fsync, self.names = before, os.fsync, []
+        self.step = re.compile(rf"\.{kind}(\d+)\.safetensors")
         monkeypatch.setattr(os, "fsync", self)
 
     def __call__(self, descriptor):
         name = Path(f"/proc/self/fd/{descriptor}").readlink().name
         self.names.append(name)
-        if name.startswith(".checkpoint-"):
-            self.before(int(name.split("-")[1].split(".")[0]))
+        if found := self.step.match(name):
+            self.before(int(found[1]))
         self.fsync(descriptor)
 
 
@@ -112,6 +115,45 @@ def test_a_checkpoint_is_the_state_of_its_step_whatever_comes_after(tmp_path, mo
         assert differences(state["model"], seen.model) == []
         assert differences(state["rng"], seen.state["rng"]) == []
     assert_same_result(run(tmp_path, Watch(), Interrupt()), uninterrupted, callbacks=False)
+
+
+def test_training_goes_on_while_a_snapshot_is_written_and_its_checkpoint_waits(tmp_path, monkeypatch, uninterrupted):
+    watch = Watch()
+
+    def slow(step):
+        assert threading.current_thread() is not threading.main_thread()
+        assert step > 8 or watch.wait_for(step + 3), "training waits for the disk"
+        time.sleep(0.1)
+
+    disk = Disk(monkeypatch, slow, kind="")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, watch, Interrupt(17))
+    for name in (name for name in disk.names if name.startswith(".checkpoint-")):
+        needed = load_tree_of(tmp_path, name)
+        written = disk.names[: disk.names.index(name)]
+        assert all(any(other.startswith(f".{step}.safetensors") for other in written) for step in needed)
+    assert_same_result(run(tmp_path, watch, Interrupt()), uninterrupted, callbacks=False)
+
+
+def load_tree_of(folder, temporary):
+    """Steps of the snapshots that a checkpoint refers to; none if the checkpoint has been dropped."""
+    path = folder / (temporary.split(".safetensors")[0].removeprefix(".") + ".safetensors")
+    return {load_tree(path)["returned"]["step"]} - {-1} if path.exists() else set()
+
+
+@pytest.mark.parametrize("seconds", [0, OFTEN])
+def test_no_checkpoint_refers_to_a_snapshot_that_could_not_be_written(tmp_path, monkeypatch, uninterrupted, seconds):
+    watch = Watch()
+    with monkeypatch.context() as patch:
+        Disk(patch, lambda step: full(step) if step >= 8 else None, kind="")
+        with pytest.raises(OSError, match="No space left"):
+            run(tmp_path, watch, seconds=seconds)
+    steps = {int(path.stem) for path in (tmp_path / "snapshots").glob("*.safetensors")}
+    for step in checkpoint_steps(tmp_path) - {0}:
+        needed = load_tree(tmp_path / f"checkpoint-{step}.safetensors")["returned"]["step"]
+        assert needed in {-1, *steps}  # none before the first evaluation
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert_same_result(run(tmp_path, watch), uninterrupted, callbacks=False)
 
 
 def full(step):

@@ -91,7 +91,7 @@ PLACES = [
     (SoftLabelStore, "fill"),
     (TEACHERS, "shared_inference"),
     (TEACHERS, "map_labels"),
-    (snapshots, "save_tree"),
+    (snapshots, "TreeCopy"),
     (snapshots, "load_tree"),
 ]
 

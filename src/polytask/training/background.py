@@ -21,18 +21,19 @@ class Background:
     """
 
     def __init__(self) -> None:
-        self._work: Future[None] | None = None
+        #: What is being done, or was done last and is not yet asked for.
+        self.work: Future[None] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something is being done."""
-        return self._work is not None and not self._work.done()
+        return self.work is not None and not self.work.done()
 
     def start(self, work: Callable[[], None]) -> None:
         """Do ``work``, as soon as what was started before is done: till then this waits."""
         self.wait()
         thread = ThreadPoolExecutor(1, "background")
-        self._work = thread.submit(work)
+        self.work = thread.submit(work)
         thread.shutdown(wait=False)  # it ends with the work
 
     def check(self) -> None:
@@ -42,7 +43,7 @@ class Background:
 
     def wait(self) -> None:
         """Return when nothing is left to do."""
-        if self._work is not None:
-            wait([self._work])
-            work, self._work = self._work, None
+        if self.work is not None:
+            wait([self.work])
+            work, self.work = self.work, None
             work.result()

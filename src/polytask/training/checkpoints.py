@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -36,14 +37,15 @@ class Checkpoints:
 
     Args:
         folder: Where they go; None writes none.
+        snapshots: Parameters of earlier evaluations to which they refer.
         seconds: Least time between two of them.
         keep: How many stay on disk: should the newest turn out damaged, the one before it is used.
     """
 
-    def __init__(self, folder: Path | None, seconds: float, keep: int = 2) -> None:
-        self.folder, self.seconds, self.keep = folder, seconds, keep
+    def __init__(self, folder: Path | None, snapshots: Snapshots, seconds: float, keep: int = 2) -> None:
+        self.folder, self.snapshots, self.seconds, self.keep = folder, snapshots, seconds, keep
         self._saved_at = time.monotonic()
-        self._snapshots: dict[int, set[int]] = {}  # what each kept checkpoint needs
+        self._needed: dict[int, set[int]] = {}  # snapshots of each checkpoint that is kept
         self._writing = Background()
 
     @property
@@ -55,9 +57,10 @@ class Checkpoints:
         """Whether it is time for the next; several processes save together, at evaluations only.
 
         Raises:
-            OSError: If the last could not be written.
+            OSError: If the last, or a snapshot, could not be written.
         """
         self._writing.check()
+        self.snapshots.check()
         due = time.monotonic() - self._saved_at > self.seconds and not (self._writing.busy and self.seconds)
         if world_size() == 1:
             return due
@@ -73,21 +76,24 @@ class Checkpoints:
             return
         self._saved_at = time.monotonic()
         state = training_state(training)
-        kept = [*self._snapshots.items(), (training.step, training.needed_snapshots())]
-        self._snapshots = dict(kept[-self.keep :])
+        kept = [*self._needed.items(), (training.step, training.needed_snapshots())]
+        self._needed = dict(kept[-self.keep :])
         if is_first():
             self._writing.wait()  # so that there are never two copies
+            pending = self.snapshots.pending
             self._writing.start(
-                partial(self._write, training.step, TreeCopy(state), self._snapshots, training.log, training.snapshots)
+                partial(self._write, training.step, TreeCopy(state), self._needed, training.log, pending)
             )
 
     def _write(
-        self, step: int, state: TreeCopy, kept: dict[int, set[int]], log: EventLog, snapshots: Snapshots
+        self, step: int, state: TreeCopy, kept: dict[int, set[int]], log: EventLog, snapshot: Future[None] | None
     ) -> None:
         """Write a checkpoint, and then drop what neither it, nor the ones before it, nor anybody needs any more."""
         log.sync()
+        if snapshot is not None:
+            snapshot.result()  # a snapshot that cannot be written: no checkpoint refers to it
         state.save(self._path(step))
-        self._keep(kept, snapshots, until=step)  # training may have made others since
+        self._keep(kept, until=step)  # training may have made others since
 
     @contextmanager
     def written(self) -> Iterator[None]:
@@ -108,12 +114,15 @@ class Checkpoints:
         self.wait()
 
     def wait(self) -> None:
-        """Return when the last checkpoint is on the disk.
+        """Return when the last checkpoint, and all snapshots, are on the disk.
 
         Raises:
-            OSError: If it could not be written.
+            OSError: If one could not be written.
         """
-        self._writing.wait()
+        try:
+            self._writing.wait()
+        finally:
+            self.snapshots.wait()
 
     def resume(self, training: Training) -> bool:
         """Continue from the newest whole checkpoint; False if there is none.
@@ -146,21 +155,21 @@ class Checkpoints:
                 "polytask wrote it; resume with that one, or train anew into another folder"
             )
         load_training_state(training, state)
-        self._snapshots = {step: training.needed_snapshots()}
-        self._keep(self._snapshots, training.snapshots)
+        self._needed = {step: training.needed_snapshots()}
+        self._keep(self._needed)
         return True
 
-    def discard(self, training: Training) -> None:
+    def discard(self) -> None:
         """Remove all checkpoints and snapshots."""
         self.wait()
-        self._snapshots = {}
-        self._keep({}, training.snapshots)
+        self._needed = {}
+        self._keep({})
 
-    def _keep(self, kept: dict[int, set[int]], snapshots: Snapshots, until: float = math.inf) -> None:
+    def _keep(self, kept: dict[int, set[int]], until: float = math.inf) -> None:
         if self.folder is not None and is_first():
             for step in checkpoint_steps(self.folder) - set(kept):
                 self._path(step).unlink()
-        snapshots.keep_only(set().union(*kept.values()), until)
+        self.snapshots.keep_only(set().union(*kept.values()), until)
 
     def _path(self, step: int) -> Path:
         assert self.folder is not None

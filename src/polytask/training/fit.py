@@ -150,7 +150,7 @@ def fit(
     if stored is not None:
         if is_first():
             save_tree(stored, _store(result))
-            training.checkpoints.discard(training)
+            training.checkpoints.discard()
         wait_for_all()
     return result
 

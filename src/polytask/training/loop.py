@@ -150,7 +150,8 @@ class Training:
         self.sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
         self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
         self.gradients = GradientCourse(len(self.tasks), self.fabric.device)
-        self.checkpoints = Checkpoints(folder, self.settings.checkpoint_seconds, self.settings.keep_checkpoints)
+        every, keep = self.settings.checkpoint_seconds, self.settings.keep_checkpoints
+        self.checkpoints = Checkpoints(folder, self.snapshots, every, keep)
         self._interruption = Interruption()
         torch.manual_seed(seed + rank())  # dropout masks of its own for every process
         for callback in self.callbacks:
