@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from polytask.data import read_table
 from polytask.pretrained import pictures
 from polytask.runs.bundle import Bundle
+from polytask.serving import make_application
 from small_encoder import image_encoder
 from small_table import assert_refused, polytask
 
@@ -105,11 +109,35 @@ def test_a_table_of_pictures_need_not_be_streamed(folder, tmp_path):
     assert_refused(result, "pictures are read from their files", "leave stream out")
 
 
-def test_missing_pictures_and_a_service_of_pictures_are_refused(folder, tmp_path):
+def test_missing_pictures_are_refused(folder, tmp_path):
     rows = (folder / "table.csv").read_text().replace("files/3.png", "files/gone.png")
     (folder / "gaps.csv").write_text(rows)
     given = ("--targets", "colour", "--out", tmp_path / "run", *SMALL, "--set", f"encoder=hf:{folder / 'vit'}")
     assert_refused(polytask("fit", folder / "gaps.csv", *given), "1 files are missing: files/gone.png (row 4)")
     assert not (tmp_path / "run").exists()
-    assert polytask("fit", folder / "table.csv", *given).exit_code == 0
-    assert_refused(polytask("serve", tmp_path / "run"), "must not open files that somebody names")
+
+
+@pytest.mark.parametrize("tune", ["frozen", "full"])
+def test_a_service_takes_pictures_in_the_request(folder, tmp_path, tune):
+    run = tmp_path / "run"
+    fitted = polytask("fit", folder / "table.csv", "--targets", "colour", "--out", run, *SMALL, "--steps", "5",
+                      "--set", f"encoder={{name: hf, source: {folder / 'vit'}, tune: {tune}}}")  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    rows = read_table(folder / "table.csv").slice(0, 5).to_pylist()
+    expected = Bundle.load(run).predict(read_table(folder / "table.csv").slice(0, 5), folder=folder).to_pylist()
+
+    def sent(row: dict, **more: object) -> dict:
+        picture = base64.b64encode((folder / row["file"]).read_bytes()).decode()
+        return {"file": picture, "x": row["x"], "bright": row["bright"]} | more
+
+    huge = io.BytesIO()
+    Image.new("1", (1 << 13, 1 << 13)).save(huge, "png")
+    with TestClient(make_application(run)) as client:
+        answer = client.post("/predict", json={"rows": [*map(sent, rows), sent(rows[0], file=None)]})
+        assert answer.status_code == 200, answer.text
+        for found, row in zip(answer.json()["predictions"], expected, strict=False):
+            assert found == {name: pytest.approx(value, abs=1e-5) for name, value in row.items()}
+        for cell in (rows[0]["file"], "bm8gcGljdHVyZQ==", "....", base64.b64encode(huge.getvalue()).decode()):
+            refused = client.post("/predict", json={"rows": [sent(rows[0]), sent(rows[1], file=cell)]})
+            assert refused.status_code == 422, cell
+            assert "base64" in refused.text or "no pictures, or damaged: bytes (row 2)" in refused.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ GREY = 128
 SHOWN = 5
 #: Files that are read at the same time.
 READERS = 8
+#: What pictures may be that come as bytes, from somebody else perhaps, and how large: few bytes may hold many pixels.
+FORMATS, MOST_PIXELS = ("PNG", "JPEG", "WEBP"), 1 << 25
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class PictureFiles(FileInput):
     """Pictures in files, which are read and brought to one size when they are wanted.
 
     Attributes:
-        names: Paths from the folder, of all rows of a table; empty or None gives grey.
+        names: Paths from the folder, or what the files hold, of all rows of a table; empty or None gives grey.
         folder: Where they are.
         size: Height and width to which pictures are stretched or shrunk.
         where: Name of the column in messages.
@@ -40,7 +43,7 @@ class PictureFiles(FileInput):
         device: Where batches go.
     """
 
-    names: tuple[str | None, ...]
+    names: tuple[str | bytes | None, ...]
     folder: Path
     size: int
     where: str = "pictures"
@@ -68,7 +71,7 @@ class PictureFiles(FileInput):
         rows = self._rows(ids).tolist()
         pictures = np.full((len(rows), 3, self.size, self.size), GREY, np.uint8)
         with ThreadPoolExecutor(READERS) as readers:  # decoding leaves the interpreter's lock alone
-            read = list(readers.map(_read_into, pictures, map(self._path, rows)))
+            read = list(readers.map(_read_into, pictures, map(self._source, rows)))
         if broken := [row for row, good in zip(rows, read, strict=True) if not good]:
             what = "files are no pictures, or damaged"
             raise UserError(f"{self.where}: {self._several(broken, what)}; mend or remove them")
@@ -86,21 +89,22 @@ class PictureFiles(FileInput):
         Raises:
             UserError: It names them.
         """
-        paths = map(self._path, range(len(self.names)))
-        if missing := [row for row, path in enumerate(paths) if path is not None and not path.is_file()]:
+        sources = map(self._source, range(len(self.names)))
+        if missing := [row for row, path in enumerate(sources) if isinstance(path, Path) and not path.is_file()]:
             raise UserError(f"{self.where}: {self._several(missing, 'files are missing')} in {self.folder}; "
                             "paths are relative to the table's folder")  # fmt: skip
 
-    def _path(self, row: int) -> Path | None:
+    def _source(self, row: int) -> Path | bytes | None:
         name = self.names[row]
-        return self.folder / name if name else None
+        return self.folder / name if isinstance(name, str) and name else name or None
 
     def _rows(self, ids: Tensor | slice) -> Tensor:
         rows = torch.arange(len(self.names)) if self.rows is None else self.rows
         return rows[ids if isinstance(ids, slice) else ids.cpu()]
 
     def _several(self, rows: Sequence[int], what: str) -> str:
-        shown = ", ".join(f"{self.names[row]} (row {row + 1})" for row in rows[:SHOWN])
+        named = [(row, name if isinstance(name := self.names[row], str) else "bytes") for row in rows[:SHOWN]]
+        shown = ", ".join(f"{name} (row {row + 1})" for row, name in named)
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         return f"{len(rows)} {what}: {shown}{more}"
 
@@ -124,7 +128,7 @@ class PictureReader:
         they are wanted, if this would take more than a quarter of the memory.
 
         Args:
-            table: Has the column.
+            table: Has the column, of paths or of what such files hold (bytes).
             folder: What paths are relative to: that of the table.
             where: Name of the table in messages.
 
@@ -137,7 +141,8 @@ class PictureReader:
     def files(self, table: pa.Table, folder: Path, *, where: str = "table") -> PictureFiles:
         """The same, of which none is read yet."""
         require("images", "PIL", needed_by="a column of pictures")
-        names = tuple(table[self.column].cast(pa.string()).to_pylist())
+        column = table[self.column]
+        names = tuple((column if pa.types.is_binary(column.type) else column.cast(pa.string())).to_pylist())
         files = PictureFiles(names, folder, self.size, f"{where}: column {self.column!r}")
         files.check_present()
         return files
@@ -162,14 +167,17 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _read_into(picture: np.ndarray, path: Path | None) -> bool:
-    """Whether the file was a picture; without one, nothing is changed."""
+def _read_into(picture: np.ndarray, source: Path | bytes | None) -> bool:
+    """Whether there was a picture in the file; without one, nothing is changed."""
     from PIL import Image
 
-    if path is None:
+    if source is None:
         return True
     try:
-        with Image.open(path) as image:
+        file, known = (io.BytesIO(source), FORMATS) if isinstance(source, bytes) else (source, None)
+        with Image.open(file, formats=known) as image:
+            if known and image.width * image.height > MOST_PIXELS:
+                return False
             small = image.convert("RGB").resize(picture.shape[1:], Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..runs.use import bundle_of_a_table
 from .batcher import Batcher
 from .body_limit import BodyLimit
-from .rows import as_json, as_table, row_model
+from .rows import as_json, as_table, column_types, row_model
 
 #: Mistakes of a request that are named.
 MOST_NAMED = 20
@@ -25,8 +25,9 @@ MOST_NAMED = 20
 def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 << 20, trust: bool = False) -> FastAPI:
     """The service of a finished run.
 
-    ``POST /predict`` takes ``{"rows": [{column: value}]}`` and gives ``{"predictions": [{...}]}`` with the columns of
-    ``polytask predict``; ``GET /health``, ``GET /metrics`` (Prometheus), ``GET /docs`` (OpenAPI).
+    ``POST /predict`` takes ``{"rows": [{column: value}]}``, a picture as the base64 of its file, and gives
+    ``{"predictions": [{...}]}`` with the columns of ``polytask predict``; ``GET /health``, ``GET /metrics``
+    (Prometheus), ``GET /docs`` (OpenAPI).
 
     Args:
         run: Folder of the run.
@@ -35,15 +36,15 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
         trust: Import and run the code that the run names, if its encoder is a class of somebody's.
 
     Raises:
-        UserError: If the run is not finished or damaged, or learned from pictures or arrays.
+        UserError: If the run is not finished or damaged, or learned from arrays.
     """
     bundle = bundle_of_a_table(run, trust)
     schema = bundle.schema
-    if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "image":
-        raise UserError(f"{run}: reads pictures by their paths, and a service must not open files that somebody names; "
-                        "use `polytask predict`")  # fmt: skip
+    # A service must not open files that somebody names: pictures come in the request.
+    pictures = bundle.encoded.columns if bundle.encoded and bundle.encoded.checkpoint.reads == "image" else ()
+    types = column_types(schema, pictures)
     tasks = [task.name for task in schema.tasks]
-    row: Any = row_model(schema)
+    row: Any = row_model(types)
     request_model: Any = create_model(
         "Rows", rows=(Annotated[list[row], Field(min_length=1, max_length=most_rows)], ...)
     )
@@ -53,9 +54,9 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
     predicted = Counter("polytask_rows", "Rows predicted", registry=registry)
 
     def work(rows: list[BaseModel]) -> list[dict[str, Any]]:
-        return as_json(bundle.predict(as_table(rows, schema), where="rows"))
+        return as_json(bundle.predict(as_table(rows, types), where="rows"))
 
-    work([row.model_validate(dict.fromkeys(schema.feature_names))])  # loads now what the first request would wait for
+    work([row.model_validate(dict.fromkeys(types))])  # loads now what the first request would wait for
     batcher: Batcher[BaseModel, dict[str, Any]] = Batcher(work, most_rows)
     app = FastAPI(title="polytask", description=f"Predictions of {', '.join(tasks)}", version="1")
     app.add_middleware(BodyLimit, most=most_bytes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -21,31 +22,46 @@ def _whole(text: str) -> str:
     return text
 
 
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("is not base64") from None
+
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, AfterValidator(_whole)]
+Picture = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG or WebP file as base64")]
 
 
-def row_model(schema: Schema) -> type[BaseModel]:
+def column_types(schema: Schema, pictures: Collection[str] = ()) -> dict[str, tuple[Any, pa.DataType]]:
+    """What a cell of every feature is in a request and in a table.
+
+    Args:
+        schema: Of the run.
+        pictures: Columns of pictures.
+    """
+    kinds: dict[str, tuple[Any, pa.DataType]] = {name: (Number, pa.float64()) for name in schema.feature_names}
+    kinds |= {name: (Text, pa.string()) for name in schema.word_columns}
+    return kinds | {name: (Picture, pa.binary()) for name in pictures}
+
+
+def row_model(types: Mapping[str, tuple[Any, pa.DataType]]) -> type[BaseModel]:
     """What one row of a request has to be: every feature of the training table, null where missing.
 
     Other keys have no effect. Names of columns may be anything, so that fields are known by their aliases.
     """
-    fields: dict[str, Any] = {}
-    words = set(schema.word_columns)
-    for number, name in enumerate(schema.feature_names):
-        kind = Text if name in words else Number
-        fields[f"column_{number}"] = (kind | None, Field(alias=name))
+    fields: dict[str, Any] = {
+        f"column_{number}": (kind | None, Field(alias=name)) for number, (name, (kind, _)) in enumerate(types.items())
+    }
     return create_model("Row", __config__=ConfigDict(extra="ignore"), **fields)
 
 
-def as_table(rows: Sequence[BaseModel], schema: Schema) -> pa.Table:
+def as_table(rows: Sequence[BaseModel], types: Mapping[str, tuple[Any, pa.DataType]]) -> pa.Table:
     """Validated rows as the table that a bundle takes."""
-    words = set(schema.word_columns)
     columns = {
-        name: pa.array(
-            [getattr(row, f"column_{number}") for row in rows], pa.string() if name in words else pa.float64()
-        )
-        for number, name in enumerate(schema.feature_names)
+        name: pa.array([getattr(row, f"column_{number}") for row in rows], type_)
+        for number, (name, (_, type_)) in enumerate(types.items())
     }
     return pa.table(columns)
 
