@@ -9,7 +9,7 @@ import pytest
 from polytask.diagnosis.data import drift, leak, weak_split
 from polytask.diagnosis.diagnose import CHECKS
 from polytask.diagnosis.learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
-from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, starved
+from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
 from polytask.reporting.events import Convergence, Evaluation, Log, Training
 from polytask.reporting.run import Affinity, Run
 
@@ -103,6 +103,11 @@ def test_what_happens_after_a_switch_is_not_the_tasks_own_learning():
 
 def test_starved():
     assert found(starved, make_run(alone={"c": 0.95})) == {"c"}
+
+
+def test_peak_lost():
+    kept = {"a": {"kept": 0.7, "validation": 0.63, "peak": 0.9}, "b": {"kept": 0.95}}
+    assert found(peak_lost, make_run(results=kept)) == {"a"}
 
 
 def test_dominated():

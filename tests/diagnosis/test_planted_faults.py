@@ -92,6 +92,12 @@ def test_a_task_with_few_labels_is_starved(tmp_path):
     assert said and abs(int(said[1]) - 0.7 * few) < 30
 
 
+def test_no_moment_that_is_good_for_all(tmp_path):
+    data = table(tmp_path / "t.csv", rows=200, noise=2, hard=True)
+    found = doctor(data, "--converge", "off", "--learning-rate", 0.01)["peak lost"]
+    assert found["tasks"] == ["a", "b"] and "at its peak" in found["evidence"] and "--converge" in found["advice"]
+
+
 def test_a_loss_that_is_a_thousand_times_louder_dominates(tmp_path):
     found = doctor(table(tmp_path / "t.csv"), "--weight", "c=1000")["dominated"]
     assert found["tasks"] == ["c"] and "--balance" in found["advice"]

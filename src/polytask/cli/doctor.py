@@ -14,8 +14,8 @@ from .predict import Run
 def doctor(run: Run, as_json: o.Json = False) -> None:
     """Read a run and name what is wrong with it: each finding with its evidence and the setting to try.
 
-    Starved, dominated or conflicting targets, leaks, drift, noisy validation, convergence that came too early, too few
-    steps, a learning rate that is off.
+    Starved, dominated or conflicting targets, lost peaks, leaks, drift, noisy validation, convergence that came too
+    early, too few steps, a learning rate that is off.
     """
     from ..diagnosis import diagnose
 

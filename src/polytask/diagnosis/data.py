@@ -37,7 +37,8 @@ def weak_split(run: Run) -> Iterator[Finding]:
     """Parts of the split with too little in them to choose or to measure."""
     for warning in run.log.warnings:
         if not _names_a_feature(warning):
-            yield Finding("weak split", _tasks_in(warning, run), warning, f"more rows, or {more_validation(run)}")
+            remedy = f"more rows, or {more_validation(run)}" if " validation" in warning else "more rows of it"
+            yield Finding("weak split", _tasks_in(warning, run), warning, remedy)
 
 
 def _names_a_feature(warning: str) -> bool:

@@ -10,7 +10,7 @@ from ..reporting.run import Run, read_run
 from .data import drift, leak, weak_split
 from .finding import Finding
 from .learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
-from .sharing import conflict, converged_early, dominated, forgotten, starved
+from .sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
 
 #: In the order in which an expert would speak: what spoils everything comes first.
 CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
@@ -23,6 +23,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     overfitting,
     noisy_validation,
     starved,
+    peak_lost,
     forgotten,
     dominated,
     conflict,

@@ -11,11 +11,13 @@ from ..gain import gain
 from ..reporting.numbers import number
 from ..reporting.outcome import rows
 from ..reporting.run import Run
-from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, weight
+from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, steps, weight
 from .finding import Finding
 
 #: A task worse than its single-task model by more than this share is starved.
 STARVED = 0.02
+#: A task of which less of the peak is kept has lost it.
+KEPT = 0.9
 #: A conflict undoes at least this share of what an update on the task itself gains.
 UNDONE = 0.05
 
@@ -50,6 +52,26 @@ def _labels(run: Run, task: str) -> str:
     if own is None:
         return ""
     return f" ({own:,} training labels{f', others up to {most:,}' if most > own else ''})"
+
+
+def peak_lost(run: Run) -> Iterator[Finding]:
+    """Tasks that were clearly better at another moment than in the network that was returned."""
+    found = [row for row in rows(run) if row.kept is not None and row.kept < KEPT and row.task not in run.held]
+    if found:
+        seen = (
+            f"{r.task} {r.metric} {r.ours.validation or float('nan'):.4g} in the network that was returned, "
+            f"{r.peak or float('nan'):.4g} at its peak ({r.kept:.0%} kept)"
+            for r in found[:5]
+        )
+        worst = min(found, key=lambda row: row.kept or 0.0).task
+        joint = ["--converge joint"] if run.config.get("converge") == "off" else [steps(run, 2)]
+        yield Finding(
+            "peak lost",
+            tuple(row.task for row in found),
+            "; ".join(seen),
+            f"{' or '.join(map(quoted, [*joint, networks(run)]))}; if one task matters most, "
+            f"{quoted('--set ' + shlex.quote(f'select_by=task.{worst}'))}",
+        )
 
 
 def forgotten(run: Run) -> Iterator[Finding]:
