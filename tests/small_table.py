@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,28 @@ def changed(change: Callable[[list[Row]], object], rows: int = 60) -> list[Row]:
     return made
 
 
-def polytask(*arguments: object) -> Any:
-    """Call ``polytask`` in this process; the result has ``exit_code``, ``stdout``, ``stderr``."""
-    return CliRunner(**APART).invoke(app, [str(argument) for argument in arguments])
+@dataclass(frozen=True)
+class Called:
+    """How a command ended, and what it said."""
+
+    exit_code: int
+    exception: BaseException | None
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """Both streams."""
+        return self.stdout + self.stderr
 
 
-def fit(data: Path, out: Path, *options: object, targets: Sequence[str] = TARGETS) -> Any:
+def polytask(*arguments: object) -> Called:
+    """Call ``polytask`` in this process."""
+    found = CliRunner(**APART).invoke(app, [str(argument) for argument in arguments])
+    return Called(found.exit_code, found.exception, found.stdout, found.stderr)
+
+
+def fit(data: Path, out: Path, *options: object, targets: Sequence[str] = TARGETS) -> Called:
     """``polytask fit`` with few steps."""
     return polytask("fit", data, "--targets", ",".join(targets), "--id", "key", "--out", out, *FAST, *options)
 

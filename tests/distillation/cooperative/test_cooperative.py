@@ -90,6 +90,7 @@ def test_blocks_by_number_and_as_given():
     assert find_blocks(matrix, 1) == ((0, 1, 2, 3),)
     assert find_blocks(matrix, 3) == ((0, 1), (2,), (3,))
     assert find_blocks(matrix, 4) == ((0,), (1,), (2,), (3,))
+    assert [len(find_blocks(np.ones((5, 5)), number)) for number in (2, 3, 4)] == [2, 3, 4]  # all equally far
     assert find_blocks(matrix, [[3, 0], [1, 2]]) == ((0, 3), (1, 2))
     for bad in (0, 5, [[0, 1]], [[0, 1], [1, 2, 3]], "many"):
         with pytest.raises(UserError, match="blocks: expected"):

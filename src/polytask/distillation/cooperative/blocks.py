@@ -54,11 +54,11 @@ def find_blocks(similarity: np.ndarray, blocks: str | int | Sequence[Sequence[in
 
 
 def _cluster(distance: np.ndarray, number: int) -> Blocks:
-    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import squareform
 
     tree = linkage(squareform(distance, checks=False), method="average")
-    labels = fcluster(tree, number, criterion="maxclust") if number < len(distance) else np.arange(len(distance))
+    labels = cut_tree(tree, number)[:, 0]
     members: dict[int, list[int]] = {}
     for task, label in enumerate(labels):
         members.setdefault(int(label), []).append(task)
