@@ -12,8 +12,9 @@ from ..display import Display
 from ..errors import UserError, raise_all
 from ..processes import is_first, wait_for_all
 from ..reporting import write_report
-from .folder import RunFolder, stored_metadata
+from .folder import RunFolder
 from .prepared import fingerprint
+from .stored_results import stored_results
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
 FREE_KEYS = (
@@ -57,7 +58,7 @@ def finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any]
     if all(Path(source.table).is_file() for source in config.sources):
         same_data(run, config, fingerprint(config))
     display.say(f"{run.path}: this run is finished")
-    return close(run, stored_metadata(run.results))
+    return close(run, stored_results(run.results))
 
 
 def close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
