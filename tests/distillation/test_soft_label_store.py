@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from polytask.distillation import SoftLabelStore, map_labels, soft_label_store
+from polytask.distillation import SoftLabelStore, let_go, map_labels, soft_label_store
 from polytask.task import KINDS
 
 SHAPES = {"binary": (7,), "regression": (7,), "multiclass": (7, 3)}
@@ -65,3 +65,26 @@ def test_half_precision_keeps_sure_teachers() -> None:
     store = SoftLabelStore(KINDS["binary"], (7, 1), half=True)
     store.fill(0, teachers)
     torch.testing.assert_close(store.values[:, 0].float(), teachers[0], rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory of files is told by Linux")
+def test_one_pass_over_large_files_leaves_little_of_them_in_memory(tmp_path: Path) -> None:
+    rows = 4_000_000
+    teacher, store = map_labels(tmp_path / "a", (rows,)), SoftLabelStore(KINDS["binary"], (rows, 1), tmp_path / "b")
+    teacher[:] = 1.0
+    let_go(teacher)
+    before = resident_files()
+    store.fill(0, [teacher])
+    store.digest(0)
+    assert resident_files() < before + 4  # of 32 MB
+    assert store.values.eq(1).all()
+
+
+def resident_files() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("RssFile"))
+
+
+def test_a_file_that_was_cut_off_is_as_long_as_before(tmp_path: Path) -> None:
+    (tmp_path / "labels").write_bytes(b"\0" * 6)
+    assert map_labels(tmp_path / "labels", (3, 2)).shape == (3, 2)

@@ -4,7 +4,7 @@ from .adaptors import Adaptors
 from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
-from .soft_label_store import SoftLabelStore, map_labels
+from .soft_label_store import SoftLabelStore, let_go, map_labels
 from .soft_labels import SoftLabels, check_mixture
 from .teachers import Teacher
 
@@ -17,6 +17,7 @@ __all__ = [
     "adaptive_feature_distance",
     "check_mixture",
     "feature_distance",
+    "let_go",
     "map_labels",
     "online_task_weights",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +71,8 @@ class SoftLabelStore:
             if self.values.dtype == torch.float16:
                 outputs = outputs.clamp(-HALF_LIMIT, HALF_LIMIT)
             self.values[rows, column] = outputs.to(self.values.device, self.values.dtype)
+            for mapped in (*teachers, self.values):
+                let_go(mapped)
 
     def digest(self, column: int) -> str:
         """SHA-256 of a task's labels, as hexadecimal digits."""
@@ -76,15 +80,33 @@ class SoftLabelStore:
         for start in range(0, len(self.values), CHUNK):
             part = self.values[start : start + CHUNK, column].contiguous().cpu()
             digest.update(part.view(-1).view(torch.uint8).numpy().data)
+            let_go(self.values)
         return digest.hexdigest()
 
 
 def map_labels(path: Path, shape: tuple[int, ...], half: bool = False) -> Tensor:
     """A file as a tensor that is read and written in place; made with zeros if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    size = math.prod(shape) * _dtype(half).itemsize
     if not path.exists():
-        reserve(path, math.prod(shape) * _dtype(half).itemsize)
-    return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=_dtype(half)).view(shape)
+        reserve(path, size)
+    elif path.stat().st_size < size:
+        os.truncate(path, size)  # what is missing is found by its digest
+    with path.open("r+b") as file:
+        content = mmap.mmap(file.fileno(), 0)
+    labels = torch.frombuffer(content, dtype=_dtype(half)).view(shape)
+    labels.content = content  # type: ignore[attr-defined]
+    return labels
+
+
+def let_go(labels: Tensor) -> None:
+    """Give back the memory in which a mapped file was read and written; what was written stays.
+
+    Otherwise one pass over a large file leaves all of it resident. Nothing is done for labels in memory.
+    """
+    content = getattr(labels, "content", None)
+    if content is not None and hasattr(mmap, "MADV_DONTNEED"):
+        content.madvise(mmap.MADV_DONTNEED)
 
 
 def _zeros(shape: tuple[int, ...], half: bool, device: torch.device | str | None) -> Tensor:

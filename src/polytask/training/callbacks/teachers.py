@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ...distillation import map_labels
+from ...distillation import let_go, map_labels
 from ..evaluation import shared_inference
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class TeacherOutputs:
         for ids, outputs in shared_inference(teacher, rows, positions, wanted=wanted):
             for space, output in zip(spaces, outputs, strict=True):
                 space[ids] = output.to(space.device)
+                let_go(space)
         self._known |= {(position, step): space for position, space in zip(positions, spaces, strict=True)}
 
     def _space(self, position: int, step: int) -> Tensor:
