@@ -4,13 +4,20 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test lint docs package clean
+.PHONY: demo test lowest lint docs package clean
 
 demo: $(INSTALLED)
 	$(BIN)/polytask demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# The oldest releases that pyproject.toml allows; this PyTorch brings gigabytes of GPU libraries.
+lowest:
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lowest/bin/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	build/lowest/bin/python -m pytest -m 'not slow'
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
