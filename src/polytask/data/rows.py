@@ -37,12 +37,12 @@ def map_inputs(inputs: Inputs, function: Any) -> Inputs:
     return function(inputs)
 
 
-def rows_at_once(inputs: Inputs, most: int = 4096) -> int:
+def rows_at_once(inputs: Inputs, most: int = 1024) -> int:
     """How many rows to infer at a time: fewer if they are large, as pictures are.
 
     Example:
         >>> rows_at_once(torch.zeros(9, 100)), rows_at_once(torch.zeros(9, 3, 64, 64))
-        (4096, 341)
+        (1024, 341)
     """
     sizes = [1]
     map_inputs(inputs, lambda leaf: sizes.append(math.prod(leaf.shape[1:]) if hasattr(leaf, "shape") else 0))
