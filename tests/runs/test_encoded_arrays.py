@@ -51,7 +51,7 @@ def keys(folder: Path, encoder: object, data: str = "pictures", **more: object) 
 @pytest.mark.parametrize("tune", ["frozen", "full"])
 def test_targets_of_rows_and_places_are_learnt(folder: Path, tmp_path: Path, tune: str) -> None:
     encoder = {"name": "hf", "source": str(folder / "vit"), "tune": tune} | ({"rate": 1.0} if tune == "full" else {})
-    values = keys(folder, encoder, steps=150, batch_size=32, learning_rate=0.01, baselines=False, converge="off")
+    values = keys(folder, encoder, steps=250, batch_size=32, learning_rate=0.01, baselines=False, converge="off")
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps(values | {"threads": 1}))
     done = polytask("fit", config, "--out", tmp_path / "run")
