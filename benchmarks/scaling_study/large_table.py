@@ -6,6 +6,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -85,12 +86,13 @@ def rows_per_second(path: Path, held: Path, rounds: int, batch_size: int = 1024,
 
 def resident_memory(path: Path, steps: int, batch_size: int = 1024) -> str:
     """Peak resident memory of a whole `polytask fit` on the table."""
-    out = path.with_suffix(".run")
     options = ["--targets", ",".join(TARGETS), "--ignore", "key", "--networks", "1", "--no-baselines", "--quiet"]
     keys = [f"steps={steps}", f"batch_size={batch_size}", "threads=1", "stream=true"]
     settings = [part for key in keys for part in ("--set", key)]
     began = time.monotonic()
-    subprocess.run([sys.executable, "-m", "polytask", "fit", path, *options, *settings, "--out", out], check=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        command = [sys.executable, "-m", "polytask", "fit", path, *options, *settings, "--out", Path(folder) / "run"]
+        subprocess.run(command, check=True)
     megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     rows = pa.parquet.read_metadata(path).num_rows
     return (
