@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from ..config import Config
 from ..reporting.run import Run
 
 #: Methods that look at gradients, the cheapest first, and those that even out how loud losses are.
 OF_CONFLICT, OF_LOUDNESS = ("pcgrad", "upgrad"), ("scale_invariant", "uw")
-#: What a key is where a run does not say.
-DEFAULTS = {"learning_rate": 1e-3, "split": [0.7, 0.15, 0.15], "converge": "joint", "networks": "auto"}
 
 
 def quoted(*options: str) -> str:
@@ -77,15 +76,23 @@ def patience(run: Run) -> list[str]:
     """Twice the patience of the convergence, where there is one."""
     if _of(run, "converge") == "off":
         return []
-    now = (run.config.get("convergence") or {}).get("patience", 10)
-    return [f"--set convergence.patience={2 * now}"]
+    return [f"--set convergence.patience={2 * _of_convergence(run, 'patience')}"]
 
 
 def kd_weight(run: Run) -> float:
     """The weight of soft labels."""
-    return float((run.config.get("convergence") or {}).get("kd_weight", 1.0))
+    return float(_of_convergence(run, "kd_weight"))
 
 
 def _of(run: Run, key: str) -> Any:
     value = run.config.get(key)
-    return DEFAULTS[key] if value is None else value
+    return _default(key) if value is None else value
+
+
+def _of_convergence(run: Run, key: str) -> Any:
+    value = (run.config.get("convergence") or {}).get(key)
+    return getattr(_default("convergence"), key) if value is None else value
+
+
+def _default(key: str) -> Any:
+    return Config.model_fields[key].get_default(call_default_factory=True)
