@@ -37,7 +37,7 @@ class Numbers(nn.Module):
         super().__init__()
         self.embedding, self.columns, self.width = embedding, len(at), width
         self.register_buffer("at", torch.tensor(at), persistent=False)
-        rest = [place for place in range(inputs) if place not in set(at)]
+        rest = sorted(set(range(inputs)) - set(at))
         self.register_buffer("rest", torch.tensor(rest, dtype=torch.long), persistent=False)
 
     def forward(self, numeric: Tensor) -> Tensor:
