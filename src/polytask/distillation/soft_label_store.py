@@ -95,6 +95,7 @@ def map_labels(path: Path, shape: tuple[int, ...], half: bool = False) -> Tensor
     with path.open("r+b") as file:
         content = mmap.mmap(file.fileno(), 0)
     labels = torch.frombuffer(content, dtype=_dtype(half)).view(shape)
+    # The tensor keeps the mapping alive but does not give it back, and let_go needs it.
     labels.content = content  # type: ignore[attr-defined]
     return labels
 
