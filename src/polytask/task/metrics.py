@@ -9,7 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .spans import span_f1
+from .influence import (
+    binary_f1_of,
+    by_groups,
+    macro_f1_of,
+    matthews_of,
+    of_average_precision,
+    of_confusion,
+    of_labels,
+    of_lists,
+    of_mean,
+    of_pearson,
+    of_r2,
+    of_ratio,
+    of_rmse,
+    of_roc_auc,
+    of_spearman,
+)
+from .spans import span_counts, span_f1
 
 CLASS_KINDS = ("binary", "multiclass")
 
@@ -24,8 +41,13 @@ class Metric:
         kinds: Kinds of tasks it fits.
         value: ``value(predictions, targets)``: predictions as :meth:`Kind.predict` gives them, observed rows only.
         trivial: Value that a constant prediction reaches on these targets, the floor of a normalised score.
+        influence: What each row contributes to the value, see :mod:`polytask.task.influence`; without it the jackknife
+            over groups of rows is taken.
+        constant: The prediction whose value ``trivial`` is, where that value depends on the rows; None elsewhere.
+        counted: What the value's error rests on: the rows, those of the rarer class, ... (``[n]`` targets to a number).
+        null_error: Standard error of the value of a prediction that knows nothing, where it has a closed form.
         unit_power: 1 if the value is in the units of a regression target, else 0.
-        by_name: ``value`` also takes ``classes``, the names of the task's classes.
+        by_name: ``value`` and ``influence`` also take ``classes``, the names of the task's classes.
     """
 
     name: str
@@ -33,6 +55,10 @@ class Metric:
     kinds: tuple[str, ...]
     value: Callable[..., Tensor]
     trivial: Callable[[Tensor], float]
+    influence: Callable[..., Tensor] | None = None
+    constant: Callable[[Tensor], Tensor] | None = None
+    counted: Callable[[Tensor], int] = len
+    null_error: Callable[[Tensor], float] | None = None
     unit_power: int = 0
     by_name: bool = False
 
@@ -64,6 +90,14 @@ class Metric:
             return float("nan")
         return float(self.value(predictions, targets))
 
+    def influences(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """``[n]`` float64, what each row contributes to the value: see :mod:`polytask.task.influence`.
+
+        The standard error of the value is ``sqrt(sum influences^2) / n``.
+        """
+        influence = self.influence or by_groups(self.value)
+        return influence(predictions, targets)
+
 
 _NEEDS_VARIATION = {"roc_auc", "average_precision", "r2", "spearman", "pearson", "matthews"}
 
@@ -91,8 +125,12 @@ def _average_precision(p: Tensor, y: Tensor) -> Tensor:
     return _torchmetrics().classification.binary_average_precision(p, y.long())
 
 
+def _right(p: Tensor, y: Tensor) -> Tensor:
+    return (_labels(p) == y.long()).double()
+
+
 def _accuracy(p: Tensor, y: Tensor) -> Tensor:
-    return (_labels(p) == y.long()).double().mean()
+    return _right(p, y).mean()
 
 
 def _macro_f1(p: Tensor, y: Tensor) -> Tensor:
@@ -108,10 +146,14 @@ def _matthews(p: Tensor, y: Tensor) -> Tensor:
     return _torchmetrics().classification.multiclass_matthews_corrcoef(_labels(p), y.long(), num_classes=_classes(p))
 
 
-def _log_loss(p: Tensor, y: Tensor) -> Tensor:
+def _surprise(p: Tensor, y: Tensor) -> Tensor:
     p = p.double().clamp(1e-7, 1 - 1e-7)
     chosen = p.gather(1, y.long()[:, None])[:, 0] if p.ndim == 2 else torch.where(y > 0.5, p, 1 - p)
-    return -chosen.log().mean()
+    return -chosen.log()
+
+
+def _log_loss(p: Tensor, y: Tensor) -> Tensor:
+    return _surprise(p, y).mean()
 
 
 def _r2(p: Tensor, y: Tensor) -> Tensor:
@@ -167,13 +209,18 @@ def _of_labels(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, 
     return value
 
 
-def _ndcg(p: Tensor, y: Tensor) -> Tensor:
-    """Mean over the lists with something relevant."""
+def _ndcg_values(p: Tensor, y: Tensor) -> list[float | None]:
+    """Per list, None without anything relevant."""
     score = _torchmetrics().retrieval.retrieval_normalized_dcg
     known = ~torch.isnan(y)
-    lists = [(p[i, known[i]], y[i, known[i]]) for i in range(len(y)) if bool((y[i, known[i]] > 0).any())]
-    values = [score(scores, relevance.long()) for scores, relevance in lists]
-    return torch.stack(values).mean() if values else torch.tensor(float("nan"))
+    lists = [(p[i, known[i]], y[i, known[i]]) for i in range(len(y))]
+    return [float(score(scores, found.long())) if bool((found > 0).any()) else None for scores, found in lists]
+
+
+def _ndcg(p: Tensor, y: Tensor) -> Tensor:
+    """Mean over the lists with something relevant."""
+    values = [value for value in _ndcg_values(p, y) if value is not None]
+    return torch.tensor(values).mean() if values else torch.tensor(float("nan"))
 
 
 def _dense_mae(p: Tensor, y: Tensor) -> Tensor:
@@ -186,34 +233,114 @@ def _token_accuracy(p: Tensor, y: Tensor) -> Tensor:
     return _accuracy(p[known], y[known])
 
 
-def _span_f1(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> Tensor:
+def _tag_names(p: Tensor, y: Tensor, classes: tuple[str, ...]) -> tuple[list[list[str]], list[list[str]]]:
+    """Names of the true and of the predicted tags of every row."""
     known = ~torch.isnan(y)
-    found, true = p.argmax(-1), torch.nan_to_num(y).long()
-    return torch.tensor(span_f1(
-        [[classes[tag] for tag in true[i, known[i]].tolist()] for i in range(len(y))],
-        [[classes[tag] for tag in found[i, known[i]].tolist()] for i in range(len(y))],
-    ))  # fmt: skip
+    true, found = torch.nan_to_num(y).long(), p.argmax(-1)
+    named = [[[classes[tag] for tag in tags[i, known[i]].tolist()] for i in range(len(y))] for tags in (true, found)]
+    return named[0], named[1]
 
 
+def _span_f1(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> Tensor:
+    return torch.tensor(span_f1(*_tag_names(p, y, classes)))
+
+
+def _rarer(y: Tensor) -> int:
+    """Rows of the rarer of two classes."""
+    positive = int((y > 0.5).sum())
+    return min(positive, len(y) - positive)
+
+
+def _rarest_label(y: Tensor) -> int:
+    """Rows of the rarer answer, over all labels."""
+    known = y[~torch.isnan(y)]
+    return _rarer(known)
+
+
+def _mann_whitney(y: Tensor) -> float:
+    """Error of the area under the curve of a random order."""
+    positive = int((y > 0.5).sum())
+    negative = len(y) - positive
+    return ((len(y) + 1) / (12 * positive * negative)) ** 0.5 if positive and negative else float("nan")
+
+
+def _uncorrelated(y: Tensor) -> float:
+    return max(1, len(y) - 1) ** -0.5
+
+
+def _class_shares(y: Tensor) -> Tensor:
+    """``[n, C]``, the shares of the classes as the prediction for every row."""
+    shares = torch.bincount(y.long()).double() / len(y)
+    return shares.expand(len(y), -1)
+
+
+def _per_row(elements: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Sum and number of a term over the known targets of each row ``[n, L]``."""
+
+    def parts(p: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        known = ~torch.isnan(y)
+        values = torch.where(known, elements(p, torch.nan_to_num(y)).double(), 0.0)
+        return values.flatten(1).sum(1), known.flatten(1).sum(1)
+
+    return parts
+
+
+def _span_parts(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> tuple[Tensor, Tensor]:
+    counts = torch.tensor(span_counts(*_tag_names(p, y, classes)), dtype=torch.float64).view(-1, 3)
+    return 2 * counts[:, 0], counts[:, 1] + counts[:, 2]
+
+
+def _span_influence(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> Tensor:
+    return of_ratio(lambda p, y: _span_parts(p, y, classes))(p, y).to(y.device)
+
+
+_AREA: dict[str, Any] = {"counted": _rarer, "null_error": _mann_whitney}
+_CORRELATION: dict[str, Any] = {"null_error": _uncorrelated}
+
+_NUMBER = ("regression",)
+
+
+def _error(p: Tensor, y: Tensor) -> Tensor:
+    return (p.double() - y.double()).abs()
+
+
+def _mean(y: Tensor) -> Tensor:
+    return y.double().mean().expand(len(y))
+
+
+def _median(y: Tensor) -> Tensor:
+    return y.double().median().expand(len(y))
+
+
+# fmt: off
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("roc_auc", True, ("binary",), _roc_auc, _constant(0.5)),
-        Metric("average_precision", True, ("binary",), _average_precision, lambda y: float(y.float().mean())),
-        Metric("accuracy", True, CLASS_KINDS, _accuracy, _majority),
-        Metric("macro_f1", True, CLASS_KINDS, _macro_f1, _constant(0.0)),
-        Metric("matthews", True, CLASS_KINDS, _matthews, _constant(0.0)),
-        Metric("log_loss", False, CLASS_KINDS, _log_loss, _entropy),
-        Metric("r2", True, ("regression",), _r2, _constant(0.0)),
-        Metric("spearman", True, ("regression",), _spearman, _constant(0.0)),
-        Metric("pearson", True, ("regression",), _pearson, _constant(0.0)),
-        Metric("rmse", False, ("regression",), _rmse, lambda y: float(y.double().std(unbiased=False)), 1),
-        Metric("mean_roc_auc", True, ("multilabel",), _of_labels(_roc_auc), _constant(0.5)),
-        Metric("mean_f1", True, ("multilabel",), _of_labels(_binary_f1), _constant(0.0)),
-        Metric("ndcg", True, ("ranking", "pairwise_ranking"), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y))),
-        Metric("span_f1", True, ("tags",), _span_f1, _constant(0.0), by_name=True),
-        Metric("token_accuracy", True, ("tags",), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)])),
-        Metric("dense_mae", False, ("dense",), _dense_mae, lambda y: _spread(y[~torch.isnan(y)])),
-        Metric("mae", False, ("regression",), _mae, _spread, 1),
+        Metric("roc_auc", True, ("binary",), _roc_auc, _constant(0.5), of_roc_auc, **_AREA),
+        Metric("average_precision", True, ("binary",), _average_precision, lambda y: float(y.float().mean()),
+               of_average_precision, _mean, counted=_rarer),
+        Metric("accuracy", True, CLASS_KINDS, _accuracy, _majority, of_mean(_right), _class_shares),
+        Metric("macro_f1", True, CLASS_KINDS, _macro_f1, _constant(0.0), of_confusion(macro_f1_of, _labels)),
+        Metric("matthews", True, CLASS_KINDS, _matthews, _constant(0.0), of_confusion(matthews_of, _labels),
+               **_CORRELATION),
+        Metric("log_loss", False, CLASS_KINDS, _log_loss, _entropy, of_mean(_surprise), _class_shares),
+        Metric("r2", True, _NUMBER, _r2, _constant(0.0), of_r2),
+        Metric("spearman", True, _NUMBER, _spearman, _constant(0.0), of_spearman, **_CORRELATION),
+        Metric("pearson", True, _NUMBER, _pearson, _constant(0.0), of_pearson, **_CORRELATION),
+        Metric("rmse", False, _NUMBER, _rmse, lambda y: float(y.double().std(unbiased=False)), of_rmse, _mean,
+               unit_power=1),
+        Metric("mean_roc_auc", True, ("multilabel",), _of_labels(_roc_auc), _constant(0.5), of_labels(of_roc_auc),
+               counted=_rarest_label),
+        Metric("mean_f1", True, ("multilabel",), _of_labels(_binary_f1), _constant(0.0),
+               of_labels(of_confusion(binary_f1_of, _labels))),
+        Metric("ndcg", True, ("ranking", "pairwise_ranking"), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y)),
+               of_lists(_ndcg_values), torch.zeros_like),
+        Metric("span_f1", True, ("tags",), _span_f1, _constant(0.0), _span_influence, by_name=True),
+        Metric("token_accuracy", True, ("tags",), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)]),
+               of_ratio(_per_row(lambda p, y: p.argmax(-1) == y.long()))),
+        Metric("dense_mae", False, ("dense",), _dense_mae, lambda y: _spread(y[~torch.isnan(y)]),
+               of_ratio(_per_row(_error))),
+        Metric("mae", False, _NUMBER, _mae, _spread, of_mean(_error), _median, unit_power=1),
     )
 }
+# fmt: on

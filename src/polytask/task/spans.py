@@ -30,6 +30,17 @@ def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     return found
 
 
+def span_counts(true: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> list[tuple[int, int, int]]:
+    """Per sentence the number of spans that are right (type and both ends), true, and predicted.
+
+    Example:
+        >>> span_counts([["B-a", "I-a", "O"], ["B-b"]], [["B-a", "I-a", "O"], ["O"]])
+        [(1, 1, 1), (0, 1, 0)]
+    """
+    pairs = [(spans(one), spans(other)) for one, other in zip(true, predicted, strict=True)]
+    return [(len(wanted & found), len(wanted), len(found)) for wanted, found in pairs]
+
+
 def span_f1(true: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> float:
     """F1 over the spans of all sentences; a span counts if its type and both its ends are right. NaN without spans.
 
@@ -37,9 +48,6 @@ def span_f1(true: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -
         >>> span_f1([["B-a", "I-a", "O"], ["B-b"]], [["B-a", "I-a", "O"], ["O"]])
         0.6666666666666666
     """
-    right = all_true = all_predicted = 0
-    for one, other in zip(true, predicted, strict=True):
-        wanted, found = spans(one), spans(other)
-        right, all_true, all_predicted = right + len(wanted & found), all_true + len(wanted), all_predicted + len(found)
-    total = all_true + all_predicted
+    counts = span_counts(true, predicted)
+    right, total = sum(found[0] for found in counts), sum(found[1] + found[2] for found in counts)
     return 2 * right / total if total else float("nan")

@@ -96,7 +96,10 @@ class Task:
     def metric_definition(self) -> Metric:
         """How this task is measured, and which direction is better."""
         metric = METRICS[self.metric]
-        return replace(metric, value=partial(metric.value, classes=self.classes)) if metric.by_name else metric
+        if not metric.by_name:
+            return metric
+        influence = metric.influence and partial(metric.influence, classes=self.classes)
+        return replace(metric, value=partial(metric.value, classes=self.classes), influence=influence)
 
     @property
     def width(self) -> int:

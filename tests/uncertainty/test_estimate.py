@@ -1,0 +1,85 @@
+"""Standard errors of metrics and of paired differences have the size of the real sampling error."""
+
+import pytest
+import torch
+
+from polytask.task import METRICS
+from polytask.uncertainty import Estimate, critical, estimate, exceeds, interval, trivial_estimate
+
+
+def drawn(seed: int, n: int, signal: float = 1.0):
+    """Two predictions that share most of their noise, and targets, for both classes and numbers."""
+    g = torch.Generator().manual_seed(seed)
+    x, e, own = (torch.randn(n, generator=g) for _ in range(3))
+    score = signal * x + e
+    return x, x + 0.3 * own, score
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "accuracy", "log_loss", "matthews", "r2", "rmse",
+                                  "spearman", "mae"])  # fmt: skip
+def test_errors_cover_the_truth(name):
+    metric = METRICS[name]
+    singles, differences, errors, paired = [], [], [], []
+    for seed in range(120):
+        one, other, y = drawn(seed, 300)
+        if metric.kinds[0] == "binary":
+            one, other, y = torch.sigmoid(2 * one), torch.sigmoid(2 * other), (y > 1).float()
+        first, second = estimate(metric, one, y), estimate(metric, other, y)
+        singles.append(first.value)
+        errors.append(first.error)
+        differences.append((first - second).value)
+        paired.append((first - second).error)
+    for values, stated in ((singles, errors), (differences, paired)):
+        real, said = torch.tensor(values).std(), torch.tensor(stated).mean()
+        assert 0.8 < float(said / real) < 1.25, (name, float(real), float(said))
+    assert sum(paired) < 0.7 * sum(errors)  # pairing is worth something
+
+
+def test_false_yes_is_as_rare_as_asked_for():
+    wrong = 0
+    for seed in range(1000):
+        g = torch.Generator().manual_seed(seed)
+        p, y = torch.rand(200, generator=g), (torch.rand(200, generator=g) < 0.3).float()
+        wrong += exceeds(estimate(METRICS["roc_auc"], p, y).shifted(-0.5), 0.01)
+    assert wrong <= 20
+
+
+def test_rows_with_labels_are_paired_by_id():
+    p, q, y = (value[:1000] for value in drawn(0, 1000))
+    ids = torch.arange(0, 1000, 2)
+    whole = estimate(METRICS["r2"], p, y) - estimate(METRICS["r2"], q, y)
+    half = estimate(METRICS["r2"], p[ids], y[ids], ids) - estimate(METRICS["r2"], q[ids], y[ids], ids)
+    assert half.error == pytest.approx(whole.error * 2**0.5, rel=0.25)
+
+
+def test_many_rows_and_few_blocks_agree():
+    p, _, y = drawn(0, 50_000)
+    metric = METRICS["r2"]
+    exact = float(metric.influences(p, y).norm()) / 50_000
+    assert estimate(metric, p, y).error == pytest.approx(exact, rel=0.15)
+
+
+def test_few_rows_decide_nothing():
+    y = torch.tensor([1.0, 1, 1, *[0] * 200])
+    p = y + 0.01 * torch.arange(203.0).sin()
+    assert not exceeds(estimate(METRICS["roc_auc"], p, y).shifted(-0.5), 0.05)
+
+
+def test_trivial_prediction_is_paired_too():
+    """Predicting the majority is no better than the majority, and its difference has no error."""
+    y = torch.tensor([1.0] * 70 + [0.0] * 30)
+    metric = METRICS["accuracy"]
+    difference = estimate(metric, torch.ones(100), y) - trivial_estimate(metric, y)
+    assert difference.value == pytest.approx(0) and difference.error == pytest.approx(0)
+    assert not exceeds(difference, 0.01)
+
+
+def test_undefined_values_decide_nothing():
+    found = estimate(METRICS["roc_auc"], torch.rand(5), torch.ones(5))
+    assert found.value != found.value and not exceeds(found, 0.5)
+
+
+def test_intervals_and_quantiles():
+    assert critical(0.00135, 10**6) == pytest.approx(3, abs=0.01)
+    low, high = interval(Estimate(1.0, torch.tensor([0.1, -0.1]), 10**6))
+    assert (low, high) == pytest.approx((1 - 1.96 * 0.2, 1 + 1.96 * 0.2), abs=0.01)
