@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -93,8 +94,8 @@ class Balancer(nn.Module, ABC):
         return ""
 
     def bind(self, tasks: Sequence[str], user_weights: Mapping[str, float] | None = None) -> None:
-        """Say which tasks there are; a loop of your own may leave this to the first :meth:`backward`, if that has all
-        tasks, but must call it before ``load_state_dict``.
+        """Say which tasks there are, and begin anew; a loop of your own may leave this to the first :meth:`backward`,
+        if that has all tasks. ``load_state_dict`` brings the tasks of the balancer whose state it is.
 
         Raises:
             UserError: If weights are given for an unknown task.
@@ -200,6 +201,7 @@ class Balancer(nn.Module, ABC):
         """A task's loss has changed its scale (true labels gave way to soft ones): forget its past."""
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        self._take_tasks(state_dict.get(f"{prefix}_extra_state"))
         # Some state takes its size from the model in the first step.
         for name, buffer in self._buffers.items():
             saved = state_dict.get(prefix + name)
@@ -207,10 +209,27 @@ class Balancer(nn.Module, ABC):
                 self._buffers[name] = torch.empty_like(saved, device=buffer.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
+    def _take_tasks(self, extra: Tensor | None) -> None:
+        """Bind to the tasks of a state, in whose order its numbers are."""
+        tasks = [] if extra is None else _read_extra(extra)["tasks"]
+        if tasks and not self.tasks:
+            self.bind(tasks)
+        if tasks and self.tasks != tasks:
+            raise UserError(
+                f"balancer {self.name!r}: the state is that of tasks {', '.join(tasks)}, the balancer was bound to "
+                f"{', '.join(self.tasks)}; bind it to the same tasks in the same order"
+            )
+
     def get_extra_state(self) -> Tensor:
-        """The number of steps, for :meth:`state_dict`."""
-        return torch.tensor(self.steps)
+        """Steps and tasks, for :meth:`state_dict`: JSON as a tensor of bytes, since some files hold only tensors."""
+        return torch.tensor(list(json.dumps({"steps": self.steps, "tasks": self.tasks}).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Continue from :meth:`get_extra_state`."""
-        self.steps = int(state)
+        self.steps = int(_read_extra(state)["steps"])
+
+
+def _read_extra(state: Tensor) -> dict[str, Any]:
+    if not state.ndim:  # before the tasks were in it
+        return {"steps": int(state), "tasks": []}
+    return json.loads(bytes(state.tolist()))
