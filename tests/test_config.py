@@ -56,7 +56,7 @@ def test_data_and_targets_are_enough():
         ({"kind": {"click": "binry"}}, "kind.click: input should be 'binary', 'multiclass', 'regression',"),
         ({"learning_rate": -1}, "learning_rate must be more than 0 and finite, found -1.0"),
         ({"steps": 10, "epochs": 1}, "give steps or epochs, not both"),
-        ({"model": {"dropout": 1}}, "model.dropout: input should be less than 1, found 1"),
+        ({"model": {"dropout": 1}}, "model.dropout: must be less than 1, found 1"),
         ({"seed": "x"}, "seed: input should be a valid integer"),
         ({"targets": []}, "targets: tuple should have at least 1 item"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from .adding_keys import adding_problems
 from .distillation_keys import distillation_problems
-from .errors import UserError, did_you_mean
+from .errors import UserError, did_you_mean, raise_all
 from .grouping.affinity import AUTO, ESTIMATORS
 from .grouping.baselines import GROUPINGS
 from .grouping_keys import grouping_problems
@@ -25,8 +26,10 @@ from .learning_keys import (
     Section,
     SequentialConfig,
     balance_problems,
+    convergence_problems,
     convergence_without_effect,
     network_settings_problems,
+    problems_of,
     strategy_problems,
 )
 from .models import SHARING, sharing_problems
@@ -144,7 +147,7 @@ class Config(Section):
     sharing: str = Field("hard", description=f"how the tasks of a network share: {', '.join(SHARING)}")
     sharing_options: dict[str, int | float] = Field({}, description="options of the way of sharing, such as experts: 4")
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), description="where else events go")
-    seed: int = Field(0, ge=0, description="seed of split, weights and order")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of split, weights and order")
     model: MLP = Field(MLP(), description="options of the default encoder, mlp")
     affinity: AffinityConfig = AffinityConfig()
     convergence: ConvergenceConfig = ConvergenceConfig()
@@ -180,13 +183,13 @@ class Config(Section):
     )
     threads: int | None = None
     jobs: int = Field(
-        1, ge=1, description="networks that train side by side, each in a process and a thread of its own"
+        1, ge=1, le=1024, description="networks that train side by side, each in a process and a thread of its own"
     )
-    devices: int = Field(1, ge=1, description="processes of this machine that train together; one per GPU")
-    nodes: int = Field(1, ge=1, description="machines on which the same command is started")
+    devices: int = Field(1, ge=1, le=1024, description="processes of this machine that train together; one per GPU")
+    nodes: int = Field(1, ge=1, le=65536, description="machines on which the same command is started")
     strategy: str = Field("ddp", description="how processes share: ddp, or fsdp, with a share of the encoder each")
     sampling: str | tuple[float, ...] = Field("proportional", description="how rows of several data sets are drawn")
-    sampling_temperature: float = 2.0
+    sampling_temperature: float = Field(2.0, gt=0, le=inf)
 
     @model_validator(mode="before")
     @classmethod
@@ -237,7 +240,7 @@ class Config(Section):
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
-        problems += convergence_without_effect(self)
+        problems += [*convergence_without_effect(self), *convergence_problems(self)]
         problems += network_settings_problems(self)
         problems += strategy_problems(self)
         problems += adding_problems(self)
@@ -249,13 +252,9 @@ class Config(Section):
             )
         if len(self.sources) == 1 and (self.sampling, self.sampling_temperature) != ("proportional", 2.0):
             problems.append("sampling: has an effect only with several data sets, found one")
-        for check in (self.training, self.processes, lambda: AffinityProbe(**self.affinity.options())):
-            try:
-                check()
-            except UserError as error:
-                problems += error.problems
-        if problems:
-            raise UserError(*problems)
+        for make in (self.training, self.processes, lambda: AffinityProbe(**self.affinity.options())):
+            problems += problems_of(make)
+        raise_all(problems)
         return self
 
     def for_network(self, tasks: Sequence[str]) -> Config:
@@ -347,7 +346,24 @@ def _explain(detail: Any, values: Mapping[str, Any]) -> Iterator[str]:
     elif detail["type"] == "missing":
         yield f"key {'.'.join(path)!r} is missing; {Config.model_fields[path[0]].description or 'give it'}"
     else:
-        yield f"{'.'.join(path)}: {detail['msg'][0].lower() + detail['msg'][1:]}, found {detail['input']!r}"
+        yield f"{'.'.join(path)}: {_expected(detail)}, found {detail['input']!r}"
+
+
+#: What pydantic says of numbers, as :class:`~polytask.ranges.Range` says it.
+SAID = {
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "less_than": "must be less than {lt:g}",
+    "finite_number": "must be finite",
+}
+
+
+def _expected(detail: Any) -> str:
+    """What a key expects."""
+    if detail["type"] in SAID:
+        return SAID[detail["type"]].format(**detail.get("ctx", {}))
+    return str(detail["msg"][0].lower() + detail["msg"][1:])
 
 
 def _keys(path: Sequence[str]) -> list[str]:

@@ -44,20 +44,26 @@ def _without_effect(config: Config) -> Iterator[str]:
         yield f"networks: has no effect with grouping: {config.grouping}; leave it at auto"
     if grouping.estimator and config.affinity.estimator not in (AUTO, grouping.estimator):
         yield f"affinity.estimator: has no effect with grouping: {config.grouping}, found {config.affinity.estimator!r}"
+    yield from _without_measuring(config, chosen and count > 1 and "affinity" in grouping.needs)
     if config.groups and config.grouping != "given":
         yield f"groups: has an effect only with grouping: given, found {config.grouping!r}"
     if config.start == "measured" and config.sharing != "hard":
         yield f"start: measured weights are of a network with hard sharing, found sharing: {config.sharing!r}"
-    if config.start == "measured" and not (chosen and count > 1 and "affinity" in grouping.needs):
-        yield (
-            "start: measured needs a training for all tasks that measures affinity; found "
-            f"grouping: {config.grouping}, networks: {config.networks} and {count} targets"
-        )
     for key in ("max_size", "together", "apart"):
         if getattr(config, key) and not (chosen and key in grouping.heeds):
             yield f"{key}: has no effect with grouping: {config.grouping} and networks: {config.networks}"
     if config.max_cost is not None and (config.networks != "auto" or not grouping.chooses):
         yield "max_cost: has an effect only where networks: auto chooses"
+
+
+def _without_measuring(config: Config, measured: bool) -> Iterator[str]:
+    found = f"grouping: {config.grouping}, networks: {config.networks} and {len(config.targets)} targets"
+    for what, given in (
+        ("affinity: has an effect only where networks are chosen by it", config.affinity != type(config.affinity)()),
+        ("start: measured needs a training for all tasks that measures affinity", config.start == "measured"),
+    ):
+        if given and not measured:
+            yield f"{what}; found {found}"
 
 
 def _unknown_names(config: Config) -> Iterator[str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from annotated_types import Le
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from .balancing import BALANCERS
-from .errors import UserError, did_you_mean
-from .task_order import ORDERS
+from .balancing import BALANCERS, Balancer
+from .errors import UserError, did_you_mean, raise_all
+from .ranges import refuse_absurd
+from .task_order import ORDERS, task_order
+from .training import AsynchronousConvergence, SequentialConvergence
+from .training.callbacks.converging import Converging
 
 if TYPE_CHECKING:
     from .config import Config
@@ -21,10 +26,19 @@ Converge = Annotated[
 ]
 
 
+Step = Annotated[int, Field(ge=1)]
+
+
 class Section(BaseModel):
-    """Unknown keys are errors."""
+    """Unknown keys are errors, and so are numbers that are not finite or far too large."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _no_absurd_numbers(cls, value: Any, field: ValidationInfo) -> Any:
+        bounded = any(isinstance(limit, Le) for limit in cls.model_fields[field.field_name or ""].metadata)
+        return value if bounded else refuse_absurd(value)
 
 
 class ConvergenceConfig(Section):
@@ -36,7 +50,7 @@ class ConvergenceConfig(Section):
     relative: bool = False
     patience_steps: int | None = Field(None, ge=1)
     test: Literal["patience", "slope", "fixed"] = "patience"
-    fixed_step: int | dict[str, int] | None = None
+    fixed_step: Step | dict[str, Step] | None = None
     teachers: int = Field(3, ge=1)
     temperature: float = Field(1.0, gt=0)
     kd_weight: float = Field(1.0, gt=0)
@@ -107,10 +121,89 @@ class NetworkSettings(Section):
         return ", ".join(f"{key} {value}" for key, value in said.items())
 
 
+def make_balancer(spec: str | dict[str, Any]) -> Balancer:
+    """A balancer from its name, or from ``{name: ..., option: value}``.
+
+    Raises:
+        UserError: If the method is not known, does not take an option, or needs one.
+
+    Example:
+        >>> make_balancer({"name": "dwa", "temperature": 1.0}).temperature
+        1.0
+    """
+    options = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = options.pop("name", None)
+    if name not in BALANCERS:
+        raise UserError(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
+    defaults = signature(BALANCERS[name].__init__).parameters
+    raise_all([
+        f"balance: {name}: expected a number for {option}, found {value!r}"
+        for option, value in options.items()
+        if option in defaults and type(defaults[option].default) in (int, float) and type(value) not in (int, float)
+    ])  # fmt: skip
+    try:
+        return BALANCERS[name](**options)
+    except UserError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:  # an option that is missing, unknown or of another type
+        raise UserError(f"balance: {name}: {error}; see `polytask methods {name}`") from None
+
+
 def balance_problems(spec: str | dict[str, Any]) -> list[str]:
-    """What is wrong with the name of a balancing method."""
-    name = spec.get("name") if isinstance(spec, dict) else spec
-    return [] if name in BALANCERS else [f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}"]
+    """What is wrong with a balancing method and its options, as sentences; empty if nothing is."""
+    return problems_of(lambda: make_balancer(spec))
+
+
+def convergence_of(config: Config, tasks: Sequence[str], order: Sequence[str] | None = None) -> Converging | None:
+    """The convergence of a network as a callback; None with ``converge: off``.
+
+    Args:
+        config: Its configuration.
+        tasks: Its tasks.
+        order: Names of tasks instead of the order of ``sequential``.
+
+    Raises:
+        UserError: All unusable settings at once.
+    """
+    if config.converge == "off":
+        return None
+    options = config.convergence.model_dump()
+    if isinstance(steps := config.convergence.fixed_step, dict):
+        options["fixed_step"] = {name: step for name, step in steps.items() if name in tasks}
+    if config.converge == "joint":
+        return AsynchronousConvergence(**options, **config.joint.model_dump())
+    return SequentialConvergence(**options, **config.sequential.model_dump() | ({"order": order} if order else {}))
+
+
+def convergence_problems(config: Config) -> list[str]:
+    """What is wrong with the settings of convergence, names of tasks included."""
+    order, steps = config.sequential.order, config.convergence.fixed_step
+    named = {"sequential.order": () if isinstance(order, str) else order,
+             "convergence.fixed_step": steps if isinstance(steps, dict) else ()}  # fmt: skip
+    problems = [
+        f"{key}: {name!r} is not a target; {did_you_mean(name, config.targets)}"
+        for key, names in named.items()
+        for name in names
+        if name not in config.targets
+    ]
+    if not isinstance(order, str):
+        problems += [f"sequential.{problem}" for problem in
+                     problems_of(lambda: task_order(order, config.targets, labels={}))]  # fmt: skip
+    return [*problems, *problems_of(lambda: convergence_of(config, config.targets))]
+
+
+def problems_of(make: Callable[[], object]) -> list[str]:
+    """What a mistake of the user's in ``make`` says; empty if there is none.
+
+    Example:
+        >>> problems_of(lambda: make_balancer("dwaa"))
+        ["balance: unknown method 'dwaa'; did you mean 'dwa'?"]
+    """
+    try:
+        make()
+    except UserError as error:
+        return list(error.problems)
+    return []
 
 
 def convergence_without_effect(config: Config) -> Iterator[str]:
@@ -132,7 +225,8 @@ def network_settings_problems(config: Config) -> Iterator[str]:
             found.append("says nothing; give balance, converge or a section of it")
         if entry.balance is not None:
             found += balance_problems(entry.balance)
-        found += convergence_without_effect(config.model_copy(update=entry.changes(config)))
+        own = config.model_copy(update=entry.changes(config))
+        found += [*convergence_without_effect(own), *(convergence_problems(own) if own.converge != "off" else ())]
         if networks is not None and not unknown and place in unused_entries(entries, networks):
             found.append(f"no network that holds {', '.join(entry.tasks)} is left for it; drop it, or put it first")
         yield from (f"{where}: {problem}" for problem in found)
@@ -149,10 +243,9 @@ def strategy_problems(config: Config) -> Iterator[str]:
         )
     if config.sharing != "hard":
         yield f"strategy: fsdp goes with sharing: hard only, found {config.sharing!r}"
-    options = {"name": config.balance} if isinstance(config.balance, str) else dict(config.balance)
     try:
-        needs = BALANCERS[options.pop("name")](**options).needs
-    except (KeyError, TypeError, UserError):  # said elsewhere
+        needs = make_balancer(config.balance).needs
+    except UserError:  # said elsewhere
         return
     if needs.gradients != "none":
         yield f"strategy: fsdp has no gradients per task, which balance: {config.balance!r} needs; choose another"

@@ -127,7 +127,9 @@ def page(name: str) -> str:
     """A method's page, Markdown."""
     method, parts = BALANCERS[name], sections(name)
     lines = [f"# {name}", "", _markdown(parts[""]), ""]
-    lines += ["```yaml", f"balance: {{name: {name}}}        # {method.__name__} in Python", "```", ""]
+    needed = [option for option, given in inspect.signature(method).parameters.items() if given.default is given.empty]
+    spec = ", ".join([f"name: {name}", *(f"{option}: {{click: 2}}" for option in needed)])
+    lines += ["```yaml", f"balance: {{{spec}}}        # {method.__name__} in Python", "```", ""]
     lines += [f"**Looks at**: {method.sees}."]
     if method.extra:
         lines += [f"**Install**: `pip install 'polytask[{method.extra}]'`."]

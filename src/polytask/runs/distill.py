@@ -16,9 +16,9 @@ from .trainer import Trainer
 TAUGHT = ("mtlkd", "scd")
 
 
-def needs_teachers(trainer: Trainer) -> bool:
+def needs_teachers(config: Config) -> bool:
     """Whether single-task models have to be trained first."""
-    return distillation_of(trainer.config.distill)[0] in TAUGHT
+    return distillation_of(config.distill)[0] in TAUGHT
 
 
 def without_teachers(config: Config, tasks: Sequence[Task]) -> list[Callback]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..balancing import Balancer
 from ..config import Config
 from ..display import Display
 from ..errors import UserError, raise_all
@@ -15,6 +16,8 @@ from ..learning_keys import unused_entries
 from ..processes import is_first, wait_for_all, world_size
 from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels
+from ..training.mixture import make_stream
+from ..training.optimizer import make_optimizer
 from .adding import add_run
 from .bundle import save_network
 from .choice import one_network, plan_networks, record_kept, serving
@@ -31,7 +34,7 @@ from .resumed import close, finished, same_data
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
-from .trainings import ALTERNATIVE, Network, Work, joint_wanted, train_joint, train_network, train_single
+from .trainings import ALTERNATIVE, Network, Work, check_order, joint_wanted, train_joint, train_network, train_single
 
 #: How plans are called.
 TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
@@ -94,11 +97,11 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     for warning in data.warnings:
         trainer.display.warn(warning)
     everyone = range(len(data.tasks))
-    baselines = config.baselines or needs_teachers(trainer)
+    baselines = config.baselines or needs_teachers(config)
     alone = [Work(f"single_task_{position}", (position,)) for position in everyone]
     if taken := take_kept(config, trainer.run, len(data.tasks)):
         trainer.display.say(f"{taken} single-task models taken from {config.teachers}")
-    together = [Work("all_in_one", tuple(everyone))] if joint_wanted(trainer) else []
+    together = [Work("all_in_one", tuple(everyone))] if joint_wanted(config) else []
     train_ahead(trainer, [*together, *(alone if baselines else ())])
     joint = train_joint(trainer)
     networks = plan_networks(trainer, joint)
@@ -210,14 +213,25 @@ def _checked(config: Config, out: Path, resume: bool) -> Prepared:
         for task in data.tasks
         if kinds and task.kind not in kinds
     ])  # fmt: skip
-    network = network_of(config, data.schema, data.tasks)  # that one can be made
-    Parts(network, config.training()).frozen.at(0)
-    distilling = without_teachers(config, data.tasks)
-    for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
-        check_training(config.training(), method, network, distilling)
-        check_trains(method, network)
+    _made_once(config, data, balancer)
     check_kept(config, data)
     return data
+
+
+def _made_once(config: Config, data: Prepared, balancer: Balancer) -> None:
+    """Make everything that trainings are made of, so that what does not fit is found before the work."""
+    rows = data.rows["train"]
+    settings = config.training().resolve(len(rows))
+    network = network_of(config, data.schema, data.tasks)
+    parts = Parts(network, settings)
+    parts.frozen.at(0)
+    make_optimizer(parts.for_optimizer(), settings)
+    make_stream(rows, None, settings, config.seed)
+    check_order(config)
+    distilling = without_teachers(config, data.tasks)
+    for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
+        check_training(settings, method, network, distilling)
+        check_trains(method, network)
 
 
 def _finish(

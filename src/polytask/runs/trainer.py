@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..balancing import BALANCERS, Balancer
+from ..balancing import Balancer
 from ..config import Config
 from ..data import Rows
 from ..display import Display
-from ..errors import UserError
+from ..learning_keys import convergence_of
+from ..learning_keys import make_balancer as make_balancer
 from ..models import MultiTaskModel, take_over
 from ..task_order import task_order
 from ..training import (
-    AsynchronousConvergence,
     Callback,
     EventLog,
-    SequentialConvergence,
     TrainingResult,
     TrainingSettings,
     evaluate,
@@ -155,33 +153,11 @@ class Trainer:
             best_epochs: See :func:`~polytask.task_order.task_order`.
             gaps: Likewise.
         """
-        if self.config.converge == "off":
-            return []
-        options = self.config.convergence.model_dump()
-        if self.config.converge == "joint":
-            return [AsynchronousConvergence(**options, **self.config.joint.model_dump())]
-        names = [task.name for task in self.data.tasks]
-        labels = dict(zip(names, self.data.rows["train"].label_counts().tolist(), strict=True))
-        sequential = self.config.sequential.model_dump()
-        sequential["order"] = task_order(
-            sequential["order"], tasks, labels=labels, best_epochs=best_epochs, gaps=gaps, seed=self.config.seed
-        )
-        return [SequentialConvergence(**options, **sequential)]
-
-
-def make_balancer(spec: str | dict[str, Any]) -> Balancer:
-    """A balancer from its name, or from ``{name: ..., option: value}``.
-
-    Raises:
-        UserError: If the method does not take an option, or needs one.
-
-    Example:
-        >>> make_balancer({"name": "dwa", "temperature": 1.0}).temperature
-        1.0
-    """
-    options = {"name": spec} if isinstance(spec, str) else dict(spec)
-    method = BALANCERS[options.pop("name")]
-    try:
-        return method(**options)
-    except TypeError as error:
-        raise UserError(f"balance: {method.name}: {error}; see `polytask methods {method.name}`") from None
+        order = None
+        if self.config.converge == "sequential":
+            names = [task.name for task in self.data.tasks]
+            labels = dict(zip(names, self.data.rows["train"].label_counts().tolist(), strict=True))
+            asked, seed = self.config.sequential.order, self.config.seed
+            order = task_order(asked, tasks, labels=labels, best_epochs=best_epochs, gaps=gaps, seed=seed)
+        found = convergence_of(self.config, tasks, order)
+        return [] if found is None else [found]

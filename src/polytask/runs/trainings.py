@@ -11,9 +11,10 @@ from typing import Any
 from ..config import Config
 from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
+from ..task_order import task_order
 from ..training import Callback, TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps
-from .distill import distillation
+from .distill import distillation, needs_teachers
 from .trainer import Trainer, make_balancer
 
 #: What a way of grouping may need of a training for all tasks.
@@ -71,7 +72,7 @@ ALTERNATIVE = "all_in_one_network"
 
 def train_joint(trainer: Trainer) -> TrainingResult | None:
     """The all-in-one baseline, in which affinity is measured; None if it is not wanted."""
-    if not joint_wanted(trainer):
+    if not joint_wanted(trainer.config):
         return None
     everyone = range(len(trainer.data.tasks))
     return trainer.train("all_in_one", "all_in_one", everyone, callbacks=joint_probes(trainer))
@@ -103,17 +104,32 @@ def train_network(
     )
 
 
-def joint_wanted(trainer: Trainer) -> bool:
+def joint_wanted(config: Config) -> bool:
     """Whether a network for all tasks is trained: as a baseline, or for the way of grouping."""
-    return trainer.config.baselines or not set(JOINT_NEEDS).isdisjoint(_needs(trainer))
+    return config.baselines or not set(JOINT_NEEDS).isdisjoint(_needs(config))
+
+
+def check_order(config: Config) -> None:
+    """Raise if the order of sequential convergence looks at trainings that the run does not have."""
+    orders = {config.for_network(own.tasks).sequential.order for own in config.network_settings}
+    joint, alone = joint_wanted(config), config.baselines or needs_teachers(config)
+    for order in {config.sequential.order, *orders}:
+        done = dict.fromkeys(config.targets, 0.0) if joint else None
+        task_order(
+            order,
+            config.targets,
+            labels=dict.fromkeys(config.targets, 1),
+            best_epochs=done,
+            gaps=done if alone else None,
+        )
 
 
 def joint_probes(trainer: Trainer) -> list[Callback]:
     """What the joint training has to measure for the way of grouping."""
     config = trainer.config
-    if "data_maps" in _needs(trainer):
+    if "data_maps" in _needs(config):
         return [DataMaps()]
-    if "affinity" not in _needs(trainer):
+    if "affinity" not in _needs(config):
         return []
     estimator = GROUPINGS[config.grouping].estimator
     options = config.affinity.options() | ({"estimator": estimator} if estimator else {})
@@ -122,10 +138,9 @@ def joint_probes(trainer: Trainer) -> list[Callback]:
     return [AffinityProbe(**options)]
 
 
-def _needs(trainer: Trainer) -> tuple[str, ...]:
+def _needs(config: Config) -> tuple[str, ...]:
     """What the way of grouping needs, if networks are chosen at all."""
-    config = trainer.config
-    chosen = config.networks not in (1, "single_task") and len(trainer.data.tasks) > 1
+    chosen = config.networks not in (1, "single_task") and len(config.targets) > 1
     return GROUPINGS[config.grouping].needs if chosen else ()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from torch import nn
 
 from ..errors import raise_all
 from ..models import MultiTaskModel, TaskPart
+from ..ranges import Range, range_problems
 from .part_names import STRICT, fits, parameters_of, part_problems
 
 
@@ -24,7 +25,7 @@ class Freeze:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     part: str
-    until: float | None = None
+    until: Annotated[float | None, Range(more=True)] = None
 
     @classmethod
     def of(cls, given: str | Freeze | Mapping[str, Any]) -> Freeze:
@@ -35,8 +36,7 @@ class Freeze:
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it."""
-        if self.until is not None and not 0 < self.until < float("inf"):
-            yield f"until must be an epoch after 0, found {self.until}"
+        yield from range_problems(self)
 
 
 class Frozen:

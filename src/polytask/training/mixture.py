@@ -9,13 +9,10 @@ import torch
 from torch import Tensor
 
 from ..data import Rows
-from ..errors import UserError, did_you_mean
+from ..errors import UserError
 from ..processes import rank, world_size
-from .settings import TrainingSettings
+from .settings import SAMPLING, TrainingSettings, sampling_problems
 from .stream import BlockStream, EpochStream
-
-#: How rows of several data sets can be drawn, besides explicit ratios.
-SAMPLING = ("proportional", "equal", "temperature", "round_robin")
 
 
 def sampling_shares(sizes: Sequence[int], sampling: str | Sequence[float], temperature: float = 2.0) -> list[float]:
@@ -39,7 +36,7 @@ def sampling_shares(sizes: Sequence[int], sampling: str | Sequence[float], tempe
         if len(ratios) != len(sizes) or min(ratios) <= 0 or not math.isfinite(sum(ratios)):
             raise UserError(f"sampling: expected {len(sizes)} ratios above 0, one per data set, found {list(sampling)}")
     elif sampling not in SAMPLING:
-        raise UserError(f"sampling: {sampling!r} is not known; {did_you_mean(sampling, SAMPLING)}, or give ratios")
+        raise UserError(*sampling_problems(sampling))
     elif sampling == "temperature" and not temperature > 0:
         raise UserError(f"sampling_temperature must be more than 0, found {temperature}")
     else:

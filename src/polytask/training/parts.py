@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch.optim import AdamW, Optimizer
 from ..errors import UserError, raise_all
 from ..models import MultiTaskModel, TaskPart
 from ..processes import is_sharded
+from ..ranges import Range, range_problems
 from .common_checkpoint import MAIN
 from .freezing import Freeze, Frozen
 from .part_names import STRICT, parameters_of, part_problems
@@ -35,21 +36,16 @@ class Pace:
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    learning_rate: float | None = None
-    weight_decay: float | None = None
+    learning_rate: Annotated[float | None, Range(more=True)] = None
+    weight_decay: Annotated[float | None, Range()] = None
     schedule: str | None = None
-    warmup: int | None = None
+    warmup: Annotated[int | None, Range(whole=True)] = None
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it."""
         if self == Pace():
             yield f"says nothing; give {', '.join(field.name for field in fields(self))}"
-        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
-            yield f"learning_rate must be more than 0 and finite, found {self.learning_rate}"
-        if self.weight_decay is not None and not 0 <= self.weight_decay < float("inf"):
-            yield f"weight_decay must be at least 0, found {self.weight_decay}"
-        if self.warmup is not None and self.warmup < 0:
-            yield f"warmup must be at least 0, found {self.warmup}"
+        yield from range_problems(self)
         if self.schedule is not None and self.schedule not in SCHEDULES:
             yield f"schedule must be one of {', '.join(SCHEDULES)}, found {self.schedule!r}"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
-from ..errors import raise_all
+from ..errors import did_you_mean, raise_all
 from ..launch import STRATEGIES
+from ..ranges import Count, Range, range_problems
 from .freezing import Freeze
 from .parts import Pace
 from .schedule import SCHEDULES
@@ -15,6 +17,27 @@ from .schedule import SCHEDULES
 OPTIMIZERS = ("adam", "adamw", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32", "bf16", "16")
+#: How rows of several data sets can be drawn, besides explicit ratios.
+SAMPLING = ("proportional", "equal", "temperature", "round_robin")
+MOMENTUM, SAMPLING_TEMPERATURE = 0.9, 2.0
+
+
+def sampling_problems(sampling: Any) -> list[str]:
+    """What is wrong with how rows of several data sets are to be drawn, as sentences.
+
+    Example:
+        >>> sampling_problems("equall"), sampling_problems((1, 3))
+        (["sampling: 'equall' is not known; did you mean 'equal'?, or give ratios"], [])
+    """
+    if isinstance(sampling, str):
+        known = sampling in SAMPLING
+        return (
+            []
+            if known
+            else [f"sampling: {sampling!r} is not known; {did_you_mean(sampling, SAMPLING)}, or give ratios"]
+        )
+    ratios = sampling if isinstance(sampling, list | tuple) else [sampling]
+    return [Range(more=True).problem("sampling: a ratio", ratio) for ratio in ratios if ratio not in Range(more=True)]
 
 
 @dataclass(frozen=True)
@@ -62,35 +85,35 @@ class TrainingSettings:
         UserError: All unusable values at once.
     """
 
-    steps: int | None = None
-    epochs: float | None = None
-    batch_size: int | None = None
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
+    steps: Count | None = None
+    epochs: Annotated[float | None, Range(more=True)] = None
+    batch_size: Count | None = None
+    learning_rate: Annotated[float, Range(more=True)] = 1e-3
+    weight_decay: Annotated[float, Range()] = 0.0
     optimizer: str = "adam"
-    momentum: float = 0.9
+    momentum: Annotated[float, Range(0, 1, less=True)] = MOMENTUM
     schedule: str = "constant"
-    warmup: int = 0
-    ema: float | None = None
-    evaluate_every: int | None = None
-    patience: int = 10
-    gradient_clip: float | None = None
-    checkpoint_seconds: float = 15.0
-    keep_checkpoints: int = 2
+    warmup: Annotated[int, Range(whole=True)] = 0
+    ema: Annotated[float | None, Range(0, 1, more=True, less=True)] = None
+    evaluate_every: Count | None = None
+    patience: Count = 10
+    gradient_clip: Annotated[float | None, Range(more=True)] = None
+    checkpoint_seconds: Annotated[float, Range()] = 15.0
+    keep_checkpoints: Count = 2
     device: str = "auto"
     precision: str = "32"
     sampling: str | tuple[float, ...] = "proportional"
-    sampling_temperature: float = 2.0
-    accumulate: int = 1
+    sampling_temperature: Annotated[float, Range(more=True, infinite=True)] = SAMPLING_TEMPERATURE
+    accumulate: Count = 1
     strategy: str = "ddp"
     compile: bool = False
     freeze: tuple[str | Freeze, ...] = ()
     parts: Mapping[str, Pace] = field(default_factory=dict)
     select_by: str = "mean"
-    threads: int | None = None
+    threads: Count | None = None
 
     def __post_init__(self) -> None:
-        problems = [*self._unknown_words(), *self._numbers_out_of_range()]
+        problems = [*self._unknown_words(), *range_problems(self), *self._without_effect()]
         if self.steps is not None and self.epochs is not None:
             problems.append(f"give steps or epochs, not both; found steps={self.steps} and epochs={self.epochs}")
         problems += [f"freeze {entry.part}: {problem}" for entry in map(Freeze.of, self.freeze)
@@ -99,25 +122,18 @@ class TrainingSettings:
         raise_all(problems)
 
     def _unknown_words(self) -> Iterator[str]:
-        choices: dict[str, tuple[str, ...]] = {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "device": DEVICES}
-        choices |= {"schedule": SCHEDULES, "strategy": STRATEGIES}
+        choices: dict[str, tuple[Any, ...]] = {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "device": DEVICES}
+        choices |= {"schedule": SCHEDULES, "strategy": STRATEGIES, "compile": (True, False)}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                yield f"{name} must be one of {', '.join(known)}, found {getattr(self, name)!r}"
+                yield f"{name} must be one of {', '.join(map(str, known))}, found {getattr(self, name)!r}"
+        yield from sampling_problems(self.sampling)
 
-    def _numbers_out_of_range(self) -> Iterator[str]:
-        at_least_one = ["steps", "batch_size", "evaluate_every", "patience", "threads"]
-        at_least_one += ["accumulate", "keep_checkpoints"]
-        for name, least in (dict.fromkeys(at_least_one, 1) | {"warmup": 0, "weight_decay": 0}).items():
-            value = getattr(self, name)
-            if value is not None and not least <= value < math.inf:
-                yield f"{name} must be at least {least}, found {value}"
-        for name in ("epochs", "learning_rate", "gradient_clip"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                yield f"{name} must be more than 0 and finite, found {value}"
-        if self.ema is not None and not 0 < self.ema < 1:
-            yield f"ema must be between 0 and 1, found {self.ema}"
+    def _without_effect(self) -> Iterator[str]:
+        if self.momentum != MOMENTUM and self.optimizer != "sgd":
+            yield f"momentum has an effect only with optimizer sgd, found {self.optimizer!r}; leave it out"
+        if self.sampling_temperature != SAMPLING_TEMPERATURE and self.sampling != "temperature":
+            yield f"sampling_temperature has an effect only with sampling temperature, found {self.sampling!r}"
 
     def resolve(self, rows: int) -> TrainingSettings:
         """The same with every default decided for this number of training rows.

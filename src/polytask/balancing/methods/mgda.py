@@ -58,6 +58,7 @@ class MGDA(Aggregator):
     ) -> None:
         super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
         self._check(normalise=(normalise, NORMALISE))
+        self._check_range(epsilon=(epsilon, 0, 1), max_iters=(max_iters, 1, 1e6))
         self.normalise, self.epsilon, self.max_iters = normalise, epsilon, max_iters
 
     @property

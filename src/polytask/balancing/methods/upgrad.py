@@ -36,6 +36,7 @@ class UPGrad(Aggregator):
         self, *, reg_eps: float = 1e-4, gradients: str = "exact", every: int = 1, head_weighting: bool = False
     ) -> None:
         super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        self._check_range(reg_eps=(reg_eps, 0, 1))
         self.reg_eps = reg_eps
 
     def _make(self, torchjd: Any) -> Any:

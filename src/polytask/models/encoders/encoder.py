@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from torch import nn
 
 from ...data import Schema
+from ...ranges import refuse_absurd
 from ..sharing import SHARING
 
 
@@ -21,6 +22,7 @@ class Encoder(BaseModel, ABC):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _no_absurd_numbers = field_validator("*")(refuse_absurd)
 
     #: Its name in ``encoder: NAME``.
     name: ClassVar[str]

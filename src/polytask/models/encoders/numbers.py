@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
 from ...data import Schema
 from ...data.features import NumericColumn
+from ...ranges import refuse_absurd
 
 #: Length of a number's vector unless the user or the encoder says otherwise.
 WIDTH = 16
@@ -73,6 +74,7 @@ class NumberEmbedding(BaseModel, ABC):
     """How numbers enter a network, with its options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _no_absurd_numbers = field_validator("*")(refuse_absurd)
 
     @property
     def bins_wanted(self) -> int:

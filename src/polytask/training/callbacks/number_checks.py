@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from inspect import signature
-from math import inf
-from numbers import Integral, Real
 from typing import Any
+
+from ...ranges import LARGEST, Range
 
 
 def number_problems(
     numbers: Iterable[tuple[str, Any]],
     least: float = 0,
-    most: float = inf,
+    most: float = LARGEST,
     *,
     more: bool = False,
     whole: bool = False,
@@ -32,20 +32,8 @@ def number_problems(
         >>> number_problems([("temperature", "hot")], more=True)
         ["temperature must be more than 0, found 'hot'"]
     """
-    expected = f"{'a whole number of ' * whole}{'more than' if more else 'at least'} {least:g}"
-    expected += "" if most == inf else f" and at most {most:g}"
-
-    def fits(value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
-            return False
-        number = float(value)
-        return (number > least if more else number >= least) and number <= most
-
-    return [
-        f"{name} must be {expected}, found {value!r}"
-        for name, value in numbers
-        if value is not None and not fits(value)
-    ]
+    allowed = Range(least, most, more=more, whole=whole)
+    return [allowed.problem(name, value) for name, value in numbers if value is not None and value not in allowed]
 
 
 def unused_problems(method: type, settings: Mapping[str, Any], needed: str) -> list[str]:
