@@ -425,9 +425,6 @@ def _read_extra(state: Tensor) -> dict[str, Any]:
     return json.loads(bytes(state.tolist()))
 
 
-        self.steps = int(state)
-
-
 def _written(value: Any) -> str:
     """A value as Python reads it."""
     if isinstance(value, Mapping):
