@@ -7,7 +7,7 @@ import json
 import warnings
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -83,12 +83,18 @@ class Balancer(nn.Module, ABC):
     extra: ClassVar[str] = ""
     #: Weights follow what is seen of the tasks; if not, a task keeps its weight whatever its labels are.
     adapts: ClassVar[bool] = True
+    __signature__: ClassVar[inspect.Signature]
     _options: dict[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        cls.__signature__ = inspect.Signature(parameters[1:])  # that of __new__ below says nothing
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         made = super().__new__(cls)
-        if args or options:  # not when a copy is made
-            made.__dict__["_options"] = dict(inspect.signature(cls).bind_partial(*args, **options).arguments)
+        with suppress(TypeError):  # which __init__ is about to raise
+            made.__dict__["_options"] = dict(cls.__signature__.bind_partial(*args, **options).arguments)
         return made
 
     def __repr__(self) -> str:
