@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 
 def grouping_problems(config: Config) -> list[str]:
     """All mistakes in the keys of the choice of networks, also where a key would have no effect."""
-    problems, count = [], len(config.targets)
-    if isinstance(config.networks, int) and config.networks > count:
-        problems.append(
-            f"networks: expected at most as many as targets ({count}), found {config.networks}; "
-            "single_task trains one for each"
-        )
+    problems: list[str] = []
+    count = len(config.targets)
     if config.grouping not in GROUPINGS:
         return [*problems, f"grouping: unknown way {config.grouping!r}; {did_you_mean(config.grouping, GROUPINGS)}"]
     if config.grouping == "given":

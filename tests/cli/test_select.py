@@ -39,6 +39,19 @@ def test_wishes_and_costs(affinity: Path) -> None:
     assert sum(0.5 if len(network) == 1 else 1 for network in cheap["networks"]) <= 1.5
 
 
+def test_more_networks_than_tasks_change_nothing(affinity: Path) -> None:
+    assert chosen(affinity, "--networks", 9) == chosen(affinity, "--networks", 4)
+
+
+def test_a_search_that_time_ended_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "many.json"
+    Affinity(tuple(map(str, range(30))), np.random.default_rng(0).normal(size=(30, 30))).save(path)
+    assert "complete" not in chosen(path, "--networks", 3, "--rounds", 0)
+    assert chosen(path, "--networks", 3, "--seconds", 1e-6)["complete"] is False
+    assert "--seconds ended the search" in polytask("select", path, "--networks", 3, "--seconds", 1e-6).stdout
+    assert "proven for up to 20 tasks" in polytask("select", "--help").stdout
+
+
 def test_losses_of_pairs_are_minimised(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
     Affinity(("a", "b", "c"), np.array([[3, 1, 5], [2, 3, 5], [4, 4, 4.0]])).save(path)
@@ -59,7 +72,8 @@ def test_stability_is_shown_where_there_are_windows(affinity: Path, tmp_path: Pa
     ("options", "words"),
     [
         ((), "--networks: give the largest number"),
-        (("--networks", 5), "at most as many networks as tasks (4), found 5"),
+        (("--networks", 0), "expected a whole number of networks, at least 1"),
+        (("--networks", 2, "--seconds", 0), "seconds: expected a number above 0"),
         (("--networks", 1, "--apart", "a,b"), "cannot serve all tasks"),
         (("--networks", 2, "--together", "a,e"), "'e' is not a task"),
         (("--networks", 2, "--cost", "1=0.5"), "has an effect only with a budget"),

@@ -33,7 +33,8 @@ def instance(seed: int):
         wishes["single_score"] = float(rng.normal())
     affinity, networks = Affinity(names, matrix), int(rng.integers(1, count + 1))
     best = select_networks(affinity, networks, **wishes).score * count
-    return checked(affinity, Wishes(**wishes), networks, None, 1.0).served, networks, best
+    problem = checked(affinity, Wishes(**wishes), networks, None, 1.0)
+    return problem.served, networks, np.ldexp(best, -problem.exponent)  # affinities are divided by a power of two
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from polytask.config import make_config
 from polytask.runs import pipeline
 from polytask.runs.keep import grouping_pays, surely_better
+from polytask.runs.trainings import budgets
 from polytask.task import Task
 from small_table import assert_refused, fit, table_rows, write_table
 
@@ -21,6 +24,12 @@ def test_several_networks_need_a_gain_above_its_standard_error() -> None:
     assert not grouping_pays(base, base)
     assert not grouping_pays({"a": 0.6, "b": 0.48, "c": 0.5, "d": 0.5}, base)
     assert not grouping_pays(dict.fromkeys(base, 0.49), base)
+
+
+def test_more_networks_than_targets_are_one_each_at_most() -> None:
+    config = make_config({"data": "t.csv", "targets": ["a", "b", "c"], "networks": 9})
+    trainer = SimpleNamespace(config=config, data=SimpleNamespace(tasks=config.targets))
+    assert budgets(trainer) == [3]
 
 
 @pytest.mark.parametrize("pays", [False, True])
@@ -120,7 +129,6 @@ def test_probing_that_stops_by_itself_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--networks", 5), "at most as many as targets (4), found 5"),
         (("--grouping", "tagg"), "unknown way 'tagg'"),
         (("--grouping", "given"), "give the tasks of each network"),
         (("--grouping", "given", "--groups", "click;price"), "no network for size, rank"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..grouping.selection import Selection
     from ..grouping.stability import Stability
 
-#: What `--json` prints; the format is fixed.
+#: What `--json` prints; the format is fixed. `complete` (false) follows if a time limit ended the search.
 JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
 
 
@@ -29,7 +29,9 @@ JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
 )
 def select(
     affinity: Annotated[Path, typer.Argument(help="file that `polytask affinity` wrote", show_default=False)],
-    networks: Annotated[int | None, typer.Option(help="most networks", show_default=False)] = None,
+    networks: Annotated[
+        int | None, typer.Option(help="most networks; more than tasks are as good as one for each", show_default=False)
+    ] = None,
     budget: Annotated[float | None, typer.Option(help="most that all networks cost, instead of their number")] = None,
     cost: Annotated[list[str] | None, typer.Option(help="SIZE=COST of a network; others cost 1; repeatable")] = None,
     single_score: Annotated[float | None, typer.Option(help="score of a task alone, to let it compete")] = None,
@@ -40,9 +42,19 @@ def select(
         bool, typer.Option("--losses", help="the file holds measured losses of pairs, to minimise")
     ] = False,
     resamples: Annotated[int, typer.Option(help="of the probes, to see how stable the choice is; 0: none")] = 100,
+    seconds: Annotated[
+        float | None, typer.Option(help="longest search where there is no proof; may then differ between machines")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="of that search [default: 200, fewer for more than about 100 tasks]")
+    ] = None,
     json: o.Json = False,
 ) -> None:
-    """Choose the networks that serve every task best, with proof.
+    """Choose the networks that serve every task best: proven for up to 20 tasks, searched for more.
+
+    Up to 20 tasks (a group of `--together` counts as one) the choice is proven to be the best. For more a search begins
+    with clusterings of the affinity and prints how much better any choice could be at most; a thousand tasks take some
+    seconds. It is the same on every machine unless `--seconds` ends it.
 
     The score is the mean over the tasks of the affinity onto each in the network that serves it. A network for one task
     is chosen only where nothing else is possible, unless `--single-score` lets it compete. With `--losses` (HOA),
@@ -67,18 +79,22 @@ def select(
         "together": [o.names(text, "--together") for text in together or ()],
         "apart": [o.names(text, "--apart") for text in apart or ()],
     }
+    limits: dict[str, Any] = {"seconds": seconds, "rounds": rounds}
     matrix = Affinity.load(affinity)
     selection = (
-        select_by_pairs(matrix, networks, **wishes)
+        select_by_pairs(matrix, networks, **wishes, **limits)
         if losses
-        else select_networks(matrix, networks, single_score=single_score, **wishes)
+        else select_networks(matrix, networks, single_score=single_score, **wishes, **limits)
     )
     if json:
         content = selection.to_json_dict()
-        print(jsonlib.dumps({key: content[key] for key in JSON_KEYS}, ensure_ascii=False))
+        keys = JSON_KEYS if selection.complete else (*JSON_KEYS, "complete")
+        print(jsonlib.dumps({key: content[key] for key in keys}, ensure_ascii=False))
         return
     stability = (
-        selection_stability(matrix, selection, networks, single_score=single_score, resamples=resamples, **wishes)
+        selection_stability(
+            matrix, selection, networks, single_score=single_score, resamples=resamples, seconds=seconds, **wishes
+        )
         if resamples and not losses
         else None
     )
@@ -100,6 +116,8 @@ def _show(selection: Selection, stability: Stability | None) -> None:
         display.result(stability.sentence())
     proof = "proven best" if selection.optimal else f"not proven best; no choice can score above {selection.bound:.6g}"
     display.result(f"score {selection.score:.6g} ({proof})")
+    if not selection.complete:
+        display.result("--seconds ended the search: on another machine it may end with other networks")
 
 
 def _costs(texts: Sequence[str] | None) -> dict[int, float] | None:

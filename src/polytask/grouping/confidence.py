@@ -54,13 +54,13 @@ def measured_enough(affinity: Affinity, budgets: Sequence[int] = (), **wishes: A
 
 
 def check_confidence(tasks: int) -> None:
-    """Raise if there are too many tasks for a verdict that is the same in every run.
+    """Raise if there are too many tasks for a verdict from proven choices.
 
     Raises:
-        UserError: more than 12 tasks: resamples would be searched by the clock.
+        UserError: more than 12 tasks: the choices of resamples would not be proven.
     """
     if tasks > MOST_EXACT:
         raise UserError(
-            f"affinity.stop: confident takes at most {MOST_EXACT} tasks (for more, resampled choices are not proven "
-            f"and depend on the clock), found {tasks}; give a step, or never"
+            f"affinity.stop: confident takes at most {MOST_EXACT} tasks (for more, resampled choices are not proven), "
+            f"found {tasks}; give a step, or never"
         )

@@ -12,11 +12,14 @@ from ..errors import UserError
 from .affinity_matrix import Affinity
 from .selection import Selection
 from .selection.checks import Problem, Wishes, checked
+from .selection.clock import Clock
 from .selection.describe import describe
 from .selection.preferred import Exact
+from .selection.result import TOLERANCE
 from .selection.search import networks_of, search_with_bound
 
 MOST_EXACT = 12  # tasks up to which every resample is solved exactly
+ROUNDS = 2  # of the search for each resample, which begins with the choice itself
 ENOUGH = 0.05  # share of the gain over one network for all that may be at stake
 
 
@@ -79,7 +82,7 @@ def selection_stability(
     budget: float | None = None,
     resamples: int = 100,
     seed: int = 0,
-    seconds: float = 10.0,
+    seconds: float | None = None,
     **wishes: Any,
 ) -> Stability | None:
     """Choose again from ``resamples`` bootstrap draws of the windows of an affinity.
@@ -93,7 +96,8 @@ def selection_stability(
         budget: likewise.
         resamples: number of draws.
         seed: of the draws.
-        seconds: for all draws where there are more than 12 tasks (the choice is searched for, not proven).
+        seconds: longest time for all draws where there are more than 12 tasks (choices are searched for, from the given
+            one and from clusterings, not proven). If it ends them, there are fewer resamples. None: no limit.
         wishes: as for :func:`select_networks`.
 
     Returns:
@@ -120,21 +124,29 @@ def selection_stability(
         return None
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(windows), np.full(len(windows), 1 / len(windows)), size=resamples)
-    matrices = np.stack([windows.mean(draw) for draw in draws])
+    means = np.ldexp(windows.means, -problem.exponent)
+    scaled = replace(windows, means=means)
     most = len(affinity.tasks) if networks is None else networks
     chosen = [tuple(affinity.tasks.index(task) for task in network) for network in selection.networks]
     together = np.zeros(problem.served.gains.shape)
-    overlaps, at_stake, gains = np.zeros(len(chosen)), 0.0, 0.0
-    for matrix in matrices:
-        again = _with_gains(problem, matrix)
-        found = _choose(again, most, budget, seconds / resamples)
+    overlaps, at_stake, gains, size = np.zeros(len(chosen)), 0.0, 0.0, 0.0
+    clock = Clock(None if _proves(problem) else seconds)
+    matrices: list[np.ndarray] = []
+    for draw in draws:
+        if matrices and clock.over():
+            break
+        matrices.append(scaled.mean(draw))
+        again = _with_gains(problem, matrices[-1])
+        found = _choose(again, most, budget, selection)
         together += _pairs(found, len(affinity.tasks))
         overlaps += [max(_overlap(network, other) for other in found) for network in chosen]
         best = describe(affinity.tasks, again.served, found).score
         at_stake += max(0.0, best - describe(affinity.tasks, again.served, chosen).score)
         gains += best - describe(affinity.tasks, again.served, [tuple(range(len(affinity.tasks)))]).score
-    regret = at_stake / gains if gains > 0 else 0.0
-    low, high = np.percentile(matrices, [2.5, 97.5], axis=0)
+        size += again.served.unit
+    regret = at_stake / gains if gains > TOLERANCE * size else 0.0
+    low, high = np.ldexp(np.percentile(matrices, [2.5, 97.5], axis=0), problem.exponent)
+    resamples = len(matrices)
     return Stability(
         affinity.tasks,
         resamples,
@@ -153,14 +165,20 @@ def _with_gains(problem: Problem, matrix: np.ndarray) -> Problem:
     return replace(problem, served=replace(problem.served, gains=gains))
 
 
-def _choose(problem: Problem, most: int, budget: float | None, seconds: float) -> list[tuple[int, ...]]:
-    if problem.served.count <= MOST_EXACT and len(problem.prices.costs) <= 2:
+def _proves(problem: Problem) -> bool:
+    return problem.served.count <= MOST_EXACT and len(problem.prices.costs) <= 2
+
+
+def _choose(problem: Problem, most: int, budget: float | None, known: Selection) -> list[tuple[int, ...]]:
+    if _proves(problem):
         found = Exact(problem).networks(most, budget)
     else:
-        division, _ = search_with_bound(problem, most, budget, seconds)
+        owner = np.array([known.serves[task] for task in problem.tasks])[problem.served.units.argmax(axis=1)]
+        start = owner if budget is None else None  # with costs the sets are told apart by their sizes
+        division = search_with_bound(problem, most, budget, start=start, rounds=ROUNDS, bounded=False).division
         found = None if division is None else networks_of(division)
-    assert found is not None  # whether the wishes can be met does not depend on the affinities
-    return found
+    # whether the wishes can be met does not depend on the affinities: a search that found nothing was too short
+    return found or [tuple(problem.tasks.index(task) for task in network) for network in known.networks]
 
 
 def _pairs(networks: Sequence[Sequence[int]], count: int) -> np.ndarray:

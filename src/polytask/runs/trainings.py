@@ -148,7 +148,7 @@ def budgets(trainer: Trainer) -> Sequence[int]:
     """Numbers of networks to propose for."""
     config = trainer.config
     if config.networks != "auto":
-        return [int(config.networks)]
+        return [min(int(config.networks), len(trainer.data.tasks))]
     most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
     return range(1, max(1, min(len(trainer.data.tasks), most)) + 1)
 

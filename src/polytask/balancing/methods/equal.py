@@ -26,7 +26,6 @@ class Equal(Balancer):
     """
 
     name = "equal"
-    adapts = False
 
     def weights(self, losses: TaskLosses) -> Tensor:
         return torch.ones_like(losses.means)

@@ -12,9 +12,9 @@ from ...errors import UserError, raise_all
 from ..selection import Selection
 from ..selection.budget import Prices
 from ..selection.exact import Divisions
+from ..selection.result import TOLERANCE
 
 MOST_TASKS = 14
-TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def select_from_table(
     most = count if networks is None else min(networks, count)
     choices = Prices(tuple(prices), sizes).counts(float("inf") if budget is None else budget, most, count)
     divisions = Divisions(list(values))
-    counts = divisions.cheapest(choices, TOLERANCE)
+    counts = divisions.cheapest(choices, lambda top: TOLERANCE * max(_size(tasks, table), abs(top)))
     if counts is None:
         raise UserError(
             f"budget: no choice of the {len(table)} networks in the table serves all tasks with networks={networks} "
@@ -93,6 +93,11 @@ def _problems(tasks: Sequence[str], table: Sequence[Measured]) -> list[str]:
         if not all(np.isfinite(score) for score in entry.scores.values()) or not 0 < entry.cost < np.inf:
             problems.append(f"table: network {place} is to have finite scores and a cost above 0, found {entry}")
     return problems
+
+
+def _size(tasks: Sequence[str], table: Sequence[Measured]) -> float:
+    """The size of sums of scores that can be had; tolerances are relative to it."""
+    return sum(abs(max(entry.scores.get(task, -np.inf) for entry in table)) for task in tasks)
 
 
 def _worths(tasks: Sequence[str], scores: Mapping[str, float]) -> list[tuple[int, float]]:

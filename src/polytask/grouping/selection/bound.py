@@ -20,18 +20,21 @@ bound the sum of the scores of T as well (not each score by itself); of the two 
 from __future__ import annotations
 
 import math
-import time
+from dataclasses import replace
 
 import numpy as np
 
+from .clock import Clock
 from .served import Served
 
-STEPS = 200
+MOST_STEPS, LEAST_STEPS = 200, 20
+SORTED = 2e7  # numbers that all steps together sort: a second or two
+GRID = 1e-10  # of affinities in the size of scores; a tenth of what counts as equal
 MOST_PAIRED = 400  # tasks up to which pairs are looked at: it takes time with the third power of their number
 
 
 def upper_bound(
-    served: Served, budget: float, total: float, seconds: float = 10.0, costs: np.ndarray | None = None
+    served: Served, budget: float, total: float, clock: Clock | None = None, costs: np.ndarray | None = None
 ) -> float:
     """A proven upper bound of the sum of the scores of all tasks with networks that cost at most ``budget``.
 
@@ -39,7 +42,7 @@ def upper_bound(
         served: the values of networks, K > 1 tasks.
         budget: largest total cost.
         total: sum of the scores of a known choice; guides the steps, and no bound is below it.
-        seconds: time to use at most (one vector of prices is always tried).
+        clock: time to use at most (one vector of prices is always tried); None: any.
         costs: shape [K + 1], cost of a network by its size, inf where there is none; None: 1 each.
 
     Example:
@@ -47,6 +50,9 @@ def upper_bound(
         >>> round(upper_bound(Served(gains), 2, total=6.0), 9), round(upper_bound(Served(gains), 1, total=2.4), 9)
         (6.0, 2.4)
     """
+    known, unit = total, served.unit or 1.0
+    served = replace(served, gains=_up(served.gains / unit), single=_single(served, unit))
+    total = -float(_up(np.array(-known / unit)))
     least = np.ones(served.count) if costs is None else np.minimum.accumulate(costs[:0:-1])[::-1]  # to serve t tasks
     tops = _tops(served)
     limits = [tops, _pair_tops(served, tops)] if 2 < served.count <= MOST_PAIRED else [tops]
@@ -56,18 +62,36 @@ def upper_bound(
     equal = min(max(math.ceil(served.count * least[0] / budget), 1), served.limit)  # as if all served equally many
     prices = np.where(np.isfinite(limits[-1][equal - 1]), limits[-1][equal - 1], tops.max(axis=0))
     bound, patience, scale = np.inf, 0, 1.0
-    until = time.monotonic() + seconds
-    for _ in range(STEPS):
+    for _ in range(steps_for(served.count)):
         value, direction = _dual(limits, prices, budget, least)
         if bound - value > 1e-6 * abs(value - total):
             bound, patience = value, 0
         elif (patience := patience + 1) == 10:
             scale, patience = scale / 2, 0
         length = float(direction @ direction)
-        if length == 0 or bound <= total or time.monotonic() > until:
+        if length == 0 or bound <= total or (clock is not None and clock.over()):
             break
         prices -= scale * (value - total) / length * direction
-    return max(bound, total)
+    return max(bound * unit, known)
+
+
+def steps_for(tasks: int) -> int:
+    """Steps that are worth their time.
+
+    Example:
+        >>> steps_for(20), steps_for(1000)
+        (200, 20)
+    """
+    return int(min(MOST_STEPS, max(LEAST_STEPS, SORTED / tasks**2)))
+
+
+def _single(served: Served, unit: float) -> np.ndarray | None:
+    return None if served.single is None else _up(np.asarray(served.single, float) / unit)
+
+
+def _up(values: np.ndarray) -> np.ndarray:
+    """Rounded up: what is proven for larger affinities holds, and the unit does not decide by a last digit."""
+    return np.ceil(values / GRID - 1e-3) * GRID
 
 
 def _tops(served: Served) -> np.ndarray:

@@ -43,12 +43,13 @@ class Prices:
     def counts(self, total: float, networks: int, tasks: int) -> Iterator[Counts]:
         """How many networks of each price can be had, cheapest first, then fewest; only what could serve all tasks."""
         largest = [int(np.flatnonzero(row).max()) for row in self.sizes]
+        largest_cost = max(self.costs, default=1.0)  # equal costs are equal in any unit
         found = [
             counts
             for counts in self._affordable(total * (1 + SLACK), networks, len(self.costs))
             if sum(n * size for n, size in zip(counts, largest, strict=True)) >= tasks
         ]
-        yield from sorted(found, key=lambda counts: (round(self.cost(counts), 12), sum(counts), counts))
+        yield from sorted(found, key=lambda counts: (round(self.cost(counts) / largest_cost, 12), sum(counts), counts))
 
     def cost(self, counts: Counts) -> float:
         """The total price."""

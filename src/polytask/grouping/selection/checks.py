@@ -14,8 +14,6 @@ from ..affinity_matrix import Affinity
 from .budget import Prices
 from .served import Served
 
-LARGEST = 1e100  # sums of larger affinities could overflow
-
 Cost = Mapping[int, float] | Callable[[int], float]
 
 
@@ -38,11 +36,14 @@ class Problem:
         tasks: names of the K tasks.
         served: the values of networks.
         by_size: shape [K + 1], the cost of a network of each size; inf where there is none.
+        exponent: the affinities in ``served`` are those given, divided by this power of two: sums of any numbers stay
+            in range, and nothing is rounded.
     """
 
     tasks: tuple[str, ...]
     served: Served
     by_size: np.ndarray
+    exponent: int = 0
 
     @property
     def prices(self) -> Prices:
@@ -60,17 +61,14 @@ def checked(
     """
     tasks, single = affinity.tasks, wishes.single_score
     problems = [] if len(tasks) > 1 else [f"affinity: a choice needs at least two tasks, found only {tasks[0]!r}"]
-    problems += _number_problems(len(tasks), networks, budget, wishes.cost, name)
+    problems += _number_problems(networks, budget, wishes.cost, name)
     scores = list(single.values()) if isinstance(single, Mapping) else [] if single is None else [single]
     if isinstance(single, Mapping) and set(single) != set(tasks):
         problems.append(f"single_score: expected one score for each of {', '.join(tasks)}, found {', '.join(single)}")
-    if not all(_is_number(score) and abs(score) <= LARGEST for score in scores):
+    if not all(_is_number(score) and math.isfinite(score) for score in scores):
         problems.append(f"single_score: expected a finite number, the score of a task alone, found {single!r}")
-    if not (_is_number(seconds) and seconds > 0):
+    if seconds is not None and not (_is_number(seconds) and seconds > 0):
         problems.append(f"seconds: expected a number above 0, found {seconds!r}")
-    largest = np.abs(affinity.gains).max()
-    if largest > LARGEST:
-        problems.append(f"affinity: expected numbers up to {LARGEST:g}, found {largest:g}; rescale them")
     problems += _size_problems(len(tasks), networks, single, wishes.max_size)
     for key in ("together", "apart"):
         problems += _group_problems(tasks, key, getattr(wishes, key))
@@ -79,22 +77,23 @@ def checked(
     by_size, wrong = _costs(len(tasks), wishes.cost)
     raise_all([*wrong, *_conflicts(tasks, blocks, apart, wishes.max_size)])
     alone = np.array([single[task] for task in tasks], float) if isinstance(single, Mapping) else single
-    served = Served(affinity.gains, alone, wishes.max_size, apart, blocks)
+    exponent = _exponent(affinity.gains, scores)
+    scaled = None if alone is None else np.ldexp(alone, -exponent)
+    served = Served(np.ldexp(affinity.gains, -exponent), scaled, wishes.max_size, apart, blocks)
     by_size[served.limit + 1 :] = np.inf
     if not np.isfinite(served.alone).any():
         by_size[1] = np.inf
-    return Problem(tasks, served, by_size)
+    return Problem(tasks, served, by_size, exponent)
 
 
-def _number_problems(count: int, networks: Any, budget: Any, cost: Any, name: str) -> Iterator[str]:
-    if budget is None or networks is not None:
-        if not _is_count(networks):
-            yield f"{name}: expected a whole number of networks, at least 1, found {networks!r}"
-        elif networks > count > 1:
-            yield (
-                f"{name}: expected at most as many networks as tasks ({count}), found {networks}; "
-                f"give a number from 1 to {count}"
-            )
+def _exponent(gains: np.ndarray, scores: Sequence[float]) -> int:
+    """The power of two that brings the largest number to between 0.5 and 1."""
+    return math.frexp(max([float(np.abs(gains).max()), *(abs(score) for score in scores)]))[1]
+
+
+def _number_problems(networks: Any, budget: Any, cost: Any, name: str) -> Iterator[str]:
+    if (budget is None or networks is not None) and not _is_count(networks):
+        yield f"{name}: expected a whole number of networks, at least 1, found {networks!r}"
     if budget is not None and not (_is_number(budget) and 0 < budget < math.inf):
         yield f"budget: expected a number above 0, the total cost of the networks, found {budget!r}"
     if cost is not None and budget is None:

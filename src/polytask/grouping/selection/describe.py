@@ -32,7 +32,7 @@ def describe(tasks: tuple[str, ...], served: Served, groups: Sequence[Group], bo
     totals = _totals(table, served)
     best = totals.max(axis=0)
     # equal scores up to rounding: the first network, so that the answer does not hang on the last digit
-    serving = (totals >= best - 1e-12 * np.maximum(1.0, np.abs(best))).argmax(axis=0)
+    serving = (totals >= best - 1e-12 * np.maximum(served.unit, np.abs(best))).argmax(axis=0)
     best = np.take_along_axis(table, serving[None], axis=0)[0]
     used = sorted(set(serving.tolist()))
     score = float(best.mean())
@@ -42,7 +42,7 @@ def describe(tasks: tuple[str, ...], served: Served, groups: Sequence[Group], bo
         serves={name: used.index(network) for name, network in zip(tasks, serving.tolist(), strict=True)},
         score=score,
         bound=bound,
-        optimal=bound - score <= TOLERANCE * max(1.0, abs(score)),
+        optimal=bound - score <= TOLERANCE * max(served.unit, abs(score)),
         scores=dict(zip(tasks, best.tolist(), strict=True)),
     )
 

@@ -12,13 +12,12 @@ networks of one price takes one pass over 3^K / 2 pairs, one of up to 6 two pass
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from .budget import Counts
 from .maxplus import divide_all, subsets
-from .result import TOLERANCE
 
 Part = tuple[int, int]  # a served set, and the price of its network
 
@@ -68,15 +67,20 @@ class Divisions:
         first, second = (self.best(part) for part in split(counts))
         return float((first + second[::-1]).max())  # the rest of set A is set 2^n - 1 - A
 
-    def cheapest(self, choices: Iterable[Counts], tolerance: float) -> Counts | None:
-        """The first of the best choices; None if none serves all tasks."""
+    def cheapest(self, choices: Iterable[Counts], slack: Callable[[float], float]) -> Counts | None:
+        """The first of the best choices; None if none serves all tasks.
+
+        Args:
+            choices: the cheapest first.
+            slack: how much less than a given worth counts as equal to it.
+        """
         choices = list(choices)
         totals = [self.total(counts) for counts in choices]
         top = max(totals, default=-np.inf)
         if top == -np.inf:
             return None
-        slack = tolerance * max(1.0, abs(top))
-        return next(counts for counts, total in zip(choices, totals, strict=True) if total >= top - slack)
+        least = top - slack(top)
+        return next(counts for counts, total in zip(choices, totals, strict=True) if total >= least)
 
     def parts(self, counts: Counts) -> list[Part]:
         """A best division of all tasks."""
@@ -123,8 +127,3 @@ def _without_one(counts: Counts) -> Counts:
 
 def _one(kind: int, kinds: int) -> Counts:
     return tuple(int(other == kind) for other in range(kinds))
-
-
-def tolerance_of(total: float, tasks: int) -> float:
-    """Worths closer than this are equal."""
-    return TOLERANCE * max(tasks, abs(total))

@@ -7,8 +7,7 @@ import numpy as np
 from .budget import Counts
 from .checks import Problem
 from .describe import Group
-from .exact import Divisions, tolerance_of
-from .result import TOLERANCE
+from .exact import Divisions
 from .ties import first_of_optimal
 
 
@@ -23,7 +22,7 @@ class Exact:
         self.served, self.prices = problem.served, problem.prices
         ceiling = float(self.served.best().sum())
         values = [self.served.values(sizes) for sizes in self.prices.sizes]
-        self.divisions = Divisions(values, ceiling - 1e-3 * tolerance_of(ceiling, self.served.count))
+        self.divisions = Divisions(values, ceiling - 1e-3 * self.served.slack(ceiling))
 
     def networks(self, most: int, total: float | None) -> list[Group] | None:
         """The preferred optimal networks, at most ``most``, with a total cost up to ``total``; None: wishes not met.
@@ -36,7 +35,7 @@ class Exact:
                 most if total is None else min(most, int(total * (1 + 1e-9) // self.prices.costs[0]))
             )
         choices = list(self.prices.counts(float("inf") if total is None else total, most, self.served.count))
-        counts = self.divisions.cheapest(choices, TOLERANCE)
+        counts = self.divisions.cheapest(choices, self.served.slack)
         return None if counts is None else self._several_prices(counts)
 
     def _one_price(self, most: int) -> list[Group] | None:
@@ -45,7 +44,7 @@ class Exact:
         total = self.divisions.total((most,))
         if total == -float("inf"):
             return None
-        tolerance = tolerance_of(total, self.served.count)
+        tolerance = self.served.slack(total)
         fewest = next(n for n in range(1, most + 1) if self.divisions.total((n,)) >= total - tolerance)
         # an optimal choice is found by at most 2 * fewest decisions, each of which may give away as much
         return first_of_optimal(
@@ -53,7 +52,7 @@ class Exact:
         )
 
     def _several_prices(self, counts: Counts) -> list[Group]:
-        slack = tolerance_of(self.divisions.total(counts), self.served.count) / (2 * sum(counts))
+        slack = self.served.slack(self.divisions.total(counts)) / (2 * sum(counts))
         found = []
         for mask, price in self.divisions.parts(counts):
             members = self.served.members(np.array([mask]))

@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import UserError, raise_all
 from ...files import check_keys, read_json, write_json
 
-TOLERANCE = 1e-9  # scores closer than this, relative to max(1, |score|), count as equal
+TOLERANCE = 1e-9  # scores closer than this, relative to their size, count as equal
 MADE_BY = "`polytask select --json`"
 
 
@@ -26,6 +26,8 @@ class Selection:
         bound: proven upper bound of the score of any choice with the same budget.
         optimal: whether ``score`` is proven to be the best.
         scores: for every task the mean affinity of the other tasks of its network onto it.
+        complete: whether a search did all of its rounds or met its bound; false if a time limit ended it, so that
+            another machine may find other networks.
 
     Example:
         >>> selection = Selection((("a", "b"),), {"a": 0, "b": 0}, 0.5, 0.5, True, {"a": 0.75, "b": 0.25})
@@ -39,6 +41,7 @@ class Selection:
     bound: float
     optimal: bool
     scores: dict[str, float]
+    complete: bool = True
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of ``selection.json``."""
@@ -49,6 +52,7 @@ class Selection:
             "bound": self.bound,
             "optimal": self.optimal,
             "scores": dict(self.scores),
+            "complete": self.complete,
         }
 
     @classmethod
@@ -74,7 +78,9 @@ class Selection:
                 if not (0 <= index < len(networks) and task in networks[index])
             ]
         )
-        return cls(networks, serves, score, bound, bool(content["optimal"]), scores)
+        return cls(
+            networks, serves, score, bound, bool(content["optimal"]), scores, bool(content.get("complete", True))
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``selection.json`` at once (never half a file)."""

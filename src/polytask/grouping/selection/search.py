@@ -1,13 +1,15 @@
 """Good networks for many tasks, better the longer it may take: iterated local search over divisions of the tasks.
 
-A state divides the tasks into at most b served sets, each with its best helpers. Moving one task changes the sums c(d)
+A state divides the tasks into at most b served sets, each with its best helpers. The search begins with clusterings of
+the affinity (:mod:`~polytask.grouping.selection.clusters`) and a random division. Moving one task changes the sums c(d)
 (:mod:`~polytask.grouping.selection.served`) of two sets only, so all moves of a task are judged together. A state that
-no move improves is kicked (some tasks are dealt anew) and improved again; the better one stays.
+no move improves is kicked (some tasks are dealt anew) and improved again; the better one stays. The number of kicks
+follows from the numbers of tasks and networks, so that the result does not depend on the machine.
 """
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -15,89 +17,56 @@ import numpy as np
 from .bound import upper_bound
 from .budget import Counts
 from .checks import Problem
+from .clock import Clock
+from .clusters import clusterings
 from .describe import Group
+from .division import CANDIDATES, Division
 from .served import Served
 
-IMPROVEMENT = 1e-10  # relative to the largest affinity: less is rounding
 MOST_TRIED = 32  # ways to spend a total cost
+WORK = 1e8  # numbers that all rounds together look at, roughly: some seconds
+MOVE = 1500  # numbers that could be looked at in the time that a move takes without any
+MOST_ROUNDS, LEAST_ROUNDS = 200, 10
+IMPROVED_STARTS = 3
+MANY = 200  # tasks beyond which only the best two starts are improved
 
 
-class Division:
-    """Tasks divided into served sets; changed in place.
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
 
-    Args:
-        served: the values of networks.
-        owner: shape [n], the served set of each task (or block of tasks), 0 to the number of sets - 1.
-        sizes: shape [sets, K + 1], bool: the sizes that the network of each set may have.
+    Attributes:
+        division: None if none was found that meets the wishes.
+        bound: no choice has a larger sum of scores.
+        complete: whether no time limit ended it.
     """
 
-    def __init__(self, served: Served, owner: np.ndarray, sizes: np.ndarray) -> None:
-        self.served, self.sizes = served, sizes
-        self.owner = owner.copy()
-        self.members = (owner == np.arange(len(sizes))[:, None]).astype(np.int64) @ served.units
-        self.columns = [np.flatnonzero(unit) for unit in served.units]
-        self.unit_gains = served.units @ served.gains
-        self.sums = self.members @ served.gains
-        self.worths = served.worth(self.members, self.sums, sizes)
-        self.least = IMPROVEMENT * max(1e-300, float(np.abs(served.gains).max()))
-
-    @property
-    def total(self) -> float:
-        """Sum of the scores of all tasks."""
-        return float(self.worths.sum())
-
-    def move(self, task: int) -> bool:
-        """Give the task (or block) to the set where it raises the total most; whether that is another one."""
-        here = int(self.owner[task])
-        sign = np.ones(len(self.worths), np.int64)
-        sign[here] = -1
-        members = self.members.copy()
-        members[:, self.columns[task]] = 1
-        members[here, self.columns[task]] = 0
-        sums = self.sums + sign[:, None] * self.unit_gains[task]
-        worths = self.served.worth(members, sums, self.sizes)
-        change = worths - self.worths
-        change += change[here]
-        change[here] = 0.0
-        there = int(change.argmax())
-        if change[there] <= self.least:
-            return False
-        changed = [here, there]
-        self.owner[task] = there
-        self.members[changed], self.sums[changed], self.worths[changed] = (
-            members[changed],
-            sums[changed],
-            worths[changed],
-        )
-        return True
-
-    def improve(self, rng: np.random.Generator, until: float) -> None:
-        """Move tasks, in random order, until no move helps or the clock shows ``until``."""
-        still = 0
-        while still < len(self.owner):
-            for task in rng.permutation(len(self.owner)).tolist():
-                still = 0 if self.move(task) else still + 1
-                if still >= len(self.owner) or time.monotonic() > until:
-                    break
-            if time.monotonic() > until:
-                break
+    division: Division | None
+    bound: float = np.inf
+    complete: bool = True
 
 
 def search_with_bound(
-    problem: Problem, most: int, total: float | None, seconds: float, start: np.ndarray | None = None, seed: int = 0
-) -> tuple[Division | None, float]:
+    problem: Problem,
+    most: int,
+    total: float | None,
+    seconds: float | None = None,
+    start: np.ndarray | None = None,
+    rounds: int | None = None,
+    seed: int = 0,
+    bounded: bool = True,
+) -> Found:
     """A good division of the tasks, and an upper bound of the sum of scores of any.
 
     Args:
         problem: what networks are to be like.
         most: largest number of networks.
         total: largest cost of all networks; None: any.
-        seconds: time to use.
-        start: a known division of the tasks.
+        seconds: time to use at most; None: any.
+        start: a known division of the tasks; the result is no worse.
+        rounds: number of kicks; None: see :func:`usual_rounds`.
         seed: of the kicks.
-
-    Returns:
-        the division, None if none was found that meets the wishes, and the bound.
+        bounded: whether a bound is computed.
     """
     served, prices = problem.served, problem.prices
     most = min(most, len(served.units))
@@ -107,14 +76,33 @@ def search_with_bound(
     else:
         sizes = [_sizes(counts, prices.sizes) for counts in _largest(list(prices.counts(total, most, served.count)))]
     if not sizes:
-        return None, np.inf
-    first = [search(served, one, 0.4 * seconds / len(sizes), np.inf, start, seed) for one in sizes]
+        return Found(None)
+    rounds = usual_rounds(served, most) if rounds is None else rounds
+    clock, ended, first = Clock(seconds), False, []
+    for one in sizes:
+        part = clock.part(0.4 / len(sizes))
+        first.append(search(served, one, rounds // (2 * len(sizes)), part, np.inf, start, seed))
+        ended |= part.ended
     best = max(first, key=lambda division: division.total)
-    bound = upper_bound(served, most, best.total, 0.1 * seconds)
-    if total is not None:
-        bound = min(bound, upper_bound(served, total, best.total, 0.1 * seconds, problem.by_size))
-    best = search(served, best.sizes, 0.5 * seconds, bound, best.owner, seed + 1)
-    return (best, bound) if best.total > -served.penalty / 2 else (None, bound)
+    bounding, last = clock.part(0.1), clock.part(0.6)
+    bound = upper_bound(served, most, best.total, bounding) if bounded else np.inf
+    if total is not None and bounded:
+        bound = min(bound, upper_bound(served, total, best.total, bounding, problem.by_size))
+    best = kick(best, (rounds + 1) // 2, last, bound, seed + 1)
+    met = best.total > -served.penalty / 2
+    return Found(best if met else None, bound, not (ended or bounding.ended or last.ended))
+
+
+def usual_rounds(served: Served, networks: int) -> int:
+    """Kicks that are worth their time: fewer for more tasks and networks.
+
+    Example:
+        >>> usual_rounds(Served(np.zeros((30, 30))), 3), usual_rounds(Served(np.zeros((200, 200))), 10)
+        (200, 47)
+    """
+    judged = len(served.units) * min(1.0, 12 / max(networks, 1))  # beyond some networks only those around a kick
+    numbers = 3 * judged * (MOVE + min(networks, CANDIDATES) * served.count)
+    return int(min(MOST_ROUNDS, max(LEAST_ROUNDS, WORK / numbers)))
 
 
 def _sizes(counts: Counts, sizes: np.ndarray) -> np.ndarray:
@@ -136,31 +124,45 @@ def _within(one: Counts, other: Counts) -> bool:
 def search(
     served: Served,
     sizes: np.ndarray,
-    seconds: float,
-    enough: float,
+    rounds: int,
+    clock: Clock,
+    enough: float = np.inf,
     start: np.ndarray | None = None,
     seed: int = 0,
 ) -> Division:
-    """The best division found.
+    """The best division found from clusterings, a random division and a known one.
 
     Args:
         served: the values of networks.
         sizes: shape [sets, K + 1], bool: the sizes that the network of each set may have.
-        seconds: time to use.
+        rounds: number of kicks.
+        clock: time to use at most.
         enough: stop as soon as the sum of scores reaches this (a proven bound).
         start: a known division of the tasks; the result is no worse.
-        seed: of the kicks; they are the same in every run, only the clock differs.
+        seed: of the kicks and the random division.
     """
     rng = np.random.default_rng(seed)
-    until = time.monotonic() + seconds
-    budget = len(sizes)
-    owner = rng.permutation(len(served.units)) % budget if start is None else start
-    best = Division(served, owner, sizes)
-    best.improve(rng, until)
-    while budget > 1 and best.total < enough and time.monotonic() < until:
-        trial = Division(served, kicked(best.owner, budget, rng), sizes)
-        trial.improve(rng, until)
-        if trial.total > best.total:
+    owners = [*clusterings(served, len(sizes)), rng.permutation(len(served.units)) % len(sizes)]
+    divisions = sorted((Division(served, owner, sizes) for owner in owners), key=lambda one: -one.total)
+    tried = divisions[: IMPROVED_STARTS if len(served.units) <= MANY else 2] + (
+        [] if start is None else [Division(served, start, sizes)]
+    )
+    for division in tried:
+        division.improve(rng, clock)
+    return kick(max(tried, key=lambda one: one.total), rounds, clock, enough, seed)
+
+
+def kick(best: Division, rounds: int, clock: Clock, enough: float = np.inf, seed: int = 0) -> Division:
+    """The best of a division and those that follow from it by kicks."""
+    rng = np.random.default_rng(seed)
+    served, sizes = best.served, best.sizes
+    for _ in range(rounds if len(sizes) > 1 else 0):
+        if best.total >= enough or clock.over():
+            break
+        owner, dealt = kicked(best.owner, len(sizes), rng)
+        trial = Division(served, owner, sizes)
+        trial.improve(rng, clock, None if len(sizes) <= CANDIDATES else dealt)
+        if trial.total > best.total + best.least:
             best = trial
     return best
 
@@ -168,20 +170,30 @@ def search(
 def networks_of(division: Division) -> list[Group]:
     """The best network of each served set of a division; equal ones once."""
     served = division.served
-    slack = 1e-12 * max(1.0, float(np.abs(served.gains).max()))
+    slack = 1e-12 * served.count * served.unit
     used = np.flatnonzero(division.members.any(axis=1))
     networks = [served.networks(division.members[[row]], slack, division.sizes[[row]])[0] for row in used]
     return sorted({tuple(np.flatnonzero(network).tolist()) for network in networks})
 
 
-def kicked(owner: np.ndarray, budget: int, rng: np.random.Generator) -> np.ndarray:
-    """A division with some tasks dealt anew: all of two sets, between them, or a few of any."""
+def kicked(owner: np.ndarray, budget: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A division with some tasks dealt anew, and which.
+
+    All of two sets between them, or a few of any, or two sets made one and a third dealt between two.
+    """
     owner = owner.copy()
-    if budget > 1 and rng.random() < 0.5:
+    way = rng.random()
+    if way < 1 / 3 and budget > 2:
+        one, other, third = rng.choice(budget, 3, replace=False)
+        owner[owner == other] = one
+        dealt = np.flatnonzero(owner == third)
+        owner[dealt] = rng.choice([other, third], len(dealt))
+        return owner, np.flatnonzero(np.isin(owner, [one, other, third]))
+    if way < 2 / 3:
         pair = rng.choice(budget, 2, replace=False)
         dealt = np.flatnonzero(np.isin(owner, pair))
         owner[dealt] = rng.choice(pair, len(dealt))
-    else:
-        dealt = rng.choice(len(owner), max(2, len(owner) // 20), replace=False)
-        owner[dealt] = rng.integers(0, budget, len(dealt))
-    return owner
+        return owner, dealt
+    dealt = rng.choice(len(owner), max(2, len(owner) // 20), replace=False)
+    owner[dealt] = rng.integers(0, budget, len(dealt))
+    return owner, dealt

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import ldexp
+from sys import float_info
+from typing import Any
+
+import numpy as np
 
 from ...errors import UserError
 from ..affinity_matrix import Affinity
@@ -28,18 +34,20 @@ def select_networks(
     max_size: int | None = None,
     together: Sequence[Sequence[str]] = (),
     apart: Sequence[Sequence[str]] = (),
-    seconds: float = 10.0,
+    seconds: float | None = None,
+    rounds: int | None = None,
     seed: int = 0,
 ) -> Selection:
     """The best choice of at most ``networks`` networks: proven for up to 20 tasks, searched for more.
 
     A network of several tasks gives each of them the mean affinity of its other tasks onto it. A task may be in several
-    networks and is served by the one with its highest score. The mean over the tasks is maximised. Ties (relative
-    1e-9): fewer networks, then fewer tasks in them, then task order; with a ``cost`` the cheaper choice first.
+    networks and is served by the one with its highest score. The mean over the tasks is maximised. Ties (relative 1e-9
+    of the size of scores, so that the unit does not matter): fewer networks, then fewer tasks in them, then task order;
+    with a ``cost`` the cheaper choice first.
 
     Args:
         affinity: matrix of K > 1 tasks.
-        networks: largest number of networks, 1 to K; more than are of use are not chosen. None: what ``budget`` buys.
+        networks: largest number of networks; more than are of use are not chosen. None: what ``budget`` buys.
         budget: largest total cost of the networks, instead of their number or beside it.
         cost: cost of a network by its number of tasks, a function or a table; sizes that a table leaves out, and all
             without it, cost 1. ``{1: 0.5}``: networks of one task are half as large.
@@ -48,8 +56,10 @@ def select_networks(
         max_size: largest number of tasks in a network. None: any.
         together: groups of tasks that one network is to serve.
         apart: groups of tasks of which no two may be in one network.
-        seconds: time for the search where K > 20. It ends earlier if it meets its bound. Its kicks are always the same,
-            but how many there is time for depends on the machine, and so may the result.
+        seconds: longest time for the search where K > 20; None: no limit. If it ends the search, ``complete`` is false,
+            and another machine may find other networks.
+        rounds: kicks of that search; None: 200, fewer for more than about a hundred tasks. It ends earlier if it meets
+            its bound.
         seed: of the kicks.
 
     Returns:
@@ -58,8 +68,8 @@ def select_networks(
         score meets it, and of the rule for ties only the number of tasks in each network is heeded.
 
     Raises:
-        UserError: one task, no or more networks than tasks, a score that is not a finite number, no time, wishes that
-            contradict each other or cannot be met.
+        UserError: one task, no networks, a score that is not a finite number, no time, wishes that contradict each
+            other or cannot be met.
 
     Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, section 3.2; costs as in T. Standley et al., ICML 2020,
     arXiv:1905.07553.
@@ -77,7 +87,8 @@ def select_networks(
     """
     wishes = Wishes(single_score, max_size, together, apart, cost)
     problem = checked(affinity, wishes, networks, budget, seconds)
-    return next(_curve(problem, [(_most(networks, problem), budget)], seconds, seed))
+    _check_rounds(rounds)
+    return next(_curve(problem, [(_most(networks, problem), budget)], seconds, rounds, seed))
 
 
 def score_curve(
@@ -89,12 +100,13 @@ def score_curve(
     max_size: int | None = None,
     together: Sequence[Sequence[str]] = (),
     apart: Sequence[Sequence[str]] = (),
-    seconds: float = 10.0,
+    seconds: float | None = None,
+    rounds: int | None = None,
 ) -> list[Selection]:
     """The choices for the budgets 1, 2, ..., ``max_networks``, for little more than the last alone.
 
-    Args and errors: as for :func:`select_networks`; ``seconds`` is for all budgets together. With a ``cost`` the
-    budgets are total costs. Budgets with which the wishes cannot be met are left out.
+    Args and errors: as for :func:`select_networks`; ``seconds`` is for all budgets together, ``rounds`` for each. With
+    a ``cost`` the budgets are total costs. Budgets with which the wishes cannot be met are left out.
 
     Example:
         >>> affinity = Affinity(("a", "b", "c"), [[0, 2, 0], [3, 0, 1], [0, 0, 0]])
@@ -103,10 +115,11 @@ def score_curve(
     """
     wishes = Wishes(single_score, max_size, together, apart, cost)
     problem = checked(affinity, wishes, max_networks, None if cost is None else max_networks, seconds, "max_networks")
+    _check_rounds(rounds)
     budgets = [
         (number, None) if cost is None else (len(problem.tasks), float(number)) for number in range(1, max_networks + 1)
     ]
-    return list(_curve(problem, budgets, seconds / max_networks))
+    return list(_curve(problem, budgets, None if seconds is None else seconds / max_networks, rounds))
 
 
 def choose_budget(curve: Sequence[Selection], share: float = 0.9) -> int:
@@ -134,7 +147,8 @@ def choose_budget(curve: Sequence[Selection], share: float = 0.9) -> int:
         raise UserError(f"share: expected a number from 0 to 1, found {share}")
     scores = [selection.score for selection in curve]
     gain = scores[-1] - scores[0]
-    tolerance = TOLERANCE * max(1.0, abs(scores[-1]))
+    size = max(sum(map(abs, selection.scores.values())) / len(selection.scores) for selection in curve)
+    tolerance = TOLERANCE * max(size, abs(scores[-1]))
     if gain <= tolerance:
         return 1
     return next(k for k, score in enumerate(scores, 1) if score - scores[0] >= share * gain - tolerance)
@@ -147,7 +161,14 @@ def _most(networks: int | None, problem: Problem) -> int:
     return len(problem.tasks) if networks is None else networks
 
 
-def _curve(problem: Problem, budgets: Sequence[Budget], seconds: float, seed: int = 0) -> Iterator[Selection]:
+def _check_rounds(rounds: Any) -> None:
+    if rounds is not None and not (isinstance(rounds, int) and rounds >= 0):
+        raise UserError(f"rounds: expected a whole number of at least 0, found {rounds!r}")
+
+
+def _curve(
+    problem: Problem, budgets: Sequence[Budget], seconds: float | None, rounds: int | None, seed: int = 0
+) -> Iterator[Selection]:
     """Selections for ascending budgets, none worse than the one before; those that cannot be met are left out.
 
     Raises:
@@ -158,18 +179,28 @@ def _curve(problem: Problem, budgets: Sequence[Budget], seconds: float, seed: in
     owner = None
     for most, total in budgets:
         if exact is not None:
-            networks = exact.networks(most, total)
-            bound = None
+            networks, bound, complete = exact.networks(most, total), None, True
         else:
-            division, limit = search_with_bound(problem, most, total, seconds, owner, seed)
+            found = search_with_bound(problem, most, total, seconds, owner, rounds, seed)
+            division, bound, complete = found.division, found.bound / served.count, found.complete
             networks = None if division is None else networks_of(division)
             owner = None if division is None or total is not None else division.owner
-            bound = limit / served.count
         if networks is not None:
             met = True
-            yield describe(problem.tasks, served, networks, bound)
+            yield _scaled(describe(problem.tasks, served, networks, bound), problem.exponent, complete)
     if not met:
         raise UserError(_not_met(budgets[-1], exact is not None))
+
+
+def _scaled(selection: Selection, exponent: int, complete: bool) -> Selection:
+    """The selection in the unit of the given affinities."""
+    return replace(
+        selection,
+        score=ldexp(selection.score, exponent),
+        bound=min(float(np.ldexp(selection.bound, exponent)), float_info.max),
+        scores={task: ldexp(score, exponent) for task, score in selection.scores.items()},
+        complete=complete,
+    )
 
 
 def _proves(problem: Problem, budget: Budget) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 
 from .compatible import compatible_sets, without_conflicts
 from .maxplus import subsets
+from .result import TOLERANCE
 
 CHUNK = 1 << 12  # sets handled together: few enough for all intermediate results to stay in the cache
 
@@ -69,6 +70,21 @@ class Served:
         return np.eye(self.count, dtype=np.int64) if self.blocks is None else self.blocks.astype(np.int64)
 
     @cached_property
+    def columns(self) -> list[np.ndarray]:
+        """The tasks of each block."""
+        return [np.flatnonzero(unit) for unit in self.units]
+
+    @cached_property
+    def block_of(self) -> np.ndarray:
+        """Shape [K]: the block of each task."""
+        return self.units.argmax(axis=0)
+
+    @cached_property
+    def unit_gains(self) -> np.ndarray:
+        """Shape [n, K]: what each task gives to each block."""
+        return self.gains if self.blocks is None else self.units @ self.gains
+
+    @cached_property
     def alone(self) -> np.ndarray:
         """Shape [K]: score of a task in a network of its own; -inf where that is not allowed."""
         if self.single is not None:
@@ -97,6 +113,18 @@ class Served:
         if self.apart is not None:
             gains = np.where(self.apart, -np.inf, gains)
         return np.maximum(gains.max(axis=1), self.alone) if self.limit > 1 else self.alone.copy()
+
+    @cached_property
+    def unit(self) -> float:
+        """The size of scores that can be had: the mean over the tasks of the largest each could get, without its sign.
+
+        Tolerances are relative to it, so that the unit of the affinities does not matter; nor does one very bad pair.
+        """
+        return float(np.abs(self.best()).mean())
+
+    def slack(self, total: float) -> float:
+        """Sums of the scores of all tasks that differ from ``total`` by less are equal to it."""
+        return TOLERANCE * max(self.count * self.unit, abs(total))
 
     def members(self, masks: np.ndarray) -> np.ndarray:
         """Sets of blocks given as bit masks [.], as rows of 0 and 1 over the tasks [., K]."""
@@ -144,7 +172,8 @@ class Served:
     def penalty(self) -> float:
         """More than all scores together can make up for."""
         alone = self.alone[np.isfinite(self.alone)]
-        return 4.0 * self.count * max(1.0, float(np.abs(self.gains).max()), float(np.abs(alone).max(initial=0.0)))
+        largest = max(float(np.abs(self.gains).max()), float(np.abs(alone).max(initial=0.0)))
+        return 4.0 * self.count * (largest or 1.0)
 
     def _frees(self, members: np.ndarray, sums: np.ndarray) -> Iterator[np.ndarray]:
         """Which helpers may be taken together, for each served set; all ways, or beyond some number a good one."""
