@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -9,8 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .training.loop import Progress
 
+#: Characters that move the cursor, colour the rest, turn the direction of writing round, or that no file can hold.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 #: ``transfer(done bytes, all bytes or None)``.
 Transfer = Callable[[int, int | None], None]
+
+
+def printable(text: str) -> str:
+    r"""``text`` with control characters written out: names come from files, and a terminal obeys what it is sent.
+
+    Line feeds and tabs stay.
+
+    Example:
+        >>> print(printable("red \x1b[31m"), printable("a\u202eb"))
+        red \x1b[31m a\u202eb
+    """
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Display:

@@ -31,6 +31,10 @@ class UserError(ValueError):
         return "\n".join([f"{len(self.problems)} problems:", *lines])
 
 
+class AfterTrainingError(RuntimeError):
+    """Something failed when all training was done; says what is safe and how to go on."""
+
+
 class DamagedFileError(UserError):
     """A file is there, but its content is not what was written."""
 

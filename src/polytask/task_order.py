@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 
@@ -68,4 +69,5 @@ def task_order(
     if values is None:
         raise UserError(f"order: {order!r} needs a plain joint training (and single-task models for the gap) first; "
                         "`polytask fit` with baselines makes them, otherwise give the names of the tasks")  # fmt: skip
-    return sorted(names, key=lambda name: sign * values[name])
+    known = {name: 0.0 if math.isnan(values[name]) else values[name] for name in names}  # nan: nobody could measure it
+    return sorted(names, key=lambda name: sign * known[name])

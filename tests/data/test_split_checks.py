@@ -27,7 +27,7 @@ def test_good_split() -> None:
     [
         ([NAN, NAN, NAN, 0, 1, 0, 1], "no label in the training rows"),
         ([0, 0, NAN, 0, 1, 0, 1], "only one label in the training rows"),
-        ([0, 1, 1, NAN, NAN, 0, 1], "no label in the validation rows: roc_auc is not defined; make"),
+        ([0, 1, 1, NAN, NAN, 0, 1], "no task has a label in the validation rows, where choices are made; make"),
         ([0, 1, 1, 0, 0, 0, 1], r"roc_auc is not defined on the validation rows \(2 labelled, 1 distinct\)"),
     ],
 )
@@ -40,6 +40,12 @@ def test_other_metrics_can_be_defined_on_one_class() -> None:
     assert check([0, 1, 1, 0, 0, 0, 1], Task("y", metric="accuracy")) == []
     with pytest.raises(UserError, match="r2 is not defined on the validation rows"):
         check([0, 1, 1, 5, 5, 0, 1], Task("y", kind="regression"))
+
+
+def test_a_task_without_a_label_in_validation_is_left_to_the_others() -> None:
+    labels = np.array([[0, 1, 1, NAN, NAN, 0, 1], GOOD]).T
+    (warning,) = check_split(CODES, labels, [Task("a"), Task("b")])
+    assert "'a' has no label in the validation rows" in warning
 
 
 def test_warnings() -> None:

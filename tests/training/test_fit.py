@@ -177,8 +177,8 @@ def test_the_head_of_a_task_moves_only_in_steps_with_one_of_its_labels(optimizer
         ({"train": make_rows(tasks=[Task("a")])}, r"train: expected one column of targets per task \(4\), found 1"),
         ({"train": VALIDATION.subset(torch.arange(0))}, "train: no rows"),
         (
-            {"validation": (VALIDATION.inputs, {"spam": torch.ones(60)})},
-            "validation: no labels for price, topic, click",
+            {"train": (VALIDATION.inputs, {"spam": torch.ones(60)})},
+            "train: no labels for price, topic, click",
         ),
         ({"train": (VALIDATION.inputs, {"spamm": torch.ones(60)})}, "'spamm' is not one of the tasks"),
     ],
@@ -186,6 +186,13 @@ def test_the_head_of_a_task_moves_only_in_steps_with_one_of_its_labels(optimizer
 def test_data_that_do_not_fit_are_refused(options, words):
     with pytest.raises(UserError, match=words):
         fit(make_model(), **{"train": VALIDATION, "validation": VALIDATION, "settings": small_settings(), **options})
+
+
+def test_without_labels_in_validation_the_last_parameters_are_returned():
+    result = fit(make_model(), train=VALIDATION, validation=VALIDATION.subset(torch.arange(0)),
+                 settings=small_settings())  # fmt: skip
+    assert result.epoch == result.history[-1].epoch > result.history[0].epoch
+    assert all(math.isnan(task.validation) for task in result.tasks.values())
 
 
 def test_inputs_may_be_nested():

@@ -12,7 +12,8 @@ from typing import Any, ParamSpec
 
 import typer
 
-from ..errors import UserError
+from ..display import printable
+from ..errors import AfterTrainingError, UserError
 from ..signals import SIGNALS
 
 P = ParamSpec("P")
@@ -42,16 +43,15 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
             status = 0
-            if threading.current_thread() is threading.main_thread():
-                for number in SIGNALS:
-                    if number != signal.SIGINT:  # a shell may want its background jobs to ignore that one
-                        signal.signal(number, signal.default_int_handler)
+            _interrupt_by_signals()
             try:
                 with warnings.catch_warnings():
                     warnings.showwarning = _note
                     function(*args, **kwargs)
             except UserError as error:
                 status = _fail(2, f"error: {error}" if _first() else "")
+            except AfterTrainingError as error:
+                status = _fail(1, f"error: {error}")
             except KeyboardInterrupt:
                 status = _fail(130, INTERRUPTED if _first() else "")
             except OSError as error:
@@ -65,6 +65,13 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
     return register
 
 
+def _interrupt_by_signals() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if number != signal.SIGINT:  # a shell may want its background jobs to ignore that one
+                signal.signal(number, signal.default_int_handler)
+
+
 def _first() -> bool:
     from ..processes import is_first  # not at the top: --help need not wait for PyTorch
 
@@ -73,7 +80,7 @@ def _first() -> bool:
 
 def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning without the place in the program."""
-    typer.echo(f"note: {message}", err=True)
+    typer.echo(f"note: {printable(str(message))}", err=True)
 
 
 def _os_error(error: OSError) -> int:
@@ -89,5 +96,5 @@ def _os_error(error: OSError) -> int:
 
 def _fail(status: int, message: str) -> int:
     if message:
-        typer.echo(message, err=True)
+        typer.echo(printable(message), err=True)
     return status

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..display import Display, Transfer
+from ..display import Display, Transfer, printable
 
 if TYPE_CHECKING:
     from ..training.loop import Progress as ProgressCall
@@ -46,11 +46,11 @@ class Terminal(Display):
 
     def say(self, text: str) -> None:
         if not self.quiet:
-            self.notes.print(escape(text), highlight=False)
+            self.notes.print(escape(printable(text)), highlight=False)
 
     def warn(self, text: str) -> None:
         if not self.silent:
-            self.notes.print(f"[yellow]note:[/] {escape(text)}", highlight=False)
+            self.notes.print(f"[yellow]note:[/] {escape(printable(text))}", highlight=False)
 
     @contextmanager
     def training(self, title: str) -> Iterator[ProgressCall | None]:
@@ -62,7 +62,7 @@ class Terminal(Display):
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"),
                    TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=self.notes, transient=True) as bars:
-            bar = bars.add_task(escape(title), total=None, steps="")
+            bar = bars.add_task(escape(printable(title)), total=None, steps="")
             yield lambda done, total: bars.update(bar, completed=done, total=total, steps=f"{done:,}/{total:,} steps")
         self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
 
@@ -82,7 +82,7 @@ class Terminal(Display):
             columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
                        TimeRemainingColumn())  # fmt: skip
             with Progress(*columns, console=self.notes, transient=True) as bars:
-                bar = bars.add_task(escape(title), total=None)
+                bar = bars.add_task(escape(printable(title)), total=None)
 
                 def shown(done: int, total: int | None) -> None:
                     tell(done, total)
@@ -96,7 +96,9 @@ class Terminal(Display):
 
         A header may be broken at spaces, at zero-width spaces and, with a hyphen, at soft hyphens.
         """
-        table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            title=escape(printable(title)), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        )
         table.padding, table.show_edge = ((0, 1), True) if self.results.width >= WIDE else ((0, 0), False)
         for number, name in enumerate(header):
             table.add_column(
@@ -106,7 +108,7 @@ class Terminal(Display):
                 no_wrap=number > 0,
             )
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         self.results.print(table)
 
     def _header(self, text: str) -> str:
@@ -116,7 +118,7 @@ class Terminal(Display):
 
     def result(self, text: str) -> None:
         """A line of results."""
-        self.results.print(escape(text), highlight=False)
+        self.results.print(escape(printable(text)), highlight=False)
 
 
 def _console(**options: bool) -> Console:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from ..display import printable
 from . import options as o
 from .app import command
 from .predict import Run
@@ -25,7 +26,7 @@ def doctor(run: Run, as_json: o.Json = False) -> None:
         return
     for number, finding in enumerate(findings, 1):
         about = f" ({', '.join(finding.tasks[:8])}{', ...' if len(finding.tasks) > 8 else ''})" if finding.tasks else ""
-        print(f"{number}. {finding.kind}{about}\n   seen: {finding.evidence}\n   try:  {finding.advice}")
+        print(printable(f"{number}. {finding.kind}{about}\n   seen: {finding.evidence}\n   try:  {finding.advice}"))
     if findings:
         print(f"again with such a setting: polytask fit {run / 'config.yaml'} --out NEW SETTING")
     else:

@@ -14,6 +14,7 @@ from ..task import Task
 from .splits import PARTS
 
 _REMEDY = "make that part larger, choose another seed, leave the task out"
+_UNVALIDATED = "has no label in the validation rows: it is trained, and the other tasks decide which weights are kept"
 
 
 def check_split(
@@ -47,8 +48,9 @@ def check_split(
 def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], where: str = "split") -> list[str]:
     """Check the labels of every task in every part.
 
-    Nothing to learn from in training, or a metric that is not defined on validation (where choices are made), is an
-    error; a metric that is not defined on test, or a class that training never sees, is a warning.
+    Nothing to learn from in training is an error, and so is a metric that is not defined on the labels of validation,
+    where choices are made, or no label at all there. A task without a label in validation while others have some, a
+    metric that is not defined on test and a class that training never sees are warnings.
 
     Args:
         parts: For training, validation and test the labels of every task, ``[n]`` or ``[n, L]``, NaN for none.
@@ -70,8 +72,15 @@ def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], wh
         else:
             labels = [part[k][~np.isnan(part[k]).reshape(len(part[k]), -1).all(1)] for part in parts]
         at = f"{where}: task {task.name!r}"
-        problems += [*_training(labels[0], at), *_measuring(task, labels[1], "validation", at)]
+        problems += [
+            *_training(labels[0], at),
+            *(_measuring(task, labels[1], "validation", at) if len(labels[1]) else ()),
+        ]
+        warnings += [] if len(labels[1]) else [f"{at} {_UNVALIDATED}"]
         warnings += [*_measuring(task, labels[2], "test", at), *_unseen(task, labels, at)]
+    if all(f"{where}: task {task.name!r} {_UNVALIDATED}" in warnings for task in tasks):
+        problems.append(f"{where}: no task has a label in the validation rows, where choices are made; "
+                        "make that part larger, or choose another seed")  # fmt: skip
     raise_all(problems)
     return warnings
 

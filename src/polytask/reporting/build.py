@@ -11,6 +11,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..display import printable
 from ..files import write_bytes
 from ..gain import EQUAL_WITHIN
 from . import numbers
@@ -56,6 +57,7 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.finalize = _finalize
     environment.filters["breakable"] = breakable
     table, chosen = rows(run), networks(run)
     return environment.get_template("page.html").render(
@@ -104,7 +106,12 @@ def breakable(name: str) -> Markup:
         >>> print(breakable("a_long&name"))
         a_<wbr>long&amp;name
     """
-    return Markup(re.sub(r"([_./-])(?=\w)", r"\1<wbr>", str(escape(name))))
+    return Markup(re.sub(r"([_./-])(?=\w)", r"\1<wbr>", str(escape(printable(name)))))
+
+
+def _finalize(value: Any) -> Any:
+    """What comes into the page from files."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
 from markupsafe import Markup
 
 from .run import Affinity
-from .svg import Frame, drawing, element, padded, path, points_of
+from .svg import LARGEST, Frame, drawing, element, padded, path, points_of
 
 MOST_PANELS = 24
 """Tasks up to which the courses are drawn."""
@@ -24,7 +25,7 @@ def courses(affinity: Affinity, partners: Mapping[str, Collection[str]]) -> list
     if windows is None or len(windows) < 2 or len(affinity.tasks) > MOST_PANELS:
         return []
     middles = [(float(first) + float(end)) / 2 for first, end in windows.steps.tolist()]
-    across = (0.0, float(windows.steps.max()))
+    across = (0.0, max(float(windows.steps.max()), 1.0))
     return [
         (task, _course(affinity, place, middles, across, partners.get(task, ())))
         for place, task in enumerate(affinity.tasks)
@@ -38,8 +39,9 @@ def _course(
     task = affinity.tasks[place]
     donors = [other for other in range(len(affinity.tasks)) if other != place]
     values = affinity.windows.means[:, donors, place]
-    seen = affinity.windows.counts[:, donors, place] > 0
-    frame = Frame(across, padded(values[seen].tolist() or [0.0]), left=54)
+    seen = (affinity.windows.counts[:, donors, place] > 0) & np.isfinite(values)
+    values = values.clip(-LARGEST, LARGEST)
+    frame = Frame(across, padded(values[seen].tolist()), left=54)
     axes = [*frame.axes("step", "effect on its loss (up: helps)")]
     zero = frame.at(across[0], 0.0)[1]
     if frame.y[0] < 0 < frame.y[1]:

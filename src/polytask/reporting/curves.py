@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from markupsafe import Markup
 
+from .numbers import number
 from .outcome import BASELINES
-from .svg import Frame, drawing, element, padded, path, points_of
+from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of
 
 Line = Sequence[tuple[float, float]]
 
@@ -34,13 +35,12 @@ class Panel:
 
 def curve(panel: Panel) -> Markup:
     """One validation curve with its marks: switch, peak and the returned checkpoint."""
+    panel = _defined(panel)
     drawn = [*panel.ours, *(point for line in panel.baselines.values() for point in line)]
     arrow = {"max": " ↑", "min": " ↓"}.get(panel.direction, "")
     label = f"Validation curve of {panel.task}"
     if not drawn:
-        frame = Frame((0.0, 1.0), (0.0, 1.0))
-        x, y = frame.at(0.5, 0.5)
-        return drawing(frame.width, frame.height, label, element("text", "no defined value", x=x, y=y, class_="empty"))
+        return nothing_drawn(Frame.width, Frame.height, label)
     frame = Frame(_across(drawn), _up(panel, drawn))
     axes = frame.axes("epoch", f"{panel.metric or 'validation metric'}{arrow}", whole_x=frame.x[1] >= 2)
     lines = _clipped(frame, list(_lines(frame, panel)))
@@ -48,10 +48,23 @@ def curve(panel: Panel) -> Markup:
     return drawing(frame.width, frame.height, label, *inside, class_="figure plot", data_frame=frame.words())
 
 
+def _defined(panel: Panel) -> Panel:
+    """The panel with finite numbers alone."""
+    marks = {name: number(getattr(panel, name)) for name in ("switch", "peak", "returned")}
+    if marks["peak"] is not None:
+        marks["peak"] = defined([(0.0, marks["peak"])])[0][1]
+    return replace(
+        panel,
+        ours=defined(panel.ours),
+        baselines={name: defined(line) for name, line in panel.baselines.items()},
+        phases=[phase for phase in panel.phases if number(phase[0]) is not None],
+        **marks,  # type: ignore[arg-type]
+    )
+
+
 def _across(drawn: Line) -> tuple[float, float]:
     epochs = [epoch for epoch, _ in drawn]
-    first = min(0.0, *epochs)
-    return first, max([*epochs, first + 1e-3]) * 1.02
+    return min(0.0, *epochs), max([*epochs, 1e-3]) * 1.02
 
 
 def _up(panel: Panel, drawn: Line) -> tuple[float, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from markupsafe import Markup
 
-from .numbers import short, signed
+from .numbers import number, short, signed
 from .run import Affinity
-from .svg import drawing, element, shortened, width_of
+from .svg import drawing, element, nothing_drawn, shortened, width_of
 
 Notes = Callable[[int, int], str]
 
@@ -30,7 +31,10 @@ def heatmap(
     Every column is divided by its largest value off the diagonal: recipients differ by orders of magnitude, and
     only the differences within a column decide anything. ``notes(i, j)`` is added to what is said of a cell.
     """
+    affinity = replace(affinity, values=[[number(value) for value in row] for row in affinity.values])
     order = [affinity.tasks.index(task) for group in groups for task in group]
+    if not order:
+        return nothing_drawn(200, 100, "Affinity between no tasks")
     names = [shortened(affinity.tasks[index], LONGEST_LABEL) for index in order]
     size = 46.0 if len(order) <= NUMBERS_UP_TO else 24.0 if len(order) <= 24 else 18.0
     margin = LETTER * max(width_of(name) for name in names) + 12
@@ -85,7 +89,7 @@ def _cells(
         for column, j in enumerate(order):
             x, y = left + column * size, top + row * size
             if similarity:
-                tooltip = f"{affinity.tasks[i]} and {affinity.tasks[j]}: {short(affinity.values[i][j] or 0.0)}"
+                tooltip = f"{affinity.tasks[i]} and {affinity.tasks[j]}: {_shown(affinity.values[i][j])}"
             else:
                 tooltip = _tooltip(affinity, i, j) + (notes(i, j) if notes is not None and i != j else "")
             yield _cell(shares[i][j], tooltip, x, y, size, same=i == j)
@@ -108,8 +112,11 @@ def _tooltip(affinity: Affinity, i: int, j: int) -> str:
     value = affinity.values[i][j]
     if i == j:
         return f"{affinity.tasks[i]} on itself: not compared"
-    said = "undefined" if value is None else short(value)
-    return f"an update on {affinity.tasks[i]} → loss of {affinity.tasks[j]}: {said}"
+    return f"an update on {affinity.tasks[i]} → loss of {affinity.tasks[j]}: {_shown(value)}"
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else short(value)
 
 
 def _boundaries(sizes: list[int], size: float, left: float, top: float) -> Iterator[Markup]:

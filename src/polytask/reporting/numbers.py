@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -18,9 +19,11 @@ def number(value: Any) -> float | None:
         >>> number(1), number(None), number(float("nan")), number(True), number("1")
         (1.0, None, None, None, None)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    with contextlib.suppress(OverflowError):  # of an integer with hundreds of digits
+        return float(value) if math.isfinite(value) else None
+    return None
 
 
 def places(values: Iterable[float | None]) -> int:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from .svg import Frame, drawing, element, padded, path
+from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path
 
 
 def score_curve(points: Sequence[tuple[int, float]], chosen: int, knee: int | None = None) -> Markup:
     """The score for every number of networks; the chosen number is filled, the knee has a line down to the axis."""
-    ordered = sorted(points)
+    ordered = sorted((int(count), score) for count, score in defined(points))
+    if not ordered:
+        return nothing_drawn(460, 230, "Score by number of networks")
     counts, scores = [count for count, _ in ordered], [score for _, score in ordered]
     across = (min(counts) - 0.4, max(counts) + 0.4)
     frame = Frame(across, padded(scores, 0.12), width=460, height=230, left=64)

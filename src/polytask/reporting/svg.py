@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from ..display import printable
 from .numbers import MINUS
+
+#: What is beyond is drawn at the edge: differences of larger numbers are not finite.
+LARGEST = 1e300
+#: Frames beside the drawing from which on the place of a point no longer matters.
+FAR = 1000.0
 
 
 def element(name: str, *children: str, **attributes: object) -> Markup:
     """An SVG element; text and attributes are escaped, ``_`` in an attribute's name stands for ``-``, None for none.
+
+    Control characters are written out, see :func:`~polytask.display.printable`.
 
     Example:
         >>> print(element("text", "a < b", x=1.25, class_="tick"))
         <text x="1.25" class="tick">a &lt; b</text>
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_attribute(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(printable(_attribute(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{written}>{Markup('').join(children)}</{name}>")
+    inside = Markup("").join(child if isinstance(child, Markup) else printable(child) for child in children)
+    return Markup(f"<{name}{written}>{inside}</{name}>")
 
 
 def drawing(
@@ -36,6 +45,23 @@ def drawing(
         "svg", *children, viewBox=box, width=width, height=height, role="img", aria_label=label, class_=class_,
         **attributes,
     )  # fmt: skip
+
+
+def nothing_drawn(width: float, height: float, label: str) -> Markup:
+    """What stands in the place of a drawing without a point."""
+    words = element("text", "no defined value", x=width / 2, y=height / 2, text_anchor="middle", class_="empty")
+    return drawing(width, height, label, words)
+
+
+def defined(line: Iterable[tuple[float, float | None]]) -> list[tuple[float, float]]:
+    """The points of a line that can be drawn.
+
+    Example:
+        >>> defined([(1.0, 0.5), (2.0, None), (3.0, float("nan")), (float("inf"), 1.0)])
+        [(1.0, 0.5)]
+    """
+    known = ((x, y) for x, y in line if y is not None and math.isfinite(x) and math.isfinite(y))
+    return [(min(max(x, -LARGEST), LARGEST), min(max(y, -LARGEST), LARGEST)) for x, y in known]
 
 
 def path(points: list[tuple[float, float]], class_: str, **attributes: object) -> Markup:
@@ -67,10 +93,11 @@ class Frame:
     bottom: float = 34
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Place of a point of the data on the drawing."""
+        """Place of a point of the data on the drawing; one far outside of the frame is nearer than it ought to be."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         inner_width, inner_height = self.width - self.left - self.right, self.height - self.top - self.bottom
+        across, up = (min(max(share, -FAR), FAR) for share in (across, up))
         return self.left + across * inner_width, self.height - self.bottom - up * inner_height
 
     def words(self) -> str:
@@ -112,10 +139,19 @@ def ticks(low: float, high: float, most: int, whole: bool = False) -> list[tuple
     return [(index * step, _tick(index * step, decimals)) for index in range(first, last + 1)]
 
 
-def padded(values: list[float], share: float = 0.06) -> tuple[float, float]:
-    """The range of ``values`` with some air, never empty."""
+def padded(values: Sequence[float], share: float = 0.06) -> tuple[float, float]:
+    """The range of ``values`` with some air, never empty; 0 to 1 without values.
+
+    Example:
+        >>> padded([0.0, 1.0], 0.5), padded([2.0]), padded([0.0, 0.0]), padded([])
+        ((-0.5, 1.5), (1.9, 2.1), (-0.5, 0.5), (0.0, 1.0))
+    """
+    if not values:
+        return 0.0, 1.0
     low, high = min(values), max(values)
-    air = share * (high - low) or 0.05 * abs(high) or 0.5
+    size = max(abs(low), abs(high))
+    air = share * (high - low) if high - low > 1e-9 * size else 0.05 * size
+    air = max(air, 1e-290) if air else 0.5
     return low - air, high + air
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from .curves import Line
 from .events import Training
 from .run import Run
-from .svg import Frame, drawing, element, padded, path, points_of, shortened
+from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of, shortened
 
 COLOURS, DASHES = 8, 5
 """Tasks are told apart by as many colours times as many kinds of lines; the page has the names of all."""
@@ -24,6 +24,9 @@ UNKNOWN = (
     "Gradient norms and conflicts are not known: nothing in this run computed gradients of single tasks. They are "
     "logged where affinity is measured, and by balancing methods that look at gradients, such as upgrad."
 )
+
+
+ALONE = "Conflicts are not defined: no network that computed gradients of single tasks holds more than one task."
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def charts(run: Run, legend: bool = False) -> list[Chart]:
         found.append(Chart("weights", "Weight", task_lines(weights, "weight of the task's loss", None, legend)))
     if norms:
         found.append(Chart("gradient-norms", "Gradient norm", task_lines(norms, "norm of the gradient", None, legend)))
+    if conflicts:
         found.append(
             Chart("conflicts", "Conflicts", task_lines(conflicts, "share of tasks in conflict", (0.0, 1.0), legend))
         )
@@ -65,6 +69,8 @@ def remarks(run: Run) -> list[str]:
             said.append(f"The weights of the tasks did not change: {level}.")
     if not gradient_lines(run, "gradient_norms"):
         said.append(UNKNOWN)
+    elif not gradient_lines(run, "conflicts"):
+        said.append(ALONE)
     return said
 
 
@@ -90,7 +96,11 @@ def task_lines(
         bounds: Ends of the vertical axis; by default what is needed.
         legend: Names below, for a drawing that leaves the page.
     """
+    lines = {task: defined(line) for task, line in lines.items()}
     values = [value for line in lines.values() for _, value in line]
+    words = f"{label[0].upper()}{label[1:]} over the epochs, one line for each of {len(lines)} tasks"
+    if not values:
+        return nothing_drawn(360, 220, words)
     log = bounds is None and min(values) > 0 and max(values) / min(values) > LARGE
     heights = [math.log10(value) for value in values] if log else values
     epochs = [epoch for line in lines.values() for epoch, _ in line]
@@ -101,7 +111,6 @@ def task_lines(
         _task(frame, task, [(x, math.log10(y) if log else y) for x, y in line], line, look(place))
         for place, (task, line) in enumerate(lines.items())
     ]
-    words = f"{label[0].upper()}{label[1:]} over the epochs, one line for each of {len(lines)} tasks"
     names = list(_legend(list(lines), frame)) if legend else []
     height = frame.height + (len(lines) + 1) // 2 * LINE + 4 if legend else frame.height
     return drawing(frame.width, height, words, *axes, *drawn, *names, class_="figure plot",
@@ -125,6 +134,8 @@ def _task(frame: Frame, task: str, line: Line, true: Line, classes: str) -> Mark
     if len(places) == 1:
         x, y = places[0]
         shape = element("circle", cx=x, cy=y, r=2.5, class_=f"line task {classes}", **marks)
+    elif not places:
+        return Markup("")
     else:
         shape = path(places, f"line task {classes}", **marks)
     return element("g", element("title", task), shape)
@@ -142,7 +153,7 @@ def _line(training: Training | None, key: str, task: str) -> list[tuple[float, f
     if training is None:
         return []
     pairs = ((point.epoch, getattr(point, key).get(task)) for point in training.evaluations)
-    return [(epoch, value) for epoch, value in pairs if value is not None]
+    return defined(pairs)
 
 
 def _constant(lines: Mapping[str, Sequence[tuple[float, float]]]) -> bool:

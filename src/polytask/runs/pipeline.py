@@ -30,7 +30,7 @@ from .made_with import made_with
 from .prepare import prepare
 from .prepared import Prepared
 from .results import baseline, number, task_entry, totals_of
-from .resumed import close, finished, same_data
+from .resumed import AFTER_TRAINING, close, finished, nothing_lost, same_data
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
@@ -121,7 +121,9 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     results = _train(trainer, networks, joint, singles)
     if gamble:
         networks, results = _keep_better(trainer, networks, results, one, _train(trainer, one, joint, singles), singles)
-    return _finish(trainer, networks, results, joint if config.baselines else None, singles if config.baselines else [])
+    compared = (joint, singles) if config.baselines else (None, [])
+    with nothing_lost(AFTER_TRAINING.format(trainer.run.path)):
+        return _finish(trainer, networks, results, *compared)
 
 
 def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
@@ -246,6 +248,8 @@ def _finish(
     entries: dict[str, Any] = {}
     trivial: dict[str, float] = {}
     for k, (network, result) in enumerate(zip(networks, trained, strict=True)):
+        if is_first():
+            save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
         test = trainer.test(result, network.tasks)
         trivial |= trivial_levels(result.model.tasks, trainer.part(trainer.final_part, network.tasks))
         entries |= {
@@ -253,8 +257,6 @@ def _finish(
             for task in result.model.tasks
             if task.name in network.serves
         }
-        if is_first():
-            save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
     entries = {task.name: entries[task.name] for task in data.tasks}
     baselines: dict[str, Any] = {}
     if singles:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..config import Config, make_config
 from ..config_file import read_config
 from ..display import Display
-from ..errors import UserError, raise_all
+from ..errors import AfterTrainingError, UserError, raise_all
 from ..processes import is_first, wait_for_all
 from ..reporting import write_report
 from .folder import RunFolder
@@ -61,11 +64,40 @@ def finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any]
     return close(run, stored_results(run.results))
 
 
+#: What is safe once all trainings are done.
+AFTER_TRAINING = "all trainings are done and kept in {}; the same command with --resume goes on after them"
+
+
+@contextmanager
+def nothing_lost(safe: str) -> Iterator[None]:
+    """Around what comes after the trainings: what fails there says in one sentence what is safe.
+
+    Args:
+        safe: What is safe, and how to go on.
+
+    Raises:
+        AfterTrainingError: In place of anything but mistakes of the user, interruptions and files that cannot be
+            written, which are told already.
+    """
+    try:
+        yield
+    except (UserError, OSError, AfterTrainingError):
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise AfterTrainingError(
+            f"{safe}. What failed, for a report of the fault: {type(error).__name__}: {error} "
+            f"({Path(place.filename).name}, line {place.lineno})"
+        ) from error
+
+
 def close(run: RunFolder, results: dict[str, Any]) -> dict[str, Any]:
     """Write the report and drop what only an unfinished run needs."""
     wait_for_all()
     if is_first() and (run.trainings.exists() or not run.report.exists()):
-        write_report(run.path)
+        with nothing_lost(f"the report cannot be drawn; networks and results in {run.path} are whole: predict and "
+                          f"evaluate work, `polytask report {run.path}` writes it again"):  # fmt: skip
+            write_report(run.path)
         shutil.rmtree(run.trainings, ignore_errors=True)
         for left in run.path.rglob(".*.tmp"):  # of a process that was killed while it wrote
             left.unlink()

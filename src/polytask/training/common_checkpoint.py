@@ -45,7 +45,8 @@ class CommonCheckpoint:
     """Keeps the evaluation with the best mean share of the tasks' peaks.
 
     Peaks grow while training goes on, so the champion and the challenger are always compared under the peaks
-    of the moment. An evaluation of higher ``rank`` (more tasks have converged) wins over one of lower rank.
+    of the moment. An evaluation of higher ``rank`` (more tasks have converged) wins over one of lower rank. While no
+    task has a defined value the latest wins.
 
     Args:
         tasks: The tasks.
@@ -103,7 +104,8 @@ class CommonCheckpoint:
             better = task.name not in self.peaks or sign * (value - self.peaks[task.name][0]) > 0
             if not math.isnan(value) and better and task.name not in frozen:
                 self.peaks[task.name] = (value, step)
-        wins = self.step < 0 or rank > self.rank or (rank == self.rank and self.score(values) > self.score(self.values))
+        better = rank > self.rank or (rank == self.rank and self.score(values) > self.score(self.values))
+        wins = better or not self.peaks  # nothing was ever measured: the latest
         if wins:
             self.step, self.rank, self.values = step, rank, dict(values)
         return wins

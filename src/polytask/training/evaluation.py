@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,10 +67,10 @@ def task_outputs(
         positions: Positions of the tasks in the model.
 
     Returns:
-        Per position ``[n]`` or ``[n, C]``, float32.
+        Per position ``[n]`` or ``[n, C]``, float32; without rows ``[0]``.
     """
     parts = [outputs for _, outputs in shared_inference(model, rows, positions, n)]
-    return [torch.cat(part) for part in zip(*parts, strict=True)]
+    return [torch.cat(part) for part in zip(*parts, strict=True)] or [torch.empty(0) for _ in positions]
 
 
 def shared_inference(
@@ -140,7 +141,9 @@ def task_of_grouped(model: MultiTaskModel, outputs: Sequence[Tensor], position: 
 
 
 def task_metric(task: Task, outputs: Tensor, targets: Tensor) -> float:
-    """The task's metric in its own units, from raw outputs and stored targets of observed rows."""
+    """The task's metric in its own units, from raw outputs and stored targets of observed rows; NaN for no row."""
+    if len(targets) == 0:
+        return math.nan
     value = task.metric_definition(task.definition.predict(outputs), targets)
     return value * task.scale**task.metric_definition.unit_power
 
@@ -167,7 +170,7 @@ def evaluate_losses(model: MultiTaskModel, rows: Rows) -> tuple[dict[str, float]
     for position, task in enumerate(model.tasks):
         ids, targets = task_targets(rows, position)
         metrics[task.name] = task_metric(task, outputs[position][ids], targets)
-        if len(task.losses) > 1:
+        if len(task.losses) > 1 and len(targets):
             losses[task.name] = single_losses(task.kind, dict(task.losses), outputs[position][ids], targets)
     return metrics, losses
 

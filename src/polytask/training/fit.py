@@ -91,7 +91,8 @@ def fit(
         tasks: Its tasks, if you want to say them again; they must be the model's.
         train: :class:`~polytask.data.Rows`, ``(inputs, {task: labels})``, or ``{task: data set}``
             (:func:`~polytask.rows_of_data_sets`).
-        validation: Likewise; all choices are made on it.
+        validation: Likewise; all choices are made on it. A task without a label there is trained, its metric is NaN and
+            the other tasks decide; if no task has one, the parameters of the last step are returned.
         balancer: How the losses are balanced; equal weights by default.
         callbacks: E.g. :class:`~polytask.distillation.AsynchronousConvergence`. Unless one of them decides the end,
             training stops early when every task has stalled for ``settings.patience`` evaluations.
@@ -166,6 +167,8 @@ def _as_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozenset[str
         raise UserError(
             f"{what}: expected one column of targets per task ({len(tasks)}), found {rows.targets.shape[1]}"
         )
+    if what == "validation":  # a task may lack labels there: it is trained, and its metric is NaN
+        return rows
     if len(rows) == 0:
         raise UserError(f"{what}: no rows")
     counts = zip(tasks, rows.label_counts().tolist(), strict=True)

@@ -15,7 +15,7 @@ from ...processes import is_first, wait_for_all
 from ...training import Parts, TrainingResult, check_training, check_trains
 from ..encoders import network_of
 from ..folder import RunFolder, refuse_existing
-from ..resumed import finished, same_data
+from ..resumed import AFTER_TRAINING, finished, nothing_lost, same_data
 from ..trackers import make_trackers
 from ..trainer import Trainer, make_balancer
 from .base import Base
@@ -112,4 +112,5 @@ def _carry_out(trainer: Trainer, addition: Addition) -> dict[str, Any]:
             singles[data.tasks[position].name] = trainer.train(
                 name, f"single_task.{data.tasks[position].name}", [position]
             )
-    return write_outcome(trainer, addition, joins, trained, outputs, singles)
+    with nothing_lost(AFTER_TRAINING.format(trainer.run.path)):
+        return write_outcome(trainer, addition, joins, trained, outputs, singles)

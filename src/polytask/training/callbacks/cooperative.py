@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,7 @@ class CooperativeDistillation(Distilling):
         self._stopping = EarlyStopping(training.settings.patience)
         self._stopping.start(training)
         self._waiting = EarlyStopping(self.phase_patience)
-        self._check_teachers()
+        self._check_teachers(training)
         if not self._warmup and self.similarity.measure in ("grad_cos", "tag"):
             raise UserError(
                 f"scd: similarity {self.similarity.measure!r} is measured in the warm-up, and there is none; "
@@ -164,11 +165,12 @@ class CooperativeDistillation(Distilling):
         if self.given_blocks != "auto":
             find_blocks(np.eye(len(names)), self._given(names))
 
-    def _check_teachers(self) -> None:
-        """What similarity and indicator read must be known of every teacher."""
+    def _check_teachers(self, training: Training) -> None:
+        """What similarity and indicator read must be known of every teacher whose task can be measured."""
         attribute = {"speed": "best_epoch", "loss_ratio": "losses"}.get(self.indicator, "level")
+        measured = [name for name in self._names if attribute != "level" or not math.isnan(training.trivial[name])]
         unknown = [
-            name for name in self._names if (value := getattr(self.teachers[name], attribute)) != value or value == ()
+            name for name in measured if (value := getattr(self.teachers[name], attribute)) != value or value == ()
         ]
         raise_all(
             [f"scd: indicator {self.indicator!r} needs `{attribute}` of the teacher of {name!r}" for name in unknown]
@@ -240,10 +242,11 @@ class CooperativeDistillation(Distilling):
         if self.indicator == "loss_ratio":
             return [loss_ratio(teacher.losses) for teacher in teachers]
         if self.indicator == "teacher_deficit":
-            return [
+            deficits = [
                 1 - task.metric_definition.skill(teacher.level, training.trivial[task.name])
                 for task, teacher in zip(training.tasks, teachers, strict=True)
             ]
+            return [deficit if math.isfinite(deficit) else 0.0 for deficit in deficits]
         levels = evaluate(training.evaluated, training.validation)
         return [
             gap(teacher.level, levels[task.name], task.metric_definition.higher_is_better)
