@@ -1,5 +1,5 @@
 from . import balancing
-from .data import Rows, rows_of_data_sets
+from .data import Rows, as_rows, rows_of_data_sets, standardise
 from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
 from .errors import UserError
 from .grouping import Affinity, Selection, select_networks
@@ -50,12 +50,14 @@ __all__ = [
     "Teacher",
     "TrainingSettings",
     "UserError",
+    "as_rows",
     "balancing",
     "evaluate",
     "fit",
     "measure_affinity",
     "rows_of_data_sets",
     "select_networks",
+    "standardise",
     "train_teachers",
 ]
 __version__: str

@@ -38,3 +38,45 @@ def test_shared_parameters_are_those_of_the_encoder_that_train():
     encoder[0].requires_grad_(False)
     shared = MultiTaskModel(encoder, [Task("a")]).shared_parameters()
     assert [id(parameter) for parameter in shared] == [id(parameter) for parameter in encoder[1].parameters()]
+
+
+class _Gives(nn.Module):
+    out_features = 4
+
+    def __init__(self, found):
+        super().__init__()
+        self.found, self.layer = found, nn.Linear(1, 1)
+
+    def forward(self, inputs):
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (
+            (torch.zeros(2, 4), (torch.zeros(1), torch.zeros(1))),
+            r"Gives: expected a tensor \[B, D\], found tuple of Ten",
+        ),
+        ({"last_hidden_state": torch.zeros(2, 3, 4), "pooler_output": torch.zeros(2, 4)}, "last_hidden_state, pooler"),
+        (None, "found NoneType"),
+        (torch.zeros(2, 3, 4), r"one vector per row, features \[B, D\], found \[2, 3, 4\]"),
+        (torch.zeros(2, 4, 5, 5), r"found \[2, 4, 5, 5\]"),
+        (torch.zeros(4), r"found \[4\]"),
+        (torch.zeros(2, 5), r"made for features \[B, 4\], found \[2, 5\]"),
+    ],
+)
+def test_what_the_heads_cannot_read_or_would_read_in_part_is_refused(found, message):
+    model = MultiTaskModel(_Gives(found), [Task("a"), Task("b", kind="regression")])
+    for read in (model, model.grouped):
+        with pytest.raises(UserError, match=message):
+            read(torch.zeros(2, 3))
+
+
+def test_ordinary_tasks_beside_some_that_read_items_have_the_first_vector():
+    tasks = [Task("a"), Task("words", kind="tags", classes=("x", "y"))]
+    found = torch.randn(2, 3, 4)
+    outputs = MultiTaskModel(_Gives(found), tasks)(None)
+    assert outputs["a"].shape == (2,) and outputs["words"].shape == (2, 2, 2)
+    with pytest.raises(UserError, match="target per item"):
+        MultiTaskModel(_Gives(torch.zeros(2, 4)), tasks)(None)

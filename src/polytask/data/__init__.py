@@ -1,7 +1,9 @@
 """Tables, splits, sources and batches."""
 
+from .as_rows import Data, as_rows
 from .data_sets import rows_of_data_sets
 from .infer import InferredTask, infer_targets, infer_tasks
+from .items import Items, opened
 from .label_sets import cell_of, encode_label_sets, label_columns
 from .leaks import find_leaks
 from .roles import check_columns
@@ -12,6 +14,7 @@ from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
 from .split_checks import check_parts, check_split
 from .splits import PARTS, draw_split, load_split, make_split, save_split, split_from_column
+from .standardise import standardise, warn_of_large_numbers
 from .stored import FileInput, RowGroups, StoredInput
 from .table import read_table, require_rows, table_pieces
 from .tags import encode_tags, for_words, tags_of
@@ -21,15 +24,18 @@ from .text import TextSettings
 __all__ = [
     "PARTS",
     "Batch",
+    "Data",
     "FileInput",
     "InferredTask",
     "Inputs",
+    "Items",
     "RowGroups",
     "Rows",
     "Schema",
     "SparseRows",
     "StoredInput",
     "TextSettings",
+    "as_rows",
     "cell_of",
     "check_columns",
     "check_parts",
@@ -46,6 +52,7 @@ __all__ = [
     "label_columns",
     "load_split",
     "make_split",
+    "opened",
     "read_sources",
     "read_table",
     "require_rows",
@@ -53,8 +60,10 @@ __all__ = [
     "sample_weights",
     "save_split",
     "split_from_column",
+    "standardise",
     "table_pieces",
     "tags_of",
+    "warn_of_large_numbers",
     "weight_columns",
     "with_columns_of_other_sources",
 ]

@@ -111,14 +111,25 @@ class LinearHeads(nn.Module):
     def forward(self, features: Tensor) -> list[Tensor]:
         """``[B, in_features]``, or ``[B, K, in_features]`` if ``own``, to one tensor per group, see
         :meth:`TaskGroup.split`."""
+        self._check(features)
         if self.own:
             return [self._from_own(group, features[:, list(group.tasks)]) for group in self.groups]
         wide = self.wide(features)
-        if wide.ndim != 3 and any(group.kind.items for group in self.groups):
-            raise UserError(
-                f"encoder: tasks with a target per item need features [B, 1 + L, D], found {list(features.shape)}"
-            )
         return [group.split(wide) for group in self.groups]
+
+    def _check(self, features: Tensor) -> None:
+        """Refuse features of which the heads would read only a part, or nothing."""
+        found, width = list(features.shape), self.wide.in_features
+        if any(group.kind.items for group in self.groups):
+            if features.ndim != 3:
+                raise UserError(f"encoder: tasks with a target per item need features [B, 1 + L, D], found {found}")
+        elif features.ndim != (3 if self.own else 2):
+            raise UserError(
+                f"encoder: these tasks read one vector per row, features [B, D], found {found}; let the encoder give "
+                "one of them or their mean, such as `output[:, -1]` or `output.mean(1)`"
+            )
+        if found[-1] != width:
+            raise UserError(f"encoder: the heads were made for features [B, {width}], found {found}; say features=D")
 
     def single(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         """One output per row from the outputs by group, which may be those of several members."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..balancing import Balancer, Equal
-from ..data import Rows, rows_of_data_sets
+from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..errors import UserError
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
@@ -21,10 +19,8 @@ from .common_checkpoint import MAIN, kept_share
 from .evaluation import Evaluation
 from .events import EventLog
 from .loop import Progress, Training
+from .parameters import check_parameters, make_lazy_parameters
 from .settings import TrainingSettings
-
-#: Labelled rows, ``(inputs, {task: labels})``, or ``{task: data set}``.
-Data = Rows | tuple[Any, Mapping[str, Tensor]] | Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -89,10 +85,12 @@ def fit(
     Args:
         model: The network; it is trained in place.
         tasks: Its tasks, if you want to say them again; they must be the model's.
-        train: :class:`~polytask.data.Rows`, ``(inputs, {task: labels})``, or ``{task: data set}``
-            (:func:`~polytask.rows_of_data_sets`).
-        validation: Likewise; all choices are made on it. A task without a label there is trained, its metric is NaN and
-            the other tasks decide; if no task has one, the parameters of the last step are returned.
+        train: The rows to learn from, in any form that :func:`~polytask.data.as_rows` takes: ``(inputs, {task:
+            labels})`` of tensors, arrays or DataFrames, a mapping or DataFrame of columns, a Dataset, a DataLoader,
+            ``{task: data set}`` or :class:`~polytask.Rows`. They are read once; ``settings`` say the batch size.
+            Regression labels are trained as ``(y - center) / scale`` of their tasks, see :func:`~polytask.standardise`.
+        validation: The rows on which all choices are made, in any such form. A task without a label there is trained, its
+            metric is NaN and the other tasks decide; if no task has one, the parameters of the last step are returned.
         balancer: How the losses are balanced; equal weights by default.
         callbacks: E.g. :class:`~polytask.distillation.AsynchronousConvergence`. Unless one of them decides the end,
             training stops early when every task has stalled for ``settings.patience`` evaluations.
@@ -126,7 +124,12 @@ def fit(
         )
     settings = settings or TrainingSettings()
     taught = frozenset().union(*(callback.gives_labels for callback in callbacks))
-    rows = [_as_rows(data, model.tasks, what, taught) for data, what in ((train, "train"), (validation, "validation"))]
+    rows = [labelled_rows(data, model.tasks, what, taught)
+            for data, what in ((train, "train"), (validation, "validation"))]  # fmt: skip
+    if not isinstance(train, Rows) and is_first():
+        warn_of_large_numbers(model.tasks, rows[0], stacklevel=2)
+    check_parameters(model)
+    make_lazy_parameters(model, rows[0])
     if not any(type(callback).finished is not Callback.finished for callback in callbacks):
         main = [settings.select_by.removeprefix(MAIN)] if settings.select_by.startswith(MAIN) else None
         callbacks = [*callbacks, EarlyStopping(settings.patience, main)]
@@ -156,13 +159,13 @@ def fit(
     return result
 
 
-def _as_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozenset[str]) -> Rows:
-    if isinstance(data, Rows):
-        rows = data
-    elif isinstance(data, Mapping):
-        rows = rows_of_data_sets(data, tasks)
-    else:
-        rows = Rows.from_labels(*data, tasks)
+def labelled_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozenset[str] = frozenset()) -> Rows:
+    """The rows of ``data``, with a label for every task that is not taught otherwise.
+
+    Raises:
+        UserError: If data and tasks do not fit.
+    """
+    rows = as_rows(data, tasks, what)
     if rows.targets.shape[1] != len(tasks):
         raise UserError(
             f"{what}: expected one column of targets per task ({len(tasks)}), found {rows.targets.shape[1]}"

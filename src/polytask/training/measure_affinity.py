@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..balancing import Balancer
-from ..data import Rows
+from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..grouping import Affinity
 from ..grouping.affinity import AUTO
 from ..models import MultiTaskModel
+from ..processes import is_first
 from ..task import Task
 from .callbacks import AffinityProbe, affinity_from_state
+from .events import EventLog
 from .fit import fit
 from .loop import Progress
+from .parameters import make_lazy_parameters
 from .settings import TrainingSettings
 
 
@@ -24,29 +26,33 @@ def measure_affinity(
     model: MultiTaskModel,
     tasks: Sequence[Task] | None = None,
     *,
-    train: Rows | tuple[Any, Mapping[str, Tensor]],
-    validation: Rows | tuple[Any, Mapping[str, Tensor]] | None = None,
+    train: Data,
+    validation: Data | None = None,
     every: int | None = None,
     estimator: str = AUTO,
     balancer: Balancer | None = None,
     settings: TrainingSettings | None = None,
     seed: int = 0,
+    folder: Path | None = None,
+    log: EventLog | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Affinity:
     """Train a copy of ``model`` for all tasks and measure on the way how an update on each changes the others' losses.
 
     Args:
-        model: The network; it is not changed.
+        model: The network; its parameters are not changed (those of lazy layers are made).
         tasks: Its tasks, if you want to say them again.
-        train: As for :func:`polytask.fit`.
+        train: The rows to learn from, in any form that :func:`polytask.fit` takes.
         validation: Where early stopping looks; the training rows by default.
         every: Steps between probes; the estimator's own number by default.
         estimator: How affinity is measured, see :class:`~polytask.training.AffinityProbe`.
         balancer: How the losses are balanced meanwhile.
         settings: As for :func:`polytask.fit`.
-        seed: Likewise.
-        progress: Likewise.
+        seed: As for :func:`polytask.fit`.
+        folder: As for :func:`polytask.fit`.
+        log: As for :func:`polytask.fit`.
+        progress: As for :func:`polytask.fit`.
         options: Further options of :class:`~polytask.training.AffinityProbe`.
 
     Returns:
@@ -62,15 +68,21 @@ def measure_affinity(
         >>> affinity.tasks, affinity.matrix.shape
         (('sum', 'twice'), (2, 2))
     """
+    rows = as_rows(train, model.tasks, "train")
+    if not isinstance(train, Rows) and is_first():
+        warn_of_large_numbers(model.tasks, rows, stacklevel=2)
+    make_lazy_parameters(model, rows)  # what has no size yet cannot be copied
     result = fit(
         copy.deepcopy(model),
         tasks,
-        train=train,
-        validation=train if validation is None else validation,
+        train=rows,
+        validation=rows if validation is None else validation,
         balancer=balancer,
         callbacks=[AffinityProbe(every, estimator=estimator, **options)],
         settings=settings,
         seed=seed,
+        folder=folder,
+        log=log,
         progress=progress,
     )
     return affinity_from_state(result.callbacks[AffinityProbe.name], [task.name for task in model.tasks])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import FileInput, Rows
+from ..data import Data, FileInput, Items, Rows
 from ..data.rows import map_inputs
 from ..distillation.teachers import Teacher
 from ..errors import UserError
@@ -21,7 +21,7 @@ from ..models import MultiTaskModel
 from ..processes import is_first, wait_for_all
 from ..task import Task
 from .events import EventLog
-from .fit import TrainingResult, fit
+from .fit import TrainingResult, fit, labelled_rows
 from .loop import Progress
 from .settings import TrainingSettings
 
@@ -75,31 +75,46 @@ def train_teacher(
 
 def train_teachers(
     make: Callable[[Task], MultiTaskModel],
-    tasks: tuple[Task, ...],
+    tasks: Sequence[Task],
     *,
-    train: Rows,
-    validation: Rows,
+    train: Data,
+    validation: Data,
     settings: TrainingSettings | None = None,
     seed: int = 0,
     folder: Path | None = None,
+    log: EventLog | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Teacher]:
     """A teacher per task, with what it says about all rows of ``train``.
 
     Args:
         make: Makes the fresh model of one task.
         tasks: The student's tasks.
-        train: The student's training rows.
-        validation: Its validation rows.
+        train: The student's training rows, in any form that :func:`polytask.fit` takes.
+        validation: Its validation rows, in any such form.
         settings: Of every teacher's training.
-        seed: Likewise.
+        seed: Of every teacher's training.
         folder: Teachers are kept in folders of it, see :func:`train_teacher`.
+        log: Where events go.
+        progress: As for :func:`polytask.fit`, for every teacher in turn.
+
+    Raises:
+        UserError: If data and tasks do not fit.
     """
+    rows, held = labelled_rows(train, tasks, "train"), labelled_rows(validation, tasks, "validation")
     teachers = {}
     for position, task in enumerate(tasks):
-        parts = {"train": train.only_tasks([position]), "validation": validation.only_tasks([position])}
-        kept = folder / str(position) if folder else None
-        result = train_teacher(make(task), **parts, settings=settings, seed=seed, folder=kept)  # type: ignore[arg-type]
-        teachers[task.name] = teacher_of(result, task, train)
+        result = train_teacher(
+            make(task),
+            train=rows.only_tasks([position]),
+            validation=held.only_tasks([position]),
+            settings=settings,
+            seed=seed,
+            folder=folder / str(position) if folder else None,
+            log=log,
+            progress=progress,
+        )
+        teachers[task.name] = teacher_of(result, task, rows)
     return teachers
 
 
@@ -115,7 +130,7 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
 
     def add(leaf: Any) -> None:
-        if isinstance(leaf, FileInput):
+        if isinstance(leaf, FileInput | Items):
             digest.update(leaf.fingerprint.encode())
         parts = [leaf] if isinstance(leaf, Tensor) else [part for part in vars(leaf).values() if torch.is_tensor(part)]
         for tensor in parts:

@@ -101,6 +101,11 @@ class AffinityProbe(Callback):
     def start(self, training: Training) -> None:
         if self.until_confident:
             check_confidence(len(training.tasks))
+        if not training.model.shared_parameters():
+            raise UserError(
+                "affinity: every shared parameter is frozen, so that an update on one task leaves the others as they "
+                "are; train a part of the encoder"
+            )
         self.statistics = AffinityStatistics(len(training.tasks))
         self.null = torch.zeros(2, len(training.tasks), dtype=torch.float64)
 

@@ -1,0 +1,73 @@
+"""Regression targets in units in which a network learns them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from ..task import Task
+from .as_rows import Data, as_rows
+from .rows import Rows
+
+#: Labels whose mean or spread is beyond this, or whose spread is below its inverse, are worth a warning.
+FAR = 10.0
+
+
+def standardise(tasks: Sequence[Task], train: Data) -> list[Task]:
+    """The tasks, those of regression with the mean and standard deviation of their training labels.
+
+    ``polytask fit`` does this by itself; a model of your own is made for tasks before it sees data, so that here it is
+    a step of its own. Targets are then trained as ``(y - center) / scale``: outputs of the model are in these units,
+    ``outputs * task.scale + task.center`` in those of the labels; metrics that have a unit are in that of the labels.
+
+    Args:
+        tasks: The tasks; one with a ``center`` or ``scale`` keeps them.
+        train: The training data, in any form that :func:`~polytask.data.as_rows` takes.
+
+    Raises:
+        UserError: If data and tasks do not fit.
+
+    Example:
+        >>> import torch
+        >>> tasks = [Task("click"), Task("price", kind="regression")]
+        >>> labels = {"click": torch.tensor([0.0, 1.0]), "price": torch.tensor([100.0, 300.0])}
+        >>> [(task.center, task.scale) for task in standardise(tasks, (torch.zeros(2, 1), labels))]
+        [(0.0, 1.0), (200.0, 100.0)]
+    """
+    rows = as_rows(train, tasks, "train")
+    return [_standardised(task, rows, position) for position, task in enumerate(tasks)]
+
+
+def warn_of_large_numbers(tasks: Sequence[Task], rows: Rows, stacklevel: int) -> None:
+    """Warn if regression labels are far from a mean of 0 and a spread of 1, and are trained as they are."""
+    for position, task in enumerate(tasks):
+        center, scale = _moments(task, rows, position)
+        if scale > 0 and (abs(center) > FAR or not 1 / FAR <= scale <= FAR):
+            warnings.warn(
+                f"task {task.name!r}: labels with mean {center:.4g} and standard deviation {scale:.4g} are trained as "
+                "they are, which networks learn slowly or not at all; make the model for "
+                "polytask.standardise(tasks, train), or give the task its center and scale",
+                stacklevel=stacklevel + 1,
+            )
+
+
+def _standardised(task: Task, rows: Rows, position: int) -> Task:
+    center, scale = _moments(task, rows, position)
+    return replace(task, center=center, scale=scale) if scale > 0 else task
+
+
+def _moments(task: Task, rows: Rows, position: int) -> tuple[float, float]:
+    """Mean and standard deviation of a regression task's labels; NaN and 0 for tasks that have their own, or none."""
+    values = _labels(rows, position)
+    if task.kind != "regression" or (task.center, task.scale) != (0.0, 1.0) or not len(values):
+        return math.nan, 0.0
+    return float(values.mean()), float(values.std(correction=0))
+
+
+def _labels(rows: Rows, position: int) -> Tensor:
+    values = rows.targets[:, position].double()
+    return values if rows.observed is None else values[rows.observed[:, position]]
