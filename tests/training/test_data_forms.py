@@ -44,7 +44,7 @@ def _results(data: Any) -> list[Tensor]:
     affinity = pt.measure_affinity(_model(), train=data, settings=QUICK, every=2)
     teachers = pt.train_teachers(lambda task: _model([task]), TASKS, train=data, validation=data, settings=QUICK)
     outputs = [teacher.outputs for teacher in teachers.values()]
-    return [*model.parameters(), torch.as_tensor(affinity.matrix), *outputs]
+    return [*model.parameters(), torch.tensor(affinity.matrix), *outputs]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_graphs_go_through_the_encoder_in_parts() -> None:
 @pytest.mark.parametrize("estimator", ["auto", "lookahead", "cosine"])
 def test_affinity_of_graphs(estimator: str) -> None:
     found = pt.measure_affinity(_graph_model(), train=_graphs(), settings=QUICK, every=2, estimator=estimator)
-    assert bool(torch.as_tensor(found.matrix).isfinite().all()) and float(torch.as_tensor(found.matrix).abs().max()) > 0
+    assert bool(torch.tensor(found.matrix).isfinite().all()) and float(torch.tensor(found.matrix).abs().max()) > 0
 
 
 def test_teachers_of_graphs_convergence_and_a_resumed_training(tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ def fit(
             labels})`` of tensors, arrays or DataFrames, a mapping or DataFrame of columns, a Dataset, a DataLoader,
             ``{task: data set}`` or :class:`~polytask.Rows`. They are read once; ``settings`` say the batch size.
             Regression labels are trained as ``(y - center) / scale`` of their tasks, see :func:`~polytask.standardise`.
-        validation: The rows on which all choices are made, in any such form. A task without a label there is trained, its
-            metric is NaN and the other tasks decide; if no task has one, the parameters of the last step are returned.
+        validation: The rows on which all choices are made, in any such form. A task without a label there is trained,
+            its metric is NaN and the other tasks decide; if no task has one, the last step's parameters are returned.
         balancer: How the losses are balanced; equal weights by default.
         callbacks: E.g. :class:`~polytask.distillation.AsynchronousConvergence`. Unless one of them decides the end,
             training stops early when every task has stalled for ``settings.patience`` evaluations.
