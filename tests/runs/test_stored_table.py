@@ -106,11 +106,12 @@ def test_only_large_tables_are_read_while_training(tables: tuple[Path, Path], mo
     assert prepare(config(tables[1])).rows["train"].stored is not None
 
 
-def test_drawn_parts_are_held(tables: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare_stored, "HELD_ROWS", 50)
-    prepared = prepare(config(tables[1], stream=True, split=[0.7, 0.15, 0.15], ignore=["part"]))
-    assert {part: len(rows) for part, rows in prepared.rows.items()} == {"train": 500, "validation": 50, "test": 50}
-    assert prepared.rows["validation"].stored is None
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_drawn_split_is_a_function_of_rows_and_seed(tables: tuple[Path, Path], seed: int) -> None:
+    options = {"split": [0.7, 0.15, 0.15], "ignore": ["part"], "seed": seed}
+    stored, held = (prepare(config(tables[1], stream=stream, **options)) for stream in (True, False))
+    assert (stored.split == held.split).all()
+    assert stored.rows["train"].stored is not None and stored.rows["validation"].stored is None
 
 
 def test_mistakes_are_named_as_for_other_tables(tables: tuple[Path, Path], tmp_path: Path) -> None:

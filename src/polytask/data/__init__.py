@@ -13,7 +13,7 @@ from .schema import Schema
 from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows
 from .split_checks import check_parts, check_split
-from .splits import PARTS, draw_split, load_split, make_split, save_split, split_from_column
+from .splits import MOST_HELD, PARTS, load_split, make_split, save_split, split_from_column
 from .standardise import standardise, warn_of_large_numbers
 from .stored import FileInput, RowGroups, StoredInput
 from .table import read_table, require_rows, table_pieces
@@ -22,6 +22,7 @@ from .targets import encode_targets
 from .text import TextSettings
 
 __all__ = [
+    "MOST_HELD",
     "PARTS",
     "Batch",
     "Data",
@@ -41,7 +42,6 @@ __all__ = [
     "check_parts",
     "check_split",
     "check_weights",
-    "draw_split",
     "encode_label_sets",
     "encode_tags",
     "encode_targets",

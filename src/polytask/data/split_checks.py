@@ -78,7 +78,7 @@ def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], wh
         ]
         warnings += [] if len(labels[1]) else [f"{at} {_UNVALIDATED}"]
         warnings += [*_measuring(task, labels[2], "test", at), *_unseen(task, labels, at)]
-    if all(f"{where}: task {task.name!r} {_UNVALIDATED}" in warnings for task in tasks):
+    if tasks and all(f"{where}: task {task.name!r} {_UNVALIDATED}" in warnings for task in tasks):
         problems.append(f"{where}: no task has a label in the validation rows, where choices are made; "
                         "make that part larger, or choose another seed")  # fmt: skip
     raise_all(problems)

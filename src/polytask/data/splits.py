@@ -16,6 +16,8 @@ from .columns import coded
 
 #: The parts, by code.
 PARTS = ("train", "validation", "test")
+#: Most rows of a drawn validation or test part: more hardly make a metric more certain, and all are evaluated often.
+MOST_HELD = 200_000
 _WORDS = {"train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "test": 2}
 
 
@@ -24,8 +26,9 @@ def make_split(
     kinds: Sequence[str],
     fractions: Sequence[float] = (0.7, 0.15, 0.15),
     seed: int = 0,
+    most: int = MOST_HELD,
 ) -> np.ndarray:
-    """A random split, stratified over all tasks.
+    """A random split, stratified over all tasks: a function of these rows, the fractions and the seed alone.
 
     Goes through the classes of all tasks (regression: quarters of the range) from the rarest to the most frequent.
     The rows of a class that are not in a part yet are shared out so that the class comes as close to the fractions
@@ -36,6 +39,7 @@ def make_split(
         kinds: Kind of each task.
         fractions: Of training, validation and test rows; more than 0, of sum 1.
         seed: The same seed gives the same split.
+        most: Most rows of validation and of test; what is beyond goes to training.
 
     Returns:
         ``[n]`` int8: 0 training, 1 validation, 2 test; the sizes of the parts are the fractions, rounded.
@@ -47,11 +51,18 @@ def make_split(
         >>> codes = make_split(np.array([[0.0], [1.0]] * 50), ["binary"], (0.8, 0.1, 0.1))
         >>> np.bincount(codes).tolist(), np.bincount(codes[1::2]).tolist()
         ([80, 10, 10], [40, 5, 5])
+        >>> np.bincount(make_split(np.zeros((1000, 1)), ["regression"], most=100)).tolist()
+        [800, 100, 100]
     """
-    shares = _check_fractions(fractions, len(targets))
+    n = len(targets)
+    shares = _check_fractions(fractions, n)
     generator = np.random.default_rng(seed)
-    codes = np.full(len(targets), -1, np.int8)
-    room = _apportion(shares * len(targets), len(targets), np.ones(3, int))
+    codes = np.full(n, -1, np.int8)
+    room = _apportion(shares * n, n, np.ones(3, int))
+    if max(room[1:]) > most:
+        held = np.minimum(room[1:], most)
+        room = np.array([n - held.sum(), *held])
+        shares = room / n
     for rows in sorted(_strata(np.asarray(targets, float), kinds), key=len):
         free = generator.permutation(rows[codes[rows] < 0])
         have = np.bincount(codes[rows][codes[rows] >= 0], minlength=3)
@@ -60,33 +71,6 @@ def make_split(
         room -= take
     rest = generator.permutation(np.flatnonzero(codes < 0))
     codes[rest] = np.repeat(np.arange(3, dtype=np.int8), room)
-    return codes
-
-
-def draw_split(n: int, fractions: Sequence[float], seed: int = 0, *, most: int) -> np.ndarray:
-    """A random split of many rows, in which validation and test have at most ``most`` rows each.
-
-    Args:
-        n: Number of rows.
-        fractions: See :func:`make_split`.
-        seed: Likewise.
-        most: What is beyond goes to training: more rows hardly make a metric more certain.
-
-    Returns:
-        As :func:`make_split`.
-
-    Raises:
-        UserError: Likewise.
-
-    Example:
-        >>> np.bincount(draw_split(1000, (0.7, 0.15, 0.15), most=100)).tolist()
-        [800, 100, 100]
-    """
-    shares = _check_fractions(fractions, n)
-    sizes = np.minimum(_apportion(shares * n, n, np.ones(3, int)), [n, most, most])
-    codes = np.zeros(n, np.int8)
-    held = np.random.default_rng(seed).permutation(n)[: sizes[1] + sizes[2]]
-    codes[held] = np.repeat(np.array([1, 2], np.int8), sizes[1:])
     return codes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class RunFolder:
         self.log = EventLog(path / "metrics.jsonl")
 
     @classmethod
-    def create(cls, path: Path, config: Config, data: Prepared) -> RunFolder:
+    def create(cls, path: Path, config: Config, data: Prepared, decided: Mapping[str, Any]) -> RunFolder:
         """A new run; nothing is left of it if that fails.
 
         ``state.json`` comes first, without a position in the log, and again when all is there: see :meth:`begun`.
@@ -54,6 +54,7 @@ class RunFolder:
             path: The folder.
             config: The run's configuration.
             data: What the run is made of.
+            decided: What the machine has decided, see :class:`~polytask.runs.decided.Decided`.
 
         Raises:
             UserError: If the path exists, is not an empty folder and not the beginning of a run.
@@ -62,7 +63,7 @@ class RunFolder:
             refuse_existing(path)
         run = cls(path)
         path.mkdir(parents=True, exist_ok=True)
-        state: dict[str, Any] = {"fingerprint": data.fingerprint, "phases": {}, "log": None}
+        state: dict[str, Any] = {"fingerprint": data.fingerprint, "decided": decided, "phases": {}, "log": None}
         try:
             write_json(run.state, state)
             write_bytes(run.config, config.beside(path).to_yaml().encode())
@@ -141,6 +142,11 @@ class RunFolder:
     def fingerprint(self) -> str:
         """SHA-256 of the data file."""
         return str(self._state()["fingerprint"])
+
+    @property
+    def decided(self) -> Mapping[str, Any] | None:
+        """What the machine decided that the run began on."""
+        return self._state().get("decided")
 
     @property
     def seconds(self) -> dict[str, float]:

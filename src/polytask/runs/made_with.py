@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -29,11 +30,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def made_with(fingerprint: str, seed: int) -> dict[str, Any]:
+def made_with(fingerprint: str, seed: int, decided: Mapping[str, Any] | None) -> dict[str, Any]:
     """The entry in ``results.json``; the rest is in ``config.yaml``.
 
     Args:
         fingerprint: SHA-256 of the data.
         seed: The run's seed.
+        decided: What the machine has decided, see :class:`~polytask.runs.decided.Decided`.
     """
-    return {"data": fingerprint, "seed": seed, "versions": versions()}
+    return {"data": fingerprint, "seed": seed, "decided": decided, "versions": versions()}

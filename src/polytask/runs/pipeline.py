@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -21,6 +22,7 @@ from ..training.optimizer import make_optimizer
 from .adding import add_run
 from .bundle import save_network
 from .choice import one_network, plan_networks, record_kept, serving
+from .decided import decisions
 from .distill import needs_teachers, without_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
@@ -76,12 +78,14 @@ def fit_run(
         return add_run(config, out, resume=resume, display=display, final_part=final_part, trust=trust)
     if resume and (found := finished(RunFolder.open(out), config, display)):
         return found
+    decided = decisions(config, out, resume)
+    asked, config = config, decided.applied(config)
     data = _checked(config, out, resume)
     trackers = make_trackers(config.report_to, out)
     wait_for_all()  # of several processes none writes before all have looked
-    with RunFolder.locked(out):
+    with decided.in_force(), RunFolder.locked(out):
         if not resume and is_first():
-            RunFolder.create(out, config, data)
+            RunFolder.create(out, asked, data, asdict(decided))
         wait_for_all()
         run = RunFolder.open(out)
         run.log.listeners += trackers
@@ -270,7 +274,7 @@ def _finish(
     totals = totals_of(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
     totals["trainings"] = [network.training for network in networks]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
-    results["made_with"] = made_with(data.fingerprint, config.seed)
+    results["made_with"] = made_with(data.fingerprint, config.seed, run.decided)
     if is_first():
         run.forget_unfinished()
         run.log.write("finish", seconds=results["totals"]["seconds"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from torch import Tensor
 
 from ..config import Config
 from ..data import (
+    MOST_HELD,
     PARTS,
     RowGroups,
     Rows,
     Schema,
     StoredInput,
     check_parts,
-    draw_split,
+    encode_targets,
     find_leaks,
+    label_columns,
     load_split,
+    make_split,
     sample_weights,
     split_from_column,
     table_pieces,
@@ -31,13 +35,14 @@ from ..data.stored import load
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
 from ..pretrained import memory_bytes
+from ..task import Task
 from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
-#: A part of at most so many rows is held in memory; drawn validation and test parts have no more.
-HELD_ROWS = 200_000
+#: A part of at most so many rows is held in memory.
+HELD_ROWS = MOST_HELD
 #: Values of a target that are looked for in all rows, so that a rare class is not overlooked.
 MOST_VALUES = 1_000
 #: Kinds of targets with several values per row.
@@ -79,7 +84,7 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     """As :func:`~polytask.runs.prepare.prepare`, in memory that grows by the labels alone.
 
     What columns are, their statistics and leaks are taken from a sample of the rows, in which every class appears.
-    A drawn split is not stratified.
+    The split is that of a table that is read at once.
 
     Raises:
         UserError: Whatever is wrong with the file or its columns.
@@ -89,8 +94,8 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
                "once" for name, kind in config.kind.items() if kind in NOT_STREAMED])  # fmt: skip
     sample, positions = _sample(path, config)
     inferred, roles = judge_columns(config, sample, where)
-    split = _split(config, path, stored_split, where)
     tasks = tuple(found.task for found in inferred)
+    split = _split(config, path, tasks, stored_split, where)
     train = split[positions] == 0
     schema = Schema.fit(sample, tasks, where=where, train=train, **roles, **learnt_for_encoder(config))
     warnings = find_leaks(sample, schema)
@@ -136,12 +141,15 @@ def _firsts(column: pa.ChunkedArray, seen: set[Any]) -> list[int]:
     return [int(row) for code, row in zip(known, first, strict=True) if code in new]
 
 
-def _split(config: Config, path: Path, stored: Path | None, where: str) -> np.ndarray:
+def _split(config: Config, path: Path, tasks: Sequence[Task], stored: Path | None, where: str) -> np.ndarray:
     if stored is not None and stored.exists():
         return load_split(stored)[0]
     if isinstance(config.split, str):
         return split_from_column(pa.parquet.read_table(path, columns=[config.split]), config.split, where)
-    return draw_split(pa.parquet.read_metadata(path).num_rows, config.split, config.seed, most=HELD_ROWS)
+    pieces = table_pieces(path, columns=config.targets)
+    labels = torch.cat([encode_targets(piece, tasks, where=where) for piece in pieces])
+    values, columns = label_columns(labels, {}, tasks)
+    return make_split(values, [task.kind for task in columns], config.split, config.seed)
 
 
 def _labels(

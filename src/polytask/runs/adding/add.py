@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...errors import UserError
 from ...files import read_json, write_json
 from ...processes import is_first, wait_for_all
 from ...training import Parts, TrainingResult, check_training, check_trains
+from ..decided import decisions
 from ..encoders import network_of
 from ..folder import RunFolder, refuse_existing
 from ..resumed import AFTER_TRAINING, finished, nothing_lost, same_data
@@ -39,12 +41,14 @@ def add_run(
     config = base.adapted(config)
     if resume and (found := finished(RunFolder.open(out), config, display)):
         return found
+    decided = decisions(config, out, resume)
+    asked, config = config, decided.applied(config)
     addition = _checked(config, base, out, resume)
     trackers = make_trackers(config.report_to, out)
     wait_for_all()  # of several processes none writes before all have looked
-    with RunFolder.locked(out):
+    with decided.in_force(), RunFolder.locked(out):
         if not resume and is_first():
-            RunFolder.create(out, config, addition.data)
+            RunFolder.create(out, asked, addition.data, asdict(decided))
             write_json(out / FROM, {"run": base.path.name, "fingerprint": base.fingerprint})
         wait_for_all()
         run = RunFolder.open(out)

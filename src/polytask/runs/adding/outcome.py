@@ -125,7 +125,7 @@ def write_outcome(
         "trainings": [network.training or f"as_before_{network.old}" for network in networks],
     }
     written = {"tasks": entries, "baselines": baselines, "totals": totals}
-    written["made_with"] = made_with(data.fingerprint, trainer.config.seed)
+    written["made_with"] = made_with(data.fingerprint, trainer.config.seed, run.decided)
     if is_first():
         for place, network in enumerate(networks):
             _save(trainer, addition, place, network)
