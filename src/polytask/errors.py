@@ -39,6 +39,10 @@ class DamagedFileError(UserError):
     """A file is there, but its content is not what was written."""
 
 
+class DivergedError(RuntimeError):
+    """A training came to numbers that are not finite; the command line shows the message and exits with 1."""
+
+
 def raise_all(problems: Sequence[str]) -> None:
     """Raise one :class:`UserError` for all ``problems``; do nothing if there are none."""
     if problems:

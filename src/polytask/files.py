@@ -132,6 +132,10 @@ class TreeCopy:
         self._tensors: dict[str, Tensor] = {}
         self._shape = _encode(tree, self._tensors)
 
+    def tree(self) -> Any:
+        """The copy, on the CPU."""
+        return _decode(self._shape, self._tensors.__getitem__)
+
     def save(self, path: Path) -> None:
         """Write it atomically as one safetensors file.
 

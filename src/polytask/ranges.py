@@ -24,6 +24,7 @@ class Range:
         less: They must be less than ``most``.
         whole: They must be whole.
         infinite: Infinity is one of them.
+        because: Why others are of no use, for the message.
 
     Example:
         >>> print(Range(1, whole=True)), print(Range(0, 1, more=True, less=True))
@@ -40,6 +41,7 @@ class Range:
     less: bool = False
     whole: bool = False
     infinite: bool = False
+    because: str = ""
 
     def __str__(self) -> str:
         text = f"{'a whole number of ' * self.whole}{'more than' if self.more else 'at least'} {self.least:g}"
@@ -72,7 +74,7 @@ class Range:
             expected = expected.removesuffix(" and finite")
         elif LARGEST <= self.most < value < math.inf:
             expected += f" and at most {LARGEST:g}"
-        return f"{name} must be {expected}, found {value!r}"
+        return f"{name} must be {expected}{f' ({self.because})' * bool(self.because)}, found {value!r}"
 
 
 def refuse_absurd(value: Any) -> Any:

@@ -8,7 +8,14 @@ import pytest
 
 from polytask.diagnosis.data import drift, leak, weak_split
 from polytask.diagnosis.diagnose import CHECKS
-from polytask.diagnosis.learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
+from polytask.diagnosis.learning import (
+    diverged,
+    learning_rate,
+    noisy_validation,
+    nothing_learned,
+    overfitting,
+    too_few_steps,
+)
 from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
 from polytask.reporting.events import Convergence, Evaluation, Log, Training
 from polytask.reporting.run import Affinity, Run
@@ -67,6 +74,14 @@ def test_nothing_is_said_about_a_good_run():
 
 def test_nothing_learned():
     assert found(nothing_learned, make_run(training(values={"b": np.full(40, 0.503)}))) == {"b"}
+
+
+def test_diverged():
+    one = training()
+    assert not list(diverged(make_run(one)))
+    one.take({"event": "diverged", "step": 8, "what": "the loss of click"})
+    (finding,) = diverged(make_run(one))
+    assert "the loss of click was not finite at step 8" in finding.evidence and "learning-rate" in finding.advice
 
 
 def test_too_few_steps():

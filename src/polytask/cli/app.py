@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 import typer
 
 from ..display import printable
-from ..errors import AfterTrainingError, UserError
+from ..errors import AfterTrainingError, DivergedError, UserError
 from ..signals import SIGNALS
 
 P = ParamSpec("P")
@@ -36,7 +36,8 @@ _WRONG_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EE
 def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Register a function as a subcommand.
 
-    Exit status: 0 done; 2 the user's input is wrong (one message, no traceback); 130 interrupted; 1 anything else.
+    Exit status: 0 done; 2 the user's input is wrong (one message, no traceback); 130 interrupted; 1 anything
+    else, such as a training that diverged.
     """
 
     def register(function: Callable[P, None]) -> Callable[P, None]:
@@ -50,8 +51,8 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
                     function(*args, **kwargs)
             except UserError as error:
                 status = _fail(2, f"error: {error}" if _first() else "")
-            except AfterTrainingError as error:
-                status = _fail(1, f"error: {error}")
+            except (AfterTrainingError, DivergedError) as error:
+                status = _fail(1, f"error: {error}" if _first() else "")
             except KeyboardInterrupt:
                 status = _fail(130, INTERRUPTED if _first() else "")
             except OSError as error:

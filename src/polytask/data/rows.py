@@ -140,6 +140,8 @@ class Rows:
     @classmethod
     def from_matrix(cls, inputs: Inputs, targets: Tensor) -> Rows:
         """Rows from a ``[n, K]`` matrix as in :class:`Batch`, but with NaN where there is no label."""
+        if bool(torch.isinf(targets).any()):
+            raise UserError("targets: found infinite values; remove them or mark them as NaN")
         observed = ~torch.isnan(targets)
         return cls(inputs, torch.nan_to_num(targets, nan=0.0).float(), None if bool(observed.all()) else observed)
 

@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..reporting.run import Run, read_run
 from .data import drift, leak, weak_split
 from .finding import Finding
-from .learning import learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
+from .learning import diverged, learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
 from .sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
 
 #: In the order in which an expert would speak: what spoils everything comes first.
@@ -17,6 +17,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     leak,
     weak_split,
     drift,
+    diverged,
     nothing_learned,
     learning_rate,
     too_few_steps,
@@ -38,6 +39,8 @@ def diagnose(folder: Path) -> list[Finding]:
         UserError: If ``folder`` is not a run, is damaged or not finished.
     """
     run = read_run(folder)
+    if not run.finished and (found := list(diverged(run))):
+        return found
     if not run.finished:
         raise UserError(f"{folder}: this run is not finished; continue it with `polytask fit ... --resume`")
     return [finding for check in CHECKS for finding in check(run)]

@@ -28,6 +28,17 @@ MANY_TIMES = 3.0
 FEW_ROWS = 100
 
 
+def diverged(run: Run) -> Iterator[Finding]:
+    """Trainings that came to numbers that are not finite, and went back to their last evaluation."""
+    for name, training in run.log.trainings.items():
+        for number, (step, what) in enumerate(training.diverged):
+            last = number == len(training.diverged) - 1 and not training.ended
+            after = "the training ended" if last else "it went on from its last evaluation with half the learning rate"
+            advice = f"{quoted(rate(run, 0.1))}, or {quoted('--set warmup=100', '--set gradient_clip=1')}"
+            evidence = f"{name}: {what} was not finite at step {step:g}; {after}"
+            yield Finding("diverged", tuple(training.tasks), evidence, advice)
+
+
 def nothing_learned(run: Run) -> Iterator[Finding]:
     """Tasks that never left the level of a constant prediction."""
 

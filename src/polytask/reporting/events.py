@@ -50,6 +50,7 @@ class Training:
     converged: dict[str, Convergence] = field(default_factory=dict)
     cooperation: dict[str, Any] = field(default_factory=dict)
     phases: list[tuple[float, str]] = field(default_factory=list)
+    diverged: list[tuple[float, str]] = field(default_factory=list)
     returned_epoch: float | None = None
     ended: bool = False
     steps: float | None = None
@@ -73,6 +74,9 @@ class Training:
                 self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score")), *others))
             case "converged":
                 self.converged[str(event.get("task"))] = Convergence(step, epoch, number(event.get("peak")))
+            case "diverged":
+                self.diverged = [found for found in self.diverged if found[0] < step]
+                self.diverged.append((step, str(event.get("what"))))
             case "cooperation":
                 self.cooperation = event
             case "distillation_phase":

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save
 
 from ..config import Config
 from ..data import Rows, Schema, cell_of, tags_of
-from ..errors import UserError
+from ..data.finite import rows_not_finite
+from ..errors import UserError, raise_all
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
 from ..models.encoders import HF, MLP
@@ -155,12 +156,22 @@ class Bundle:
         return inputs
 
     def outputs(self, inputs: Any, n: int) -> dict[str, torch.Tensor]:
-        """Raw outputs of every task, ``[n]`` or ``[n, C]``."""
+        """Raw outputs of every task, ``[n]`` or ``[n, C]``.
+
+        Raises:
+            UserError: If one is not finite.
+        """
         found: dict[str, torch.Tensor] = {}
         for number, model in enumerate(self.networks):
             positions = [p for p, task in enumerate(model.tasks) if self.serves[task.name] == number]
             for position, output in zip(positions, task_outputs(model, inputs, positions, n), strict=True):
                 found[model.tasks[position].name] = output
+        raise_all([
+            f"row {int(bad[0])}: the prediction of {name} is not finite ({len(bad)} of {n} rows); look for extreme "
+            "values in its columns"
+            for name, output in found.items()
+            if len(bad := rows_not_finite(output))
+        ])  # fmt: skip
         return found
 
     def predict(self, table: pa.Table, *, folder: Path | None = None, where: str = "table") -> pa.Table:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .snapshots import Snapshots
 
 #: Of what is in a checkpoint. Rises with every change of :func:`training_state`, or of what its parts hold.
-FORMAT = 3
+FORMAT = 4
 
 
 class Checkpoints:
@@ -76,6 +76,7 @@ class Checkpoints:
             return
         self._saved_at = time.monotonic()
         state = training_state(training)
+        state["recovery"] = training.recovery.state_dict(training.step)
         kept = [*self._needed.items(), (training.step, training.needed_snapshots())]
         self._needed = dict(kept[-self.keep :])
         if is_first():
@@ -84,6 +85,11 @@ class Checkpoints:
             self._writing.start(
                 partial(self._write, training.step, TreeCopy(state), self._needed, training.log, pending)
             )
+
+    def begin_anew(self, training: Training) -> None:
+        """Replace all checkpoints by one of this moment: a training has gone back to an earlier step."""
+        self._needed = {}
+        self.save(training)
 
     def _write(
         self, step: int, state: TreeCopy, kept: dict[int, set[int]], log: EventLog, snapshot: Future[None] | None
@@ -155,6 +161,9 @@ class Checkpoints:
                 "polytask wrote it; resume with that one, or train anew into another folder"
             )
         load_training_state(training, state)
+        training.recovery.load_state_dict(training, state["recovery"])
+        if training.recovery.step == training.step:
+            training.recovery.note(training, state)
         self._needed = {step: training.needed_snapshots()}
         self._keep(self._needed)
         return True
@@ -205,7 +214,7 @@ def training_state(training: Training) -> dict[str, Any]:
 
 
 def load_training_state(training: Training, state: dict[str, Any]) -> None:
-    """Continue from :func:`training_state`."""
+    """Continue from :func:`training_state`; without ``history`` and ``log`` these go on as they are."""
     training.step, training.seconds = state["step"], state["seconds"]
     training.model.load_state_dict(state["model"])
     if training.average:
@@ -215,13 +224,15 @@ def load_training_state(training: Training, state: dict[str, Any]) -> None:
     training.balancer.load_state_dict(state["balancer"])
     training.fabric.strategy.precision.load_state_dict(state["precision"])
     training.returned.load_state_dict(state["returned"])
-    training.history = [Evaluation(**evaluation) for evaluation in state["history"]]
+    if "history" in state:
+        training.history = [Evaluation(**evaluation) for evaluation in state["history"]]
     training.sums = state["sums"].to(training.fabric.device)
     training.weights = state["weights"].to(training.fabric.device)
     training.gradients.sums = state["gradients"].to(training.fabric.device)
     for callback, callback_state in zip(training.callbacks, state["callbacks"], strict=True):
         callback.load_state_dict(callback_state)
-    training.log.rewind(state["log"])
+    if "log" in state:
+        training.log.rewind(state["log"])
     set_rng_state(state["rng"][rank() % len(state["rng"])])
     for callback in training.callbacks:
         callback.resume(training)

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..balancing import Balancer, Equal
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
-from ..errors import UserError
+from ..data.finite import finite_problems
+from ..errors import UserError, raise_all
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
 from ..processes import is_first, wait_for_all
@@ -103,7 +104,9 @@ def fit(
         progress: Called with the done and the total number of steps.
 
     Raises:
-        UserError: If data and tasks do not fit.
+        UserError: If data and tasks do not fit, or inputs or labels are not finite (NaN labels are "no label").
+        DivergedError: If losses, parameters or metrics are not finite, also after the training has gone back to its
+            last evaluation (or start) once and has gone on with half the learning rate.
 
     Example:
         >>> import torch, polytask as pt
@@ -170,6 +173,7 @@ def labelled_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozense
         raise UserError(
             f"{what}: expected one column of targets per task ({len(tasks)}), found {rows.targets.shape[1]}"
         )
+    raise_all(finite_problems(rows, what))
     if what == "validation":  # a task may lack labels there: it is trained, and its metric is NaN
         return rows
     if len(rows) == 0:

@@ -16,6 +16,7 @@
         balancer.after_step                                    if it needs a second forward pass
         at the end of an epoch: balancer.end_epoch
         every `evaluate_every` steps:
+            if something is not finite: back to the last evaluation, once, with half the learning rate
             evaluation = metrics of all tasks on validation
             callback.after_evaluation(evaluation)              convergence: soft labels replace labels
             returned.update(evaluation)                        is this the checkpoint to return?
@@ -55,9 +56,10 @@ from ..processes import (
 )
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, load_training_state, training_state
 from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint
+from .divergence import Recovery, what_diverged, what_is_undefined
 from .encoding import make_represent
 from .evaluation import Evaluation, evaluate, evaluate_losses, trivial_levels
 from .events import EventLog
@@ -152,6 +154,7 @@ class Training:
         self.gradients = GradientCourse(len(self.tasks), self.fabric.device)
         every, keep = self.settings.checkpoint_seconds, self.settings.keep_checkpoints
         self.checkpoints = Checkpoints(folder, self.snapshots, every, keep)
+        self.recovery = Recovery()
         self._interruption = Interruption()
         torch.manual_seed(seed + rank())  # dropout masks of its own for every process
         for callback in self.callbacks:
@@ -161,6 +164,11 @@ class Training:
     def epoch(self) -> float:
         """Passes over the data so far."""
         return round(self.step / self.stream.steps_per_epoch, 4)
+
+    @property
+    def sharded(self) -> bool:
+        """Every process holds a share of the parameters only."""
+        return self._whole is not None
 
     @property
     def evaluated(self) -> MultiTaskModel:
@@ -236,6 +244,7 @@ class Training:
                 balancing=self.balancer.name,
                 balancing_cost=self.balancer.cost(self.model.shared_parameters()),
             )
+            self.recovery.note(self, training_state(self))
             self.checkpoints.save(self)
         started = time.monotonic() - self.seconds
         while not self.finished:
@@ -247,7 +256,7 @@ class Training:
             if progress and self.step % 16 == 0:
                 progress(self.step, total)
             ending = self.checkpoints.enabled and self._interruption.agreed(self.step)
-            if self.checkpoints.due(evaluating) or ending:
+            if (self.checkpoints.due(evaluating) or ending) and not what_diverged(self):
                 self.checkpoints.save(self)
             if ending:
                 self.checkpoints.wait()  # what cannot be saved is an error and no interruption
@@ -372,13 +381,19 @@ class Training:
         )
 
     def _evaluate(self) -> None:
+        if what := what_diverged(self):
+            self._go_back(what)
+            return
         names = [task.name for task in self.tasks]
         losses, weights = (self.sums[0] / self.sums[1]).tolist(), self.weights.tolist()
         labels = [int(count) for count in self.sums[1].tolist()]
         shares = (self.sums[2] / (self.step - (self.history[-1].step if self.history else 0))).tolist()
-        self.sums.zero_()
         share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
         metrics, single_losses = evaluate_losses(self.evaluated, self.validation)
+        if what := what_is_undefined(self, metrics):
+            self._go_back(what)
+            return
+        self.sums.zero_()
         values = numbers_of_first(list(metrics.values()))
         evaluation = Evaluation(
             self.step,
@@ -410,6 +425,13 @@ class Training:
         )
         if self.folder is None:
             self.snapshots.keep_only(self.needed_snapshots())
+        self.recovery.note(self, training_state(self))
+
+    def _go_back(self, what: str) -> None:
+        """Continue from the last evaluation (or the start) with half the learning rate; see :class:`Recovery`."""
+        load_training_state(self, self.recovery.go_back(self, what))
+        self.parts.slow_down(self.optimizer, self.recovery.factor)
+        self.checkpoints.begin_anew(self)
 
     def epoch_of(self, step: int) -> float:
         """The epoch at an earlier step."""

@@ -132,6 +132,13 @@ class Parts:
             for group, pace in zip(optimizer.param_groups, self.paces, strict=True):
                 group["lr"] = pace.rate(step, total)
 
+    def slow_down(self, optimizer: Optimizer, factor: float) -> None:
+        """Multiply all learning rates from now on."""
+        self.paces = [pace.times(factor) for pace in self.paces]
+        self._rows = [(part, pace.times(factor)) for part, pace in self._rows]
+        for group, pace in zip(optimizer.param_groups, self.paces, strict=True):
+            group["lr"] = pace.learning_rate
+
     def mask_gradients(self) -> None:
         """Rows that stay still have no gradient, so that clipping does not count them."""
         for parameter, rows in self.frozen.rows:

@@ -91,7 +91,7 @@ class TrainingSettings:
     learning_rate: Annotated[float, Range(more=True)] = 1e-3
     weight_decay: Annotated[float, Range()] = 0.0
     optimizer: str = "adam"
-    momentum: Annotated[float, Range(0, 1, less=True)] = MOMENTUM
+    momentum: Annotated[float, Range(0, 1, less=True, because="training diverges from 1 on")] = MOMENTUM
     schedule: str = "constant"
     warmup: Annotated[int, Range(whole=True)] = 0
     ema: Annotated[float | None, Range(0, 1, more=True, less=True)] = None

@@ -128,7 +128,7 @@ class StoredLabels:
                 f"steps: soft labels were recorded for a training of {state['steps']} steps, found {steps}; "
                 "give the same number, or start the training again"
             )
-        for number in self._written_at:
+        for number in self._written_at if self._training.folder else ():  # in memory they are as they were
             self._take_up(number)
 
     def _take_up(self, number: int) -> None:

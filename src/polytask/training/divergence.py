@@ -1,0 +1,116 @@
+"""What is not finite is noticed at every evaluation, and a training goes back once before it gives up."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ..errors import DivergedError
+from ..files import TreeCopy
+from ..processes import sum_over_processes
+
+if TYPE_CHECKING:
+    from .loop import Training
+
+#: Factor of the learning rate after a training has diverged.
+SLOWER = 0.5
+
+
+def all_finite(*modules: nn.Module) -> bool:
+    """Whether all parameters and buffers of some modules are finite, on all processes; one number leaves the device.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> all_finite(layer)
+        True
+        >>> _ = layer.weight.data.fill_(float("inf"))
+        >>> all_finite(layer)
+        False
+    """
+    tensors = [
+        tensor.detach()
+        for module in modules
+        for tensor in (*module.parameters(), *module.buffers())
+        if tensor.is_floating_point() and tensor.numel()
+    ]
+    largest = nn.utils.get_total_norm(tensors, math.inf) if tensors else torch.zeros(())
+    return bool(sum_over_processes((~torch.isfinite(largest)).float()) == 0)
+
+
+def what_diverged(training: Training) -> str:
+    """What of a training is not finite since the last evaluation, in words; empty if all is.
+
+    With half precision a loss may overflow: the gradient scaler leaves that step out.
+    """
+    lost = (~torch.isfinite(training.sums[0])).tolist()
+    names = [task.name for task, gone in zip(training.tasks, lost, strict=True) if gone]
+    if names and training.settings.precision != "16":
+        return f"the loss of {', '.join(names)}"
+    models = {id(model): model for model in (training.model, training.evaluated)}
+    return "" if all_finite(*models.values()) else "a parameter"
+
+
+def what_is_undefined(training: Training, metrics: Mapping[str, float]) -> str:
+    """Which metrics are not finite though a constant prediction has one, in words; empty for none."""
+    names = [
+        name for name, value in metrics.items() if not math.isfinite(value) and math.isfinite(training.trivial[name])
+    ]
+    return f"the validation metric of {', '.join(names)}" if names else ""
+
+
+class Recovery:
+    """The state of a training at its last evaluation (or start), to which it goes back once when it diverges.
+
+    A copy in the memory of the CPU, made at every evaluation; it is in those checkpoints that are made between
+    evaluations, so that a resumed training goes back to the same. A sharded network has none and gives up at once.
+    """
+
+    def __init__(self) -> None:
+        self.step = -1
+        self.factor = 1.0
+        self._good: dict[str, Any] | None = None
+
+    def note(self, training: Training, state: dict[str, Any]) -> None:
+        """All is well with ``state``, which is of this step."""
+        if self.factor == 1.0 and not training.sharded:
+            self.step = training.step
+            self._good = TreeCopy({key: value for key, value in state.items() if key not in ("history", "log")}).tree()
+
+    def state_dict(self, step: int) -> dict[str, Any]:
+        """For a checkpoint of a step."""
+        return {"factor": self.factor, "step": self.step, "good": None if step == self.step else self._good}
+
+    def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        self.factor, self.step, self._good = state["factor"], state["step"], state["good"]
+        if self.factor != 1.0:
+            training.parts.slow_down(training.optimizer, self.factor)
+
+    def go_back(self, training: Training, what: str) -> dict[str, Any]:
+        """The state to continue from, after it has been said why.
+
+        Raises:
+            DivergedError: If the training has been there before.
+        """
+        step, rate = training.step, training.settings.learning_rate
+        if self._good is None:
+            training.write("diverged", what=what, ended=True)
+            again = f", also with {SLOWER:g} times the learning rate" if self.factor != 1.0 else ""
+            raise DivergedError(
+                f"{training.name} diverged: {what} is not finite at step {step}{again}; lower learning_rate (it is "
+                f"{rate:g}), set gradient_clip=1 or warmup=100, or look for extreme values among targets and features"
+            )
+        slower = SLOWER * rate
+        training.write("diverged", what=what, ended=False, back_to=self.step, learning_rate=slower)
+        warnings.warn(
+            f"{training.name} diverged: {what} is not finite at step {step}; it goes on from step {self.step} with "
+            f"half its learning rate ({slower:g})",
+            stacklevel=2,
+        )
+        self.factor, good, self._good = SLOWER, self._good, None
+        return good
