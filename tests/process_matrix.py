@@ -37,7 +37,7 @@ from polytask.training.callbacks import AffinityProbe
 from small_training import INPUTS, TASKS, make_rows, small_settings
 
 #: Half of the labels are missing: in a batch of six, processes have other tasks than each other, and tasks are absent.
-ROWS, VALIDATION = make_rows(missing=0.5), make_rows(60, seed=1)
+ROWS, VALIDATION = make_rows(missing=0.5), make_rows(600, seed=1)
 STEPS = 6
 #: Parts in which a batch is accumulated, by the word in the name of a case.
 ACCUMULATION = {"": 1, " accumulated": 2}

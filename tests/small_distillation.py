@@ -12,7 +12,7 @@ from polytask import MTLKD, Callback, CooperativeDistillation, MultiTaskModel, O
 from polytask.training import train_teachers
 from small_training import INPUTS, TASKS, make_model, make_rows, small_settings, train
 
-ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
+ROWS, VALIDATION = make_rows(), make_rows(600, seed=1)
 
 
 def single(task: Task) -> MultiTaskModel:

@@ -81,7 +81,7 @@ def train(
     return fit(
         model,
         train=make_rows(tasks=model.tasks) if train is None else train,
-        validation=make_rows(60, seed=1, tasks=model.tasks) if validation is None else validation,
+        validation=make_rows(600, seed=1, tasks=model.tasks) if validation is None else validation,
         callbacks=callbacks,
         settings=small_settings(**(settings or {})),
         folder=folder,

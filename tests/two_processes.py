@@ -21,7 +21,7 @@ from polytask.training.callbacks import AffinityProbe
 from small_training import Interrupt, make_model, make_rows, small_settings, tree_of
 
 #: On the order of these rows no batch of four rows leaves both processes with labels of every task.
-ROWS, VALIDATION = make_rows(missing=0.5), make_rows(60, seed=1)
+ROWS, VALIDATION = make_rows(missing=0.5), make_rows(600, seed=1)
 
 
 class Last(Callback):

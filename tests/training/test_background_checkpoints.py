@@ -19,7 +19,7 @@ from polytask.training import EventLog
 from polytask.training.checkpoints import checkpoint_steps, training_state
 from small_training import Interrupt, assert_same_result, differences, make_model, make_rows, small_settings
 
-ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
+ROWS, VALIDATION = make_rows(), make_rows(600, seed=1)
 OFTEN = 1e-9  # seconds between two; 0 would be one after every step
 
 

@@ -11,7 +11,7 @@ from polytask.training.callbacks import label_sources
 from polytask.training.checkpoints import checkpoint_steps
 from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings
 
-ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
+ROWS, VALIDATION = make_rows(), make_rows(600, seed=1)
 DAMAGES = {
     "truncated": lambda content: content[: len(content) * 2 // 3],
     "empty": lambda content: b"",

@@ -20,7 +20,7 @@ from small_training import (
     tree_of,
 )
 
-VALIDATION = make_rows(60, seed=1)
+VALIDATION = make_rows(600, seed=1)
 
 
 class EveryStep(Callback):

@@ -8,7 +8,7 @@ from polytask.training.checkpoints import checkpoint_steps
 from polytask.training.interruption import Interruption
 from small_training import assert_same_result, make_model, make_rows, small_settings
 
-ROWS, VALIDATION = make_rows(), make_rows(60, seed=1)
+ROWS, VALIDATION = make_rows(), make_rows(600, seed=1)
 
 
 @pytest.fixture(autouse=True)

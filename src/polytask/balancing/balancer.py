@@ -200,6 +200,10 @@ class Balancer(nn.Module, ABC):
     def task_switched(self, task: int) -> None:
         """A task's loss has changed its scale (true labels gave way to soft ones): forget its past."""
 
+    def task_reopened(self, task: int) -> None:
+        """A task that was held by soft labels learns from its true labels again."""
+        self.task_switched(task)
+
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         self._take_tasks(state_dict.get(f"{prefix}_extra_state"))
         # Some state takes its size from the model in the first step.

@@ -1,6 +1,7 @@
 """Distillation: when a task has converged, and the soft labels it then learns from."""
 
 from .adaptors import Adaptors
+from .convergence import Convergence, ConvergenceOptions
 from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
@@ -10,7 +11,9 @@ from .teachers import Teacher
 
 __all__ = [
     "Adaptors",
+    "Convergence",
     "ConvergenceMonitor",
+    "ConvergenceOptions",
     "SoftLabelStore",
     "SoftLabels",
     "Teacher",

@@ -1,4 +1,4 @@
-"""When has a task converged? A test on the course of its validation metric."""
+"""When has a task learned, and when has it converged? Tests on the history of its validation metric."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from typing import Any
 
 import numpy as np
 
-#: The best of some tens of values of pure noise lies two to three standard deviations up.
+from ..uncertainty import THREE_ERRORS, Estimate, as_estimate, exceeds
+
+#: A new value is an improvement when it is this many standard errors of their paired difference above the best.
+IMPROVEMENT_ERRORS = 1.0
+#: Probability that a task that knows nothing is ever said to have learned, over all its evaluations.
+FALSE_LEARNED = 0.01
+#: Values without a standard error: the best of some tens of values of pure noise is two to three deviations up.
 NOISES = 4.0
+#: A task that has not learned is given this share of the budget before training stops waiting for it.
+UNLEARNED_SHARE = 0.75
 TESTS = ("patience", "slope", "fixed")
 
 
@@ -17,23 +25,31 @@ TESTS = ("patience", "slope", "fixed")
 class ConvergenceMonitor:
     """Watches the validation metric of one task; usable in any loop.
 
-    A task has converged when the ``test`` says so, at least ``min_evaluations`` have been made, and its best value lies
-    more than ``floor``, and more than four times the metric's noise, above its trivial level: a metric that still sits
-    where a constant prediction would put it looks converged but has not begun.
+    A task has *learned* when its best value lies more than ``floor``, and by more than chance, above its trivial level:
+    by three standard errors, and by more where many evaluations were made, so that a task that knows nothing is said to
+    have learned in at most 1 % of trainings. It has *converged* when it has learned and the ``test`` says that it does
+    not improve any more. A metric that still is where a constant prediction would put it looks converged but has not
+    begun.
+
+    Values come as :class:`~polytask.uncertainty.Estimate`, which holds the standard error of a metric on its rows; an
+    improvement then is one by more than a standard error of the paired difference. Plain numbers are taken as exact,
+    and four times the noise between successive values takes the place of the error.
 
     Args:
         higher_is_better: Direction of the metric.
         patience: Evaluations in a row without improvement, at least 1; for ``slope`` the length of the line.
         min_evaluations: No convergence before so many evaluations.
         min_delta: An improvement counts if it is larger than this, in units of the metric.
-        trivial: Value of a constant prediction.
+        trivial: Value of a constant prediction, as a number or an estimate.
         floor: Least distance of the best value from ``trivial``, in units of the metric.
         keep: How many of the best evaluations to remember.
         relative: ``min_delta`` is a share of the best value's size instead.
         patience_steps: Steps without improvement instead of evaluations.
         test: ``patience``; ``slope``: a line through the last ``patience`` values rises by at most ``min_delta`` per
-            evaluation; ``fixed``: at ``fixed_step``, whatever the metric does.
+            evaluation; ``fixed``: at ``fixed_step``, whatever the metric does and has learned.
         fixed_step: See ``test``.
+        null_error: Standard error of the metric for a prediction that knows nothing, if known; see
+            :class:`~polytask.task.Metric`.
 
     Example:
         >>> monitor = ConvergenceMonitor(patience=2, min_evaluations=0)
@@ -47,22 +63,23 @@ class ConvergenceMonitor:
     patience: int = 10
     min_evaluations: int = 20
     min_delta: float = 0.0
-    trivial: float = -math.inf
+    trivial: float | Estimate = -math.inf
     floor: float = 0.0
     keep: int = 1
     relative: bool = False
     patience_steps: int | None = None
     test: str = "patience"
     fixed_step: int | None = None
+    null_error: float = 0.0
     evaluations: int = 0
     bad: int = 0
-    best: float = math.nan
+    peak: Estimate | None = None
     best_step: int = -1
     last_step: int = -1
     top: list[tuple[float, int]] = field(default_factory=list)
     recent: list[float] = field(default_factory=list)
 
-    def update(self, step: int, value: float) -> bool:
+    def update(self, step: int, value: float | Estimate) -> bool:
         """Note the metric at an evaluation.
 
         Args:
@@ -72,31 +89,45 @@ class ConvergenceMonitor:
         Returns:
             True if the task has converged by this evaluation.
         """
+        found = as_estimate(value)
         self.evaluations += 1
         self.last_step = step
-        self.recent = [*self.recent, value][-max(2, self.patience) :]
-        if math.isnan(value):
+        self.recent = [*self.recent, found.value][-max(2, self.patience) :]
+        if math.isnan(found.value):
             self.bad += 1
             return self.converged
-        if self.improves(value):
-            self.best, self.best_step, self.bad = value, step, 0
+        if self.improves(found):
+            self.peak, self.best_step, self.bad = found, step, 0
         else:
             self.bad += 1
         # Sorted from best to worst; of equal values the earlier comes first.
-        self.top = sorted([*self.top, (value, step)], key=lambda entry: (-self._sign * entry[0], entry[1]))[: self.keep]
+        newest = (found.value, step)
+        self.top = sorted([*self.top, newest], key=lambda entry: (-self._sign * entry[0], entry[1]))[: self.keep]
         return self.converged
+
+    def restart(self, step: int, value: float | Estimate) -> None:
+        """Begin again from a value that is better than all before."""
+        self.evaluations, self.top, self.recent, self.peak = 0, [], [], None
+        self.update(step, value)
+
+    @property
+    def best(self) -> float:
+        """The best value so far, NaN without any."""
+        return math.nan if self.peak is None else self.peak.value
 
     @property
     def top_steps(self) -> list[int]:
         """Steps of the best evaluations, the best first."""
         return [step for _, step in self.top]
 
-    def improves(self, value: float) -> bool:
-        """``value`` beats the best so far by more than ``min_delta``."""
-        if math.isnan(self.best):
-            return not math.isnan(value)
-        delta = self.min_delta * abs(self.best) if self.relative else self.min_delta
-        return self._sign * (value - self.best) > delta
+    def improves(self, value: float | Estimate) -> bool:
+        """``value`` beats the best so far by more than ``min_delta``, and by more than the error of the difference."""
+        found = as_estimate(value)
+        if self.peak is None:
+            return not math.isnan(found.value)
+        delta = self.min_delta * abs(self.peak.value) if self.relative else self.min_delta
+        difference = (found - self.peak) * self._sign
+        return difference.value > max(delta, IMPROVEMENT_ERRORS * difference.error)
 
     @property
     def _sign(self) -> float:
@@ -123,12 +154,18 @@ class ConvergenceMonitor:
         return bool(self._sign * np.polyfit(np.arange(len(values)), values, 1)[0] <= self.min_delta)
 
     @property
-    def above_floor(self) -> bool:
-        """The best value has left the trivial level."""
-        return not math.isnan(self.best) and (
-            not math.isfinite(self.trivial)
-            or self._sign * (self.best - self.trivial) > max(self.floor, NOISES * self.noise)
-        )
+    def learned(self) -> bool:
+        """The best value has left the trivial level by more than chance."""
+        trivial = as_estimate(self.trivial)
+        if self.peak is None or not math.isfinite(trivial.value):
+            return self.peak is not None
+        above = (self.peak - trivial) * self._sign
+        if not above.value > self.floor:
+            return False
+        if not self.peak.error:
+            return above.value > NOISES * self.noise
+        level = min(THREE_ERRORS, FALSE_LEARNED / self.evaluations)
+        return exceeds(above, level, least_error=self.null_error)
 
     @property
     def noise(self) -> float:
@@ -139,15 +176,25 @@ class ConvergenceMonitor:
 
     @property
     def converged(self) -> bool:
-        """Stalled, and above the floor."""
-        return self.stalled and self.above_floor
+        """Stalled, and has learned; with ``fixed`` whatever it has learned."""
+        return self.stalled and (self.learned or (self.test == "fixed" and self.peak is not None))
+
+    def waited_for(self, progress: float) -> bool:
+        """Whether training goes on for this task: it improves, or has not begun and there is time left for that.
+
+        Args:
+            progress: Share of the training's budget that is used.
+        """
+        if not self.stalled:
+            return True
+        return self.peak is not None and not self.learned and progress < UNLEARNED_SHARE
 
     def state_dict(self) -> dict[str, Any]:
         """What changes while training."""
         return {
             "evaluations": self.evaluations,
             "bad": self.bad,
-            "best": self.best,
+            "peak": None if self.peak is None else self.peak.state_dict(),
             "best_step": self.best_step,
             "last_step": self.last_step,
             "top": [list(entry) for entry in self.top],
@@ -156,7 +203,8 @@ class ConvergenceMonitor:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        for name in ("evaluations", "bad", "best", "best_step", "last_step"):
+        for name in ("evaluations", "bad", "best_step", "last_step"):
             setattr(self, name, state[name])
+        self.peak = None if state["peak"] is None else Estimate(**state["peak"])
         self.top = [(value, step) for value, step in state["top"]]
         self.recent = list(state["recent"])

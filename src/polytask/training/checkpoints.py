@@ -199,7 +199,7 @@ def training_state(training: Training) -> dict[str, Any]:
         "rng": gather_from_all(rng_state()),
         "model": dict(training.model.state_dict()),
         "average": dict(training.average.model.state_dict()) if training.average else {},
-        "schedule_start": training.schedule_start,
+        "schedule": [training.schedule_start, training.schedule_steps],
         "optimizer": training.optimizer.state_dict(),
         "balancer": dict(training.balancer.state_dict()),
         "precision": training.fabric.strategy.precision.state_dict(),
@@ -219,7 +219,7 @@ def load_training_state(training: Training, state: dict[str, Any]) -> None:
     training.model.load_state_dict(state["model"])
     if training.average:
         training.average.model.load_state_dict(state["average"])
-    training.schedule_start = state["schedule_start"]
+    training.schedule_start, training.schedule_steps = state["schedule"]
     training.optimizer.load_state_dict(state["optimizer"])
     training.balancer.load_state_dict(state["balancer"])
     training.fabric.strategy.precision.load_state_dict(state["precision"])

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import did_you_mean, raise_all
 from ..gain import LEAST_SKILL
 from ..task import Task
+from ..uncertainty import Estimate, as_estimate, exceeds, mean_of
+
+#: Criteria for the checkpoint to return, beside ``task.NAME``.
+SELECT_BY = ("mean", "worst", "weighted")
+MAIN = "task."
+#: A peak that lies so many standard errors above the trivial level, or fewer, has no say.
+SILENT_ERRORS = 2.5
+#: A later stage gives way to an earlier one that is better at this (one-sided) level.
+LOST = 0.025
 
 
 def kept_share(task: Task, value: float, peak: float, trivial: float) -> float:
-    """Share of a task's peak that ``value`` keeps: ``skill(value) / skill(peak)``, not below 0.
+    """Share of a task's peak that ``value`` keeps: ``skill(value) / skill(peak)``, from 0 to 1.
 
-    1 if the peak itself is trivial, 0 for an undefined value.
+    1 if the value is above the peak or the peak itself is trivial, 0 for an undefined value.
 
     Example:
         >>> kept_share(Task("click"), value=0.86, peak=0.9, trivial=0.5)
@@ -25,12 +35,26 @@ def kept_share(task: Task, value: float, peak: float, trivial: float) -> float:
     if math.isnan(best) or best < LEAST_SKILL:
         return 1.0
     share = metric.skill(value, trivial) / best
-    return 0.0 if math.isnan(share) else max(0.0, round(share, 12))
+    return 0.0 if math.isnan(share) else min(1.0, max(0.0, round(share, 12)))
 
 
-#: Criteria for the checkpoint to return, beside ``task.NAME``.
-SELECT_BY = ("mean", "worst", "weighted")
-MAIN = "task."
+def say_of(peak: float, error: float) -> float:
+    """Weight of a task when a checkpoint is chosen: ``max(0, 1 - (2.5 error / peak)^2)``.
+
+    A peak within its error of the trivial level is luck, and shares of luck are noise. The form is that of the
+    positive-part estimator of James and Stein.
+
+    Args:
+        peak: Skill of the task's best evaluation, 0 at the trivial level.
+        error: Its standard error.
+
+    Example:
+        >>> [round(say_of(peak, 0.02), 2) for peak in (0.03, 0.05, 0.1, 0.5)]
+        [0.0, 0.0, 0.75, 0.99]
+    """
+    if not peak >= LEAST_SKILL:
+        return 0.0
+    return max(0.0, 1 - (SILENT_ERRORS * error / peak) ** 2)
 
 
 def select_by_problems(select_by: str, tasks: Sequence[str]) -> list[str]:
@@ -44,13 +68,15 @@ def select_by_problems(select_by: str, tasks: Sequence[str]) -> list[str]:
 class CommonCheckpoint:
     """Keeps the evaluation with the best mean share of the tasks' peaks.
 
-    Peaks grow while training goes on, so the champion and the challenger are always compared under the peaks
-    of the moment. An evaluation of higher ``rank`` (more tasks have converged) wins over one of lower rank. While no
-    task has a defined value the latest wins.
+    A task has the more say the surer its peak is (:func:`say_of`): targets that cannot be learned choose nothing. Peaks
+    grow while training goes on, so the champion and the challenger are always compared under the peaks of the moment.
+    An evaluation of higher ``rank`` (more tasks have converged) wins over one of lower rank unless that is better by
+    more than chance. While no task has a defined value the latest wins.
 
     Args:
         tasks: The tasks.
-        trivial: Metric of a constant prediction, by task name.
+        trivial: By task name the metric of a constant prediction, as a number or an estimate, or with the standard
+            error of a metric that knows nothing.
         select_by: ``mean`` of the shares; their minimum (``worst``); their mean with the tasks' weights (``weighted``);
             or the share of a main task, ``task.NAME``.
 
@@ -65,61 +91,116 @@ class CommonCheckpoint:
         task.b 1
     """
 
-    def __init__(self, tasks: Sequence[Task], trivial: Mapping[str, float], select_by: str = "mean") -> None:
-        self.tasks, self.trivial, self.select_by = tuple(tasks), dict(trivial), select_by
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        trivial: Mapping[str, float | Estimate | tuple[Estimate, float]],
+        select_by: str = "mean",
+    ) -> None:
+        self.tasks, self.select_by = tuple(tasks), select_by
         raise_all(select_by_problems(select_by, [task.name for task in tasks]))
-        self.peaks: dict[str, tuple[float, int]] = {}
+        known = {name: level if isinstance(level, tuple) else (level, 0.0) for name, level in trivial.items()}
+        self._trivial = {name: (as_estimate(level), null) for name, (level, null) in known.items()}
+        self._peaks: dict[str, tuple[Estimate, int]] = {}
+        self._values: dict[str, Estimate] = {}
         self.step = -1
         self.rank = -1
-        self.values: dict[str, float] = {}
 
-    def score(self, values: Mapping[str, float]) -> float:
+    @property
+    def peaks(self) -> dict[str, tuple[float, int]]:
+        """``{task: (best value, its step)}``."""
+        return {name: (peak.value, step) for name, (peak, step) in self._peaks.items()}
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Metrics of the champion by task name."""
+        return {name: found.value for name, found in self._values.items()}
+
+    def _skill(self, task: Task, value: Estimate) -> Estimate:
+        """0 at the trivial level, 1 for a perfect prediction, with the paired error."""
+        trivial, _ = self._trivial[task.name]
+        distance = (1.0 if task.metric_definition.higher_is_better else 0.0) - trivial.value
+        return (value - trivial) * (1 / distance if distance else 0.0)
+
+    def _kept_skill(self, task: Task, value: float | Estimate) -> Estimate:
+        """The skill, 0 for a value that is undefined or below the trivial level: worse than nothing is nothing."""
+        found = as_estimate(value)
+        skill = self._skill(task, found)
+        return skill if skill.value > 0 else replace(Estimate.exact(0.0), counted=max(found.counted, 1))
+
+    def _say(self, task: Task) -> float:
+        """How much the task has to say, by how sure its peak is."""
+        trivial, null = self._trivial[task.name]
+        if task.name not in self._peaks or math.isnan(trivial.value):
+            return 0.0
+        peak = self._skill(task, self._peaks[task.name][0])
+        perfect = 1.0 if task.metric_definition.higher_is_better else 0.0
+        least = null / abs(perfect - trivial.value) if perfect != trivial.value else 0.0
+        return say_of(peak.value, max(peak.error, least))
+
+    def score(self, values: Mapping[str, float | Estimate]) -> Estimate:
         """Share of the present peaks that an evaluation's ``values`` keep, by the criterion."""
         main = self.select_by.removeprefix(MAIN) if self.select_by.startswith(MAIN) else None
-        shares = [
-            (kept_share(task, values[task.name], self.peaks[task.name][0], self.trivial[task.name]), task.weight)
-            for task in self.tasks
-            if task.name in self.peaks and main in (None, task.name)
-        ]
+        tasks = [task for task in self.tasks if main in (None, task.name) and task.name in self._peaks]
+        says = {task.name: self._say(task) for task in tasks}
+        skills = {task.name: self._kept_skill(task, values[task.name]) for task in tasks}
+        if main is None and not any(says.values()):
+            return mean_of(skills.values())  # nothing is sure: the best mean of what there is
+        if main is None:
+            tasks = [task for task in tasks if says[task.name]]
+        shares = [skills[task.name] * (1 / self._peak_skill(task)) for task in tasks]
         if self.select_by == "worst":
-            return min((share for share, _ in shares), default=0.0)
-        weights = [weight if self.select_by == "weighted" else 1.0 for _, weight in shares]
-        total = sum(weights)
-        return sum(share * weight for (share, _), weight in zip(shares, weights, strict=True)) / total if total else 0.0
+            return min(shares, key=lambda share: share.value)
+        weights = [says[task.name] * (task.weight if self.select_by == "weighted" else 1.0) for task in tasks]
+        return mean_of(shares, weights if any(weights) else None)
 
-    def update(self, step: int, values: Mapping[str, float], rank: int = 0, frozen: Sequence[str] = ()) -> bool:
+    def _peak_skill(self, task: Task) -> float:
+        return max(self._skill(task, self._peaks[task.name][0]).value, LEAST_SKILL)
+
+    def update(
+        self, step: int, values: Mapping[str, float | Estimate], rank: int = 0, frozen: Sequence[str] = ()
+    ) -> bool:
         """Note an evaluation.
 
         Args:
             step: Its step.
-            values: Metric by task name.
+            values: Metric by task name, with its error where it is known.
             rank: See the class.
             frozen: Tasks whose peak no longer moves.
 
         Returns:
             True if it is the champion now.
         """
+        found = {task.name: as_estimate(values[task.name]) for task in self.tasks}
         for task in self.tasks:
-            value, sign = values[task.name], 1 if task.metric_definition.higher_is_better else -1
-            better = task.name not in self.peaks or sign * (value - self.peaks[task.name][0]) > 0
+            value, sign = found[task.name].value, 1 if task.metric_definition.higher_is_better else -1
+            better = task.name not in self._peaks or sign * (value - self._peaks[task.name][0].value) > 0
             if not math.isnan(value) and better and task.name not in frozen:
-                self.peaks[task.name] = (value, step)
-        better = rank > self.rank or (rank == self.rank and self.score(values) > self.score(self.values))
-        wins = better or not self.peaks  # nothing was ever measured: the latest
+                self._peaks[task.name] = (found[task.name], step)
+        # Of what was never measured the latest.
+        wins = self.step < 0 or not self._peaks or self._beats(found, rank)
         if wins:
-            self.step, self.rank, self.values = step, rank, dict(values)
+            self.step, self.rank, self._values = step, rank, found
         return wins
+
+    def _beats(self, challenger: Mapping[str, Estimate], rank: int) -> bool:
+        difference = self.score(challenger) - self.score(self._values)
+        if rank == self.rank:
+            return difference.value > 0
+        ahead = exceeds(difference if rank < self.rank else difference * -1.0, LOST)
+        return ahead if rank < self.rank else not ahead
 
     def state_dict(self) -> dict[str, Any]:
         """What changes while training."""
         return {
-            "peaks": {name: list(peak) for name, peak in self.peaks.items()},
+            "peaks": {name: [peak.state_dict(), step] for name, (peak, step) in self._peaks.items()},
             "step": self.step,
             "rank": self.rank,
-            "values": self.values,
+            "values": {name: found.state_dict() for name, found in self._values.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        self.peaks = {name: (value, step) for name, (value, step) in state["peaks"].items()}
-        self.step, self.rank, self.values = state["step"], state["rank"], dict(state["values"])
+        self._peaks = {name: (Estimate(**peak), step) for name, (peak, step) in state["peaks"].items()}
+        self.step, self.rank = state["step"], state["rank"]
+        self._values = {name: Estimate(**found) for name, found in state["values"].items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from ..models import MultiTaskModel
 from ..processes import rank, sum_over_processes, world_size
 from ..task import Task
 from ..task.losses import single_losses
+from ..uncertainty import Estimate, estimate, trivial_estimate
 
 #: Rows of a part are chosen one by one only where at most this share of them is asked for.
 WORTH_CHOOSING = 0.7
@@ -30,6 +31,7 @@ class Evaluation:
         step: Optimiser steps so far.
         epoch: Passes over the data so far.
         validation: Metric by task name, NaN where undefined.
+        errors: Standard error of that by task name, from the validation rows.
         losses: Mean training loss by task name since the last evaluation, unweighted; NaN without a label.
         weights: Weight of each task in the last step.
         labels: Labels that each task has learned from since the last evaluation.
@@ -41,6 +43,7 @@ class Evaluation:
     losses: dict[str, float]
     weights: dict[str, float]
     labels: dict[str, int]
+    errors: dict[str, float] = field(default_factory=dict)
 
 
 @contextmanager
@@ -157,19 +160,43 @@ def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
     return ids, targets[ids]
 
 
+def task_estimate(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor | None = None) -> Estimate:
+    """:func:`task_metric` with its standard error.
+
+    Args:
+        task: The task.
+        outputs: Raw outputs of the rows with a label.
+        targets: Their stored targets.
+        ids: Which rows these are, see :func:`~polytask.uncertainty.estimate`.
+    """
+    metric = task.metric_definition
+    return estimate(metric, task.definition.predict(outputs), targets, ids) * task.scale**metric.unit_power
+
+
 def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:
     """Metric of every task of ``model`` on its labelled rows, NaN where undefined."""
-    return evaluate_losses(model, rows)[0]
+    rows = rows.to(next(model.parameters()).device)
+    outputs = task_outputs(model, rows, range(len(model.tasks)))
+    metrics = {}
+    for position, task in enumerate(model.tasks):
+        ids, targets = task_targets(rows, position)
+        metrics[task.name] = task_metric(task, outputs[position][ids], targets)
+    return metrics
 
 
-def evaluate_losses(model: MultiTaskModel, rows: Rows) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """What :func:`evaluate` finds, and by name the mean losses of those tasks that have several, without weights."""
+def measure(model: MultiTaskModel, rows: Rows) -> dict[str, Estimate]:
+    """What :func:`evaluate` finds, with standard errors."""
+    return measure_losses(model, rows)[0]
+
+
+def measure_losses(model: MultiTaskModel, rows: Rows) -> tuple[dict[str, Estimate], dict[str, dict[str, float]]]:
+    """What :func:`measure` finds, and by name the mean losses of those tasks that have several, without weights."""
     rows = rows.to(next(model.parameters()).device)
     outputs = task_outputs(model, rows, range(len(model.tasks)))
     metrics, losses = {}, {}
     for position, task in enumerate(model.tasks):
         ids, targets = task_targets(rows, position)
-        metrics[task.name] = task_metric(task, outputs[position][ids], targets)
+        metrics[task.name] = task_estimate(task, outputs[position][ids], targets, ids)
         if len(task.losses) > 1 and len(targets):
             losses[task.name] = single_losses(task.kind, dict(task.losses), outputs[position][ids], targets)
     return metrics, losses
@@ -184,3 +211,14 @@ def trivial_levels(tasks: Sequence[Task], rows: Rows) -> dict[str, float]:
         level = metric.trivial(targets) if len(targets) else float("nan")
         levels[task.name] = level * task.scale**metric.unit_power
     return levels
+
+
+def trivial_estimates(tasks: Sequence[Task], rows: Rows) -> dict[str, tuple[Estimate, float]]:
+    """By task name :func:`trivial_levels` with standard errors, and the error of a metric that knows nothing (or 0)."""
+    found = {}
+    for position, task in enumerate(tasks):
+        ids, targets = task_targets(rows, position)
+        metric, unit = task.metric_definition, task.scale**task.metric_definition.unit_power
+        null = metric.null_error(targets) if metric.null_error is not None and len(targets) else 0.0
+        found[task.name] = (trivial_estimate(metric, targets, ids) * unit, 0.0 if math.isnan(null) else null * unit)
+    return found

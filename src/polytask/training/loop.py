@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -48,12 +48,12 @@ from ..models import MultiTaskModel
 from ..processes import (
     average_gradients,
     local_rank,
-    numbers_of_first,
     rank,
     share_from_first,
     sum_over_processes,
     wait_for_all,
 )
+from ..uncertainty import Estimate, estimates_of_first
 from .averaging import AveragedModel
 from .callbacks import Callback, ForwardPass
 from .checkpoints import Checkpoints, load_training_state, training_state
@@ -61,7 +61,16 @@ from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint
 from .divergence import Recovery, what_diverged, what_is_undefined
 from .encoding import make_represent
-from .evaluation import Evaluation, evaluate, evaluate_losses, trivial_levels
+from .evaluation import (
+    Evaluation,
+    evaluate,
+    measure_losses,
+    task_estimate,
+    task_outputs,
+    task_targets,
+    trivial_estimates,
+    trivial_levels,
+)
 from .events import EventLog
 from .gradient_course import GradientCourse
 from .interruption import Interruption
@@ -143,10 +152,14 @@ class Training:
         self.objective = Objective(model.heads.groups, len(self.tasks))
         self.average = AveragedModel(self.model, self.settings.ema, average) if self.settings.ema else None
         self.schedule_start = 0
+        self.schedule_steps: int | None = None
         self.restrict(list(range(len(self.tasks))), since=0)
         self.snapshots = Snapshots(folder / "snapshots" if folder else None)
-        self.trivial = trivial_levels(self.tasks, self.validation)
-        self.returned = CommonCheckpoint(self.tasks, self.trivial, self.settings.select_by)
+        #: By task what a constant prediction reaches on validation, and the error of a metric that knows nothing.
+        self.baseline = trivial_estimates(self.tasks, self.validation)
+        self.trivial = {name: level.value for name, (level, _) in self.baseline.items()}
+        self.measured: dict[str, Estimate] = {}
+        self.returned = CommonCheckpoint(self.tasks, self.baseline, self.settings.select_by)
         self.history: list[Evaluation] = []
         self.step, self.seconds = 0, 0.0
         self.sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
@@ -191,7 +204,7 @@ class Training:
 
     def rows_ahead(self, begin: int) -> Tensor | None:
         """``[n]`` bool, the rows that the steps from ``begin`` on draw, on all processes; None if these may be all."""
-        total = self.settings.steps or 0
+        total = self.total
         if self.objective.active is not None or total - begin >= self.stream.steps_per_epoch:
             return None
         drawn = torch.zeros(len(self.train), device=self.fabric.device)
@@ -205,9 +218,9 @@ class Training:
             model.load_state_dict(self.snapshots.load(step))
         self.optimizer.state.clear()
 
-    def restart_schedule(self) -> None:
-        """The course of the learning rate begins anew, over the steps that are left."""
-        self.schedule_start = self.step
+    def restart_schedule(self, steps: int | None = None) -> None:
+        """The schedule of the learning rate begins anew, over so many steps; None for those that are left."""
+        self.schedule_start, self.schedule_steps = self.step, steps
 
     def network_at(self, step: int) -> MultiTaskModel:
         """A copy of the network with the parameters of an earlier evaluation."""
@@ -218,14 +231,42 @@ class Training:
         model.load_state_dict(state)
         return model
 
+    def measure_mean(self, chosen: Mapping[int, Sequence[int]]) -> dict[str, Estimate]:
+        """By task name the validation metric of the mean prediction of the parameters at several steps.
+
+        Args:
+            chosen: Steps by the task's position.
+        """
+        outputs: dict[int, list[Tensor]] = {position: [] for position in chosen}
+        for step in sorted({step for steps in chosen.values() for step in steps}):
+            positions = [position for position, steps in chosen.items() if step in steps]
+            found = task_outputs(self.network_at(step), self.validation, positions)
+            for position, output in zip(positions, found, strict=True):
+                outputs[position].append(output)
+        measured = {}
+        for position, parts in outputs.items():
+            task, (ids, targets) = self.tasks[position], task_targets(self.validation, position)
+            measured[task.name] = task_estimate(task, task.definition.average(parts)[ids], targets, ids)
+        return estimates_of_first(measured)
+
     def keep_snapshot(self) -> None:
         """Keep the parameters of this evaluation while somebody needs them."""
         self.snapshots.save(self.step, self.evaluated)
 
     @property
+    def total(self) -> int:
+        """Most steps of this training: those of the settings, or what a callback with several stages needs."""
+        return max(callback.total_steps for callback in self.callbacks) or self.settings.steps or 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is used."""
+        return self.step / max(1, self.total)
+
+    @property
     def finished(self) -> bool:
         """The budget is used up, or a callback has finished at an evaluation."""
-        return self.step >= (self.settings.steps or 0) or any(callback.finished for callback in self.callbacks)
+        return self.step >= self.total or any(callback.finished for callback in self.callbacks)
 
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end; the model then holds the parameters to return."""
@@ -235,7 +276,7 @@ class Training:
             self._run(progress)
 
     def _run(self, progress: Progress | None) -> None:
-        total = self.settings.steps or 0
+        total = self.total
         if not self.checkpoints.resume(self):
             self._write(
                 "training_start",
@@ -295,8 +336,8 @@ class Training:
 
     @property
     def _course(self) -> tuple[int, int]:
-        """Steps done and all steps of the present course of the learning rate."""
-        return self.step - self.schedule_start, (self.settings.steps or 0) - self.schedule_start
+        """Steps done and all steps of the present schedule of the learning rate."""
+        return self.step - self.schedule_start, self.schedule_steps or self.total - self.schedule_start
 
     def _one_step(self, batch: Batch) -> None:
         if not self.model.training:
@@ -389,19 +430,20 @@ class Training:
         labels = [int(count) for count in self.sums[1].tolist()]
         shares = (self.sums[2] / (self.step - (self.history[-1].step if self.history else 0))).tolist()
         share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
-        metrics, single_losses = evaluate_losses(self.evaluated, self.validation)
-        if what := what_is_undefined(self, metrics):
+        measured, single_losses = measure_losses(self.evaluated, self.validation)
+        self.measured = estimates_of_first(measured)
+        if what := what_is_undefined(self, {name: found.value for name, found in measured.items()}):
             self._go_back(what)
             return
         self.sums.zero_()
-        values = numbers_of_first(list(metrics.values()))
         evaluation = Evaluation(
             self.step,
             self.epoch,
-            dict(zip(names, values, strict=True)),
+            {name: found.value for name, found in self.measured.items()},
             dict(zip(names, losses, strict=True)),
             dict(zip(names, weights, strict=True)),
             dict(zip(names, labels, strict=True)),
+            {name: found.error for name, found in self.measured.items()},
         )
         self.history.append(evaluation)
         self._show_metrics(evaluation.validation)
@@ -409,12 +451,13 @@ class Training:
         for callback in self.callbacks:
             callback.after_evaluation(self, evaluation)
         stage = max((callback.checkpoint_rank for callback in self.callbacks), default=0)
-        if self.returned.update(self.step, evaluation.validation, stage, frozen):
+        if self.returned.update(self.step, self.measured, stage, frozen):
             self.keep_snapshot()
-        score = self.returned.score(evaluation.validation)
+        score = self.returned.score(self.measured).value
         self._write(
             "evaluation",
             validation=evaluation.validation,
+            errors=evaluation.errors,
             losses=evaluation.losses,
             weights=evaluation.weights,
             labels=evaluation.labels,

@@ -42,6 +42,11 @@ class Objective:
         self.soft[task] = labels
         self._soft = [_alike(group, self.soft) for group in self.groups]
 
+    def use_labels(self, task: int) -> None:
+        """The task learns from its targets again."""
+        del self.soft[task]
+        self._soft = [_alike(group, self.soft) for group in self.groups]
+
     def __call__(self, outputs: Sequence[Tensor], batch: Batch) -> TaskLosses:
         """Mean losses over the labelled samples of each task, weighted if the samples have weights.
 

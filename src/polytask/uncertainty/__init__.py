@@ -4,7 +4,20 @@ Every decision that is made from validation data (has a task learned, has it con
 takes its error bar from here.
 """
 
-from .decide import critical, exceeds, interval
-from .estimate import BLOCKS, Estimate, estimate, mean_of, trivial_estimate
+from .decide import THREE_ERRORS, critical, exceeds, interval
+from .estimate import BLOCKS, Estimate, as_estimate, estimate, mean_of, trivial_estimate
+from .shared import estimates_of_first
 
-__all__ = ["BLOCKS", "Estimate", "critical", "estimate", "exceeds", "interval", "mean_of", "trivial_estimate"]
+__all__ = [
+    "BLOCKS",
+    "THREE_ERRORS",
+    "Estimate",
+    "as_estimate",
+    "critical",
+    "estimate",
+    "estimates_of_first",
+    "exceeds",
+    "interval",
+    "mean_of",
+    "trivial_estimate",
+]

@@ -28,13 +28,14 @@ def critical(level: float, counted: int) -> float:
     return float(stdtrit(max(1, counted - 1), 1 - level))
 
 
-def exceeds(difference: Estimate, level: float, looks: int = 1) -> bool:
+def exceeds(difference: Estimate, level: float, looks: int = 1, least_error: float = 0.0) -> bool:
     """Whether a difference is above 0 by more than chance.
 
     Args:
         difference: With its (paired) error.
         level: Probability of a wrong yes where the true difference is 0.
         looks: The best of so many differences is shown (Bonferroni).
+        least_error: The error is at least this: where a few rows are all predicted right, theirs comes out as 0.
 
     Example:
         >>> import torch
@@ -43,7 +44,7 @@ def exceeds(difference: Estimate, level: float, looks: int = 1) -> bool:
     """
     if math.isnan(difference.value) or difference.counted < LEAST_COUNTED:
         return False
-    return difference.value > critical(level / max(1, looks), difference.counted) * difference.error
+    return difference.value > critical(level / max(1, looks), difference.counted) * max(difference.error, least_error)
 
 
 def interval(estimate: Estimate, coverage: float = 0.95) -> tuple[float, float]:

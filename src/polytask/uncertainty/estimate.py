@@ -40,7 +40,7 @@ class Estimate:
     """
 
     value: float
-    blocks: Tensor = field(repr=False)
+    blocks: Tensor = field(repr=False, compare=False)
     counted: int
 
     @property
@@ -72,6 +72,11 @@ class Estimate:
     def exact(cls, value: float) -> Estimate:
         """A number without a sampling error."""
         return cls(value, torch.zeros(BLOCKS, dtype=torch.float64), 10**9)
+
+
+def as_estimate(value: float | Estimate) -> Estimate:
+    """An estimate as it is, a number as one without error."""
+    return value if isinstance(value, Estimate) else Estimate.exact(float(value))
 
 
 def mean_of(estimates: Iterable[Estimate], weights: Iterable[float] | None = None) -> Estimate:

@@ -87,7 +87,7 @@ def test_rows_that_are_not_drawn_any_more_need_no_labels(monkeypatch, options):
     monkeypatch.setattr(TeacherOutputs, "_infer", counted)
     settings = {"batch_size": 8, "evaluate_every": 2, "steps": 20}  # an epoch has 12 steps
     few = train(AsynchronousConvergence(**QUICK, **options), train=make_rows(missing=0.2), settings=settings)
-    assert min(inferred) < 96 and few.callbacks["asynchronous_convergence"]["converged_at"]
+    assert min(inferred) < 96 and few.callbacks["asynchronous_convergence"]["convergence"]["converged_at"]
     monkeypatch.setattr(Training, "rows_ahead", lambda self, begin: None)
     every = train(AsynchronousConvergence(**QUICK, **options), train=make_rows(missing=0.2), settings=settings)
     for name, value in few.model.state_dict().items():  # sums over other numbers of rows differ in the last digits

@@ -88,6 +88,11 @@ class Callback:
         """After the validation metrics are known and before the checkpoint to return is chosen."""
 
     @property
+    def total_steps(self) -> int:
+        """Most steps that the training needs for it, after :meth:`start`; 0 for those of the settings."""
+        return 0
+
+    @property
     def finished(self) -> bool:
         """True ends the training after this evaluation."""
         return False

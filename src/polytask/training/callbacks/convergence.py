@@ -21,18 +21,20 @@ class AsynchronousConvergence(Converging):
 
     All tasks train from the start. When the validation metric of one has not improved for ``patience`` evaluations, its
     labels are replaced by the predictions of its own best parameters on its training rows; current parameters and
-    optimiser go on. Training ends ``tail`` evaluations after the last task has converged. Settings: see
-    :class:`~polytask.training.callbacks.converging.Converging`.
+    optimiser go on. A held task that overtakes its teacher by more than chance learns from its labels again. Training
+    ends ``tail`` evaluations after the last task has converged.
 
-    A task whose metric has not left its trivial level, by 5 % of the way to perfect and by four times its noise, does
-    not converge (it would be held where it has learned nothing); it does not hold up the end once it has stalled for
-    ``4 * patience``.
+    A task that has not learned (:class:`~polytask.ConvergenceMonitor`) does not converge: it would be held where it
+    knows nothing. It is given three quarters of the budget to begin.
 
     Args:
         restore: After a switch go back to the best parameters of the task that has converged, with a fresh optimiser
             (of several tasks, to those of the latest best evaluation). It discards progress of the others.
         returned: The parameters to return, once at most one task still learns from its own labels: those with the best
-            ``mean`` share of the peaks; of the ``last`` evaluation; or of the best evaluation of the ``last_task``.
+            ``mean`` share of the peaks; of the ``last`` evaluation; or of the best evaluation of the ``last_task``. An
+            earlier evaluation that is better by more than chance is returned instead.
+
+    Further options: see :class:`~polytask.distillation.ConvergenceOptions`.
 
     Source:
         W. Lu et al., "Asynchronous Convergence in Multi-Task Learning via Knowledge Distillation from Converged Tasks",
@@ -58,20 +60,18 @@ class AsynchronousConvergence(Converging):
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         self._step = evaluation.step
-        self.refresh(training, evaluation)
-        newly = self.observe(training, evaluation, [name for name in self.monitors if name not in self.converged_at])
+        newly = self.observe(training, evaluation, self.state.learning)
+        self.take_back(training)
         if newly:
             self.switch(training, newly)
             if self.restore:
                 training.restore(max(self.monitors[name].best_step for name in newly))
-        if self.settled:
-            self._since_settled += 1
+        self._since_settled = self._since_settled + 1 if self.state.settled(training.progress) else 0
 
     @property
     def checkpoint_rank(self) -> int:
         rank = super().checkpoint_rank
         if not rank or self.returned == "mean":
             return rank
-        still = [monitor for name, monitor in self.monitors.items() if name not in self.converged_at]
-        newest_is_best = any(monitor.best_step == self._step for monitor in still)
+        newest_is_best = any(self.monitors[name].best_step == self._step for name in self.state.learning)
         return self._step if self.returned == "last" or newest_is_best else 0

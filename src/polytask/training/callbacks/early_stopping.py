@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...distillation.monitor import ConvergenceMonitor
+from ...distillation import ConvergenceMonitor, ConvergenceOptions
 from .callback import Callback
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 class EarlyStopping(Callback):
     """Ends the training when every task's validation metric has stalled.
+
+    A task that has not learned yet is waited for until three quarters of the budget are used.
 
     Args:
         patience: Evaluations without improvement, per task; a task that improves keeps all going.
@@ -28,10 +30,9 @@ class EarlyStopping(Callback):
         self.monitors: dict[str, ConvergenceMonitor] = {}
 
     def start(self, training: Training) -> None:
-        self._of_all = {
-            task.name: ConvergenceMonitor(task.metric_definition.higher_is_better, self.patience, min_evaluations=0)
-            for task in training.tasks
-        }
+        options = ConvergenceOptions(patience=self.patience, min_evaluations=0)
+        self._of_all = {task.name: options.monitor(task, *training.baseline[task.name]) for task in training.tasks}
+        self._progress = 0.0
         self.monitors = {
             task.name: self._of_all[task.name]
             for position, task in enumerate(training.tasks)
@@ -40,17 +41,20 @@ class EarlyStopping(Callback):
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         for name, monitor in self.monitors.items():
-            monitor.update(evaluation.step, evaluation.validation[name])
+            monitor.update(evaluation.step, training.measured[name])
+        self._progress = training.progress
 
     @property
     def finished(self) -> bool:
-        return all(monitor.stalled for monitor in self.monitors.values())
+        return not any(monitor.waited_for(self._progress) for monitor in self.monitors.values())
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: monitor.state_dict() for name, monitor in self.monitors.items()}
+        monitors = {name: monitor.state_dict() for name, monitor in self.monitors.items()}
+        return {"monitors": monitors, "progress": self._progress}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         # Those that learnt from labels then: which do now is known when all callbacks are restored.
-        self.monitors = {name: self._of_all[name] for name in state}
+        self.monitors = {name: self._of_all[name] for name in state["monitors"]}
         for name, monitor in self.monitors.items():
-            monitor.load_state_dict(state[name])
+            monitor.load_state_dict(state["monitors"][name])
+        self._progress = state["progress"]

@@ -116,13 +116,13 @@ class StoredLabels:
             "written_at": list(self._written_at.items()),
             "digests": sorted(self._digests.items()),
             "teachers": self._teachers.state_dict(),
-            "steps": self._training.settings.steps,
+            "steps": self._training.total,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._written_at, self._digests = dict(state["written_at"]), dict(state["digests"])
         self._teachers.load_state_dict(state["teachers"])
-        steps = self._training.settings.steps or 0
+        steps = self._training.total
         if self._digests and steps > state["steps"]:  # their rows are those that were left to draw
             raise UserError(
                 f"steps: soft labels were recorded for a training of {state['steps']} steps, found {steps}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,20 +21,22 @@ class SequentialConvergence(Converging):
     """Sequential asynchronous convergence by distillation from converged tasks.
 
     Stage a trains the first a tasks of the order: those before the last on their soft labels, the last on its own
-    labels, later ones not at all (their heads stay as they are). A stage ends when its task has converged, or after
-    ``max_stage_steps``; its task then counts as converged at its best. The best parameters of that task are restored,
-    the optimiser starts afresh, and its soft labels are recorded. After the last stage training ends.
+    labels, later ones not at all (their heads stay as they are). Every stage is a training of its own length: it ends
+    when its task has converged, when that has not learned in three quarters of ``max_stage_steps``, or after all of
+    these; its task then counts as converged at its best. The best parameters of that task are restored, the optimiser
+    starts afresh, and its soft labels are recorded. After the last stage training ends.
 
     Suits tasks with separate inputs, slow ones first; on one shared table joint training is better.
 
     Args:
         order: Names, or an order of :func:`~polytask.task_order.task_order`; those that look at other trainings
             (``slowest_first``, ``fastest_first``, ``largest_gap_first``) need names here and work in ``polytask fit``.
-        max_stage_steps: Cap of a stage; default half of the whole budget.
+        max_stage_steps: Most steps of a stage; default the ``steps`` of the settings, so that k tasks may take k times
+            as long as one joint training.
         restore: Restore the best parameters and reset the optimiser between stages, or go on from where it is.
         learning_rate_restart: The schedule of the learning rate begins anew with every stage.
 
-    Other settings: see :class:`~polytask.training.callbacks.converging.Converging`.
+    Further options: see :class:`~polytask.distillation.ConvergenceOptions`.
 
     Source:
         Lu et al., NAACL 2022 Industry Track, sequential setting; order, cap and restoring are our choices.
@@ -68,7 +71,8 @@ class SequentialConvergence(Converging):
         super().start(training)
         self.stage, self._began = 0, 0
         self._queue = self._ordered(training)
-        self._cap = self.max_stage_steps or max(1, (training.settings.steps or 2) // 2)
+        every = training.settings.evaluate_every or 1
+        self._cap = math.ceil((self.max_stage_steps or training.settings.steps or 1) / every) * every
         self._enter(training)
 
     def _ordered(self, training: Training) -> list[str]:
@@ -82,15 +86,21 @@ class SequentialConvergence(Converging):
         positions = {task.name: position for position, task in enumerate(training.tasks)}
         held = [position for name, position in positions.items() if name not in self.monitors]
         training.restrict([*held, *(positions[name] for name in self._queue[: self.stage + 1])], since=self._began)
+        if self.learning_rate_restart:
+            training.restart_schedule(self._cap)
+
+    @property
+    def total_steps(self) -> int:
+        return len(self._queue) * self._cap
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         if self.stage >= len(self._queue):
             return
-        self.refresh(training, evaluation)
         name = self._queue[self.stage]
         monitor = self.monitors[name]
-        converged = self.observe(training, evaluation, [name])
-        if converged or training.step - self._began >= self._cap:
+        self.observe(training, evaluation, [name])
+        used = (training.step - self._began) / self._cap
+        if used >= 1 or not monitor.waited_for(used):
             self._advance(training, name, best_step=monitor.best_step)
 
     def _advance(self, training: Training, name: str, best_step: int) -> None:
@@ -101,16 +111,17 @@ class SequentialConvergence(Converging):
         self.stage, self._began = self.stage + 1, training.step
         if self.stage < len(self._queue):
             self._enter(training)
-            if self.learning_rate_restart:
-                training.restart_schedule()
 
-    @property
-    def settled(self) -> bool:
-        return self.stage >= len(self._queue)
+    def after_training(self, training: Training) -> None:
+        if left := self._queue[self.stage :]:
+            raise UserError(
+                f"convergence: sequential: training ended before {', '.join(left)} had a turn; "
+                "leave out what ends it, or use converge: joint"
+            )
 
     @property
     def finished(self) -> bool:
-        return self.settled
+        return self.stage >= len(self._queue)
 
     @property
     def checkpoint_rank(self) -> int:
@@ -119,8 +130,10 @@ class SequentialConvergence(Converging):
 
     def resume(self, training: Training) -> None:
         super().resume(training)
-        if not self.settled:
+        if not self.finished:
+            schedule = training.schedule_start, training.schedule_steps
             self._enter(training)
+            training.schedule_start, training.schedule_steps = schedule
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"stage": self.stage, "began": self._began, "queue": list(self._queue)}
