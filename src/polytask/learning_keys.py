@@ -57,7 +57,7 @@ class ConvergenceConfig(Section):
     mixture: float = Field(1.0, gt=0, le=1)
     half: bool = False
     unlabelled: bool = False
-    reopen: bool = False
+    reopen: bool = True
     tail: int | None = Field(None, ge=0)
     soft_labels: Literal["stored", "online"] = "stored"
     soft_loss: Literal["own", "cross_entropy", "logits", "l1", "huber"] = "own"

@@ -151,7 +151,7 @@ class CooperativeDistillation(Distilling):
         self.similarity.start(training)
         self._stopping = EarlyStopping(training.settings.patience)
         self._stopping.start(training)
-        self._waiting = EarlyStopping(self.phase_patience)
+        self._waiting = EarlyStopping(self.phase_patience, wait=False)
         self._check_teachers(training)
         if not self._warmup and self.similarity.measure in ("grad_cos", "tag"):
             raise UserError(
@@ -268,7 +268,7 @@ class CooperativeDistillation(Distilling):
     def _wait_for(self, training: Training, phase: Phase) -> None:
         """Watch the tasks of the block whose phase it is."""
         block = () if phase.block is None else self.queued[phase.block]
-        self._waiting = EarlyStopping(self.phase_patience, [self._names[task] for task in block])
+        self._waiting = EarlyStopping(self.phase_patience, [self._names[task] for task in block], wait=False)
         self._waiting.start(training)
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:

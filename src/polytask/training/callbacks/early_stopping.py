@@ -21,12 +21,14 @@ class EarlyStopping(Callback):
     Args:
         patience: Evaluations without improvement, per task; a task that improves keeps all going.
         tasks: Names of the tasks that are looked at; None for all that learn from their labels.
+        wait: Wait for tasks that have not learned yet.
     """
 
     name = "early_stopping"
 
-    def __init__(self, patience: int = 10, tasks: Sequence[str] | None = None) -> None:
-        self.patience, self.tasks = patience, tasks
+    def __init__(self, patience: int = 10, tasks: Sequence[str] | None = None, wait: bool = True) -> None:
+        self.patience, self.tasks, self.wait = patience, tasks, wait
+        self._progress = 0.0
         self.monitors: dict[str, ConvergenceMonitor] = {}
 
     def start(self, training: Training) -> None:
@@ -46,7 +48,8 @@ class EarlyStopping(Callback):
 
     @property
     def finished(self) -> bool:
-        return not any(monitor.waited_for(self._progress) for monitor in self.monitors.values())
+        progress = self._progress if self.wait else 1.0
+        return not any(monitor.waited_for(progress) for monitor in self.monitors.values())
 
     def state_dict(self) -> dict[str, Any]:
         monitors = {name: monitor.state_dict() for name, monitor in self.monitors.items()}
