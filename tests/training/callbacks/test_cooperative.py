@@ -39,7 +39,7 @@ def test_a_phase_ends_when_no_task_of_its_block_improves():
     options = {"similarity": "given", "matrix": np.eye(4), "blocks": blocks, "schedule": "exclusive"}
     method = small_scd(**options, phase_end="patience", phase_patience=1)
     model = make_model()
-    settings = {"steps": 200, "evaluate_every": 5, "learning_rate": 1e-9}  # nothing improves
+    settings = {"steps": 200, "evaluate_every": 5, "learning_rate": 1e-30}  # nothing improves
     train(method, Follow(), model=model, settings=settings)
     first = [step for step, on in seen if on == (0,)]
     second = [step for step, on in seen if on == (1,)]
