@@ -36,6 +36,7 @@ def test_a_search_goes_on_and_its_best_can_be_fitted(tmp_path: Path) -> None:
     assert len(first) == 3 and all("weight of click" in trial["settings"] for trial in first)
     assert tune(path, "--set", "trials=4").exit_code == 0
     assert len(trials(path)) == 4 and trials(path)[:3] == first
+    assert len({trial["settings"]["learning_rate"] for trial in trials(path)}) == 4
     best = yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())
     assert sum(best["balance"]["values"].values()) == pytest.approx(2)
     assert polytask("fit", tmp_path / "out" / "best.yaml", "--out", tmp_path / "run").exit_code == 0

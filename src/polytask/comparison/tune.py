@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from .execute import RunSpec, to_dict
 from .lock import locked
 from .plan import PLAIN
 from .pools import InProcess, Pool
+from .sampling import ask, resume
 from .search import score, skill
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range, applied, optuna, weight_ranges
 from .statistics import pareto_front
@@ -93,7 +95,8 @@ def tune(
         config: What is searched.
         out: Folder of the search.
         pool: Where runs are done; in this process by default.
-        jobs: Runs side by side. The settings that are drawn depend on it, as they do with Optuna in general.
+        jobs: Runs side by side. The settings that are drawn depend on it, as they do with Optuna in general; with one
+            job they are the same however often the search is interrupted or extended.
         display: Where progress is shown.
 
     Returns:
@@ -119,21 +122,18 @@ def _search(
     config: TuneConfig, study: Any, space: Mapping[str, Range], data: str, cache: RunCache, pool: Pool, jobs: int,
     display: Display,
 ) -> None:  # fmt: skip
-    from concurrent.futures import FIRST_COMPLETED, Future, wait
-
     states = optuna().trial.TrialState
     distributions = {key: found.distribution() for key, found in space.items()}
-    for trial in study.get_trials(states=(states.RUNNING,)):  # of a search that was killed
-        study.tell(trial.number, state=states.FAIL)
+    resume(study)
     done = len(study.get_trials(states=(states.COMPLETE,)))
     running: dict[Future[Any], tuple[Any, RunSpec]] = {}
     begun = done
     while begun < config.trials or running:
         while begun < config.trials and len(running) < max(jobs, 1):
-            trial = study.ask(distributions)
+            trial = ask(study, config.sampler, distributions)
             keys = applied(merged(PLAIN, config.base, {"baselines": False}), trial.params)
             spec = RunSpec("network", make_config(keys).model_dump(mode="json"), "validation", data)
-            running[pool.submit(to_dict(spec), cache.folder(spec.fingerprint))] = (trial, spec)
+            running[_outcome(spec, cache, pool)] = (trial, spec)
             begun += 1
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:
@@ -151,18 +151,22 @@ def _search(
             display.say(f"trial {trial.number}: {shown}")
 
 
+def _outcome(spec: RunSpec, cache: RunCache, pool: Pool) -> Future[Any]:
+    """The run's record and failure; settings that were tried before (of a few choices) are not trained again."""
+    record = cache.load(spec.fingerprint)
+    if record is None:
+        return pool.submit(to_dict(spec), cache.folder(spec.fingerprint))
+    known: Future[Any] = Future()
+    known.set_result((record, None))
+    return known
+
+
 def _study(config: TuneConfig, out: Path) -> Any:
     library = optuna()
-    samplers = {
-        "tpe": lambda: library.samplers.TPESampler(seed=0),
-        "random": lambda: library.samplers.RandomSampler(seed=0),
-        "nsga2": lambda: library.samplers.NSGAIISampler(seed=0),
-    }
     study = library.create_study(
         study_name="polytask",
         storage=f"sqlite:///{out / 'study.db'}",
         directions=["minimize" if name in COSTS else "maximize" for name in config.objectives],
-        sampler=samplers[config.sampler](),
         load_if_exists=True,
     )
     asked = config.model_dump(mode="json", exclude={"trials"})
