@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from ..gain import gain
+from .significance import against, correct_all, over_setups
 from .statistics import (
     bootstrap_interval,
     cliques,
-    critical_difference,
+    critical_range,
     delta_m,
     mean_ranks,
-    paired_tests,
     pareto_front,
 )
 
+#: The layout of ``results.json``: 2 has levels, pairs and the smallest p-values, corrected over tasks.
+FORMAT = 2
 #: What delta m is relative to, if it is there.
 DELTA_BASELINE = "single_task"
 COSTS = ("seconds", "seconds_per_step", "parameters", "networks", "forwards", "backwards", "peak_memory")
@@ -27,9 +29,11 @@ COSTS = ("seconds", "seconds_per_step", "parameters", "networks", "forwards", "b
 def analyse(results: dict[str, Any]) -> dict[str, Any]:
     """The same results with ``statistics`` for every set-up and ``overall`` for all of them."""
     config = results["config"]
+    results["format"] = FORMAT
     for setup in results["setups"].values():
         setup["statistics"] = _Analysis(setup, config).statistics()
-    results["overall"] = _ranks(results["setups"], config["level"])
+    correct_all(results["setups"], config["level"])
+    results["overall"] = _ranks(results["setups"], config) | {"tests": over_setups(results["setups"], config)}
     return results
 
 
@@ -51,6 +55,7 @@ class _Analysis:
             "tasks": {name: self._spreads(name) for name in self.methods},
             "kept": {name: _mean(self._matrix(name, "kept").ravel()) for name in self.methods},
             "skill": {name: self._skill(name) for name in self.methods},
+            "levels": {task: self._level(position) for position, task in enumerate(self.tasks)},
             "delta_m": delta,
             "tests": self._tests(),
             "cost": costs,
@@ -74,6 +79,22 @@ class _Analysis:
             values = _known(self.test[method][:, position])
             found[task] = {"mean": _mean(values), "std": _std(values), "n": len(values)}
         return found
+
+    def _level(self, position: int) -> dict[str, Any]:
+        """What a task's values are to be seen beside: a constant prediction, and the best method that is no network."""
+        trivial = [self._matrix(name, "trivial")[:, position] for name in self.methods]
+        simple = {
+            name: value
+            for name, entry in self.methods.items()
+            if entry["learner"] != "network"
+            for value in [_mean(self.test[name][:, position])]
+            if value is not None
+        }
+        best = (max if self.higher[position] else min)(simple, key=lambda name: simple[name], default=None)
+        return {
+            "trivial": _mean(np.concatenate(trivial)),
+            "simple": None if best is None else {"method": best, "mean": simple[best]},
+        }
 
     def _skills(self, method: str) -> np.ndarray:
         """``[seeds]`` mean skill of the tasks; NaN where a run failed or a metric is undefined."""
@@ -118,18 +139,18 @@ class _Analysis:
         return found
 
     def _tests(self) -> dict[str, Any]:
-        """Every method against the reference: per task, and their mean skill; corrected over methods."""
+        """Every method against the reference: per task, and their mean skill; corrected later, over all set-ups."""
         reference = self.config["reference"]
         others = [name for name in self.methods if name != reference]
         if reference not in self.methods or not others:
             return {"reference": reference, "tasks": {}, "skill": {}}
-        options = {"test": self.config["test"], "level": self.config["level"]}
+        test = self.config["test"]
         tasks: dict[str, Any] = {}
         for position, task in enumerate(self.tasks):
             sign = 1.0 if self.higher[position] else -1.0
             values = [sign * self.test[name][:, position] for name in others]
-            tasks[task] = _tested(others, values, sign * self.test[reference][:, position], options)
-        skill = _tested(others, [self._skills(name) for name in others], self._skills(reference), options)
+            tasks[task] = against(others, values, sign * self.test[reference][:, position], test)
+        skill = against(others, [self._skills(name) for name in others], self._skills(reference), test)
         return {"reference": reference, "tasks": tasks, "skill": skill}
 
     def _cost(self, method: str) -> dict[str, Any]:
@@ -152,47 +173,41 @@ class _Analysis:
         return {"compared": names, "methods": [name for name, on in zip(names, front, strict=True) if on]}
 
 
-def _ranks(setups: Mapping[str, Any], level: float) -> dict[str, Any]:
-    """Mean ranks over the tasks of all set-ups of the methods that all set-ups have, by the means over seeds."""
+def _ranks(setups: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Mean ranks of the methods that all set-ups have, over set-ups; of a single set-up over its seeds.
+
+    In each of these units methods are ranked on every task, and the ranks averaged: tasks of one table are not
+    independent, and cannot count one by one.
+    """
     methods = [
         name for name in next(iter(setups.values()))["methods"] if all(name in s["methods"] for s in setups.values())
     ]
-    columns = [
-        ([_number(setup["statistics"]["tasks"][name][task]["mean"]) for name in methods], entry["direction"] == "max")
-        for setup in setups.values()
-        for task, entry in setup["tasks"].items()
-    ]
-    ranks = mean_ranks(np.array([values for values, _ in columns]).T, [higher for _, higher in columns])
-    found: dict[str, Any] = {"mean_rank": dict(zip(methods, ranks.tolist(), strict=True)), "tasks": len(columns)}
-    if len(methods) > 1:
-        difference = critical_difference(len(methods), len(columns), level=level)
+    blocks = [block for setup in setups.values() for block in _blocks(setup, methods, config, len(setups) > 1)]
+    ranks = np.mean([mean_ranks(values, higher) for values, higher in blocks], axis=0)
+    found: dict[str, Any] = {
+        "mean_rank": dict(zip(methods, ranks.tolist(), strict=True)),
+        "tasks": sum(len(setup["tasks"]) for setup in setups.values()),
+        "unit": "set-up" if len(setups) > 1 else "seed",
+        "blocks": len(blocks),
+    }
+    if len(methods) > 1 and len(blocks) > 1:
+        difference = critical_range(len(methods), len(blocks), level=config["level"])
         found["critical_difference"] = difference
         found["cliques"] = [[methods[index] for index in group] for group in cliques(ranks.tolist(), difference)]
     return found
 
 
-def _tested(
-    names: Sequence[str], values: Sequence[np.ndarray], reference: np.ndarray, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    tested = paired_tests(np.array(values), reference, **options)
-    return {
-        name: {
-            "difference": _json(result.difference),
-            "p": _json(result.p),
-            "p_holm": _json(result.p_holm),
-            "verdict": _verdict(result.difference, result.significant, result.p),
-        }
-        for name, result in zip(names, tested, strict=True)
-    }
-
-
-def _verdict(difference: float, significant: bool, p: float) -> str:
-    """``better``, ``worse``, ``no significant difference``, or ``not tested`` with fewer than two pairs."""
-    if not math.isfinite(p):
-        return "not tested"
-    if not significant:
-        return "no significant difference"
-    return "better" if difference > 0 else "worse"
+def _blocks(
+    setup: Mapping[str, Any], methods: Sequence[str], config: Mapping[str, Any], whole: bool
+) -> list[tuple[np.ndarray, list[bool]]]:
+    """``[methods, tasks]`` values with the directions of the tasks: the means over seeds, or seed by seed."""
+    higher = [task["direction"] == "max" for task in setup["tasks"].values()]
+    if whole:
+        spreads = setup["statistics"]["tasks"]
+        means = [[_number(spreads[name][task]["mean"]) for task in setup["tasks"]] for name in methods]
+        return [(np.array(means), higher)]
+    analysis = _Analysis(setup, config)
+    return [(np.array([analysis.test[name][seed] for name in methods]), higher) for seed in range(len(config["seeds"]))]
 
 
 def _is_scale(values: np.ndarray, trivial: np.ndarray, direction: str) -> bool:

@@ -11,7 +11,7 @@ from ..display import Display
 from ..errors import UserError
 from ..files import write_json
 from ..runs.made_with import versions
-from .analysis import analyse
+from .analysis import FORMAT, analyse
 from .cache import RunCache
 from .config import CompareConfig
 from .lock import locked
@@ -19,10 +19,8 @@ from .plan import Method, Setup, plan
 from .pools import InProcess, Pool
 from .schedule import run_all
 from .search import Course, Outcome, course
+from .significance import reach
 from .tables import write_tables
-
-#: The layout of ``results.json``.
-FORMAT = 1
 
 
 def compare(
@@ -60,6 +58,9 @@ def compare(
             for method in setup.methods.values()
         }
         names = _Names(config, setups, display)
+        tests = sum(len(setup.methods) - 1 for setup in setups.values())
+        for sentence in reach(len(config.seeds), tests, config.model_dump()):
+            display.say(sentence)
         pool = pool or InProcess()
         try:
             done = run_all(courses, pool, cache, names.report)

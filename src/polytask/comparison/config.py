@@ -43,8 +43,8 @@ class CompareConfig(Section):
     )
     baselines: Baselines = Baselines()
     reference: str = Field("equal", description="the method that all others are tested against")
-    test: Literal["t", "wilcoxon"] = Field("t", description="paired test over seeds")
-    level: float = Field(0.05, gt=0, lt=1, description="error rate over all methods")
+    test: Literal["permutation", "wilcoxon", "t"] = Field("permutation", description="paired test over seeds")
+    level: float = Field(0.05, gt=0, lt=1, description="error rate over all methods, tasks and set-ups")
 
     @field_validator("seeds", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_bytes
+from .significance import tally
 
 Table = tuple[list[str], list[list[Any]]]
 
@@ -31,7 +32,7 @@ def tables(results: Mapping[str, Any]) -> dict[str, Table]:
     return {
         "methods": _methods(results),
         "tasks": _tasks(setups),
-        "tests": _tests(setups),
+        "tests": _tests(results),
         "costs": _costs(setups),
         "runs": _runs(setups),
     }
@@ -74,45 +75,64 @@ def _shown(cell: Any) -> str:
 
 def _methods(results: Mapping[str, Any]) -> Table:
     """One line for each method on each set-up: what a reader looks at first."""
-    header = ["setup", "method", "mean skill", "low", "high", "against the reference", "delta m %", "delta low",
-              "delta high", "mean rank", "share of peaks kept", "parameters", "total seconds"]  # fmt: skip
+    header = ["setup", "method", "mean skill", "low", "high", "against the reference", "tasks better", "tasks worse",
+              "tasks tested", "delta m %", "delta low", "delta high", "delta m without", "mean rank",
+              "share of peaks kept", "parameters", "total seconds"]  # fmt: skip
     rows = []
     ranks = results["overall"]["mean_rank"]
     for setup, found in results["setups"].items():
         statistics = found["statistics"]
         deltas = (statistics["delta_m"] or {}).get("methods", {})
-        tests = statistics["tests"]["skill"]
+        left_out = ", ".join((statistics["delta_m"] or {}).get("left_out", ()))
+        tests, counts = statistics["tests"]["skill"], tally(found)
         for method in found["methods"]:
+            counted = counts.get(method, {})
             skill, delta, cost = statistics["skill"][method], deltas.get(method, {}), statistics["cost"][method]
             rows.append([
                 setup, method, skill["mean"], skill["low"], skill["high"], tests.get(method, {}).get("verdict"),
-                delta.get("mean"), delta.get("low"), delta.get("high"), ranks.get(method),
+                *(counted.get(key) for key in ("better", "worse", "tested")),
+                delta.get("mean"), delta.get("low"), delta.get("high"), left_out if delta else None, ranks.get(method),
                 statistics["kept"][method], cost["parameters"], cost["total_seconds"],
             ])  # fmt: skip
     return header, rows
 
 
 def _tasks(setups: Mapping[str, Any]) -> Table:
-    header = ["setup", "task", "metric", "direction", "method", "mean", "std", "seeds"]
+    header = ["setup", "task", "metric", "direction", "trivial", "simple model", "its mean", "method", "mean", "std",
+              "seeds"]  # fmt: skip
     rows = [
-        [setup, task, entry["metric"], entry["direction"], method, spread["mean"], spread["std"], spread["n"]]
+        [setup, task, entry["metric"], entry["direction"], *_level(found["statistics"]["levels"][task]),
+         method, spread["mean"], spread["std"], spread["n"]]
         for setup, found in setups.items()
         for task, entry in found["tasks"].items()
         for method in found["methods"]
         for spread in [found["statistics"]["tasks"][method][task]]
-    ]
+    ]  # fmt: skip
     return header, rows
 
 
-def _tests(setups: Mapping[str, Any]) -> Table:
-    header = ["setup", "task", "method", "reference", "difference (plus is better)", "p", "p after Holm", "verdict"]
-    rows = [
-        [setup, task, method, tests["reference"], test["difference"], test["p"], test["p_holm"], test["verdict"]]
-        for setup, found in setups.items()
+def _level(level: Mapping[str, Any]) -> list[Any]:
+    simple = level["simple"] or {}
+    return [level["trivial"], simple.get("method"), simple.get("mean")]
+
+
+def _tests(results: Mapping[str, Any]) -> Table:
+    header = ["setup", "task", "method", "reference", "difference (plus is better)", "pairs", "p", "smallest p",
+              "p after Holm", "verdict"]  # fmt: skip
+    overall = results["overall"]["tests"]
+    tested = [
+        (setup, task, found["statistics"]["tests"]["reference"], by_method)
+        for setup, found in results["setups"].items()
         for tests in [found["statistics"]["tests"]]
         for task, by_method in {**tests["tasks"], "mean skill": tests["skill"]}.items()
-        for method, test in by_method.items()
     ]
+    tested.append(("all set-ups", "mean skill", overall["reference"], overall["skill"]))
+    rows = [
+        [setup, task, method, reference, *(test[key] for key in ("difference", "pairs", "p", "smallest_p", "p_holm")),
+         test["verdict"]]
+        for setup, task, reference, by_method in tested
+        for method, test in by_method.items()
+    ]  # fmt: skip
     return header, rows
 
 

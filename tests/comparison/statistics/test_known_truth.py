@@ -19,8 +19,25 @@ def differences(seeds: int, effect: float = 0.0, methods: int = SIMULATIONS) -> 
 
 
 def test_t_finds_nothing_in_noise() -> None:
-    share = (paired_p_values(differences(5)) < 0.05).mean()
+    share = (paired_p_values(differences(5), "t") < 0.05).mean()
     assert abs(share - 0.05) < NOISE
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 6, 8, 18])
+@pytest.mark.parametrize("kind", ["normal", "heavy", "ties", "two values"])
+def test_sign_flips_hold_any_level_for_any_symmetric_noise(seeds: int, kind: str) -> None:
+    draw = np.random.default_rng(seeds)
+    rows = 400 if seeds < 18 else 50
+    noise = {
+        "normal": lambda: draw.normal(size=(rows, seeds)),
+        "heavy": lambda: draw.standard_cauchy(size=(rows, seeds)),
+        "ties": lambda: draw.integers(-2, 3, (rows, seeds)) / 10,
+        "two values": lambda: draw.choice([-0.01, 0.01], (rows, seeds)),
+    }[kind]()
+    for test in ("permutation", "wilcoxon"):
+        p = paired_p_values(noise, test)
+        for level in (0.05, 0.2):
+            assert (p <= level).mean() < level + 3 * (level * (1 - level) / rows) ** 0.5
 
 
 def test_wilcoxon_finds_nothing_in_noise() -> None:
@@ -31,7 +48,7 @@ def test_wilcoxon_finds_nothing_in_noise() -> None:
 
 def test_holm_holds_the_error_over_all_methods() -> None:
     """At least one false finding among five independent methods in 5 % of the comparisons, not in 23 %."""
-    p = paired_p_values(differences(6, methods=5 * SIMULATIONS)).reshape(SIMULATIONS, 5)
+    p = paired_p_values(differences(6, methods=5 * SIMULATIONS), "t").reshape(SIMULATIONS, 5)
     uncorrected = (p.min(1) < 0.05).mean()
     corrected = np.mean([holm(row).min() < 0.05 for row in p])
     assert uncorrected > 0.18
@@ -41,9 +58,9 @@ def test_holm_holds_the_error_over_all_methods() -> None:
 def test_a_planted_difference_is_found() -> None:
     """Seeds differ far more than methods do: only pairing shows it."""
     draw = np.random.default_rng(1)
-    seeds = draw.normal(0.8, 0.05, size=6)
-    reference = seeds + draw.normal(0, 0.002, 6)
-    better, equal = seeds + 0.01 + draw.normal(0, 0.002, 6), seeds + draw.normal(0, 0.002, 6)
+    seeds = draw.normal(0.8, 0.05, size=8)
+    reference = seeds + draw.normal(0, 0.002, 8)
+    better, equal = seeds + 0.01 + draw.normal(0, 0.002, 8), seeds + draw.normal(0, 0.002, 8)
     first, second = paired_tests([better, equal], reference)
     assert first.significant and first.difference == pytest.approx(0.01, abs=0.003)
     assert not second.significant

@@ -19,7 +19,7 @@ from small_table import assert_refused, polytask
 METHODS = {"single_task": 0.0, "equal": 0.0, "better<&>": 0.05, "same": 0.0}
 
 
-def results(seeds: int = 6) -> dict[str, Any]:
+def results(seeds: int = 8) -> dict[str, Any]:
     """A comparison in which one method is better and one is the same, by construction."""
     draw = np.random.default_rng(0)
     base = draw.normal(0.8, 0.02, size=(seeds, 2))
@@ -40,7 +40,7 @@ def results(seeds: int = 6) -> dict[str, Any]:
         for name in METHODS
     }  # fmt: skip
     task = {"kind": "binary", "metric": "roc_auc", "direction": "max"}
-    config = {"seeds": list(range(seeds)), "trials": 1, "reference": "equal", "test": "t", "level": 0.05}
+    config = {"seeds": list(range(seeds)), "trials": 1, "reference": "equal", "test": "permutation", "level": 0.05}
     setup = {"data": "t.csv", "rows": {"train": 7, "validation": 2, "test": 1}, "tasks": {"a": task, "b": task},
              "methods": methods}  # fmt: skip
     return analyse({"format": 1, "config": config, "setups": {"table": setup}})
@@ -51,6 +51,23 @@ def test_planted_truth_is_what_the_page_says(tmp_path: Path) -> None:
     assert "Significantly better than equal: better&lt;&amp;&gt;." in text
     assert "No significant difference to equal: single_task and same." in text
     assert "baseline single_task" in text and "higher is better" in text
+    assert "Beyond chance, better&lt;&amp;&gt; is better than equal in 2 and worse in 0 of 2 tasks." in text
+    assert "permutation test over seeds" in text
+
+
+def test_few_seeds_say_what_they_can_show_and_every_metric_has_its_levels(tmp_path: Path) -> None:
+    found = results(seeds=3)
+    found["setups"]["table"]["methods"]["same"]["learner"] = "trees"
+    text = write_comparison(tmp_path, analyse(found)).read_text()
+    assert "With 3 seeds no p-value is below 0.25" in text and "7 seeds could show" in text
+    assert "Constant" in text and "0.500" in text and re.search(r"<small>same</small>", text)
+
+
+def test_a_comparison_of_an_older_version_is_analysed_again(tmp_path: Path) -> None:
+    old = results(seeds=2) | {"format": 1, "overall": {}}
+    write_json(tmp_path / "results.json", old)
+    assert polytask("report", tmp_path).exit_code == 0
+    assert "No significant difference to equal" in (tmp_path / "report.html").read_text()
 
 
 def test_one_seed_is_not_tested(tmp_path: Path) -> None:
@@ -80,7 +97,7 @@ def test_figures_are_files_that_stand_alone(tmp_path: Path) -> None:
 def test_report_command_writes_it_again(tmp_path: Path) -> None:
     write_json(tmp_path / "results.json", results())
     assert polytask("report", tmp_path).exit_code == 0
-    assert "6 seeds" in (tmp_path / "report.html").read_text()
+    assert "8 seeds" in (tmp_path / "report.html").read_text()
 
 
 def test_an_unfinished_comparison_has_no_report(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from .bootstrap import Interval, bootstrap_interval
 from .delta_m import DeltaM, delta_m
-from .nemenyi import cliques, critical_difference
-from .paired import TestResult, holm, paired_tests
+from .nemenyi import cliques, critical_difference, critical_range
+from .paired import TestResult, holm, paired_tests, pairs_needed, smallest_p
 from .pareto import pareto_front
 from .ranks import mean_ranks
 
@@ -14,9 +14,12 @@ __all__ = [
     "bootstrap_interval",
     "cliques",
     "critical_difference",
+    "critical_range",
     "delta_m",
     "holm",
     "mean_ranks",
     "paired_tests",
+    "pairs_needed",
     "pareto_front",
+    "smallest_p",
 ]

@@ -1,4 +1,4 @@
-"""Paired tests over seeds, with Holm's correction over methods."""
+"""Paired tests over seeds (or data sets), with Holm's correction over everything that is tested together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-Test = Literal["t", "wilcoxon"]
+Test = Literal["permutation", "wilcoxon", "t"]
+
+#: Pairs up to which all sign flips are looked at; beyond as many random ones.
+MOST_EXACT = 16
+ROUNDING = 1e-9  # relative: sums closer than this are equal
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,9 @@ class TestResult:
         difference: Mean difference, in the units of the values.
         p: Two-sided p-value; NaN with fewer than two pairs.
         p_holm: The same, corrected for the number of methods tested together.
-        significant: Whether ``p_holm`` is below the level.
+        significant: Whether ``p_holm`` is at most the level.
+        pairs: Number of pairs.
+        smallest_p: No p-value is smaller with so many pairs.
     """
 
     __test__ = False  # not a test of pytest's
@@ -28,20 +34,26 @@ class TestResult:
     p: float
     p_holm: float
     significant: bool
+    pairs: int
+    smallest_p: float
 
 
-def paired_tests(values: ArrayLike, reference: ArrayLike, *, test: Test = "t", level: float = 0.05) -> list[TestResult]:
+def paired_tests(
+    values: ArrayLike, reference: ArrayLike, *, test: Test = "permutation", level: float = 0.05
+) -> list[TestResult]:
     """Test every method against one reference, pair by pair (same seed, same split).
 
     Args:
         values: ``[methods, n]`` one value per seed; pairs with NaN are left out.
         reference: ``[n]`` values of the reference on the same seeds.
-        test: ``t`` (paired Student) or ``wilcoxon`` (signed ranks; needs six pairs to find anything at .05).
+        test: See :func:`paired_p_values`.
         level: Family-wise error rate over the methods.
 
     Example:
-        >>> [r.significant for r in paired_tests([[2.0, 2.1, 1.9, 2.2], [1.1, 0.9, 1.0, 1.0]], [1.0, 1.1, 1.0, 0.9])]
-        [True, False]
+        >>> better, equal = [2.0, 2.1, 1.9, 2.2, 2.0, 2.1, 2.3], [1.1, 0.9, 1.0, 1.0, 0.8, 1.2, 1.1]
+        >>> found = paired_tests([better, equal], [1.0, 1.1, 1.0, 0.9, 0.9, 1.0, 1.1])
+        >>> [result.significant for result in found], found[0].p == found[0].smallest_p == 2 / 2**7
+        ([True, False], True)
     """
     differences = np.atleast_2d(np.asarray(values, dtype=float)) - np.asarray(reference, dtype=float)
     p_values = paired_p_values(differences, test)
@@ -51,29 +63,82 @@ def paired_tests(values: ArrayLike, reference: ArrayLike, *, test: Test = "t", l
     counts = kept.sum(1)
     means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
     return [
-        TestResult(float(d), float(p), float(c), bool(c < level))
-        for d, p, c in zip(means, p_values, corrected, strict=True)
+        TestResult(float(d), float(p), float(c), bool(c <= level), int(n), smallest_p(int(n), test))
+        for d, p, c, n in zip(means, p_values, corrected, counts, strict=True)
     ]
 
 
-def paired_p_values(differences: np.ndarray, test: Test = "t") -> np.ndarray:
-    """Two-sided p-values of ``[methods, n]`` paired differences; 1 where all of them are 0."""
+def paired_p_values(differences: np.ndarray, test: Test = "permutation") -> np.ndarray:
+    """Two-sided p-values of ``[methods, n]`` paired differences; 1 where all of them are 0.
+
+    ``permutation`` flips the signs of the differences, as nothing else is certain if the methods are equal: exact for
+    any distribution. ``wilcoxon`` does the same with their signed ranks. ``t`` is Student's paired test; it supposes
+    normal differences, and two of them, or differences without any spread, are too few to see one: then signs decide.
+
+    Args:
+        differences: ``[methods, n]``; NaN is left out.
+        test: ``permutation``, ``wilcoxon`` or ``t``.
+
+    Example:
+        >>> paired_p_values(np.array([[0.1, 0.1], [0.1, -0.1]])).tolist()  # two seeds never say more
+        [0.5, 1.0]
+    """
+    return np.array([_p_value(line[np.isfinite(line)], test) for line in differences])
+
+
+def _p_value(known: np.ndarray, test: Test) -> float:
     from scipy import stats
 
-    found = np.full(len(differences), np.nan)
-    for row, line in enumerate(differences):
-        known = line[np.isfinite(line)]
-        if len(known) < 2:
-            continue
-        if not known.any():
-            found[row] = 1.0
-        elif test == "wilcoxon":
-            found[row] = stats.wilcoxon(known).pvalue
-        elif np.ptp(known) == 0:  # one constant difference: certain, and no spread to divide by
-            found[row] = 0.0
-        else:
-            found[row] = stats.ttest_1samp(known, 0.0).pvalue
-    return found
+    if len(known) < 2:
+        return np.nan
+    if not known.any():
+        return 1.0
+    if test == "wilcoxon":
+        return sign_flip_p(np.sign(known) * stats.rankdata(np.abs(known)))
+    if test == "permutation" or len(known) == 2 or np.ptp(known) <= ROUNDING * np.abs(known).max():
+        return sign_flip_p(known)
+    return float(stats.ttest_1samp(known, 0.0).pvalue)
+
+
+def sign_flip_p(differences: np.ndarray) -> float:
+    """Share of all ways to choose the signs of ``[n]`` differences in which their sum is as far from 0 as it is.
+
+    Above 16 differences of as many random ways, the given one included (Phipson and Smyth 2010), always the same.
+
+    Example:
+        >>> sign_flip_p(np.array([1.0, 2.0, 3.0]))
+        0.25
+    """
+    count = len(differences)
+    if count <= MOST_EXACT:
+        signs = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+    else:
+        drawn = np.random.default_rng(0).integers(0, 2, (2**MOST_EXACT - 1, count))
+        signs = np.vstack([np.ones((1, count), np.int64), 1 - 2 * drawn])
+    least = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
+    return float((np.abs(signs @ differences) >= least).mean())
+
+
+def smallest_p(pairs: int, test: Test = "permutation") -> float:
+    """The smallest p-value that so many pairs can give: that of differences which all have one sign.
+
+    Example:
+        >>> smallest_p(2), smallest_p(5), smallest_p(8)
+        (0.5, 0.0625, 0.0078125)
+    """
+    if test == "t" and pairs > 2:
+        return 0.0
+    return 2.0 ** (1 - min(max(pairs, 1), MOST_EXACT))
+
+
+def pairs_needed(tested: int, level: float, test: Test = "permutation") -> int:
+    """Pairs with which the smallest p-value, corrected for so many tests, reaches the level.
+
+    Example:
+        >>> pairs_needed(1, 0.05), pairs_needed(10, 0.05)
+        (6, 9)
+    """
+    return next(n for n in range(2, 65) if n >= MOST_EXACT or smallest_p(n, test) * tested <= level)
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:

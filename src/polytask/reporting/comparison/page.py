@@ -9,6 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...comparison.analysis import FORMAT, analyse
+from ...comparison.significance import notes, reach
 from ...errors import UserError
 from ...files import read_json, write_bytes
 from .. import numbers
@@ -19,6 +21,7 @@ from .scatter import Point, scatter
 from .summary import VERDICTS, summary
 
 _HERE = Path(__file__).parent
+TESTS = {"t": "t-test", "wilcoxon": "Wilcoxon test", "permutation": "permutation test"}
 
 
 def write_comparison(folder: Path, results: Mapping[str, Any]) -> Path:
@@ -74,7 +77,9 @@ def comparison_results(folder: Path) -> dict[str, Any] | None:
             raise UserError(f"{folder}: this comparison is not finished; continue it with `polytask compare`")
         return None
     content = read_json(folder / "results.json")
-    return content if isinstance(content, dict) and {"setups", "overall"} <= set(content) else None
+    if not (isinstance(content, dict) and {"setups", "overall"} <= set(content)):
+        return None
+    return content if content.get("format") == FORMAT else analyse(content)
 
 
 def render(results: Mapping[str, Any], drawn: Mapping[str, Markup]) -> str:
@@ -93,12 +98,24 @@ def render(results: Mapping[str, Any], drawn: Mapping[str, Markup]) -> str:
     return environment.get_template("comparison.html").render(
         config=results["config"],
         methods=methods,
-        setups=[_Setup(name, setup, drawn) for name, setup in results["setups"].items()],
+        setups=[_Setup(name, setup, drawn, results["config"]) for name, setup in results["setups"].items()],
         overall=results["overall"],
         ranks=drawn.get("ranks"),
         format=numbers,
         verdicts=VERDICTS,
+        over_setups=_over_setups(results["overall"]["tests"], results["config"]),
+        test_names=TESTS,
     )
+
+
+def _over_setups(tests: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """The tests whose unit is a set-up; ``methods`` is empty for a single one."""
+    pairs = max((entry["pairs"] for entry in tests["skill"].values()), default=0)
+    return {
+        "reference": tests["reference"],
+        "methods": tests["skill"],
+        "notes": list(reach(pairs, len(tests["skill"]), config, "set-up")),
+    }
 
 
 def figures(results: Mapping[str, Any]) -> dict[str, Markup]:
@@ -151,10 +168,13 @@ def _points(statistics: Mapping[str, Any], cost: str) -> list[Point]:
 class _Setup:
     """One set-up as the page shows it."""
 
-    def __init__(self, name: str, setup: Mapping[str, Any], drawn: Mapping[str, Markup]) -> None:
+    def __init__(
+        self, name: str, setup: Mapping[str, Any], drawn: Mapping[str, Markup], config: Mapping[str, Any]
+    ) -> None:
         self.name, self.statistics = name, setup["statistics"]
         self.rows, self.methods = setup["rows"], setup["methods"]
         self.sentences = summary(name, setup)
+        self.notes = notes(setup, config)
         self.figures = {
             key: drawn[f"{name}-{key}"]
             for key in ("skill", "delta-m", "parameters", "total-seconds")
@@ -176,6 +196,7 @@ class _Setup:
             "metric": entry["metric"],
             "arrow": "↑" if entry["direction"] == "max" else "↓",
             "decimals": numbers.places(known.values()),
+            "level": self.statistics["levels"][task],
             "spreads": spreads,
             "best": best(known, key=lambda method: known[method]) if known else None,
             "tests": self.statistics["tests"]["tasks"].get(task, {}),

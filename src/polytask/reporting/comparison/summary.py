@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...comparison.significance import tally
 from ..numbers import shown
 
 #: How each verdict of the tests reads.
@@ -29,10 +30,22 @@ def summary(name: str, setup: Mapping[str, Any]) -> list[str]:
         methods = [method for method, test in tests.items() if test["verdict"] == verdict]
         if methods:
             sentences.append(f"{said} {reference}: {listed(methods)}.")
+    sentences += _tasks(setup, reference)
     failed = {m: cost["failed"] for m, cost in statistics["cost"].items() if cost["failed"]}
     if failed:
         sentences.append(f"Failed runs: {listed([f'{m} {count}' for m, count in failed.items()])}.")
     return sentences
+
+
+def _tasks(setup: Mapping[str, Any], reference: str) -> list[str]:
+    """In how many tasks a method differs beyond chance; nothing of those that differ in none."""
+    found = [
+        f"{method} is better than {reference} in {counts['better']} and worse in {counts['worse']} of "
+        f"{counts['tested']} tasks"
+        for method, counts in tally(setup).items()
+        if counts["better"] or counts["worse"]
+    ]
+    return [f"Beyond chance, {'; '.join(found)}."] if found else []
 
 
 def listed(names: Sequence[str]) -> str:
