@@ -16,9 +16,11 @@ from polytask.distillation.cooperative import (
     queue,
     representation_similarity,
     similarity_matrix,
+    skill_gap,
     speed,
 )
 from polytask.distillation.cooperative.blocks import silhouette
+from polytask.task.metrics import METRICS
 
 PAIRS = {(0, 1): 0.82, (0, 2): 0.30, (0, 3): 0.25, (1, 2): 0.35, (1, 3): 0.20, (2, 3): 0.60}
 
@@ -106,7 +108,31 @@ def test_ties_in_the_queue_go_by_size_then_order():
 def test_indicators():
     assert speed([0, 0]) == [0.0, 0.0]
     assert loss_ratio([float("nan"), 4.0, 1.0]) == 0.25
-    assert gap(float("nan"), 0.5) == 0.0 and gap(0.5, 0.6) < 0
+    assert gap(float("nan"), 0.5) == 0.0 and gap(0.5, 0.6) < 0 and gap(0.0, -1.0) == 0.0
+
+
+def test_gaps_in_skill_can_be_compared_among_kinds():
+    auc, r2, rmse = (METRICS[name] for name in ("roc_auc", "r2", "rmse"))
+    half = [
+        skill_gap(auc.skill(0.9, 0.5), auc.skill(0.7, 0.5)),
+        skill_gap(r2.skill(0.8, 0.0), r2.skill(0.4, 0.0)),
+        skill_gap(rmse.skill(2.0, 10.0), rmse.skill(6.0, 10.0)),
+    ]
+    assert half == pytest.approx([0.5] * 3)
+    nothing = [
+        skill_gap(auc.skill(0.9, 0.5), auc.skill(0.3, 0.5)),
+        skill_gap(r2.skill(0.8, 0.0), r2.skill(-4.6, 0.0)),
+        skill_gap(rmse.skill(2.0, 10.0), rmse.skill(90.0, 10.0)),
+    ]
+    assert nothing == pytest.approx([1.0] * 3)
+    assert skill_gap(0.01, 0.0) == pytest.approx(0.1)  # a teacher that learned nothing: no gap to speak of
+    assert skill_gap(-2.0, -3.0) == 0.0 and skill_gap(float("nan"), 0.5) == 0.0
+
+
+def test_representations_are_compared_in_any_unit():
+    rows = torch.tensor([[0.0], [1.0], [3.0], [7.0]], dtype=torch.float64)
+    assert representation_similarity(1e-20 * rows, 1e20 * rows) == 1.0
+    assert representation_similarity(torch.ones(4, 2), rows) == 0.0
 
 
 @pytest.mark.parametrize(

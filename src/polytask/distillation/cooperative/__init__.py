@@ -1,7 +1,7 @@
 """Sequential cooperative distillation: similarity of tasks, blocks, their complexity, the queue and its phases."""
 
 from .blocks import find_blocks
-from .complexity import block_complexities, gap, loss_ratio, speed
+from .complexity import block_complexities, gap, loss_ratio, skill_gap, speed
 from .phases import Phase, end_phase, phase_plan, queue
 from .similarity import as_similarity, linear_cka, representation_similarity, similarity_matrix
 
@@ -18,5 +18,6 @@ __all__ = [
     "queue",
     "representation_similarity",
     "similarity_matrix",
+    "skill_gap",
     "speed",
 ]

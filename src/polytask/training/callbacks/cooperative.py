@@ -15,10 +15,10 @@ from ...distillation.cooperative import (
     block_complexities,
     end_phase,
     find_blocks,
-    gap,
     loss_ratio,
     phase_plan,
     queue,
+    skill_gap,
     speed,
 )
 from ...distillation.cooperative.complexity import INDICATORS
@@ -54,7 +54,8 @@ class CooperativeDistillation(Distilling):
             of the tasks' gradients during the warm-up; ``tag``: task affinity during the warm-up; ``given``.
         matrix: The similarities with ``given``.
         blocks: ``auto``, their number, or the blocks as lists of task names.
-        indicator: Complexity of a task: ``gap`` of the student behind the teacher on validation after the warm-up;
+        indicator: Complexity of a task: ``gap`` in skill of the student behind the teacher, on validation after the
+            warm-up;
             ``teacher_deficit``: 1 - the teacher's metric as a skill; ``speed``: epoch of the teacher's best;
             ``loss_ratio``: its least training loss relative to the first.
         block_complexity: ``mean`` or ``max`` over a block's tasks.
@@ -241,16 +242,17 @@ class CooperativeDistillation(Distilling):
             return speed([teacher.best_epoch for teacher in teachers])
         if self.indicator == "loss_ratio":
             return [loss_ratio(teacher.losses) for teacher in teachers]
+        skills = self._skills(training, [teacher.level for teacher in teachers])
         if self.indicator == "teacher_deficit":
-            deficits = [
-                1 - task.metric_definition.skill(teacher.level, training.trivial[task.name])
-                for task, teacher in zip(training.tasks, teachers, strict=True)
-            ]
-            return [deficit if math.isfinite(deficit) else 0.0 for deficit in deficits]
+            return [1 - skill if math.isfinite(skill) else 0.0 for skill in skills]
         levels = evaluate(training.evaluated, training.validation)
+        own = self._skills(training, [levels[task.name] for task in training.tasks])
+        return [skill_gap(teacher, student) for teacher, student in zip(skills, own, strict=True)]
+
+    def _skills(self, training: Training, levels: Sequence[float]) -> list[float]:
         return [
-            gap(teacher.level, levels[task.name], task.metric_definition.higher_is_better)
-            for task, teacher in zip(training.tasks, teachers, strict=True)
+            task.metric_definition.skill(level, training.trivial[task.name])
+            for task, level in zip(training.tasks, levels, strict=True)
         ]
 
     def _enter(self, training: Training, phase: Phase) -> None:
