@@ -2,21 +2,28 @@
 
 import asyncio
 import json
+import re
 import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import httpx
 import numpy as np
 import pytest
 import uvicorn
 from starlette.testclient import TestClient
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from polytask.data import read_table
 from polytask.errors import UserError
 from polytask.runs.bundle import Bundle
 from polytask.serving import make_application
+from polytask.serving.application import MOST_BYTES
 from polytask.serving.batcher import Batcher
+from polytask.serving.body_limit import BodyLimit
+from polytask.serving.patience import Patience, patient
+from polytask.serving.token import read_token
 from small_table import assert_refused, polytask
 
 FEATURES = ("a", "b", "c", "colour", "note")
@@ -121,10 +128,17 @@ def test_health_metrics_and_documentation(client, rows):
 @pytest.fixture
 def server(fitted):
     """The service on loopback, as ``polytask serve`` runs it."""
+    with running(fitted.run) as address:
+        yield address
+
+
+@contextmanager
+def running(run):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    config = uvicorn.Config(make_application(fitted.run), host="127.0.0.1", port=port, log_level="warning")
+    config = uvicorn.Config(make_application(run), host="127.0.0.1", port=port, log_level="warning", ws="none",
+                            http=patient(AutoHTTPProtocol), timeout_graceful_shutdown=8)  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -194,3 +208,105 @@ def test_a_missing_package_is_named(fitted, monkeypatch):
 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "fastapi" else True)
     assert_refused(polytask("serve", fitted.run), "needs fastapi", "pip install 'polytask[serve]'")
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(client):
+    page = client.get("/docs")
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+    assert not re.search(r"<script|<link|src=|://", page.text)
+    for name in FEATURES:
+        assert f"<td>{name}</td>" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_durations_are_a_histogram(client, rows):
+    client.post("/predict", json={"rows": rows})
+    metrics = client.get("/metrics").text
+    assert 'polytask_request_seconds_bucket{le="0.01",path="/predict"}' in metrics
+    assert "polytask_predict_seconds_bucket" in metrics
+
+
+def test_1000_rows_of_many_columns_are_not_too_much():
+    row = {f"a_column_with_quite_a_name_{number}": -0.12345678901234567 for number in range(100)}
+    assert len(json.dumps({"rows": [row] * 1000})) < MOST_BYTES
+
+
+def test_only_who_has_the_token_is_answered(fitted, rows, tmp_path):
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    token = read_token(tmp_path / "token")
+    with TestClient(make_application(fitted.run, token=token)) as client:
+        assert client.get("/health").status_code == 200
+        for path in ("/metrics", "/docs", "/openapi.json"):
+            assert client.get(path).status_code == 401
+        refused = client.post("/predict", content=b"x" * (1 << 24), headers={"authorization": "Bearer other"})
+        assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer"
+        given = {"authorization": f"Bearer {token}"}
+        assert client.post("/predict", json={"rows": rows}, headers=given).status_code == 200
+
+
+@pytest.mark.parametrize("content", ["short", "two words are no token at all", ""])
+def test_a_token_that_is_none(fitted, tmp_path, content):
+    (tmp_path / "token").write_text(content)
+    assert_refused(polytask("serve", fitted.run, "--token-file", tmp_path / "token"), "--token-file", "16")
+    assert_refused(polytask("serve", fitted.run, "--token-file", tmp_path / "none"), "--token-file", "cannot be read")
+
+
+def test_a_certificate_that_is_none(fitted, tmp_path):
+    (tmp_path / "cert.pem").write_text("no certificate")
+    assert_refused(polytask("serve", fitted.run, "--ssl-certfile", tmp_path / "cert.pem"), "--ssl-certfile", "PEM")
+    assert_refused(polytask("serve", fitted.run, "--ssl-keyfile", tmp_path / "cert.pem"), "needs --ssl-certfile")
+
+
+def test_a_body_that_does_not_come_is_answered_with_408():
+    async def silent():
+        await asyncio.sleep(60)
+
+    async def run():
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        await BodyLimit(None, most=10, seconds=0.05)({"type": "http", "headers": []}, silent, send)
+        return sent
+
+    start, body = asyncio.run(run())
+    assert start["status"] == 408 and (b"connection", b"close") in start["headers"] and b"0.05 seconds" in body["body"]
+
+
+def half_sent(address):
+    """Connections with nothing, half a head and half a body."""
+    host, port = address.removeprefix("http://").split(":")
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
+    found = []
+    for part in (b"", head[:30], head + b'{"rows'):
+        found.append(socket.create_connection((host, int(port)), timeout=20))
+        found[-1].sendall(part)
+    return found
+
+
+def ended(connection):
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionError:
+        return True
+
+
+def test_who_does_not_send_headers_is_dropped(fitted, monkeypatch):
+    monkeypatch.setattr(Patience, "header_seconds", 0.3)
+    with running(fitted.run) as address:
+        assert httpx.get(f"{address}/health").status_code == 200
+        silent, head, body = half_sent(address)
+        assert ended(silent) and ended(head)
+        body.settimeout(0.5)  # that one has the time of bodies
+        with pytest.raises(TimeoutError):
+            body.recv(1000)
+
+
+def test_the_service_ends_beside_requests_that_are_half_there(fitted):
+    with running(fitted.run) as address:
+        held = half_sent(address)
+        time.sleep(0.3)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    assert all(map(ended, held))

@@ -26,7 +26,7 @@ MALFORMED = (
     (b'{"rows": [{"a": "abc"}]}', 422),
     (b'{"rows": []}', 422),
     (b"\xff\xfe", 422),
-    (b"x" * (1 << 22), 413),  # more than what fits into the buffers of a connection
+    (b"x" * (1 << 24), 413),  # more than what fits into the buffers of a connection
 )
 
 

@@ -1,14 +1,18 @@
 """The HTTP service: health, metrics, predictions."""
 # Without postponed annotations: the framework reads the request's model, which is made here, from the signature.
 
+import asyncio
+import json
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from pydantic import BaseModel, Field, create_model
 
@@ -16,24 +20,34 @@ from ..errors import UserError
 from ..runs.use import bundle_of_a_table
 from .batcher import Batcher
 from .body_limit import BodyLimit
+from .measured import BUCKETS, Measured
+from .page import documentation
 from .rows import as_json, as_table, column_types, row_model
+from .token import BearerToken
 
 #: Mistakes of a request that are named.
 MOST_NAMED = 20
+#: Bytes of a request's body: 1,000 rows of a hundred columns.
+MOST_BYTES = 1 << 23
+#: Least seconds between two lines about files that ran out.
+QUIET_SECONDS = 10.0
 
 
-def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 << 20, trust: bool = False) -> FastAPI:
+def make_application(
+    run: Path, *, most_rows: int = 1000, most_bytes: int = MOST_BYTES, trust: bool = False, token: str | None = None
+) -> FastAPI:
     """The service of a finished run.
 
     ``POST /predict`` takes ``{"rows": [{column: value}]}``, a picture as the base64 of its file, and gives
     ``{"predictions": [{...}]}`` with the columns of ``polytask predict``; ``GET /health``, ``GET /metrics``
-    (Prometheus), ``GET /docs`` (OpenAPI).
+    (Prometheus), ``GET /docs`` (a page that needs nothing from elsewhere), ``GET /openapi.json``.
 
     Args:
         run: Folder of the run.
         most_rows: Rows of one request.
         most_bytes: Bytes of one request's body.
         trust: Import and run the code that the run names, if its encoder is a class of somebody's.
+        token: Answer only requests that give it (``Authorization: Bearer TOKEN``), but for ``/health``.
 
     Raises:
         UserError: If the run is not finished or damaged, or learned from arrays.
@@ -49,8 +63,8 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
         "Rows", rows=(Annotated[list[row], Field(min_length=1, max_length=most_rows)], ...)
     )
     registry = CollectorRegistry()
-    requests = Counter("polytask_requests", "Requests by path and status", ["path", "status"], registry=registry)
-    seconds = Histogram("polytask_predict_seconds", "Seconds per prediction request", registry=registry)
+    seconds = Histogram("polytask_predict_seconds", "Seconds from valid rows to predictions", buckets=BUCKETS,
+                        registry=registry)  # fmt: skip
     predicted = Counter("polytask_rows", "Rows predicted", registry=registry)
 
     def work(rows: list[BaseModel]) -> list[dict[str, Any]]:
@@ -58,15 +72,13 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
 
     work([row.model_validate(dict.fromkeys(types))])  # loads now what the first request would wait for
     batcher: Batcher[BaseModel, dict[str, Any]] = Batcher(work, most_rows)
-    app = FastAPI(title="polytask", description=f"Predictions of {', '.join(tasks)}", version="1")
+    app = FastAPI(title="polytask", description=f"Predictions of {', '.join(tasks)}", version="1", docs_url=None,
+                  redoc_url=None, lifespan=_calm)  # fmt: skip
     app.add_middleware(BodyLimit, most=most_bytes)
-
-    @app.middleware("http")
-    async def count(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await handle(request)
-        known = request.url.path if request.url.path in ("/predict", "/health", "/metrics") else "other"
-        requests.labels(known, response.status_code).inc()
-        return response
+    if token is not None:
+        app.add_middleware(BearerToken, token=token)
+    app.add_middleware(Measured, registry=registry)
+    page = documentation(tasks, types, most_rows)
 
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:
@@ -89,13 +101,41 @@ def make_application(run: Path, *, most_rows: int = 1000, most_bytes: int = 1 <<
         """Counters and durations as Prometheus reads them."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.post("/predict")
-    async def predict(body: request_model) -> dict[str, list[dict[str, Any]]]:
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"})
+
+    @app.post("/predict", response_class=JSONResponse, responses={200: {"model": Predictions}})
+    async def predict(body: request_model) -> Response:
         """Predictions for every row, in order."""
         started = time.monotonic()
         found = await batcher(body.rows)  # type: ignore[attr-defined]
         seconds.observe(time.monotonic() - started)
         predicted.inc(len(found))
-        return {"predictions": found}
+        # Written here: the framework would look at every value once more before it does the same.
+        return Response(json.dumps({"predictions": found}), media_type="application/json")
 
     return app
+
+
+class Predictions(BaseModel):
+    """What ``/predict`` answers."""
+
+    predictions: list[dict[str, Any]]
+
+
+@asynccontextmanager
+async def _calm(_: FastAPI) -> AsyncIterator[None]:
+    """When the process has no file left for a connection, one line says so, not a traceback for every attempt."""
+    loop = asyncio.get_running_loop()
+    said = [-QUIET_SECONDS]
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "out of system resource" not in str(context.get("message")):
+            loop.default_exception_handler(context)
+        elif loop.time() - said[0] >= QUIET_SECONDS:
+            said[0] = loop.time()
+            logging.getLogger("uvicorn.error").warning("no file is left for a connection (ulimit -n); new ones wait")
+
+    loop.set_exception_handler(handle)
+    yield

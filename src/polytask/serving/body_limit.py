@@ -1,4 +1,4 @@
-"""No request may make the service read without end."""
+"""No request may make the service read without end, or wait without end."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: A connection that is closed while its client still sends is reset, and the client never reads the answer: so long,
 #: in seconds, the rest of a refused body is read and thrown away.
 LINGER = 5.0
+#: Seconds in which a body has to come.
+BODY_SECONDS = 30.0
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than ``most`` bytes, whatever its headers promise."""
+    """Answers 413 to a body of more than ``most`` bytes, whatever its headers promise, and 408 to one that is not there
+    after ``seconds``."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self.app, self.most = app, most
+    def __init__(self, app: ASGIApp, most: int, seconds: float = BODY_SECONDS) -> None:
+        self.app, self.most, self.seconds = app, most, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -27,15 +30,17 @@ class BodyLimit:
         if length.isdigit() and int(length) > self.most:
             await self._refuse(receive, send)
             return
-        body, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the client has gone
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-            if len(body) > self.most:
-                await self._refuse(receive, send)
-                return
+        try:
+            async with asyncio.timeout(self.seconds):
+                body = await self._read(receive)
+        except TimeoutError:
+            await _answer(send, 408, f"the body was not there after {self.seconds:g} seconds", last=True)
+            return
+        if body is None:
+            return  # the client has gone
+        if len(body) > self.most:
+            await self._refuse(receive, send)
+            return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def read() -> Message:
@@ -43,18 +48,32 @@ class BodyLimit:
 
         await self.app(scope, read, send)
 
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The body, or as much of it as shows that it is too long; None if the client has gone."""
+        body, more = bytearray(), True
+        while more and len(body) <= self.most:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(body)
+
     async def _refuse(self, receive: Receive, send: Send) -> None:
-        detail = f"the body has more than {self.most} bytes; send fewer rows at once"
-        answer = json.dumps({"detail": detail}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(answer)).encode()),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": answer, "more_body": True})
+        await _answer(send, 413, f"the body has more than {self.most} bytes; send fewer rows at once", last=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 while (await receive()).get("more_body", False):
                     pass
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _answer(send: Send, status: int, detail: str, *, last: bool) -> None:
+    answer = json.dumps({"detail": detail}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer, "more_body": not last})
