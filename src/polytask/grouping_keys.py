@@ -9,6 +9,7 @@ from .errors import UserError, did_you_mean
 from .grouping.affinity import AUTO
 from .grouping.baselines import GROUPINGS
 from .grouping.baselines.given import group_problems
+from .grouping.baselines.random_groups import random_problems
 from .grouping.confidence import check_confidence
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def grouping_problems(config: Config) -> list[str]:
     count = len(config.targets)
     if config.grouping not in GROUPINGS:
         return [*problems, f"grouping: unknown way {config.grouping!r}; {did_you_mean(config.grouping, GROUPINGS)}"]
+    if config.grouping == "random" and isinstance(config.networks, int) and config.networks > 1:
+        problems += random_problems(config.targets, min(config.networks, count), config.max_size)
     if config.grouping == "given":
         problems += group_problems(config.targets, config.groups)
     if config.affinity.stop == "confident":

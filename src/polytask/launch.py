@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 
 from .errors import UserError, did_you_mean
+from .lost import remember_members
 from .slurm import workers_of_srun
 
 STRATEGIES = ("ddp", "fsdp")
@@ -64,6 +65,7 @@ class Processes:
         _forget_addresses_before_restart()
         environment = TorchElasticEnvironment() if joined else LightningEnvironment()
         Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp", plugins=[environment]).launch()
+        remember_members()
 
     def _join_srun(self) -> bool:
         """Whether SLURM has started this process as one of several; it is then told so in torchrun's way."""

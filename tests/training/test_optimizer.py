@@ -81,3 +81,14 @@ def test_parameters_with_a_factor_have_a_learning_rate_of_their_own():
     factors = {layers[0].weight: 0.1, layers[1].weight: 0.1}
     found = make_optimizer([layer.weight for layer in layers], TrainingSettings(learning_rate=0.5), factors)
     assert [(group["lr"], len(group["params"])) for group in found.param_groups] == [(0.05, 2), (0.5, 1)]
+
+
+def test_a_parameter_whose_first_gradient_comes_later_has_the_plain_momentum():
+    first, late = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+    optimizer = make_optimizer([first, late], TrainingSettings(optimizer="sgd", learning_rate=0.1, momentum=0.5))
+    first.grad = torch.ones(3)
+    optimizer.step()
+    late.grad = torch.ones(3)
+    optimizer.step()
+    torch.testing.assert_close(late.data, torch.full((3,), 0.9))
+    torch.testing.assert_close(first.data, torch.full((3,), 1 - 0.1 - 0.15))

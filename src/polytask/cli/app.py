@@ -29,6 +29,17 @@ app = typer.Typer(
     add_completion=False,
 )
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Words of errors where memory runs out, of PyTorch's and of the loader's of libraries.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "cannot allocate memory",
+    "failed to map segment",
+)
+_SMALLER = ("; what was written before is whole. Take a smaller batch_size (or accumulate), give a table as Parquet "
+            "with --set stream=true, or raise the limit (ulimit -v); an interrupted `polytask fit` continues with "
+            "--resume")  # fmt: skip
 _WRONG_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
                 errno.EROFS)  # fmt: skip
 
@@ -57,6 +68,8 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
                 status = _fail(130, INTERRUPTED if _first() else "")
             except OSError as error:
                 status = _os_error(error)
+            except (MemoryError, RuntimeError, ImportError) as error:
+                status = _outside(error)
             if status:
                 raise typer.Exit(status)
 
@@ -92,6 +105,17 @@ def _os_error(error: OSError) -> int:
                         "`polytask fit` continues with --resume")  # fmt: skip
     if error.errno in _WRONG_PLACE:
         return _fail(2, f"{what}; choose another place with --out, or change the permissions of this one")
+    raise error
+
+
+def _outside(error: MemoryError | RuntimeError | ImportError) -> int:
+    """Exit status for what is wrong with the machine or another process; raises anything else again."""
+    from ..lost import is_lost, lost_sentence
+
+    if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _NO_MEMORY):
+        return _fail(1, "error: there is not enough memory for this" + _SMALLER)
+    if is_lost(error):
+        return _fail(1, lost_sentence())
     raise error
 
 

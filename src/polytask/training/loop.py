@@ -359,7 +359,8 @@ class Training:
         if self.settings.gradient_clip and self._whole is not None:
             clip_gradients(self.model.parameters(), self.settings.gradient_clip)
         elif self.settings.gradient_clip:
-            self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip)
+            self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip,
+                                       error_if_nonfinite=False)  # fmt: skip
         absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
         parts = [part for task in absent for part in self.model.task_parameters(task)]
         with (

@@ -34,9 +34,22 @@ def make_optimizer(
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "sgd":  # whose fused kernel takes no shares
         shares = any(is_sharded(parameter) for group in given for parameter in group["params"])
-        return SGD(given, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=not shares)
+        sgd = SGD(given, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=not shares)
+        if settings.momentum:
+            sgd.register_step_pre_hook(_begin_momentum)
+        return sgd
     method = AdamW if settings.optimizer == "adamw" else Adam
     return method(given, lr=rate, weight_decay=decay, fused=True)
+
+
+def _begin_momentum(optimizer: Optimizer, *_: Any) -> None:
+    """Zeros where a parameter has its first gradient later than others, such as that of an absent task: the fused
+    kernel takes momentum of all parameters or of none."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            state = optimizer.state[parameter] if parameter.grad is not None else None
+            if state is not None and state.get("momentum_buffer") is None:
+                state["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def _groups(

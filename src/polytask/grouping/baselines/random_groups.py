@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...errors import UserError
@@ -25,9 +28,11 @@ def random_groups(context: Context) -> list[Selection]:
         [True]
     """
     rng = np.random.default_rng(context.seed)
+    most = context.wishes.get("max_size")
     found = []
-    for budget in context.budgets:
-        networks = draw_networks(context.tasks, budget, rng, context.wishes.get("max_size"))
+    possible = [budget for budget in context.budgets if not random_problems(context.tasks, budget, most)]
+    for budget in possible or context.budgets:
+        networks = draw_networks(context.tasks, budget, rng, most)
         trained = context.train is not None
         found.append(
             serving(context.tasks, [context.trained(network) for network in networks])[0]
@@ -35,6 +40,24 @@ def random_groups(context: Context) -> list[Selection]:
             else plain_selection(context.tasks, networks)
         )
     return found
+
+
+def random_problems(tasks: Sequence[str], budget: int, max_size: int | None = None) -> list[str]:
+    """Why no ``budget`` different networks of at least two tasks each can hold all tasks; empty if they can.
+
+    Example:
+        >>> random_problems(["a", "b"], 2)
+        ['networks: no 2 different random networks of 2 to 2 tasks can hold all 2 targets; take fewer networks']
+        >>> random_problems(["a", "b", "c"], 2)
+        []
+    """
+    count, largest = len(tasks), len(tasks) if max_size is None else min(max_size, len(tasks))
+    smallest = min(2, count)
+    different = sum(math.comb(count, size) for size in range(smallest, largest + 1))
+    if budget == 1 or (different >= budget and budget * largest >= count):
+        return []
+    return [f"networks: no {budget} different random networks of {smallest} to {largest} tasks can hold all {count} "
+            "targets; take fewer networks"]  # fmt: skip
 
 
 def draw_networks(
