@@ -99,8 +99,14 @@ class Config(Section):
     )
     weights: dict[str, float] = Field({}, description="weight of a target's loss")
     features: tuple[str, ...] | None = Field(None, description="columns to use; all others by default")
-    column_kind: dict[str, Literal["numeric", "categorical", "text", "image"]] = Field(
-        {}, description="kind of a feature"
+    column_kind: dict[str, Literal["numeric", "categorical", "text", "image", "date", "day_first", "month_first"]] = (
+        Field({}, description="kind of a feature; day_first and month_first are dates whose text begins so")
+    )
+    missing: tuple[str, ...] = Field(
+        (), description="words that mean no value beside the documented ones; a leading = puts them in their place"
+    )
+    rare: Literal["drop", "merge", "error"] = Field(
+        "drop", description="classes with a single row: drop counts them as no label, merge makes them one class"
     )
     ignore: tuple[str, ...] = Field((), description="columns not to use")
     id: str | None = Field(None, description="column of row ids")

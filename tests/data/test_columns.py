@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from polytask.data.columns import coded, is_numeric, is_text, numbers, parse
+from polytask.data.columns import coded, is_numeric, is_text, numbers
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,3 @@ def test_no_rows() -> None:
     for kind in (pa.string(), pa.float64(), pa.int8(), pa.null()):
         for column in (pa.chunked_array([], kind), pa.chunked_array([pa.array([], kind)])):
             assert len(coded(column).index) == 0
-
-
-def test_parse_numbers_written_as_words() -> None:
-    words = coded(pa.chunked_array([["1", " -2.5e3 ", ".5", "inf", "1_000", "12 kg", "null", "nan"]]))
-    values, strange = parse(words)
-    np.testing.assert_array_equal(values, [1.0, -2500.0, 0.5, *[np.nan] * 5])
-    assert strange.tolist() == [False] * 3 + [True] * 3 + [False] * 2
-    assert words.example(strange) == "'inf' (row 4)"

@@ -6,6 +6,8 @@ from .infer import InferredTask, infer_targets, infer_tasks
 from .items import Items, opened
 from .label_sets import cell_of, encode_label_sets, label_columns
 from .leaks import find_leaks
+from .marks import MARKS, all_marks
+from .reading import Reading, interpret
 from .roles import check_columns
 from .rows import Batch, Inputs, Rows
 from .sample_weights import check_weights, sample_weights, weight_columns
@@ -16,12 +18,13 @@ from .split_checks import check_parts, check_split
 from .splits import MOST_HELD, PARTS, load_split, make_split, save_split, split_from_column
 from .standardise import standardise, warn_of_large_numbers
 from .stored import FileInput, RowGroups, StoredInput
-from .table import read_table, require_rows, table_pieces
+from .table import column_names, read_cells, read_table, require_rows, table_pieces
 from .tags import encode_tags, for_words, tags_of
 from .targets import encode_targets
 from .text import TextSettings
 
 __all__ = [
+    "MARKS",
     "MOST_HELD",
     "PARTS",
     "Batch",
@@ -30,18 +33,21 @@ __all__ = [
     "InferredTask",
     "Inputs",
     "Items",
+    "Reading",
     "RowGroups",
     "Rows",
     "Schema",
     "SparseRows",
     "StoredInput",
     "TextSettings",
+    "all_marks",
     "as_rows",
     "cell_of",
     "check_columns",
     "check_parts",
     "check_split",
     "check_weights",
+    "column_names",
     "encode_label_sets",
     "encode_tags",
     "encode_targets",
@@ -49,10 +55,12 @@ __all__ = [
     "for_words",
     "infer_targets",
     "infer_tasks",
+    "interpret",
     "label_columns",
     "load_split",
     "make_split",
     "opened",
+    "read_cells",
     "read_sources",
     "read_table",
     "require_rows",

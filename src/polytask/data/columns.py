@@ -8,12 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: What a number looks like in a column of text; "inf" counts as a word.
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
-#: Words that mean "no value" in a column of numbers. In a column of words only the empty cell does:
-#: "NA" or "null" can be real categories.
-MISSING_NUMBERS = ("", "nan", "NaN", "null", "NULL")
-
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this Arrow type holds strings."""
@@ -132,22 +126,3 @@ def _coded_floats(values: np.ndarray) -> Coded:
 
 def _float_label(value: float) -> str:
     return label_of(value) if np.isfinite(value) else repr(value)
-
-
-def parse(column: Coded) -> tuple[np.ndarray, np.ndarray]:
-    """Words read as numbers.
-
-    Returns:
-        ``[words]`` float64, NaN where a word is no number or means "missing"; ``[words]`` bool, the real words.
-
-    Example:
-        >>> values, words = parse(coded(pa.chunked_array([["1.5", "nan", "abc"]])))
-        >>> values.tolist(), words.tolist()
-        ([1.5, nan, nan], [False, False, True])
-    """
-    numeric = pc.match_substring_regex(column.words, _NUMBER)
-    missing = pc.is_in(pc.utf8_trim_whitespace(column.words), value_set=pa.array(MISSING_NUMBERS, pa.large_string()))
-    trimmed = pc.if_else(numeric, pc.utf8_trim_whitespace(column.words), None)
-    values = trimmed.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    words = pc.invert(pc.or_(numeric, missing)).to_numpy(zero_copy_only=False)
-    return values, words

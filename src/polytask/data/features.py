@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 from ..errors import UserError
-from .columns import Coded, coded, is_numeric, is_text, numbers, parse
+from .columns import Coded, coded, is_numeric, is_text, numbers
+from .dates import date_parts, moments, read_dates
+from .number_words import read_numbers
+from .reading import typed
+from .row_names import is_index, looks_like_id
 
 #: Less frequent categories than these share the place of the unseen ones.
 MOST_CATEGORIES = 10_000
-KINDS = ("numeric", "categorical", "text", "image")
+KINDS = ("numeric", "categorical", "text", "image", "date", "day_first", "month_first")
+#: Values outside of the training range are clipped to it, widened by so many times its width on both sides.
+WIDENED = 1.0
+#: In schemas without a range: standard deviations from the mean.
+OLD_LIMIT = 1e12
+#: Numbers of this size and beyond stand for "no data" in files of maps; they are not in the training range.
+NO_DATA = 3.4e38
+_DATES = {"date": "", "day_first": "day_first", "month_first": "month_first"}
+#: Distinct words that are looked at before all of a column are.
+SAMPLE = 1000
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """Numbers, encoded as ``(x - center) / scale`` with 0 where missing.
+    """Numbers, encoded as ``(x - center) / scale`` with 0 where missing, x clipped to :attr:`limits`.
 
     Attributes:
         name: Name of the column.
@@ -28,6 +44,9 @@ class NumericColumn:
         indicator: Whether a 0/1 input says where the value is missing (if training rows have missing ones).
         edges: Quantiles of the training rows in units of the encoded input, ascending and different in float32; only
             where an encoder asks for them.
+        low: Smallest value of the training rows; None in schemas of before ranges were stored.
+        high: Largest value of the training rows.
+        decimal: Sign before decimals, for text that allows both.
     """
 
     name: str
@@ -35,6 +54,37 @@ class NumericColumn:
     scale: float
     indicator: bool
     edges: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    decimal: str = ""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which values are taken as they are: the training range, widened by its width on both sides.
+
+        Example:
+            >>> NumericColumn("a", 2.0, 1.0, False, low=1.0, high=3.0).limits
+            (-1.0, 5.0)
+        """
+        if self.low is None or self.high is None:
+            return self.center - OLD_LIMIT * self.scale, self.center + OLD_LIMIT * self.scale
+        more = WIDENED * (self.high - self.low)
+        return self.low - more, self.high + more
+
+
+@dataclass(frozen=True)
+class TemporalColumn:
+    """Dates and times, of which a network gets several numbers.
+
+    Attributes:
+        name: Name of the column.
+        order: Of day and month in text: ``iso``, ``day_first`` or ``month_first``.
+        parts: Numbers by the name of the part, such as ``weekday_sin``; see :func:`~polytask.data.dates.date_parts`.
+    """
+
+    name: str
+    order: str
+    parts: tuple[NumericColumn, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +129,7 @@ class DroppedColumn:
     reason: str
 
 
-FeatureColumn = NumericColumn | CategoricalColumn | TextColumn | EncodedColumn | DroppedColumn
+FeatureColumn = NumericColumn | TemporalColumn | CategoricalColumn | TextColumn | EncodedColumn | DroppedColumn
 
 
 def fit_column(
@@ -91,6 +141,7 @@ def fit_column(
     where: str = "table",
     encoded: str = "",
     bins: int = 0,
+    asked: bool = False,
 ) -> FeatureColumn:
     """Learn one column from the training rows.
 
@@ -98,23 +149,26 @@ def fit_column(
         column: All rows of the column.
         name: Its name.
         train: ``[n]`` bool, the training rows.
-        kind: ``numeric``, ``categorical``, ``text`` or ``image`` where the user says so, else empty.
+        kind: One of ``KINDS`` where the user says so, else empty.
         bins: Of numbers, also find the edges of so many bins with equally many training rows; 0 for none.
         where: Name of the table in messages.
         encoded: Kind that a pretrained encoder reads, ``text`` or ``image``, if there is one.
+        asked: Whether the user named the column as a feature: then it stays even if it looks like a row id.
 
     Raises:
         UserError: If the cells are of mixed types, infinite, or do not fit the stated kind.
     """
     at = f"{where}: column {name!r}"
-    if not name:
-        return DroppedColumn(name, "it has no name")
-    if not (is_text(column.type) or is_numeric(column.type)):
-        return DroppedColumn(name, f"cells of type {column.type} are not supported")
+    if reason := _says_nothing(column, name, asked or bool(kind)):
+        return DroppedColumn(name, reason)
+    if kind in _DATES or (not kind and _is_moment(column.type)):
+        return _fit_dates(column, name, _DATES.get(kind, "iso"), train, at, bins)
     if kind == "numeric" or (not kind and not is_text(column.type)):
-        return _fit_numbers(feature_numbers(column, at)[train], name, at, bins)
+        return _fit_numbers(feature_numbers(column, at)[train], name, at, bins, _decimal(column))
     words = coded(column)
     if not kind:
+        if (order := _order_of_dates(words, at)) is not None:
+            return _fit_dates(column, name, order, train, at, bins)
         _check_mixed(words, at)
         kind = "text" if looks_like_text(words, train) else "categorical"
         kind = "image" if encoded == "image" and are_pictures(words) else kind
@@ -125,21 +179,83 @@ def fit_column(
     return TextColumn(name) if kind == "text" else _fit_categories(words, name, train, not is_text(column.type))
 
 
-def _fit_numbers(values: np.ndarray, name: str, at: str, bins: int) -> FeatureColumn:
+def _says_nothing(column: pa.ChunkedArray, name: str, asked: bool) -> str:
+    """Why a column is left out; empty if it is not."""
+    if not name:
+        return "it has no name"
+    if not asked and is_index(name):
+        return "it is the index that pandas stored"
+    if not (is_text(column.type) or is_numeric(column.type)):
+        return f"cells of type {column.type} are not supported"
+    if not asked and looks_like_id(column, name):
+        return f"it looks like a row id; --set column_kind.{name}=text (or another kind) keeps it"
+    return ""
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_temporal(kind)) and not (pa.types.is_duration(kind) or pa.types.is_interval(kind))
+
+
+def _order_of_dates(words: Coded, at: str) -> str | None:
+    """The order of day and month if all words are dates, None if they are not.
+
+    Raises:
+        UserError: If both orders are possible, or a few words among many dates are none.
+    """
+    if not len(words.words) or read_dates(words.words[:SAMPLE]).strange.mean() >= 0.5:
+        return None
+    found = read_dates(words.words)
+    dates = ~np.isnan(found.seconds)
+    if not dates.any():
+        return None
+    if found.strange.any():
+        raise UserError(f"{at}: mixes dates, such as {words.example(dates)}, and words, such as "
+                        f"{words.example(found.strange)}; mend or empty such cells, count the word as missing "
+                        f"(--missing {_first(words, found.strange)}), or state the kind of the column (categorical), "
+                        "or ignore it")  # fmt: skip
+    if not found.order:
+        raise UserError(f"{at}: dates such as {words.example(dates)} may begin with the day or with the month; state "
+                        "which: --set column_kind.COLUMN=day_first, or month_first")  # fmt: skip
+    return found.order
+
+
+def _fit_dates(
+    column: pa.ChunkedArray, name: str, order: str, train: np.ndarray, at: str, bins: int
+) -> TemporalColumn | DroppedColumn:
+    if not order:
+        order = (is_text(column.type) and _order_of_dates(coded(column), at)) or "iso"
+    seconds = moments(column, order, at)[train]
+    parts: list[NumericColumn] = []
+    for part, values in date_parts(torch.from_numpy(seconds)).items():
+        found = _fit_numbers(values.numpy(), part, at, bins)
+        if isinstance(found, NumericColumn):  # others are the same in all rows, such as the hour of dates
+            parts.append(replace(found, indicator=found.indicator and not parts))
+    if not parts:
+        return DroppedColumn(name, "it has one value in the training rows" if len(seconds) else "no value in the rows")
+    return TemporalColumn(name, order, tuple(parts))
+
+
+def _decimal(column: pa.ChunkedArray) -> str:
+    return read_numbers(coded(column).words).decimal if is_text(column.type) else ""
+
+
+def _fit_numbers(values: np.ndarray, name: str, at: str, bins: int, decimal: str = "") -> NumericColumn | DroppedColumn:
     missing = np.isnan(values)
     values = values[~missing]
     if len(values) == 0:
         return DroppedColumn(name, "no value in the training rows")
+    usual = values[np.abs(values) < NO_DATA]
     with np.errstate(over="ignore", invalid="ignore"):
-        center, scale = float(values.mean()), float(values.std())
+        center, scale = (float(usual.mean()), float(usual.std())) if len(usual) else (np.inf, np.inf)
     if not np.isfinite(scale):
         raise UserError(f"{at}: its numbers are too large (up to {np.abs(values).max():g}); rescale or ignore it")
+    low, high = float(usual.min()), float(usual.max())
     if scale <= 1e-12 * abs(center):  # constant but for rounding
-        if not missing.any():
+        if not missing.any() and len(usual) == len(values):
             return DroppedColumn(name, "it has one value in the training rows")
         scale = max(abs(center), 1.0)
-    edges = bin_edges((values - center) / scale, bins) if bins else ()
-    return NumericColumn(name, center, scale, bool(missing.any()), edges)
+    edges = bin_edges((usual - center) / scale, bins) if bins else ()
+    return NumericColumn(name, center, scale, bool(missing.any()), edges, low, high, decimal)
 
 
 def bin_edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
@@ -194,24 +310,37 @@ def are_pictures(words: Coded) -> bool:
 
 
 def _check_mixed(words: Coded, at: str) -> None:
-    """A few words among many numbers are a slip ("abc", "?", "12 kg"); a few numbers among words can be categories."""
-    values, strange = parse(words)
-    numeric = ~np.isnan(values)
-    if strange.any() and numeric.sum() > strange.sum():
+    """A few words among many numbers are a slip ("abc", "12 kg"); a few numbers among words can be categories."""
+    if not len(words.words) or read_numbers(words.words[:SAMPLE]).strange.mean() >= 0.5:
+        return
+    found = read_numbers(words.words)
+    numeric = ~np.isnan(found.values)
+    if found.strange.any() and 2 * numeric.sum() > len(numeric):
         raise UserError(
-            f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as {words.example(strange)}; "
-            "empty such cells, or state the kind of the column (categorical), or ignore it"
+            f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as "
+            f"{words.example(found.strange)}; empty such cells, count the word as missing "
+            f"(--missing {_first(words, found.strange)}), or state the kind of the column (categorical), or ignore it"
         )
 
 
-def feature_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
-    """``[n]`` float64 values of a numeric feature, NaN where missing; ``at`` names it in messages."""
+def _first(words: Coded, which: np.ndarray) -> str:
+    """The first of some words, quoted for a shell."""
+    return shlex.quote(str(words.words.filter(pa.array(which))[0].as_py()))
+
+
+def feature_numbers(column: pa.ChunkedArray, at: str, decimal: str = "") -> np.ndarray:
+    """``[n]`` float64 values of a numeric feature, NaN where missing.
+
+    Args:
+        column: The cells; of text, blanks and marks of missing ones are removed.
+        at: Names the column in messages.
+        decimal: Sign before decimals, for text that allows both.
+
+    Raises:
+        UserError: If a cell is no finite number.
+    """
     if is_text(column.type):
-        words = coded(column)
-        values, strange = parse(words)
-        if strange.any():
-            raise UserError(f"{at}: expected numbers, found {words.example(strange)}; mend or empty such cells")
-        return words.gather(values, np.nan)
+        column = number_column(column, at, decimal)
     if not is_numeric(column.type):
         raise UserError(f"{at}: expected numbers, found cells of type {column.type}")
     values = numbers(column)
@@ -219,18 +348,39 @@ def feature_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
     if infinite.any():
         raise UserError(
             f"{at}: {int(infinite.sum())} infinite values, first in row {int(infinite.argmax()) + 1}; "
-            "replace them by finite numbers or empty cells"
+            "replace them by finite numbers or empty cells, or count them as missing (--missing inf)"
         )
     return values
 
 
-def encode_numbers(values: list[np.ndarray], columns: tuple[NumericColumn, ...]) -> np.ndarray:
-    """``[n, width]`` float32: all columns standardised, then the indicators of missing values."""
+def number_column(column: pa.ChunkedArray, at: str, decimal: str = "") -> pa.ChunkedArray:
+    """A column of text as numbers.
+
+    Raises:
+        UserError: If a cell is no number; ``at`` names the column.
+    """
+    found, _ = typed(column, "numbers", decimal)
+    if not is_text(found.type):
+        return found
+    words = coded(column)
+    if not len(words.words):
+        return pa.chunked_array([pa.nulls(len(column), pa.float64())])
+    dates = read_dates(words.words)
+    if not dates.strange.any() and not np.isnan(dates.seconds).all():  # schemas of before dates had a kind
+        return pa.chunked_array([words.gather(dates.seconds, np.nan)])
+    strange = read_numbers(words.words, decimal).strange
+    raise UserError(f"{at}: expected numbers, found {words.example(strange)}; mend or empty such cells, or count the "
+                    f"word as missing (--missing {_first(words, strange)})")  # fmt: skip
+
+
+def encode_numbers(values: Sequence[np.ndarray], columns: Sequence[NumericColumn]) -> np.ndarray:
+    """``[n, width]`` float32: all columns clipped and standardised, then the indicators of missing values."""
     indicators = [value for value, column in zip(values, columns, strict=True) if column.indicator]
     matrix = np.empty((len(values[0]), len(columns) + len(indicators)), np.float32)
     limit = np.finfo(np.float32).max
     for j, (value, column) in enumerate(zip(values, columns, strict=True)):
-        matrix[:, j] = np.nan_to_num(np.clip((value - column.center) / column.scale, -limit, limit), nan=0.0)
+        standard = (np.clip(value, *column.limits) - column.center) / column.scale
+        matrix[:, j] = np.nan_to_num(np.clip(standard, -limit, limit), nan=0.0)
     for j, value in enumerate(indicators, len(columns)):
         matrix[:, j] = np.isnan(value)
     return matrix

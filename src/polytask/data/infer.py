@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
-from .columns import Coded, coded, is_numeric, is_text, label_of, parse
+from .columns import Coded, coded, is_numeric, is_text, label_of
+from .dates import read_dates
 from .label_sets import infer_labels
+from .number_words import read_numbers
 from .problems import collected
 from .tags import infer_tags
 from .targets import IGNORE, target_numbers
@@ -21,15 +25,28 @@ from .targets import IGNORE, target_numbers
 #: Whole numbers 0..k or 1..k with at most this many distinct values are taken for classes.
 MOST_INTEGER_CLASSES = 20
 KINDS_OF_TABLES = ("binary", "multiclass", "regression", "multilabel", "tags")
+#: A class of fewer rows is rare: it cannot be in training and in validation.
+FEWEST_ROWS = 2
+#: What becomes of rare classes: rows without label, one class for all of them, or a message.
+RARE = ("drop", "merge", "error")
+_OTHER = "other"
+_PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _NEGATIVE = {"0", "false", "no", "n", "f", "negative", "neg", "off", "absent", "inactive", "none"}
 
 
 @dataclass(frozen=True)
 class InferredTask:
-    """A task and, for the user to read, why it was taken for this kind."""
+    """A task and, for the user to read, why it was taken for this kind.
+
+    Attributes:
+        task: The task.
+        reason: Why.
+        renamed: Labels that are read as another one, or (empty) as no label: rare classes.
+    """
 
     task: Task
     reason: str
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,7 @@ def infer_targets(
     kinds: Mapping[str, str] | None = None,
     metrics: Mapping[str, str] | None = None,
     weights: Mapping[str, float] | None = None,
+    rare: str = "error",
 ) -> tuple[InferredTask, ...]:
     """One task per target column; ``kinds`` overrules the rules, which are, in this order:
 
@@ -93,6 +111,7 @@ def infer_targets(
         kinds: ``{target: kind}`` where the user says otherwise.
         metrics: ``{target: metric}``.
         weights: ``{target: weight}``.
+        rare: What becomes of classes with a single row, see ``RARE``.
 
     Raises:
         UserError: All problems of all target columns at once.
@@ -110,7 +129,7 @@ def infer_targets(
     for name in dict.fromkeys(target for target in targets if target in table.column_names):
         stated = {option: given[name] for option, given in options.items() if name in given}
         with collected(problems):
-            found.append(_infer(table[name], name, f"{where}: target {name!r}", stated))
+            found.append(_infer(table[name], name, f"{where}: target {name!r}", {**stated, "rare": rare}))
     raise_all(problems)
     return tuple(found)
 
@@ -146,12 +165,59 @@ def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any
             labels = without
     _check_labels(labels, at)
     chosen = kind or _rule(labels)
+    renamed: dict[str, str] = {}
     if chosen != "regression":
+        if chosen == "multiclass" and stated["rare"] != "error":
+            labels, renamed = _without_rare(labels, str(stated["rare"]))
+            _check_labels(labels, at)
+            chosen = kind or ("binary" if len(labels.names) == 2 else chosen)
         labels = _negative_first(labels)
         _check_classes(labels, chosen, at)
     classes = () if chosen == "regression" else labels.names
     task = Task(name, kind=chosen, classes=classes, metric=metric, weight=weight)
-    return InferredTask(task, _reason(labels, chosen) + (", kind as stated" if kind else ""))
+    return InferredTask(task, _reason(labels, chosen) + (", kind as stated" if kind else ""), renamed)
+
+
+def _without_rare(labels: Labels, rare: str) -> tuple[Labels, dict[str, str]]:
+    """The labels without classes of too few rows, or with one class for these; and what becomes of each.
+
+    A merged class that would be rare itself is dropped.
+    """
+    few = labels.counts < FEWEST_ROWS
+    if not few.any():
+        return labels, {}
+    names = [name for name, seldom in zip(labels.names, few.tolist(), strict=True) if seldom]
+    kept, together = labels.select(~few), int(labels.counts[few].sum())
+    if rare == "drop" or together < FEWEST_ROWS:
+        return kept, dict.fromkeys(names, "")
+    merged = next(name for name in (_OTHER, *(f"{_OTHER}_{n}" for n in range(2, 99))) if name not in kept.names)
+    found = Labels((*kept.names, merged), None, np.append(kept.counts, together))
+    return found, dict.fromkeys(names, merged)
+
+
+def relabelled(column: pa.ChunkedArray, renamed: Mapping[str, str]) -> pa.ChunkedArray:
+    """A column of classes with labels replaced, empty names by no label.
+
+    Example:
+        >>> relabelled(pa.chunked_array([["a", "b", "c"]]), {"b": "", "c": "other"}).to_pylist()
+        ['a', None, 'other']
+    """
+    if not renamed:
+        return column
+    words = coded(column)
+    names = [renamed.get(word, word) or None for word in words.words.to_pylist()]
+    return pa.chunked_array([pa.array([*names, None], pa.string()).take(pa.array(words.index % (len(names) + 1)))])
+
+
+def describe_renamed(name: str, renamed: Mapping[str, str]) -> list[str]:
+    """What became of the rare classes of a target, for the user to read."""
+    if not renamed:
+        return []
+    labels = list(renamed)
+    shown = ", ".join(map(repr, labels[:5])) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+    to = next(iter(renamed.values()))
+    what = f"merged as {to!r}" if to else "counted as no label"
+    return [f"target {name!r}: {len(labels)} classes with a single row {what} (--rare says otherwise): {shown}"]
 
 
 def _labels(column: pa.ChunkedArray, at: str, kind: str) -> Labels:
@@ -169,16 +235,28 @@ def _labels(column: pa.ChunkedArray, at: str, kind: str) -> Labels:
 
 
 def _word_labels(words: Coded, at: str, kind: str) -> Labels:
-    values, strange = parse(words)
-    numeric = ~np.isnan(values)
-    if not kind and numeric.any() and strange.any():
-        raise UserError(
-            f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as {words.example(strange)}; "
-            "mend or empty such cells, or state the kind multiclass (binary) if they are names of classes"
-        )
+    if not kind:
+        _check_unmixed(words, at)
     names = words.words.to_pylist()
     order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
     return Labels(tuple(names[i] for i in order), None, words.counts()[order])
+
+
+def _check_unmixed(words: Coded, at: str) -> None:
+    """Numbers beside words are a slip, and dates are nothing to predict."""
+    found, dates = read_numbers(words.words), read_dates(words.words)
+    numeric, plain = ~np.isnan(found.values), pc.match_substring_regex(words.words, _PLAIN)
+    if found.strange.any() and (pc.any(plain).as_py() or numeric.sum() > found.strange.sum()):
+        word = shlex.quote(str(words.words.filter(pa.array(found.strange))[0].as_py()))
+        raise UserError(
+            f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as "
+            f"{words.example(found.strange)}; mend or empty such cells, count the word as no label "
+            f"(--missing {word}), or state the kind multiclass (binary) if they are names of classes"
+        )
+    if (~np.isnan(dates.seconds)).sum() > dates.strange.sum():
+        raise UserError(f"{at}: dates, such as {words.example(~np.isnan(dates.seconds))}, cannot be a target; give "
+                        "numbers, such as the days until then, or state the kind multiclass if they name classes"
+                        )  # fmt: skip
 
 
 def _rule(labels: Labels) -> str:
@@ -222,8 +300,8 @@ def _check_classes(labels: Labels, kind: str, at: str) -> None:
         shown = ", ".join(map(repr, single[:5])) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
         other = ", or state the kind regression" if labels.values is not None else ""
         raise UserError(
-            f"{at}: classes with a single row: {shown}; merge them with others, drop them, "
-            f"or empty their cells (no label){other}"
+            f"{at}: classes with a single row: {shown}; --rare drop counts them as no label, --rare merge makes "
+            f"them one class{other}"
         )
 
 

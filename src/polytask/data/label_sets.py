@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,15 +17,21 @@ from .columns import coded
 
 #: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell says nothing.
 SEPARATOR = ";"
+#: An item of a list: in single or double quotes, or without.
+_ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"\s][^,]*)""")
 
 
 def labels_of(cell: str) -> list[str]:
     """The labels of one cell.
 
+    Lists as Python and pandas write them into files of text are taken apart, too.
+
     Example:
-        >>> labels_of("red; blue"), labels_of(";")
-        (['red', 'blue'], [])
+        >>> labels_of("red; blue"), labels_of(";"), labels_of("['red', 'dark blue']"), labels_of("[]")
+        (['red', 'blue'], [], ['red', 'dark blue'], [])
     """
+    if cell.startswith("[") and cell.endswith("]"):
+        return [word for parts in _ITEM.findall(cell[1:-1]) if (word := "".join(parts).strip())]
     return [label for part in cell.split(SEPARATOR) if (label := part.strip())]
 
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from ..task import Task
 from .columns import Coded, coded
-from .features import feature_numbers
 from .label_sets import encode_label_sets, label_columns
 from .schema import Schema
 
@@ -70,10 +69,10 @@ def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
 
 
 def _candidates(table: pa.Table, schema: Schema) -> Iterator[Candidate]:
-    for column in schema.numeric:
-        values = feature_numbers(table[column.name], column.name)
+    table = schema.read(table)
+    for column, values in zip(schema.numbers, schema.values(table), strict=True):
         yield Candidate(column.name, values, _codes_of_numbers(values))
-    for name in schema.feature_names[len(schema.numeric) :]:
+    for name in schema.feature_names[len(schema.numeric) + len(schema.temporal) :]:
         yield Candidate(name, None, _codes_of_words(coded(table[name])))
 
 
@@ -161,6 +160,5 @@ def _ranking(values: np.ndarray, labels: np.ndarray) -> tuple[str, str] | None:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1, ties shared."""
-    from scipy.stats import rankdata  # a second to load, only needed where tables are fitted
-
-    return rankdata(values)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[inverse]

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
-from .columns import coded
+from .columns import coded, is_text
+from .dates import date_parts, moments
 from .features import (
     CategoricalColumn,
     DroppedColumn,
     EncodedColumn,
     FeatureColumn,
     NumericColumn,
+    TemporalColumn,
     TextColumn,
     encode_categories,
     encode_numbers,
     feature_numbers,
     fit_column,
 )
+from .infer import relabelled
+from .marks import MARKS, without_marks
 from .problems import collected
 from .roles import check_columns, check_ids, feature_names
 from .sparse import SparseRows
@@ -40,6 +45,7 @@ class Schema:
     Attributes:
         tasks: The tasks; regression tasks carry mean and standard deviation of their training labels.
         numeric: Columns of numbers.
+        temporal: Columns of dates and times, each with the numbers that are made of it.
         categorical: Columns of categories; they share one embedding table.
         text: Columns of free text; they share one hashed space, each with places of its own.
         encoded: Columns of text or pictures that a pretrained encoder reads, see :mod:`polytask.pretrained`.
@@ -48,6 +54,8 @@ class Schema:
         id_column: Column of row ids, or None.
         split_column: Column with the split, or None.
         text_settings: How text is hashed.
+        missing: Words that mean "no value"; None in schemas of before they were stored (then only the empty cell).
+        renamed: By target, labels that are read as another one, or (empty) as no label.
 
     Example:
         >>> table = pa.table({"size": [1.0, None, 2.0], "colour": ["red", "blue", ""], "sold": [0, 1, 1]})
@@ -59,6 +67,7 @@ class Schema:
 
     tasks: tuple[Task, ...]
     numeric: tuple[NumericColumn, ...] = ()
+    temporal: tuple[TemporalColumn, ...] = ()
     categorical: tuple[CategoricalColumn, ...] = ()
     text: tuple[TextColumn, ...] = ()
     encoded: tuple[EncodedColumn, ...] = ()
@@ -67,6 +76,8 @@ class Schema:
     id_column: str | None = None
     split_column: str | None = None
     text_settings: TextSettings = field(default_factory=TextSettings)
+    missing: tuple[str, ...] | None = None
+    renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -84,6 +95,8 @@ class Schema:
         text_settings: TextSettings | None = None,
         encoded: str = "",
         bins: int = 0,
+        missing: Sequence[str] = MARKS,
+        renamed: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Schema:
         """Learn the transformation.
 
@@ -96,10 +109,12 @@ class Schema:
             id_column: Column of row ids: no feature, and returned by :meth:`ids`.
             split_column: Column with the split: no feature.
             train: ``[n]`` bool, the training rows; by default all.
-            column_kinds: ``{column: "numeric" | "categorical" | "text" | "image"}`` where the user says otherwise.
+            column_kinds: By column its kind where the user says otherwise, see :data:`~polytask.data.features.KINDS`.
             text_settings: How text is hashed.
             encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
             bins: Also find the edges of so many bins for every column of numbers; 0 for none.
+            missing: Words that mean "no value".
+            renamed: By target, labels that are read as another one, or (empty) as no label.
 
         Raises:
             UserError: All problems of all columns at once.
@@ -122,7 +137,9 @@ class Schema:
         for name in names:
             with collected(problems):
                 kind = (column_kinds or {}).get(name, "")
-                found = fit_column(table[name], name, rows, kind, where=where, encoded=encoded, bins=bins)
+                cells = without_marks(table[name], missing)
+                asked = features is not None
+                found = fit_column(cells, name, rows, kind, where=where, encoded=encoded, bins=bins, asked=asked)
                 columns.append(found)
         with collected(problems):
             tasks = standardise_tasks(table, tasks, rows, where)
@@ -134,6 +151,8 @@ class Schema:
             id_column=id_column,
             split_column=split_column,
             text_settings=text_settings or TextSettings(),
+            missing=tuple(missing),
+            renamed=dict(renamed or {}),
         )
         if not schema.feature_names:
             reasons = "; ".join(f"{column.name!r}: {column.reason}" for column in schema.dropped)
@@ -143,8 +162,16 @@ class Schema:
     @property
     def feature_names(self) -> list[str]:
         """Columns that the inputs are made of."""
-        columns: tuple[FeatureColumn, ...] = (*self.numeric, *self.categorical, *self.text, *self.encoded)
+        columns: tuple[FeatureColumn, ...] = (
+            *self.numeric, *self.temporal, *self.categorical, *self.text, *self.encoded
+        )  # fmt: skip
         return [column.name for column in columns]
+
+    @property
+    def numbers(self) -> tuple[NumericColumn, ...]:
+        """What the ``numeric`` input holds before its indicators: columns of numbers, then the parts of dates."""
+        parts = (replace(part, name=f"{c.name}: {part.name}") for c in self.temporal for part in c.parts)
+        return (*self.numeric, *parts)
 
     @property
     def word_columns(self) -> list[str]:
@@ -154,8 +181,8 @@ class Schema:
 
     @property
     def numeric_width(self) -> int:
-        """Columns of the ``numeric`` input: one per column of numbers, one per indicator of missing values."""
-        return len(self.numeric) + sum(column.indicator for column in self.numeric)
+        """Columns of the ``numeric`` input: one per number, one per indicator of missing values."""
+        return len(self.numbers) + sum(column.indicator for column in self.numbers)
 
     @property
     def categories(self) -> int:
@@ -175,7 +202,7 @@ class Schema:
     @property
     def input_names(self) -> list[str]:
         """Keys of :meth:`encode_inputs`."""
-        kinds = {"numeric": self.numeric, "categorical": self.categorical, "text": self.text}
+        kinds = {"numeric": self.numbers, "categorical": self.categorical, "text": self.text}
         return [name for name, columns in kinds.items() if columns]
 
     def encode_inputs(self, table: pa.Table, *, where: str = "table") -> dict[str, Tensor | SparseRows]:
@@ -191,23 +218,54 @@ class Schema:
         known = table.column_names
         missing = [name for name in self.feature_names if name not in known]
         raise_all([f"{where}: column {name!r} is missing; {did_you_mean(name, known)}" for name in missing])
+        table = self.read(table)
         inputs: dict[str, Tensor | SparseRows] = {}
-        if self.numeric:
-            inputs["numeric"] = torch.from_numpy(self._numbers(table, where))
+        if self.numbers:
+            inputs["numeric"] = torch.from_numpy(encode_numbers(self.values(table, where=where), self.numbers))
         if self.categorical:
             inputs["categorical"] = torch.from_numpy(self._categories(table))
         if self.text:
             inputs["text"] = encode_texts([coded(table[column.name]) for column in self.text], self.text_settings)
         return inputs
 
-    def _numbers(self, table: pa.Table, where: str) -> np.ndarray:
+    def read(self, table: pa.Table) -> pa.Table:
+        """The table without marks of missing values in the columns that this schema knows, and with its labels."""
+        words = self.missing if self.missing is not None else ()
+        numbers = {column.name for column in self.numeric} | {column.name for column in self.temporal}
+        known = {*self.feature_names, *(task.name for task in self.tasks), self.id_column}
+        columns = []
+        for name in table.column_names:
+            column = table[name]
+            if name in known and name != self.id_column:
+                marks = MARKS if self.missing is None and name in numbers else words
+                column = without_marks(column, marks) if marks else column
+                column = relabelled(column, self.renamed.get(name, {}))
+            columns.append(column)
+        return pa.table(columns, names=table.column_names) if columns else table
+
+    def values(self, table: pa.Table, *, where: str = "table") -> list[np.ndarray]:
+        """For every one of :attr:`numbers` ``[n]`` float64 in units of the table, NaN where missing.
+
+        Args:
+            table: From :meth:`read`.
+            where: Name of the table in messages.
+
+        Raises:
+            UserError: If a column holds words where numbers or dates were; all at once.
+        """
         problems: list[str] = []
         values: list[np.ndarray] = []
         for column in self.numeric:
             with collected(problems):
-                values.append(feature_numbers(table[column.name], f"{where}: column {column.name!r}"))
+                at = f"{where}: column {column.name!r}"
+                values.append(feature_numbers(table[column.name], at, column.decimal))
+        for dates in self.temporal:
+            with collected(problems):
+                seconds = moments(table[dates.name], dates.order, f"{where}: column {dates.name!r}")
+                parts = date_parts(torch.from_numpy(seconds))
+                values += [parts[part.name].numpy() for part in dates.parts]
         raise_all(problems)
-        return encode_numbers(values, self.numeric)
+        return values
 
     def _categories(self, table: pa.Table) -> np.ndarray:
         codes = np.empty((table.num_rows, len(self.categorical)), np.int32)
@@ -219,7 +277,7 @@ class Schema:
 
     def encode_targets(self, table: pa.Table, *, where: str = "table", partial: bool = False) -> Tensor:
         """``[n, K]`` float32, NaN where there is no label; see :func:`encode_targets`."""
-        return encode_targets(table, self.tasks, where=where, partial=partial)
+        return encode_targets(self.read(table), self.tasks, where=where, partial=partial)
 
     def ids(self, table: pa.Table, *, where: str = "table") -> pa.Array | None:
         """The row ids, or None if there is no such column in this schema.
@@ -233,21 +291,25 @@ class Schema:
         if self.id_column not in table.column_names:
             raise UserError(f"{at}: the column is missing; {did_you_mean(self.id_column, table.column_names)}")
         column = table[self.id_column]
+        if is_text(column.type):
+            column = pc.utf8_trim_whitespace(column)
         raise_all(check_ids(coded(column), at))
         return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
-    def unused_columns(self, table: pa.Table) -> list[str]:
-        """Columns of ``table`` that were not in the training table: they have no effect."""
+    def unused_columns(self, names: Sequence[str]) -> list[str]:
+        """Those of the columns ``names`` that were not in the training table: they have no effect."""
         known = {*self.feature_names, *self.ignored, self.id_column, self.split_column}
         known |= {task.name for task in self.tasks} | {column.name for column in self.dropped}
-        return [name for name in table.column_names if name not in known]
+        return [name for name in names if name not in known]
 
     def describe(self) -> list[str]:
         """Lines that say what becomes of the columns."""
         with_missing = [column.name for column in self.numeric if column.indicator]
+        with_missing += [column.name for column in self.temporal if column.parts[0].indicator]
         text_note = f"hashed character n-grams, {self.text_settings.width} places each"
         groups = [
             ("numbers", [column.name for column in self.numeric], "standardised"),
+            ("dates", [column.name for column in self.temporal], self._parts()),
             ("categories", self.categorical_columns, f"{self.categories - len(self.categorical)} values, embedded"),
             ("text", [column.name for column in self.text], text_note),
             ("with missing numbers", with_missing, "0 and an indicator"),
@@ -255,6 +317,9 @@ class Schema:
         ]
         lines = [f"{label} ({len(names)}; {note}): {', '.join(names)}" for label, names, note in groups if names]
         return lines + [f"dropped {column.name!r}: {column.reason}" for column in self.dropped]
+
+    def _parts(self) -> str:
+        return ", ".join(dict.fromkeys(part.name for column in self.temporal for part in column.parts))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; numbers survive exactly."""
@@ -271,7 +336,8 @@ class Schema:
             raise UserError(f"schema: stored version {stored.get('version')!r} is not known; expected 1")
         return cls(
             tasks=tuple(Task(**task) for task in stored["tasks"]),
-            numeric=tuple(NumericColumn(**c | {"edges": tuple(c.get("edges", ()))}) for c in stored["numeric"]),
+            numeric=_numeric(stored["numeric"]),
+            temporal=tuple(TemporalColumn(**c | {"parts": _numeric(c["parts"])}) for c in stored.get("temporal", ())),
             categorical=tuple(
                 CategoricalColumn(**c | {"categories": tuple(c["categories"])}) for c in stored["categorical"]
             ),
@@ -282,12 +348,19 @@ class Schema:
             id_column=stored["id_column"],
             split_column=stored["split_column"],
             text_settings=TextSettings(**stored["text_settings"]),
+            missing=None if (marks := stored.get("missing")) is None else tuple(marks),
+            renamed=dict(stored.get("renamed", {})),
         )
+
+
+def _numeric(stored: Sequence[Mapping[str, Any]]) -> tuple[NumericColumn, ...]:
+    return tuple(NumericColumn(**{**column, "edges": tuple(column.get("edges", ()))}) for column in stored)
 
 
 def _by_kind(columns: Sequence[FeatureColumn]) -> dict[str, Any]:
     kinds = {
         "numeric": NumericColumn,
+        "temporal": TemporalColumn,
         "categorical": CategoricalColumn,
         "text": TextColumn,
         "encoded": EncodedColumn,

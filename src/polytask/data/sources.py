@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from ..errors import UserError, did_you_mean, raise_all
-from .table import read_table, require_rows
+from .columns import coded, is_text
+from .marks import without_marks
+from .reading import Reading, interpret
+from .table import read_cells, require_rows
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Data sets under one another.
+
+    Attributes:
+        table: All rows, with typed columns.
+        source: ``[n]`` int64 the number of the data set of each row.
+        columns: Names of the columns of each data set.
+        notes: What was found in files and columns, for the user to read.
+    """
+
+    table: pa.Table
+    source: np.ndarray
+    columns: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
 
 
 def read_sources(
-    paths: Sequence[str | Path], labels: Sequence[Sequence[str]], targets: Sequence[str], words: Sequence[str] = ()
-) -> tuple[pa.Table, np.ndarray]:
+    paths: Sequence[str | Path],
+    labels: Sequence[Sequence[str]],
+    targets: Sequence[str],
+    reading: Reading | None = None,
+) -> Sources:
     """Read data sets and put them under one another.
 
     A column that a data set does not have is missing in its rows. A target counts as a label only in the data sets that
@@ -24,17 +48,15 @@ def read_sources(
         paths: The tables.
         labels: For each the targets that it has labels for; empty for all of ``targets`` that are its columns.
         targets: All targets.
-        words: See :func:`read_table`.
-
-    Returns:
-        The table, and ``[n]`` int64 the number of the data set of each row.
+        reading: What is known of the columns.
 
     Raises:
         UserError: If a table cannot be read, lacks one of its targets, or types do not go together.
     """
-    tables, problems = [], []
+    tables, problems, notes = [], [], []
     for path, own in zip(paths, labels, strict=True):
-        table = read_table(path, text=words)
+        table, unusual = read_cells(path)
+        notes += [f"{Path(path).name}: {note}" for note in unusual]
         require_rows(table, path)
         missing = [name for name in own if name not in table.column_names]
         problems += [
@@ -43,12 +65,45 @@ def read_sources(
         foreign = [name for name in targets if own and name not in own and name in table.column_names]
         tables.append(table.drop_columns(foreign))
     raise_all(problems)
+    columns = tuple(tuple(table.column_names) for table in tables)
+    reading = reading or Reading()
     try:
-        together = pa.concat_tables(tables, promote_options="permissive")
+        together = pa.concat_tables(_alike(tables, reading), promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
         names = ", ".join(str(path) for path in paths)
         raise UserError(f"{names}: columns of equal names need equal types ({error}); rename or convert them") from None
-    return together, np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
+    together, found = interpret(together, reading)
+    source = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
+    return Sources(together, source, columns, (*notes, *found))
+
+
+def _alike(tables: Sequence[pa.Table], reading: Reading) -> list[pa.Table]:
+    """The same with text where one of several tables has text in a column: a CSV file beside a Parquet file."""
+    texts = {field.name for table in tables for field in table.schema if is_text(field.type)}
+    return (
+        [
+            pa.table(
+                [
+                    coded_text(without_marks(table[name], reading.marks)) if name in texts else table[name]
+                    for name in table.column_names
+                ],
+                names=table.column_names,
+            )
+            for table in tables
+        ]
+        if len(tables) > 1 and texts
+        else list(tables)
+    )
+
+
+def coded_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of any type as text, whole numbers without ``.0``."""
+    if is_text(column.type) or pa.types.is_nested(column.type):
+        return column
+    if pa.types.is_temporal(column.type):
+        return column.cast(pa.string())
+    words = coded(column)
+    return pa.chunked_array([words.words.cast(pa.string()).take(pa.array(words.index, mask=words.index < 0))])
 
 
 def with_columns_of_other_sources(

@@ -2,92 +2,139 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from ..errors import UserError
-from .columns import MISSING_NUMBERS
+from .dialect import Dialect, detect
+from .reading import Reading, interpret
 
-FORMATS = (".csv", ".csv.gz", ".parquet")
+FORMATS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+T = TypeVar("T")
+#: Bytes that Arrow parses at a time; a row has to fit, so that more are tried where one does not.
+_BLOCK, _MOST_BLOCK = 1 << 20, 1 << 30
 
 
-def read_table(path: str | Path, *, text: Collection[str] = ()) -> pa.Table:
-    """Read a CSV (also gzip-compressed) or Parquet file.
+def read_table(
+    path: str | Path,
+    *,
+    text: Collection[str] = (),
+    columns: Sequence[str] | None = None,
+    reading: Reading | None = None,
+) -> pa.Table:
+    """Read a CSV (also gzip-compressed) or Parquet file with typed columns.
 
-    CSV: UTF-8, separated by commas, names in the first line. Empty cells are missing; in columns of numbers
-    ``nan``, ``NaN``, ``null`` and ``NULL`` are missing too. A column with any other word is a column of words.
+    CSV: UTF-8, separated by commas, semicolons, tabs or bars (found out), names in the first line. Blanks at the ends
+    of cells do not count; what is a number, a truth value or missing says :func:`~polytask.data.reading.interpret`.
 
     Args:
-        path: A file ending in .csv, .csv.gz or .parquet.
-        text: Columns of a CSV file that are words even if they look like numbers (see :attr:`Schema.word_columns`).
+        path: A file ending in .csv, .tsv (both also with .gz) or .parquet.
+        text: Columns of words, even if they look like numbers.
+        columns: The columns that are read; all by default. Names that are not there are left out.
+        reading: What is known of the columns.
 
     Raises:
         UserError: If the file cannot be read as a table; see :func:`require_rows` for a table without rows.
     """
-    path = Path(path)
-    _check_file(path)
-    table = _read_parquet(path) if path.name.lower().endswith(".parquet") else _read_csv(path, text)
-    return _named(table, path)
+    reading = reading or Reading()
+    reading = replace(reading, kinds=dict(reading.kinds) | dict.fromkeys(text, "words"))
+    return interpret(read_cells(path, columns)[0], reading)[0]
 
 
-def table_pieces(
-    path: str | Path,
-    *,
-    text: Collection[str] = (),
-    numbers: Collection[str] = (),
-    rows: int = 65_536,
-    columns: Sequence[str] | None = None,
-) -> Iterator[pa.Table]:
-    """The same table some rows at a time, in order and in bounded memory.
+def read_cells(path: str | Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, list[str]]:
+    """The cells of a file as they are written (of CSV all text), and what is unusual about it, for the user to read.
 
     Args:
         path: See :func:`read_table`.
-        text: Columns of a CSV file that are words.
-        numbers: Columns of a CSV file that are numbers. Kinds of all others follow from the first rows.
-        rows: About so many rows at a time; at least one piece comes, even of no rows.
-        columns: The columns of a Parquet file that are read; all by default.
+        columns: Likewise.
 
     Raises:
-        UserError: As :func:`read_table`; a fault far down in the file shows when its piece is read.
+        UserError: Likewise.
     """
     path = Path(path)
     _check_file(path)
-    if path.name.lower().endswith(".parquet"):
+    if is_parquet(path):
+        return _named(_read_parquet(path, columns), path), []
+    dialect = _dialect(path)
+    return _named(_read_csv(path, dialect, columns), path), dialect.describe()
+
+
+def is_parquet(path: Path) -> bool:
+    """By its name."""
+    return path.name.lower().endswith(".parquet")
+
+
+def column_names(path: str | Path) -> list[str]:
+    """The names of a file's columns; no cell is read.
+
+    Raises:
+        UserError: See :func:`read_table`.
+    """
+    path = Path(path)
+    _check_file(path)
+    if is_parquet(path):
+        with _parquet_errors(path):
+            return _named(pa.parquet.read_schema(path).empty_table(), path).column_names
+    dialect = _dialect(path)
+    with _csv_errors(path, dialect):
+        reader = _open_csv(path, dialect, None)
+        return _named(pa.Table.from_batches([], reader.schema), path).column_names
+
+
+def table_pieces(path: str | Path, *, rows: int = 65_536, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The same cells some rows at a time, in order and in bounded memory.
+
+    Args:
+        path: See :func:`read_cells`.
+        rows: About so many rows at a time; at least one piece comes, even of no rows.
+        columns: The columns that are read; all by default.
+
+    Raises:
+        UserError: As :func:`read_cells`; a fault far down in the file shows when its piece is read.
+    """
+    path = Path(path)
+    _check_file(path)
+    if is_parquet(path):
         yield from _parquet_pieces(path, rows, columns)
     else:
-        yield from _csv_pieces(path, text, numbers, rows)
+        yield from _csv_pieces(path, rows, columns)
 
 
-def _parquet_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+@contextlib.contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
     try:
-        file = pa.parquet.ParquetFile(path, pre_buffer=False)  # otherwise all that was read is kept
-        if file.metadata.num_rows == 0:
-            yield _named(file.schema_arrow.empty_table(), path)
-        for batch in file.iter_batches(rows, columns=None if columns is None else list(columns)):
-            yield _named(pa.Table.from_batches([batch]), path)
+        yield
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path}: the Parquet file is damaged ({_first_line(error)}); write or copy it again"
         ) from error
 
 
-def _csv_pieces(path: Path, text: Collection[str], numbers: Collection[str], rows: int) -> Iterator[pa.Table]:
-    kinds = dict.fromkeys(text, pa.string())
-    try:
-        with pa.csv.open_csv(path, **_csv_options(kinds, threads=False)) as reader:
-            first = reader.schema
-        # Whole numbers, or nothing at all, in the first rows say little about the rest.
-        vague = [field.name for field in first if pa.types.is_integer(field.type) or pa.types.is_null(field.type)]
-        kinds |= {name: pa.float64() for name in vague if name.strip() in numbers}
-        reader = pa.csv.open_csv(path, **_csv_options(kinds, threads=False))
+def _parquet_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    with _parquet_errors(path):
+        file = pa.parquet.ParquetFile(path, pre_buffer=False)  # otherwise all that was read is kept
+        if file.metadata.num_rows == 0:
+            yield _named(file.schema_arrow.empty_table(), path)
+        wanted = None if columns is None else _wanted(file.schema_arrow.names, columns)
+        for batch in file.iter_batches(rows, columns=wanted):
+            yield _named(pa.Table.from_batches([batch]), path)
+
+
+def _csv_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    dialect = _dialect(path)
+    with _csv_errors(path, dialect):
+        reader = _open_csv(path, dialect, columns)
         waiting: list[pa.RecordBatch] = []
         empty = True
         for batch in reader:
@@ -97,10 +144,6 @@ def _csv_pieces(path: Path, text: Collection[str], numbers: Collection[str], row
                 waiting, empty = [], False
         if waiting or empty:
             yield _named(pa.Table.from_batches(waiting, reader.schema), path)
-    except pa.ArrowInvalid as error:
-        raise UserError(_diagnose(path, text, error)) from error
-    except OSError as error:
-        raise UserError(f"{path}: the gzip file is damaged ({_first_line(error)}); write or copy it again") from error
 
 
 def require_rows(table: pa.Table, path: str | Path) -> None:
@@ -110,6 +153,10 @@ def require_rows(table: pa.Table, path: str | Path) -> None:
 
 
 def _check_file(path: Path) -> None:
+    if address := re.match(r"(\w{2,}):/", str(path)):
+        raise UserError(
+            f"{address.string}: addresses ({address[1]}://) are not read; download the table and name the file"
+        )
     if not path.exists():
         near = [other.name for other in path.parent.glob("*") if other.name.lower().endswith(FORMATS)][:5]
         hint = f"; tables in that folder: {', '.join(sorted(near))}" if near else ""
@@ -131,72 +178,129 @@ def _check_file(path: Path) -> None:
 
 def _check_content(path: Path, start: bytes) -> None:
     """A name that promises another format than the first bytes show."""
-    for magic, ending, name in ((b"\x1f\x8b", ".csv.gz", "a gzip file"), (b"PAR1", ".parquet", "a Parquet file")):
+    for magic, ending, name in ((b"\x1f\x8b", ".gz", "a gzip file"), (b"PAR1", ".parquet", "a Parquet file")):
         if start.startswith(magic) and not path.name.lower().endswith(ending):
-            raise UserError(f"{path}: is {name} by its content; rename it to end in {ending}")
+            raise UserError(
+                f"{path}: is {name} by its content; rename it to end in {'.csv.gz' if ending == '.gz' else ending}"
+            )
         if not start.startswith(magic) and path.name.lower().endswith(ending):
             raise UserError(f"{path}: is not {name}, although its name ends in {ending}; rename or convert it")
-    if path.name.lower().endswith(".csv") and b"\0" in start and not start.startswith(_UTF16):
+    if re.match(rb"(?i)\s*<(!doctype|html|\?xml|head|body)", start):
+        raise UserError(f"{path}: is an HTML or XML page, not a table; was an error page downloaded instead of it?")
+    if path.name.lower().endswith((".csv", ".tsv")) and b"\0" in start and not start.startswith(_UTF16):
         raise UserError(f"{path}: holds binary data; expected a table as text, or a name ending in .csv.gz or .parquet")
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    try:
-        return pa.parquet.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path}: the Parquet file is damaged ({_first_line(error)}); write or copy it again"
-        ) from error
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    with _parquet_errors(path):
+        file = pa.parquet.ParquetFile(path)
+        wanted = None if columns is None else _wanted(file.schema_arrow.names, columns)
+        return file.read(columns=wanted)
 
 
-def _read_csv(path: Path, text: Collection[str]) -> pa.Table:
-    try:
-        table = _parse_csv(path, text, threads=True)
-    except pa.ArrowInvalid as error:
-        raise UserError(_diagnose(path, text, error)) from error
-    except OSError as error:
-        raise UserError(f"{path}: the gzip file is damaged ({_first_line(error)}); write or copy it again") from error
-    # Arrow reads bytes that are not UTF-8 as binary columns, and fails only on their names.
-    if any(pa.types.is_binary(field.type) for field in table.schema):
-        raise UserError(_encoding_problem(path) or f"{path}: has binary cells; expected text in UTF-8")
-    return table
+def _wanted(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The raw names of some columns."""
+    return [name for name in names if name.strip() in columns]
 
 
-def _parse_csv(path: Path, text: Collection[str], *, threads: bool) -> pa.Table:
-    return pa.csv.read_csv(path, **_csv_options(dict.fromkeys(text, pa.string()), threads=threads))
+def _dialect(path: Path) -> Dialect:
+    with _gzip_errors(path):
+        return detect(path)
 
 
-def _csv_options(kinds: Mapping[str, pa.DataType], *, threads: bool) -> dict[str, Any]:
+def _read_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa.Table:
+    with _csv_errors(path, dialect):
+        return _in_blocks(lambda block: _parse_csv(path, dialect, columns, block))
+
+
+def _parse_csv(
+    path: Path, dialect: Dialect, columns: Sequence[str] | None, block: int, *, threads: bool = True
+) -> pa.Table:
+    names = _begin_csv(path, dialect, block).schema.names
+    # With one thread Arrow's pool waits at exit for tasks that a mistake in the file has left behind.
+    options = _csv_options(dialect, names, columns, block, threads=threads and pa.cpu_count() > 1)
+    table = pa.csv.read_csv(path, **options)
+    return table.select([]) if columns is not None and not _wanted(names, columns) else table
+
+
+def _open_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa.csv.CSVStreamingReader:
+    def opened(block: int) -> pa.csv.CSVStreamingReader:
+        names = _begin_csv(path, dialect, block).schema.names
+        return pa.csv.open_csv(path, **_csv_options(dialect, names, columns, block, threads=False))
+
+    return _in_blocks(opened)
+
+
+def _begin_csv(path: Path, dialect: Dialect, block: int) -> pa.csv.CSVStreamingReader:
+    return pa.csv.open_csv(path, **_csv_options(dialect, [], None, block, threads=False))
+
+
+def _in_blocks(read: Callable[[int], T]) -> T:
+    """What ``read`` gives with a block that a row fits into."""
+    block = _BLOCK
+    while True:
+        try:
+            return read(block)
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error) or block >= _MOST_BLOCK:
+                raise
+            block *= 8
+
+
+def _csv_options(
+    dialect: Dialect, names: Sequence[str], columns: Sequence[str] | None, block: int, *, threads: bool
+) -> dict[str, Any]:
+    reading = {"column_names": list(dialect.names), "skip_rows": 1} if dialect.names else {"skip_rows": dialect.above}
     return {
-        "read_options": pa.csv.ReadOptions(use_threads=threads),
-        "parse_options": pa.csv.ParseOptions(newlines_in_values=True),
+        "read_options": pa.csv.ReadOptions(use_threads=threads, block_size=block, **reading),
+        "parse_options": pa.csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True),
         "convert_options": pa.csv.ConvertOptions(
-            null_values=list(MISSING_NUMBERS), strings_can_be_null=False, column_types=dict(kinds)
+            null_values=[],
+            strings_can_be_null=False,
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=None if columns is None else _wanted(names, columns),
         ),
     }
 
 
-def _diagnose(path: Path, text: Collection[str], error: Exception) -> str:
+@contextlib.contextmanager
+def _gzip_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: the gzip file is damaged ({_first_line(error)}); write or copy it again") from error
+
+
+@contextlib.contextmanager
+def _csv_errors(path: Path, dialect: Dialect) -> Iterator[None]:
+    with _gzip_errors(path):
+        try:
+            yield
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise UserError(_diagnose(path, dialect, error)) from error
+
+
+def _diagnose(path: Path, dialect: Dialect, error: Exception) -> str:
     """Why Arrow could not parse the file."""
     problem = _encoding_problem(path)
     if problem:
         return problem
     message = _first_line(error)
     if "mpty CSV" in message:
+        if path.read_bytes().strip() and not path.name.lower().endswith(".gz"):
+            return f"{path}: the table has column names but no rows; at least one row is needed"
         return f"{path}: the file is empty; expected a line of column names and rows below it"
     try:
-        _parse_csv(path, text, threads=False)  # only the serial parser knows the number of the row
+        _in_blocks(lambda block: _parse_csv(path, dialect, None, block, threads=False))  # only it numbers the rows
     except pa.ArrowInvalid as again:
         message = _first_line(again)
     message = message.removeprefix("CSV parse error: ")
-    if "conversion error" in message:
-        return f"{path}: {message}, other than in the rows before; mend or empty that cell"
     if "columns, got" in message:
         return (
             f"{path}: a line has another number of cells than the line of names: {message}; "
-            "mend that line, or put cells that contain commas in double quotes"
+            "mend that line, or put cells that contain the separator in double quotes"
         )
-    return f"{path}: is not a table of comma-separated values: {message}"
+    return f"{path}: is not a table of cells with a separator: {message}"
 
 
 def _encoding_problem(path: Path) -> str | None:
@@ -234,10 +338,6 @@ def _names(table: pa.Table, path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         problem = _encoding_problem(path) or f"{path}: column names are not UTF-8; save it as UTF-8"
         raise UserError(problem) from error
-    if len(names) == 1 and table.num_rows:
-        for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-            if separator in names[0]:
-                raise UserError(f"{path}: has one column, {names[0]!r}: separated by {word}? Save it with commas")
     return names
 
 

@@ -13,16 +13,20 @@ from torch import Tensor
 
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
-from .columns import coded, is_text, numbers, parse
+from .columns import Coded, coded, is_text, numbers
+from .features import number_column
 from .label_sets import encode_sets
 from .problems import collected
+from .reading import typed
 from .tags import encode_cells
 
 #: The ignore index of class targets: "no label here".
 IGNORE = "-100"
 
 
-def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False) -> Tensor:
+def encode_targets(
+    table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False, precise: bool = False
+) -> Tensor:
     """``[n, K]`` float32: class indices or ``(y - center) / scale``, NaN where there is no label.
 
     Of a target whose cells are sets of labels, or tags, it says only whether there is one (0); the sets are
@@ -33,6 +37,7 @@ def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "tabl
         tasks: In the order of the columns of the result.
         where: Name of the table in messages.
         partial: Whether a column may be absent (then no row has a label for that task).
+        precise: float64 instead, for numbers that are not standardised: rounded, those far from 0 become one.
 
     Raises:
         UserError: If a column is missing, a label is no class of its task, or a number is none or infinite.
@@ -45,7 +50,7 @@ def encode_targets(table: pa.Table, tasks: Sequence[Task], *, where: str = "tabl
                 [nan]])
     """
     problems: list[str] = []
-    matrix = np.full((table.num_rows, len(tasks)), np.nan, np.float32)
+    matrix = np.full((table.num_rows, len(tasks)), np.nan, np.float64 if precise else np.float32)
     for k, task in enumerate(tasks):
         if task.name not in table.column_names:
             if not partial:
@@ -91,17 +96,13 @@ def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: 
 def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
     """``[n]`` float64 values of a regression target, NaN where missing; ``at`` names it in messages."""
     if is_text(column.type):
-        words = coded(column)
-        values, strange = parse(words)
-        if strange.any():
-            raise UserError(f"{at}: expected numbers, found {words.example(strange)}; mend or empty such cells")
-        return words.gather(values, np.nan)
+        column = number_column(column, at)
     values = numbers(column)
     infinite = np.isinf(values)
     if infinite.any():
         raise UserError(
             f"{at}: {int(infinite.sum())} infinite values, first in row {int(infinite.argmax()) + 1}; "
-            "expected finite numbers, or an empty cell where there is no label"
+            "expected finite numbers, or an empty cell where there is no label; --missing inf counts them as missing"
         )
     return values
 
@@ -128,11 +129,21 @@ def _any_tag(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
 
 def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     words = coded(column)
-    known = pc.index_in(words.words, value_set=pa.array(task.classes, pa.large_string()))
-    index = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    index = _class_indices(words, task)
+    if np.isnan(index).any() and is_text(column.type):
+        # The same classes in another file: as numbers (1.0 for 1) or truth values (True for true).
+        other = coded(typed(column)[0])
+        again = _class_indices(other, task)
+        words, index = (other, again) if np.isnan(again).sum() < np.isnan(index).sum() else (words, index)
     ignored = pc.equal(words.words, IGNORE).to_numpy(zero_copy_only=False)
     unknown = np.isnan(index) & ~ignored
     if unknown.any():
         classes = ", ".join(task.classes[:20])
         raise UserError(f"{at}: {words.example(unknown)} is not one of its classes ({classes}); mend or empty it")
     return words.gather(index, np.nan)
+
+
+def _class_indices(words: Coded, task: Task) -> np.ndarray:
+    """``[words]`` float64 position among the classes, NaN for other words."""
+    known = pc.index_in(words.words, value_set=pa.array(task.classes, pa.large_string()))
+    return np.asarray(known.cast(pa.float64()).to_numpy(zero_copy_only=False))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data import SparseRows
 from ..data.columns import coded
+from ..data.dates import date_parts, moments, seconds_of
 from ..data.features import encode_categories, feature_numbers
 from ..data.text import encode_texts
 from ..runs.bundle import Bundle
@@ -29,8 +30,9 @@ class DeployedModel(nn.Module):
 
     Shapes:
         Takes those of these that the schema has: ``numeric`` ``[n, columns]`` float64 in their own units, NaN where
-        missing; ``categorical`` ``[n, columns]`` int64, 1 + position in the column's list of categories, 0 where
-        missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices`` and ``text_values`` ``[m]``: hashed n-grams;
+        missing; ``temporal`` ``[n, columns]`` float64 seconds, milli-, micro- or nanoseconds since 1970 (told apart by
+        their size), or seconds since midnight, NaN where missing; ``categorical`` ``[n, columns]`` int64, 1 + position
+        in the column's list of categories, 0 where missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices`` and ``text_values`` ``[m]``: hashed n-grams;
         and what a pretrained encoder reads, see :class:`~polytask.deployment.encoded.EncodedInputs`.
         Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order (``[n, W, C]`` with a
         tag per word).
@@ -38,6 +40,8 @@ class DeployedModel(nn.Module):
 
     centers: Tensor
     scales: Tensor
+    lows: Tensor
+    highs: Tensor
     indicators: Tensor
     offsets: Tensor
 
@@ -50,10 +54,17 @@ class DeployedModel(nn.Module):
         self._network_of = {task.name: used.index(bundle.serves[task.name]) for task in self.tasks}
         self.text_width = schema.text_width
         self.encoded = None if bundle.encoded is None else EncodedInputs(bundle.encoded)
-        with_indicator = [number for number, column in enumerate(schema.numeric) if column.indicator]
+        with_indicator = [number for number, column in enumerate(schema.numbers) if column.indicator]
         sizes = [column.size for column in schema.categorical]
-        self.register_buffer("centers", torch.tensor([c.center for c in schema.numeric], dtype=torch.float64))
-        self.register_buffer("scales", torch.tensor([c.scale for c in schema.numeric], dtype=torch.float64))
+        self.dates = tuple(tuple(part.name for part in column.parts) for column in schema.temporal)
+        numbers = schema.numbers
+        for name, values in (
+            ("centers", [c.center for c in numbers]),
+            ("scales", [c.scale for c in numbers]),
+            ("lows", [c.limits[0] for c in numbers]),
+            ("highs", [c.limits[1] for c in numbers]),
+        ):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float64))
         self.register_buffer("indicators", torch.tensor(with_indicator, dtype=torch.int64))
         self.register_buffer("offsets", torch.tensor(np.cumsum([0, *sizes])[:-1], dtype=torch.int64))
 
@@ -69,10 +80,14 @@ class DeployedModel(nn.Module):
         token_type_ids: Tensor | None = None,
         words: Tensor | None = None,
         pictures: Tensor | None = None,
+        temporal: Tensor | None = None,
     ) -> dict[str, Tensor]:
         inputs: dict[str, Any] = {}
-        if numeric is not None:
-            inputs["numeric"] = self._standardised(numeric)
+        numbers = [] if numeric is None else [numeric]
+        if temporal is not None:
+            numbers += self._parts(seconds_of(temporal))
+        if numbers:
+            inputs["numeric"] = self._standardised(torch.cat(numbers, 1))
         if categorical is not None:
             inputs["categorical"] = categorical + self.offsets
         if text_offsets is not None and text_indices is not None and text_values is not None:
@@ -84,10 +99,19 @@ class DeployedModel(nn.Module):
         outputs = [network(inputs) for network in self.networks]
         return {task.name: prediction(task, outputs[self._network_of[task.name]][task.name]) for task in self.tasks}
 
+    def _parts(self, seconds: Tensor) -> list[Tensor]:
+        """``[n, parts]`` of every column of dates."""
+        found = []
+        for position, names in enumerate(self.dates):
+            parts = date_parts(seconds[:, position])
+            found.append(torch.stack([parts[name] for name in names], 1))
+        return found
+
     def _standardised(self, numeric: Tensor) -> Tensor:
         limit = torch.finfo(torch.float32).max
         missing = torch.isnan(numeric)
-        values = torch.where(missing, 0.0, (numeric - self.centers) / self.scales).clamp(-limit, limit)
+        inside = torch.minimum(torch.maximum(numeric, self.lows), self.highs)
+        values = torch.where(missing, 0.0, (inside - self.centers) / self.scales).clamp(-limit, limit)
         parts = [values.float()]
         if len(self.indicators):
             parts.append(missing[:, self.indicators].float())
@@ -114,10 +138,14 @@ def deployed_inputs(
     """
     schema = bundle.schema
     schema.encode_inputs(table.slice(0, 0), where=where)  # names all missing columns at once
+    table = schema.read(table)
     inputs: dict[str, Tensor] = {}
     if schema.numeric:
-        columns = [feature_numbers(table[c.name], f"{where}: column {c.name!r}") for c in schema.numeric]
+        columns = [feature_numbers(table[c.name], f"{where}: column {c.name!r}", c.decimal) for c in schema.numeric]
         inputs["numeric"] = torch.from_numpy(np.stack(columns, 1))
+    if schema.temporal:
+        dates = [moments(table[c.name], c.order, f"{where}: column {c.name!r}") for c in schema.temporal]
+        inputs["temporal"] = torch.from_numpy(np.stack(dates, 1))
     if schema.categorical:
         codes = [encode_categories(coded(table[column.name]), column) for column in schema.categorical]
         inputs["categorical"] = torch.from_numpy(np.stack(codes, 1))
@@ -138,7 +166,17 @@ def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
     schema = bundle.schema
     inputs: dict[str, Any] = {}
     if schema.numeric:
-        inputs["numeric"] = {"type": "float64, NaN where missing", "columns": [c.name for c in schema.numeric]}
+        inputs["numeric"] = {
+            "type": "float64, NaN where missing; values beyond the range are clipped to it",
+            "columns": [c.name for c in schema.numeric],
+            "range": {c.name: list(c.limits) for c in schema.numeric},
+        }
+    if schema.temporal:
+        inputs["temporal"] = {
+            "type": "float64 seconds, milliseconds, microseconds or nanoseconds since 1970 (UTC; told apart by their "
+            "size), of times of the day seconds since midnight; NaN where missing",
+            "columns": [column.name for column in schema.temporal],
+        }
     if schema.categorical:
         inputs["categorical"] = {
             "type": "int64, 1 + position in the list, 0 where missing or not in it",

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from ..config import make_config
 from ..config_file import read_config
-from ..data import read_table, with_columns_of_other_sources
+from ..data import read_cells, with_columns_of_other_sources
+from ..data.dates import DAY
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
 from ..pretrained import PictureReader, write_plainly
@@ -29,7 +30,8 @@ from .formats import FORMATS, Format, Predict
 #: Name under which the description of inputs and outputs is found in the file.
 DESCRIPTION = "polytask.json"
 
-#: Rows on which the exported file must agree with the run, and by how much (relative to 1 + |value|).
+#: Rows on which the exported file must agree with the run, and by how much (relative to 1 + |value|, of regression
+#: targets in standard deviations).
 CHECKED_ROWS = 256
 #: Where a pretrained encoder reads them, which may take a while.
 CHECKED_ENCODED = 64
@@ -44,7 +46,7 @@ class Exported:
         tasks: Names of the outputs.
         rows: Rows on which it was compared with PyTorch.
         source: Where these came from.
-        difference: Largest difference found, relative to 1 + |value|.
+        difference: Largest difference found, relative to 1 + |value|, of regression targets in standard deviations.
     """
 
     tasks: tuple[str, ...]
@@ -146,7 +148,10 @@ def largest_difference(predict: Predict, model: DeployedModel, bundle: Bundle, t
             expected, other = prediction(task, outputs[task.name]).numpy(), np.asarray(found[task.name])
             if other.shape != expected.shape:
                 raise UserError(f"export: output {task.name!r} has shape {other.shape}, expected {expected.shape}")
-            largest = max(largest, float((np.abs(other - expected) / (1 + np.abs(expected))).max(initial=0.0)))
+            # Of standardised targets: single precision bears no more digits of a price in millions.
+            scale = task.scale if task.kind == "regression" else 1.0
+            size = scale + np.abs(expected - (task.center if task.kind == "regression" else 0.0))
+            largest = max(largest, float((np.abs(other - expected) / size).max(initial=0.0)))
     if not largest <= TOLERANCE:
         raise UserError(
             f"export: the written file differs from PyTorch by {largest:.1e} on {table.num_rows} rows, more than "
@@ -164,7 +169,7 @@ def _rows_to_check(run: Path, bundle: Bundle, data: Path | None, scratch: Path) 
         config_file = RunFolder.open(run).config
         sources = make_config(read_config(config_file), str(config_file)).sources
         paths = [Path(source.table) for source in sources if Path(source.table).is_file()]
-    table = read_table(paths[0], text=schema.word_columns).slice(0, most) if paths else None
+    table = read_cells(paths[0], schema.feature_names)[0].slice(0, most) if paths else None
     if table is None or table.num_rows < 2:
         return _random_rows(bundle, most, scratch), scratch, "random rows"
     full = with_columns_of_other_sources(table, schema.feature_names, schema.word_columns, bundle.sources)
@@ -178,6 +183,9 @@ def _random_rows(bundle: Bundle, rows: int, scratch: Path) -> pa.Table:
         values = number.center + number.scale * draw.normal(size=rows)
         values[draw.random(rows) < 0.1] = np.nan
         columns[number.name] = values
+    for dates in schema.temporal:
+        low, high = dates.parts[0].limits  # days since 1970
+        columns[dates.name] = DAY * draw.uniform(low, high, rows)
     for category in schema.categorical:
         columns[category.name] = draw.choice([*category.categories[:50], "not seen"], rows).astype(object)
     names = [column.name for column in schema.text] + [column.name for column in schema.encoded]

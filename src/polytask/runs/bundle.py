@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ class Bundle:
     encoded: EncodedColumns | None = None
 
     @classmethod
-    def load(cls, path: Path, *, trust: bool = False) -> Bundle:
+    def load(cls, path: str | Path, *, trust: bool = False) -> Bundle:
         """The bundle of a run folder.
 
         Args:
@@ -117,6 +118,7 @@ class Bundle:
         Raises:
             UserError: If the run is not finished or is damaged, or names code and is not trusted.
         """
+        path = Path(path)
         run = RunFolder.open(path)
         if not run.results.exists():
             raise UserError(f"{path}: this run is not finished; continue it with `polytask fit ... --resume`")
@@ -139,17 +141,18 @@ class Bundle:
         encoded = EncodedColumns.load(run.encoder) if schema.encoded or run.encoder.is_dir() else None
         return cls(schema, tuple(networks), serves, sources, encoded)
 
-    def inputs(self, table: pa.Table, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:
+    def inputs(self, table: Any, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:
         """What the networks take, for the rows of a table.
 
         Args:
-            table: Has the columns of the training table.
+            table: An Arrow table, or a pandas frame, with the columns of the training table.
             folder: To which paths of pictures are relative; that of the process by default.
             where: Name of the table in messages.
 
         Raises:
             UserError: If columns are missing, or do not hold what they did.
         """
+        table = arrow_table(table, where)
         inputs: dict[str, Any] = self.schema.encode_inputs(table, where=where)
         if self.encoded is not None:
             inputs |= self.encoded.inputs(table, folder=folder or Path(), where=where)
@@ -161,6 +164,8 @@ class Bundle:
         Raises:
             UserError: If one is not finite.
         """
+        if n == 0:
+            return self._no_outputs()
         found: dict[str, torch.Tensor] = {}
         for number, model in enumerate(self.networks):
             positions = [p for p, task in enumerate(model.tasks) if self.serves[task.name] == number]
@@ -174,7 +179,12 @@ class Bundle:
         ])  # fmt: skip
         return found
 
-    def predict(self, table: pa.Table, *, folder: Path | None = None, where: str = "table") -> pa.Table:
+    def _no_outputs(self) -> dict[str, torch.Tensor]:
+        """Outputs of no rows, shaped as those of one."""
+        one = pa.table({name: pa.nulls(1, pa.string()) for name in self.schema.feature_names})
+        return {name: output[:0] for name, output in self.outputs(self.inputs(one), 1).items()}
+
+    def predict(self, table: Any, *, folder: Path | None = None, where: str = "table") -> pa.Table:
         """One row per input row, in order: the row id if there is one, then per task the value or class and, for
         classes, the probabilities as ``<task>_p_<class>``. Of sets of labels the value is the set of the likely ones,
         as in a table to train on (``a;b``, or ``;`` for none), and every label has its own probability. Of tags it is
@@ -185,7 +195,9 @@ class Bundle:
         Raises:
             UserError: If the table does not have the columns of the training table.
         """
+        table = arrow_table(table, where)
         inputs = self.inputs(table, folder=folder, where=where)
+        self.check_names()
         columns: dict[str, Any] = {}
         ids = self.schema.ids(table, where=where) if self.schema.id_column in table.column_names else None
         if ids is not None:
@@ -205,10 +217,25 @@ class Bundle:
             if task.kind == "multilabel":
                 columns[task.name] = pa.array([cell_of(labels[row]) for row in (shares > 0.5).numpy()], pa.string())
             else:
-                columns[task.name] = pa.array(labels[shares.argmax(1).numpy()])
+                columns[task.name] = pa.array(labels[shares.argmax(1).numpy()], pa.string())
             for index, label in enumerate(task.classes):
                 columns[f"{task.name}_p_{label}"] = shares[:, index].numpy()
         return pa.table(columns)
+
+    def check_names(self) -> None:
+        """Prediction columns have names of their own.
+
+        Raises:
+            UserError: If two would have the same.
+        """
+        names = [] if self.schema.id_column is None else [self.schema.id_column]
+        for task in self.schema.tasks:
+            names += [task.name, *(f"{task.name}_p_{label}" for label in task.classes if task.kind != "tags")]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise UserError(f"columns of predictions would have the same name: {', '.join(map(repr, twice[:5]))} (the "
+                            "probability of a class is called TARGET_p_CLASS); rename these targets or the row id "
+                            "in the table and train again")  # fmt: skip
 
     def evaluate(self, rows: Rows, tasks: Sequence[str]) -> dict[str, float]:
         """Metrics of some tasks on labelled rows (with the columns of all tasks), NaN where undefined."""
@@ -219,6 +246,23 @@ class Bundle:
                 ids, targets = task_targets(rows, position)
                 values[task.name] = task_metric(task, outputs[task.name][ids], targets)
         return values
+
+
+def arrow_table(table: Any, where: str = "table") -> pa.Table:
+    """An Arrow table from an Arrow table or a pandas frame.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    if isinstance(table, pa.Table):
+        return table
+    if hasattr(table, "columns") and hasattr(table, "iloc"):
+        try:
+            found = pa.Table.from_pandas(table, preserve_index=False)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise UserError(f"{where}: this frame cannot be read ({error}); give every column one type") from None
+        return found.rename_columns([str(name) for name in found.column_names])
+    raise UserError(f"{where}: expected a pyarrow.Table or a pandas.DataFrame, found {type(table).__name__}")
 
 
 def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:

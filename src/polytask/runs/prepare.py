@@ -25,7 +25,6 @@ from ..data import (
     load_split,
     make_split,
     read_sources,
-    read_table,
     sample_weights,
     split_from_column,
 )
@@ -38,6 +37,7 @@ from .encoded import EncodedColumns
 from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
 from .prepared import Prepared, device_of_features, fingerprint, judge_columns, learnt_for_encoder
+from .reading import notes_on, reading_of, with_renamed
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
@@ -56,10 +56,11 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
         return prepare_stored(config, stored_split)
     where = config.data_name
     paths = [source.table for source in config.sources]
-    table, source = read_sources(paths, [source.targets for source in config.sources], config.targets)
-    inferred, roles = judge_columns(config, table, where)
+    sources = read_sources(paths, [source.targets for source in config.sources], config.targets, reading_of(config))
+    inferred, roles = judge_columns(config, sources.table, where)
+    table = with_renamed(sources.table, inferred)
     tasks = tuple(found.task for found in inferred)
-    labels = encode_targets(table, tasks, where=where)
+    labels = encode_targets(table, tasks, where=where, precise=True)
     wide = encode_label_sets(table, tasks, where=where) | encode_tags(table, tasks, where=where)
     split = split_rows(config, table, *label_columns(labels, wide, tasks), stored_split, where)
     warnings = check_split(split, labels.numpy(), tasks, where=where, wide=wide)
@@ -78,11 +79,13 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     if config.sample_weight is not None:
         everything = everything.with_weights(sample_weights(table, config.sample_weight, config.targets, where=where))
     if len(paths) > 1:
-        everything = replace(everything, source=torch.from_numpy(source))
+        everything = replace(everything, source=torch.from_numpy(sources.source))
     rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}
-    of_sources = [source_features(schema, path) for path in paths] if len(paths) > 1 else []
+    of_sources = [[name for name in schema.feature_names if name in known] for known in sources.columns]
     ids = schema.ids(table, where=where)
-    return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), of_sources, encoded)
+    notes = [*sources.notes, *notes_on(inferred, schema, table)]
+    of_sources = of_sources if len(paths) > 1 else []
+    return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), of_sources, encoded, notes)
 
 
 def tags_for_words(
@@ -120,12 +123,6 @@ def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
         raise UserError(f"data: tables with paths of pictures have to lie in one folder, found {len(folders)}; "
                         "put them side by side")  # fmt: skip
     return folders.pop()
-
-
-def source_features(schema: Schema, path: str) -> list[str]:
-    """Feature columns of one of several data sets."""
-    known = read_table(path).column_names
-    return [name for name in schema.feature_names if name in known]
 
 
 def split_rows(

@@ -23,6 +23,7 @@ from ..data import (
     check_parts,
     encode_targets,
     find_leaks,
+    interpret,
     label_columns,
     load_split,
     make_split,
@@ -38,6 +39,7 @@ from ..pretrained import memory_bytes
 from ..task import Task
 from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
+from .reading import notes_on, reading_of, with_renamed
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -92,8 +94,10 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     where, path = config.data_name, Path(config.sources[0].table)
     raise_all([f"kind of {name!r}: {NOT_STREAMED[kind]} cannot be streamed; `stream: false` reads the whole table at "
                "once" for name, kind in config.kind.items() if kind in NOT_STREAMED])  # fmt: skip
-    sample, positions = _sample(path, config)
+    cells, positions = _sample(path, config)
+    sample, found = interpret(cells, reading_of(config))
     inferred, roles = judge_columns(config, sample, where)
+    sample = with_renamed(sample, inferred)
     tasks = tuple(found.task for found in inferred)
     split = _split(config, path, tasks, stored_split, where)
     train = split[positions] == 0
@@ -103,7 +107,10 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     warnings += check_parts([list(part.numpy().T) for part in labels], tasks, where)
     encode = StoredEncoding.fit(config, schema, sample, train, where)
     rows = _parts(path, encode, split, labels, weights)
-    return Prepared(schema, inferred, split, None, rows, warnings, fingerprint(config), encoded=encode.encoded)
+    notes = [*found, *notes_on(inferred, schema, sample)]
+    return Prepared(
+        schema, inferred, split, None, rows, warnings, fingerprint(config), encoded=encode.encoded, notes=notes
+    )
 
 
 def _sample(path: Path, config: Config) -> tuple[pa.Table, np.ndarray]:

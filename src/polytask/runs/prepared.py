@@ -18,6 +18,7 @@ from ..data import (
     InferredTask,
     Rows,
     Schema,
+    all_marks,
     check_columns,
     check_weights,
     infer_targets,
@@ -48,6 +49,7 @@ class Prepared:
         fingerprint: SHA-256 of the file.
         source_columns: Feature columns of each data set if there are several.
         encoded: Columns that a pretrained encoder reads, if there is one.
+        notes: What was found in files and columns.
     """
 
     schema: Schema
@@ -59,6 +61,7 @@ class Prepared:
     fingerprint: str
     source_columns: list[list[str]] = field(default_factory=list)
     encoded: EncodedColumns | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -78,6 +81,8 @@ class Prepared:
         if self.encoded:
             stored = self.rows["train"].stored is not None
             lines.append(f"  {self.encoded.describe(sum(map(len, self.rows.values())), stored=stored)}")
+        if self.notes:
+            lines += ["reading:", *(f"  {shorten(note, LONGEST_LINE, placeholder=' ...')}" for note in self.notes)]
         sizes = ", ".join(
             f"{part} {len(rows):,}{' (read while training)' if rows.stored else ''}" for part, rows in self.rows.items()
         )
@@ -112,12 +117,17 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
     problems += check_columns(table, where=where, targets=config.targets, **roles)
     try:
         inferred = infer_targets(
-            table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric, weights=config.weights
-        )
+            table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric,
+            weights=config.weights, rare=config.rare,
+        )  # fmt: skip
     except UserError as error:
         raise_all(list(dict.fromkeys([*problems, *error.problems])))
     raise_all(problems)
-    return with_losses(inferred, config), roles
+    cells = {
+        "missing": all_marks(config.missing),
+        "renamed": {found.task.name: dict(found.renamed) for found in inferred if found.renamed},
+    }
+    return with_losses(inferred, config), roles | cells
 
 
 def with_losses(inferred: Iterable[InferredTask], config: Config) -> tuple[InferredTask, ...]:

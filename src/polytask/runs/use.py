@@ -11,11 +11,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from ..data import Rows, encode_label_sets, read_table, require_rows, table_pieces, with_columns_of_other_sources
+from ..data import (
+    Rows,
+    column_names,
+    encode_label_sets,
+    read_cells,
+    require_rows,
+    table_pieces,
+    with_columns_of_other_sources,
+)
 from ..display import Display
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
 from .prepare import tags_for_words
+from .reading import far_values, some_names, unseen_values
 from .results import number
 
 #: Rows of a Parquet file, and bytes of any other, up to which it is read at once.
@@ -32,8 +41,10 @@ def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: 
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
+    if out.exists() and data.exists() and out.samefile(data):
+        raise UserError(f"--out {out}: is the input table, which would be lost; choose another name")
     bundle = bundle_of_a_table(run, trust)
-    pieces = _pieces(bundle, data, display)
+    pieces = _noted(_pieces(bundle, data, display), bundle, data, display)
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "text":
         pieces = (part for piece in pieces for part in _of_texts(bundle, piece, data))
     return write_predictions(out, (bundle.predict(piece, folder=data.parent, where=data.name) for piece in pieces))
@@ -52,7 +63,7 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
         targets = ", ".join(task.name for task in bundle.schema.tasks)
         raise UserError(f"{data}: none of the targets is a column; expected at least one of {targets}")
     inputs = bundle.inputs(table, folder=data.parent, where=data.name)
-    tasks = bundle.schema.tasks
+    table, tasks = bundle.schema.read(table), bundle.schema.tasks
     rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=data.name, partial=True))
     wide = encode_label_sets(table, tasks, where=data.name, partial=True)
     wide |= tags_for_words(table, bundle.schema, where=data.name, partial=True)
@@ -91,12 +102,10 @@ def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
     if not data.is_file() or _is_small(data):
         yield _table(bundle, data, display)
         return
-    schema = bundle.schema
-    numbers = [column.name for column in schema.numeric]
-    for position, piece in enumerate(table_pieces(data, text=schema.word_columns, numbers=numbers)):
+    columns = _columns(bundle, data, display)
+    for position, piece in enumerate(table_pieces(data, columns=columns)):
         if position == 0:
             require_rows(piece, data)
-            _say_unused(bundle, piece, data, display)
         yield _completed(bundle, piece)
 
 
@@ -117,15 +126,29 @@ def _of_texts(bundle: Bundle, piece: pa.Table, data: Path) -> Iterator[pa.Table]
 
 
 def _table(bundle: Bundle, data: Path, display: Display) -> pa.Table:
-    table = read_table(data, text=bundle.schema.word_columns)
+    table, notes = read_cells(data, _columns(bundle, data, display))
+    for note in notes:
+        display.say(f"{data.name}: {note}")
     require_rows(table, data)
-    _say_unused(bundle, table, data, display)
     return _completed(bundle, table)
 
 
-def _say_unused(bundle: Bundle, table: pa.Table, data: Path, display: Display) -> None:
-    if unused := bundle.schema.unused_columns(table):
-        display.warn(f"{data.name}: not in the training table, no effect: {', '.join(unused)}")
+def _columns(bundle: Bundle, data: Path, display: Display) -> list[str]:
+    """The columns of the file that the run knows and uses: others are not read."""
+    schema, names = bundle.schema, column_names(data)
+    if unused := schema.unused_columns(names):
+        display.warn(f"{data.name}: not in the training table, no effect: {some_names(unused)}")
+    known = {*schema.feature_names, schema.id_column, *(task.name for task in schema.tasks)}
+    return [name for name in names if name in known]
+
+
+def _noted(pieces: Iterator[pa.Table], bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
+    """The same, with notes on cells of the first piece of which the networks make little."""
+    for position, piece in enumerate(pieces):
+        yield piece
+        if position == 0:
+            for note in (*far_values(bundle.schema, piece), *unseen_values(bundle.schema, piece)):
+                display.warn(f"{data.name}: {note}")
 
 
 def _completed(bundle: Bundle, table: pa.Table) -> pa.Table:

@@ -30,6 +30,10 @@ def _decoded(text: str) -> bytes:
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Moment = Annotated[
+    float | str,
+    Field(description="a date as text (ISO), or seconds or milliseconds since 1970", union_mode="left_to_right"),
+]
 Text = Annotated[str, AfterValidator(_whole)]
 Picture = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG or WebP file as base64")]
 
@@ -42,6 +46,7 @@ def column_types(schema: Schema, pictures: Collection[str] = ()) -> dict[str, tu
         pictures: Columns of pictures.
     """
     kinds: dict[str, tuple[Any, pa.DataType]] = {name: (Number, pa.float64()) for name in schema.feature_names}
+    kinds |= {column.name: (Moment, pa.string()) for column in schema.temporal}
     kinds |= {name: (Text, pa.string()) for name in schema.word_columns}
     return kinds | {name: (Picture, pa.binary()) for name in pictures}
 
@@ -60,10 +65,15 @@ def row_model(types: Mapping[str, tuple[Any, pa.DataType]]) -> type[BaseModel]:
 def as_table(rows: Sequence[BaseModel], types: Mapping[str, tuple[Any, pa.DataType]]) -> pa.Table:
     """Validated rows as the table that a bundle takes."""
     columns = {
-        name: pa.array([getattr(row, f"column_{number}") for row in rows], type_)
+        name: pa.array([_cell(getattr(row, f"column_{number}"), type_) for row in rows], type_)
         for number, (name, (_, type_)) in enumerate(types.items())
     }
     return pa.table(columns)
+
+
+def _cell(value: Any, kind: pa.DataType) -> Any:
+    """Numbers where text is possible, too: seconds since 1970."""
+    return repr(value) if pa.types.is_string(kind) and isinstance(value, float) else value
 
 
 def as_json(predictions: pa.Table) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ class ColumnTokens(nn.Module):
     def __init__(self, schema: Schema, numbers: Numbers | None, width: int) -> None:
         super().__init__()
         self.numbers = numbers
-        indicators = schema.numeric_width - len(schema.numeric)
+        indicators = schema.numeric_width - len(schema.numbers)
         self.row = nn.Parameter(torch.empty(1, 1, width))
         self.missing = nn.Parameter(torch.empty(indicators, width)) if indicators else None
         self.categories = nn.Embedding(schema.categories, width) if schema.categorical else None

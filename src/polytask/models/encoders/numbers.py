@@ -95,7 +95,7 @@ class OneKind(NumberEmbedding):
     """One kind of embedding for all columns that can use it."""
 
     def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
-        columns = schema.numeric
+        columns = schema.numbers
         at = [place for place, column in enumerate(columns) if width or self._embeds(column)]
         size = width or getattr(self, "width", None) or WIDTH
         chosen = [columns[place] for place in at]
@@ -183,7 +183,7 @@ class Auto(NumberEmbedding):
         return _PIECEWISE.bins_wanted
 
     def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
-        bent = sum(_PIECEWISE._embeds(column) for column in schema.numeric)
+        bent = sum(_PIECEWISE._embeds(column) for column in schema.numbers)
         return (_PIECEWISE if bent <= MOST_COLUMNS else _LINEAR).make(schema, width)
 
 

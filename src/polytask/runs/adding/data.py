@@ -23,8 +23,9 @@ from ...data import (
     encode_targets,
     find_leaks,
     infer_targets,
+    interpret,
     label_columns,
-    read_table,
+    read_cells,
     require_rows,
     sample_weights,
     with_columns_of_other_sources,
@@ -35,6 +36,7 @@ from ...errors import UserError, did_you_mean, raise_all
 from ...task import Task
 from ..prepare import split_rows, tags_for_words
 from ..prepared import Prepared, fingerprint, with_losses
+from ..reading import notes_on, reading_of, with_renamed
 from .base import Base
 
 
@@ -78,9 +80,13 @@ def prepare_addition(config: Config, base: Base, stored_split: Path | None = Non
         UserError: All that is wrong with it at once, as far as possible.
     """
     schema, where = base.bundle.schema, config.data_name
-    table = read_table(str(config.data), text=schema.word_columns)
+    kinds = dict.fromkeys([*schema.word_columns, *(column.name for column in schema.temporal)], "words")
+    reading = reading_of(config)
+    cells, unusual = read_cells(str(config.data))
+    table, found_in_cells = interpret(cells, replace(reading, kinds={**reading.kinds, **kinds}))
     require_rows(table, str(config.data))
     table = with_columns_of_other_sources(table, schema.feature_names, schema.word_columns, base.bundle.sources)
+    table = schema.read(table)
     known = {task.name: task for task in schema.tasks}
     new = tuple(name for name in config.targets if name not in known)
     problems = _problems(config, base, table, where)
@@ -89,6 +95,7 @@ def prepare_addition(config: Config, base: Base, stored_split: Path | None = Non
     except UserError as error:
         raise_all([*problems, *error.problems])
     raise_all(problems)
+    table = with_renamed(table, list(inferred.values()))
     old = [_old(task, config) for task in schema.tasks]
     again = tuple(task.name for task in old if task.name in config.targets)
     tasks = [*old, *(inferred[name].task for name in new)]
@@ -104,6 +111,7 @@ def prepare_addition(config: Config, base: Base, stored_split: Path | None = Non
         ignored=tuple(weight_columns(config.sample_weight)),
         id_column=config.id or (schema.id_column if schema.id_column in table.column_names else None),
         split_column=config.split if isinstance(config.split, str) else None,
+        renamed=dict(schema.renamed) | {name: dict(one.renamed) for name, one in inferred.items() if one.renamed},
     )
     warnings += find_leaks(table, replace(schema, tasks=tuple(t for t in schema.tasks if t.name in config.targets)))
     rows = _rows(config, table, base, schema, where)
@@ -111,8 +119,9 @@ def prepare_addition(config: Config, base: Base, stored_split: Path | None = Non
     reasons = [inferred.get(task.name) or InferredTask(task, _said(task.name, again, base)) for task in schema.tasks]
     ids = schema.ids(table, where=where)
     sources = [list(columns) for columns in base.bundle.sources]
+    notes = [*unusual, *found_in_cells, *notes_on(list(inferred.values()), schema, table)]
     data = Prepared(schema, tuple(reasons), split, ids, parts, warnings, fingerprint(config), sources,
-                    base.bundle.encoded)  # fmt: skip
+                    base.bundle.encoded, notes)  # fmt: skip
     return Addition(base, data, new, again)
 
 
@@ -124,7 +133,7 @@ def _inferred(config: Config, table: pa.Table, new: Sequence[str], where: str) -
         option: {name: value for name, value in getattr(config, key).items() if name in new}
         for option, key in (("kinds", "kind"), ("metrics", "metric"), ("weights", "weights"))
     }
-    found = with_losses(infer_targets(table, where=where, targets=new, **options), config)
+    found = with_losses(infer_targets(table, where=where, targets=new, rare=config.rare, **options), config)
     return {one.task.name: one for one in found}
 
 

@@ -1,0 +1,125 @@
+"""How a file of text separates its cells, and where its names are."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Separators that are tried, and what they are called.
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+#: Characters of the file that are looked at, and lines of them.
+_START, _LINES = 1 << 16, 200
+#: Lines above the names, such as a title.
+_MOST_ABOVE = 10
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file of text is to be read.
+
+    Attributes:
+        separator: Between cells.
+        above: Lines above the names.
+        names: Names of the columns where the line of names lacks that of the first, which holds row names.
+    """
+
+    separator: str = ","
+    above: int = 0
+    names: tuple[str, ...] = ()
+
+    def describe(self) -> list[str]:
+        """What is unusual about it, for the user to read."""
+        said = []
+        if self.separator != ",":
+            said.append(f"cells are separated by {SEPARATORS[self.separator]}")
+        if self.above:
+            said.append(f"{self.above} line{'s' * (self.above > 1)} above the names left out")
+        if self.names:
+            said.append("a column has no name (row names)")
+        return said
+
+
+def detect(path: Path) -> Dialect:
+    """The dialect of a file, by its first lines: the separator by which all of them have equally many cells, several.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "table.csv"
+        >>> _ = path.write_text("sep=;\\nx;y\\n1,5;2\\n")
+        >>> detect(path)
+        Dialect(separator=';', above=1, names=())
+    """
+    text = _start(path)
+    lines = text.lstrip("\ufeff").splitlines()[:1]
+    if lines and lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:
+        return Dialect(lines[0].strip()[-1] if lines[0].strip()[-1] in SEPARATORS else ",", above=1)
+    fitted = [found for separator in SEPARATORS if (found := _fitted(*_rows(text, separator), separator)) is not None]
+    return max(fitted, key=lambda found: found[:2])[2] if fitted else _by_names(text)
+
+
+def _start(path: Path) -> str:
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    with opener(path, "rb") as file:
+        found = file.read(_START)
+        while b"\n" not in found.strip()[:-1].rstrip() and (more := file.read(16 * _START)):  # a long line of names
+            found += more
+            if len(found) > 1 << 26:
+                break
+    return found.decode("utf-8", errors="replace")
+
+
+def _rows(text: str, separator: str) -> tuple[list[list[str]], list[int]]:
+    """Cells of the first rows, and the line that each begins with; without the last, which may be half, if others are.
+
+    Blank lines are no rows.
+    """
+    limit = csv.field_size_limit(1 << 30)
+    rows: list[list[str]] = []
+    starts: list[int] = []
+    line = 0
+    try:
+        reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=separator)
+        for row in reader:
+            if row and len(rows) < _LINES:
+                rows.append(row)
+                starts.append(line)
+            line = reader.line_num
+    except csv.Error:
+        return [], []
+    finally:
+        csv.field_size_limit(limit)
+    whole = len(rows) if text.endswith("\n") or len(rows) < 3 else -1
+    return rows[:whole], starts[:whole]
+
+
+def _fitted(rows: list[list[str]], starts: list[int], separator: str) -> tuple[bool, int, Dialect] | None:
+    """The dialect by which all rows below the names have as many cells as the last, at least two; else None.
+
+    Returns:
+        Whether the names are in the first line and have as many cells, the number of cells, and the dialect.
+    """
+    if len(rows) < 2 or len(rows[-1]) < 2:
+        return None
+    width, above = len(rows[-1]), 0
+    while above < min(_MOST_ABOVE, len(rows) - 2) and sum(map(bool, rows[above])) == 1:
+        above += 1
+    if any(len(row) != width for row in rows[above + 1 :]):
+        return None
+    if len(rows[above]) == width:
+        return above == 0, width, Dialect(separator, starts[above])
+    if len(rows[0]) == width - 1 > 0 and above == 0:
+        without = not any(row[-1] for row in rows[1:])  # a separator at the end of every row
+        names = (*rows[0], "") if without else ("", *rows[0])
+        return False, width, Dialect(separator, 0, names)
+    return None
+
+
+def _by_names(text: str) -> Dialect:
+    """By the line of names alone, where rows have different lengths (which is reported) or there are none."""
+    line = text.lstrip("\ufeff").split("\n", 1)[0]
+    counts = {separator: line.count(separator) for separator in SEPARATORS}
+    best = max(counts, key=lambda separator: counts[separator])
+    return Dialect(best if counts[","] == 0 and counts[best] else ",")

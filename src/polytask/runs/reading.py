@@ -1,0 +1,108 @@
+"""How the table of a run is read: what the configuration says of its columns, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ..config import Config
+from ..data import InferredTask, Reading, Schema, all_marks, weight_columns
+from ..data.columns import coded
+from ..data.features import encode_categories
+from ..data.infer import describe_renamed, relabelled
+
+#: How cells are read by the kind of a target or a feature; others are what they look like.
+_CELLS = {
+    "multilabel": "words", "tags": "words", "text": "words", "image": "words", "binary": "classes",
+    "multiclass": "classes", "categorical": "classes", "regression": "numbers", "numeric": "numbers", "date": "dates",
+    "day_first": "dates", "month_first": "dates",
+}  # fmt: skip
+#: Share of rows with a value of their own from which on a text is nearly unique.
+_UNIQUE = 0.9
+#: Share of cells that were never seen in training from which on that is reported.
+_UNSEEN = 0.1
+
+
+def reading_of(config: Config) -> Reading:
+    """What the configuration says of cells: roles and stated kinds come before what cells look like."""
+    kinds = {name: _CELLS[kind] for name, kind in (config.kind | config.column_kind).items() if kind in _CELLS}
+    names = [name for name in (config.id, config.split) if isinstance(name, str)]
+    kinds |= dict.fromkeys(names, "words")
+    used = None
+    if config.features is not None:
+        used = frozenset([*config.features, *config.targets, *names, *weight_columns(config.sample_weight)])
+    return Reading(all_marks(config.missing), kinds, frozenset(config.ignore), used)
+
+
+def with_renamed(table: pa.Table, inferred: Sequence[InferredTask]) -> pa.Table:
+    """The table with labels of rare classes replaced."""
+    for found in inferred:
+        if found.renamed:
+            position = table.column_names.index(found.task.name)
+            table = table.set_column(position, found.task.name, relabelled(table[position], found.renamed))
+    return table
+
+
+def notes_on(inferred: Sequence[InferredTask], schema: Schema, table: pa.Table) -> list[str]:
+    """Rare classes, values beyond the range, and texts that are nearly all different: what the user should know."""
+    notes = [note for found in inferred for note in describe_renamed(found.task.name, found.renamed)]
+    notes += far_values(schema, table)
+    for column in schema.text:
+        words = coded(table[column.name])
+        rows = int((words.index >= 0).sum())
+        if rows and len(words.words) > _UNIQUE * rows:
+            notes.append(
+                f"{column.name!r}: text, {len(words.words):,} different ones in {rows:,} rows; it makes "
+                f"{schema.text_settings.width:,} inputs: leave it out if it says nothing (--ignore {column.name})"
+            )
+    return notes
+
+
+def far_values(schema: Schema, table: pa.Table, where: str = "") -> list[str]:
+    """A line for every column of numbers with values that are clipped.
+
+    Args:
+        schema: The columns and their ranges.
+        table: Its rows.
+        where: Name of the table, for the lines.
+    """
+    lines = []
+    for column, values in zip(schema.numeric, schema.values(schema.read(table)), strict=False):
+        low, high = column.limits
+        far = (values < low) | (values > high)
+        if column.low is not None and far.any():
+            row = int(far.argmax())
+            lines.append(
+                f"{where}{column.name!r}: {int(far.sum()):,} of {len(values):,} values are far outside of the training "
+                f"range ({column.low:g} to {column.high:g}), such as {values[row]:g} (row {row + 1}); they are clipped "
+                f"to {np.clip(values[row], low, high):g}. `--missing {values[row]:g}` counts them as missing"
+            )
+    return lines
+
+
+def unseen_values(schema: Schema, table: pa.Table) -> list[str]:
+    """A line for every column of categories of which many cells were never seen in training."""
+    lines = []
+    table = schema.read(table)
+    for column in schema.categorical:
+        words = coded(table[column.name])
+        filled = words.index >= 0
+        unseen = filled & (encode_categories(words, column) == 0)
+        if unseen.sum() > _UNSEEN * filled.sum():
+            lines.append(
+                f"{column.name!r}: {int(unseen.sum()):,} of {int(filled.sum()):,} values were never seen in training, "
+                f"such as {words.example(~np.isin(words.words.to_pylist(), column.categories))}; they count as missing"
+            )
+    return lines
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Names, of many the first.
+
+    Example:
+        >>> some_names(["a", "b"]), some_names([str(n) for n in range(30)])[-12:]
+        ('a, b', '9 and 20 more')
+    """
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
