@@ -58,7 +58,7 @@ def test_evaluating_the_table_again(run, data):
     result = polytask("evaluate", run, data, "--json")
     task = json.loads(result.stdout)["tasks"]["tags"]
     assert task["value"] > 0.8
-    assert task["labels"] == sum(cell != "" for cell in read_table(data)["tags"].to_pylist())
+    assert task["labels"] == sum(cell is not None for cell in read_table(data)["tags"].to_pylist())
 
 
 def test_the_exported_file_agrees(run, tmp_path):

@@ -71,7 +71,7 @@ def test_reasons() -> None:
         (["", ""], {}, "no row has a label"),
         ([1, 1, None], {}, "every label is '1'"),
         ([-100, -100, 1], {"kind": "multiclass"}, "every label is '1'"),
-        (["a", "b", "b", "c", "c"], {}, "classes with a single row: 'a'; merge"),
+        (["a", "b", "b", "c", "c"], {}, "classes with a single row: 'a'; --rare drop"),
         ([0, 1, 1, 1], {}, "classes with a single row: '0'"),
         ([0, 1, 2, 0, 1], {}, "'2'; .* or state the kind regression"),
         ([1.0, float("inf"), 2.5], {}, "1 infinite values, first in row 2"),
@@ -110,3 +110,22 @@ def test_all_problems_at_once() -> None:
 def test_no_targets() -> None:
     with pytest.raises(UserError, match="no target columns given"):
         infer_tasks(pa.table({"a": [1]}), where="t.csv", targets=[])
+
+
+@pytest.mark.parametrize(
+    ("values", "rare", "classes", "renamed"),
+    [
+        (["a", "b", "b", "c", "c"], "drop", ("b", "c"), {"a": ""}),
+        (["a", "b", "b", "c", "c", "d"], "merge", ("b", "c", "other"), {"a": "other", "d": "other"}),
+        (["a", "b", "b", "c", "c"], "merge", ("b", "c"), {"a": ""}),  # one row alone makes no class
+        ([0, 1, 2, 3, 0, 2, 3], "drop", ("0", "2", "3"), {"1": ""}),  # still classes
+    ],
+)
+def test_rare_classes(values: list, rare: str, classes: tuple[str, ...], renamed: dict[str, str]) -> None:
+    (found,) = infer_targets(pa.table({"y": values}), where="t", targets=["y"], rare=rare)
+    assert (found.task.classes, found.renamed) == (classes, renamed)
+
+
+def test_a_target_of_dates_is_refused() -> None:
+    with pytest.raises(UserError, match="dates, such as '2024-01-01'.*cannot be a target"):
+        infer(["2024-01-01", "2024-01-02", "2024-01-01"])

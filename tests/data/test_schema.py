@@ -184,7 +184,7 @@ def test_missing_columns_are_all_named_and_extra_ones_listed() -> None:
         "new.csv: column 'count' is missing; did you mean 'counts'?",
         "new.csv: column 'colour' is missing; did you mean 'color'?",
     )
-    assert schema.unused_columns(renamed) == ["counts", "color"]
+    assert schema.unused_columns(renamed.column_names) == ["counts", "color"]
 
 
 def test_changed_types_are_all_named() -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from polytask.data import read_table, require_rows, table_pieces
+from polytask.data import column_names, read_cells, read_table, require_rows, table_pieces
 from polytask.errors import UserError
 
 
@@ -22,7 +22,7 @@ def test_types_and_missing_cells(tmp_path: Path) -> None:
     path = write(tmp_path, "a,b,c,d\n1,x,1.5,true\n,,nan,\n3,NA,null,false\n")
     table = read_table(path)
     assert table["a"].to_pylist() == [1, None, 3]
-    assert table["b"].to_pylist() == ["x", "", "NA"]  # NA can be a category
+    assert table["b"].to_pylist() == ["x", None, None]  # NA is a mark of missing values
     assert table["c"].to_pylist() == [1.5, None, None]
     assert table["d"].to_pylist() == [True, None, False]
 
@@ -42,9 +42,47 @@ def test_line_breaks_in_quotes_and_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_columns_can_be_read_as_words(tmp_path: Path) -> None:
-    path = write(tmp_path, "code,n\n01,1\n02,2\n")
-    assert read_table(path)["code"].to_pylist() == [1, 2]
-    assert read_table(path, text=["code"])["code"].to_pylist() == ["01", "02"]
+    path = write(tmp_path, "code,n\n11,1\n12,2\n")
+    assert read_table(path)["code"].to_pylist() == [11, 12]
+    assert read_table(path, text=["code"])["code"].to_pylist() == ["11", "12"]
+
+
+def test_whole_numbers_that_are_names_stay_words(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "zip,big,n\n01234,9007199254740993,0\n99999,18446744073709551001,10\n"))
+    assert table["zip"].to_pylist() == ["01234", "99999"]
+    assert table["big"].to_pylist() == ["9007199254740993", "18446744073709551001"]
+    assert table["n"].to_pylist() == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("text", "unusual"),
+    [
+        ("a;b\n1,5;x\n2,5;y\n", "cells are separated by semicolons"),
+        ("a\tb\n1.5\tx\n2.5\ty\n", "cells are separated by tabs"),
+        ("sep=;\na;b\n1,5;x\n2,5;y\n", "1 line above the names left out"),
+        ("Report of March\n\na,b\n1.5,x\n2.5,y\n", "2 lines above the names left out"),
+    ],
+)
+def test_dialects_are_found_and_said(tmp_path: Path, text: str, unusual: str) -> None:
+    path = write(tmp_path, text)
+    assert unusual in read_cells(path)[1]
+    assert read_table(path).to_pydict() == {"a": [1.5, 2.5], "b": ["x", "y"]}
+
+
+def test_row_names_of_r_and_separators_at_the_ends(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path, 'a,b\n"1",2,3\n"2",4,5\n')).column_names == ["", "a", "b"]
+    assert read_table(write(tmp_path, "a,b\n2,3,\n4,5,\n"))["a"].to_pylist() == [2, 4]
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b\n1,\xe9\n".encode("latin-1"))
+    assert read_table(path, columns=["a", "absent"]).to_pydict() == {"a": [1]}
+    assert column_names(path) == ["a", "b"]
+
+
+def test_rows_above_a_mebibyte(tmp_path: Path) -> None:
+    long = "word " * 400_000
+    assert read_table(write(tmp_path, f"a,b\n1,x\n2,{long}\n"))["b"].to_pylist() == ["x", long.strip()]
 
 
 def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> None:
@@ -66,7 +104,8 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
         ("table.csv", bytes(range(128, 256)) * 4, "not UTF-8"),
         ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; mend that line"),
         ("table.csv", b"a,b,a\n1,2,3\n", "column names appear more than once: 'a'"),
-        ("table.csv", b"a;b\n1;2\n", "separated by semicolons"),
+        ("table.csv", b"a,b", "column names but no rows"),
+        ("table.csv", b"<!DOCTYPE html><html></html>", "is an HTML or XML page"),
         ("table.csv", gzip.compress(b"a\n1\n"), "is a gzip file by its content; rename it to end in .csv.gz"),
         ("table.csv.gz", b"a,b\n1,2\n", "is not a gzip file, although"),
         ("table.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5000)[:-20], "the gzip file is damaged"),

@@ -31,6 +31,8 @@ def affinity(
     ignore: o.Ignore = None,
     id: o.Id = None,
     split: o.Split = None,
+    missing: o.Missing = None,
+    rare: o.Rare = None,
     steps: o.Steps = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -50,7 +52,7 @@ def affinity(
     from ..processes import is_first
     from ..runs.measure import measure_table
 
-    given = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
+    given = o.data_options(targets, kind, weight, metric, features, ignore, id, split, missing, rare) | {
         "affinity": {key: value for key, value in (("estimator", estimator), ("every", every)) if value is not None}
         or None,
         "steps": steps,

@@ -8,7 +8,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
@@ -28,6 +28,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"polytask {version('polytask')}")
+        except PackageNotFoundError:
+            from .. import __version__
+
+            typer.echo(f"polytask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Predict many targets with few networks: which tasks to train together, networks in which each task keeps its
+    best, honest figures against the obvious alternatives.
+    """
+
+
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: Words of errors where memory runs out, of PyTorch's and of the loader's of libraries.
 _NO_MEMORY = (

@@ -36,6 +36,8 @@ def fit(
     ignore: o.Ignore = None,
     id: o.Id = None,
     split: o.Split = None,
+    missing: o.Missing = None,
+    rare: o.Rare = None,
     networks: Annotated[str | None, typer.Option(help="most networks to train; or auto, or single_task")] = None,
     grouping: Annotated[
         str | None,
@@ -98,7 +100,9 @@ def fit(
 
     if out is None:
         raise UserError("--out: give the folder of the run, such as --out runs/first")
-    given: dict[str, Any] = o.data_options(targets, kind, weight, metric, features, ignore, id, split) | {
+    given: dict[str, Any] = o.data_options(
+        targets, kind, weight, metric, features, ignore, id, split, missing, rare
+    ) | {
         "from": from_,
         "networks": int(networks) if networks is not None and networks.lstrip("-").isdigit() else networks,
         "grouping": grouping,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +19,16 @@ Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", sh
 DataOrConfig = Annotated[
     Path | None, typer.Argument(help="table (.csv, .csv.gz, .parquet) or configuration (.yaml)", show_default=False)
 ]
-Targets = Annotated[str | None, typer.Option(help="columns to predict, separated by commas", show_default=False)]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='columns to predict: a,b or "with, comma",b (quoted as in CSV); patterns such as tox_*; ALL for every '
+        "column that is no feature (--features); repeatable",
+        show_default=False,
+    ),
+]
+Missing = Annotated[str | None, typer.Option(help='words that mean no value beside NA, null, "?", ..., such as -999')]
+Rare = Annotated[str | None, typer.Option(help="classes with a single row: drop, merge or error [default: drop]")]
 Kind = Annotated[list[str] | None, typer.Option(help="TARGET=binary|multiclass|regression|multilabel; may be repeated")]
 Weight = Annotated[list[str] | None, typer.Option(help="TARGET=NUMBER, weight of its loss; may be repeated")]
 Metric = Annotated[list[str] | None, typer.Option(help="TARGET=METRIC; may be repeated")]
@@ -43,15 +54,15 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on 
 
 
 def names(text: str | None, option: str) -> list[str] | None:
-    """Column names from a text with commas.
+    """Column names from a text with commas, quoted as in CSV where a name has one itself.
 
     Example:
-        >>> names("a, b", "--targets")
-        ['a', 'b']
+        >>> names("a, b", "--targets"), names('"a, of b",c', "--targets")
+        (['a', 'b'], ['a, of b', 'c'])
     """
     if text is None:
         return None
-    found = [name.strip() for name in text.split(",")]
+    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [""])]
     if not all(found):
         raise UserError(f"{option} {text!r}: expected names separated by commas, found an empty one")
     return found
@@ -117,11 +128,74 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
         values["data"] = str(data)
     values |= {key: value for key, value in options.items() if value is not None and value != {}}
     apply_overrides(values, overrides or ())
+    expand_targets(values)
     return make_config(values, where)
 
 
+def expand_targets(values: dict[str, Any]) -> None:
+    """Put the columns of the table in the place of patterns, ``ALL`` and names that a comma has taken apart, in place.
+
+    Raises:
+        UserError: If a pattern fits no column, or ``ALL`` is given without features.
+    """
+    given, data = values.get("targets"), values.get("data")
+    if isinstance(given, str):
+        given = values["targets"] = [given]
+    if not isinstance(data, str) or not isinstance(given, list | tuple) or not Path(data).is_file():
+        return
+    from ..data.table import column_names
+
+    try:
+        known = column_names(data)
+    except UserError:
+        return  # reading the table says what is wrong with it
+    found: list[Any] = []
+    for name in _with_commas(list(given), known):
+        found += [name] if name in known or not isinstance(name, str) else _matching(name, known, values)
+    values["targets"] = list(dict.fromkeys(found)) if len(found) != len(given) else found
+
+
+def _with_commas(given: list[Any], known: Sequence[str]) -> list[Any]:
+    """Names next to each other that are a column only together: ``a`` and ``b`` where the column is ``a,b``."""
+    found, at = [], 0
+    while at < len(given):
+        rest = [str(name) for name in given[at:]]
+        longest = next((n for n in range(len(rest), 1, -1) for text in (",", ", ") if text.join(rest[:n]) in known), 1)
+        joined = next((t.join(rest[:longest]) for t in (",", ", ") if t.join(rest[:longest]) in known), given[at])
+        found.append(joined if longest > 1 else given[at])
+        at += longest
+    return found
+
+
+def _matching(pattern: str, known: Sequence[str], values: dict[str, Any]) -> list[str]:
+    """The columns that a pattern or ``ALL`` stands for; any other name is kept, so that it is reported."""
+    split = values.get("split")
+    features = values.get("features")
+    if pattern == "ALL":
+        if not features:
+            raise UserError(
+                "targets: ALL is every column that is no feature; give the features, such as --features a,b"
+            )
+        taken = {*features, *(values.get("ignore") or ()), values.get("id"), split if isinstance(split, str) else None}
+        weight = values.get("sample_weight")
+        taken |= {weight} if isinstance(weight, str) else set((weight or {}).values())
+        return [name for name in known if name and name not in taken]
+    if not any(sign in pattern for sign in "*?["):
+        return [pattern]
+    found = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+    if not found:
+        shown = ", ".join(list(known)[:20]) + (", ..." if len(known) > 20 else "")
+        raise UserError(f"targets: no column fits the pattern {pattern!r}; known: {shown}")
+    return found
+
+
+def _all_names(texts: Sequence[str] | None, option: str) -> list[str] | None:
+    """The names of an option that may be repeated."""
+    return None if not texts else [name for text in texts for name in names(text, option) or []]
+
+
 def data_options(
-    targets: str | None,
+    targets: Sequence[str] | None,
     kind: Sequence[str] | None,
     weight: Sequence[str] | None,
     metric: Sequence[str] | None,
@@ -129,10 +203,12 @@ def data_options(
     ignore: str | None,
     id: str | None,
     split: str | None,
+    missing: str | None = None,
+    rare: str | None = None,
 ) -> dict[str, Any]:
     """Configuration keys that say what the columns are."""
     return {
-        "targets": names(targets, "--targets"),
+        "targets": _all_names(targets, "--targets"),
         "kind": pairs(kind, "--kind"),
         "weights": pairs(weight, "--weight"),
         "metric": pairs(metric, "--metric"),
@@ -140,4 +216,6 @@ def data_options(
         "ignore": names(ignore, "--ignore"),
         "id": id,
         "split": shares(split),
+        "missing": names(missing, "--missing"),
+        "rare": rare,
     }

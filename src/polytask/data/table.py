@@ -88,7 +88,7 @@ def column_names(path: str | Path) -> list[str]:
             return _named(pa.parquet.read_schema(path).empty_table(), path).column_names
     dialect = _dialect(path)
     with _csv_errors(path, dialect):
-        reader = _open_csv(path, dialect, None)
+        reader = _in_blocks(lambda block: _begin_csv(path, dialect, block))
         return _named(pa.Table.from_batches([], reader.schema), path).column_names
 
 
@@ -155,7 +155,7 @@ def require_rows(table: pa.Table, path: str | Path) -> None:
 def _check_file(path: Path) -> None:
     if address := re.match(r"(\w{2,}):/", str(path)):
         raise UserError(
-            f"{address.string}: addresses ({address[1]}://) are not read; download the table and name the file"
+            f"{address[1]}://{address.string[address.end() :].lstrip('/')}: addresses ({address[1]}://) are not read; download the table and name the file"
         )
     if not path.exists():
         near = [other.name for other in path.parent.glob("*") if other.name.lower().endswith(FORMATS)][:5]

@@ -32,8 +32,9 @@ class DeployedModel(nn.Module):
         Takes those of these that the schema has: ``numeric`` ``[n, columns]`` float64 in their own units, NaN where
         missing; ``temporal`` ``[n, columns]`` float64 seconds, milli-, micro- or nanoseconds since 1970 (told apart by
         their size), or seconds since midnight, NaN where missing; ``categorical`` ``[n, columns]`` int64, 1 + position
-        in the column's list of categories, 0 where missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices`` and ``text_values`` ``[m]``: hashed n-grams;
-        and what a pretrained encoder reads, see :class:`~polytask.deployment.encoded.EncodedInputs`.
+        in the column's list of categories, 0 where missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices``
+        and ``text_values`` ``[m]``: hashed n-grams; and what a pretrained encoder reads, see
+        :class:`~polytask.deployment.encoded.EncodedInputs`.
         Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order (``[n, W, C]`` with a
         tag per word).
     """

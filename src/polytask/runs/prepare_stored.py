@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ from ..data.stored import load
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
 from ..pretrained import memory_bytes
-from ..task import Task
 from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
@@ -99,7 +97,8 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     inferred, roles = judge_columns(config, sample, where)
     sample = with_renamed(sample, inferred)
     tasks = tuple(found.task for found in inferred)
-    split = _split(config, path, tasks, stored_split, where)
+    cells_of = Schema(tasks, missing=roles["missing"], renamed=roles["renamed"])
+    split = _split(config, path, cells_of, stored_split, where)
     train = split[positions] == 0
     schema = Schema.fit(sample, tasks, where=where, train=train, **roles, **learnt_for_encoder(config))
     warnings = find_leaks(sample, schema)
@@ -148,13 +147,14 @@ def _firsts(column: pa.ChunkedArray, seen: set[Any]) -> list[int]:
     return [int(row) for code, row in zip(known, first, strict=True) if code in new]
 
 
-def _split(config: Config, path: Path, tasks: Sequence[Task], stored: Path | None, where: str) -> np.ndarray:
+def _split(config: Config, path: Path, schema: Schema, stored: Path | None, where: str) -> np.ndarray:
     if stored is not None and stored.exists():
         return load_split(stored)[0]
     if isinstance(config.split, str):
         return split_from_column(pa.parquet.read_table(path, columns=[config.split]), config.split, where)
     pieces = table_pieces(path, columns=config.targets)
-    labels = torch.cat([encode_targets(piece, tasks, where=where) for piece in pieces])
+    tasks = schema.tasks
+    labels = torch.cat([encode_targets(schema.read(piece), tasks, where=where, precise=True) for piece in pieces])
     values, columns = label_columns(labels, {}, tasks)
     return make_split(values, [task.kind for task in columns], config.split, config.seed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,16 @@ def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: 
     pieces = _noted(_pieces(bundle, data, display), bundle, data, display)
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "text":
         pieces = (part for piece in pieces for part in _of_texts(bundle, piece, data))
-    return write_predictions(out, (bundle.predict(piece, folder=data.parent, where=data.name) for piece in pieces))
+    return write_predictions(out, _predicted(bundle, pieces, data))
+
+
+def _predicted(bundle: Bundle, pieces: Iterable[pa.Table], data: Path) -> Iterator[pa.Table]:
+    """Predictions of every piece; messages name the row that rows are counted from."""
+    start = 0
+    for piece in pieces:
+        where = data.name if start == 0 else f"{data.name}, rows counted from {start + 1:,}"
+        yield bundle.predict(piece, folder=data.parent, where=where)
+        start += piece.num_rows
 
 
 def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = False) -> dict[str, Any]:
