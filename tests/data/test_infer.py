@@ -127,5 +127,5 @@ def test_rare_classes(values: list, rare: str, classes: tuple[str, ...], renamed
 
 
 def test_a_target_of_dates_is_refused() -> None:
-    with pytest.raises(UserError, match="dates, such as '2024-01-01'.*cannot be a target"):
+    with pytest.raises(UserError, match=r"dates, such as '2024-01-01'.*cannot be a target"):
         infer(["2024-01-01", "2024-01-02", "2024-01-01"])

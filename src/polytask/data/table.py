@@ -154,9 +154,8 @@ def require_rows(table: pa.Table, path: str | Path) -> None:
 
 def _check_file(path: Path) -> None:
     if address := re.match(r"(\w{2,}):/", str(path)):
-        raise UserError(
-            f"{address[1]}://{address.string[address.end() :].lstrip('/')}: addresses ({address[1]}://) are not read; download the table and name the file"
-        )
+        rest = str(path)[address.end() :].lstrip("/")  # of two slashes a path keeps one
+        raise UserError(f"{address[1]}://{rest}: addresses are not read; download the table and name the file")
     if not path.exists():
         near = [other.name for other in path.parent.glob("*") if other.name.lower().endswith(FORMATS)][:5]
         hint = f"; tables in that folder: {', '.join(sorted(near))}" if near else ""
