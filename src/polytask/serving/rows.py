@@ -30,11 +30,11 @@ def _decoded(text: str) -> bytes:
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, AfterValidator(_whole)]
 Moment = Annotated[
-    float | str,
+    float | Text,
     Field(description="a date as text (ISO), or seconds or milliseconds since 1970", union_mode="left_to_right"),
 ]
-Text = Annotated[str, AfterValidator(_whole)]
 Picture = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG or WebP file as base64")]
 
 
@@ -73,7 +73,7 @@ def as_table(rows: Sequence[BaseModel], types: Mapping[str, tuple[Any, pa.DataTy
 
 def _cell(value: Any, kind: pa.DataType) -> Any:
     """Numbers where text is possible, too: seconds since 1970."""
-    return repr(value) if pa.types.is_string(kind) and isinstance(value, float) else value
+    return f"{value:.6f}" if pa.types.is_string(kind) and isinstance(value, float) else value
 
 
 def as_json(predictions: pa.Table) -> list[dict[str, Any]]:
