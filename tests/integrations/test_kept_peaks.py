@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from polytask import Task, UserError
+from polytask import AsynchronousConvergence, Callback, MultiTaskModel, Rows, Task, TrainingSettings, UserError, fit
+from polytask.balancing import Equal
 from polytask.integrations import KeptPeaks
+from polytask.uncertainty import Estimate
 
 X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
 TASKS = [
@@ -107,8 +109,8 @@ def test_true_labels_have_no_influence_after_the_switch(make) -> None:
 
 def test_direction_trivial_level_and_mixture(make) -> None:
     falling = {step: {"price": 2.0 - 0.1 * step} for step in range(1, 8)}
-    assert not any(train(make(), Network(), falling))  # mae falls: it improves
-    assert not any(train(make(trivial={"sold": 0.9}), Network(), {s: {"sold": v["sold"]} for s, v in COURSE.items()}))
+    course = {step: {**values, "sold": 0.6, "kind": 0.1 * step} for step, values in falling.items()}
+    assert not any(train(make(trivial={"sold": 0.6}), Network(), course))  # mae falls: it improves; sold has not begun
     mixed, network = make(mixture=0.5), Network()
     train(mixed, network, COURSE)
     outputs = {task: values.detach() for task, values in network.eval()(X).items()}
@@ -143,3 +145,118 @@ def test_mistakes(make) -> None:
     train(peaks, network, COURSE)
     with pytest.raises(UserError, match=r"'sold' has converged.*ids"):
         peaks.losses(network(X), TARGETS)
+
+
+def test_a_column_of_outputs_is_taken_as_one_output_per_row(make) -> None:
+    outputs = {task: values.detach() for task, values in Network().eval()(X).items()}
+    columns = {"sold": outputs["sold"][:, None], "price": outputs["price"][:, None]}
+    flat, wide = make().losses(outputs, TARGETS), make().losses(columns, {k: TARGETS[k] for k in columns})
+    assert wide == {"sold": flat["sold"], "price": flat["price"]}
+    with pytest.raises(
+        UserError, match=r"'price' is a regression task .*expected outputs of shape \[40\], found \[40, 2\]"
+    ):
+        make().losses({"price": torch.zeros(40, 2)}, {"price": TARGETS["price"]})
+
+
+def test_weight_center_and_scale_of_a_task_count() -> None:
+    y, outputs = torch.tensor([10.0, 14.0, 6.0]), {"y": torch.zeros(3)}
+    task = Task("y", "regression", weight=3.0, center=10.0, scale=4.0)
+    infer: Callable = lambda model, name: X[:, 0]  # noqa: E731
+    assert KeptPeaks([task], infer).losses(outputs, {"y": y})["y"].item() == pytest.approx(3 * 2 / 3)
+    balancer = Equal()  # the balancer applies the weight
+    assert KeptPeaks([task], infer, balancer=balancer).losses(outputs, {"y": y})["y"].item() == pytest.approx(2 / 3)
+    loss = torch.ones((), requires_grad=True)
+    assert balancer.backward({"y": loss * 1.0}).tolist() == [3.0]
+
+
+def test_modes_extra_state_and_parameters_come_back() -> None:
+    class Scaled(nn.Linear):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"version": 3}
+
+        def set_extra_state(self, state: dict[str, int]) -> None:
+            assert state == {"version": 3}
+
+    model = nn.Sequential(nn.BatchNorm1d(3).eval(), Scaled(3, 1))
+    peaks = KeptPeaks([Task("a", "regression")], lambda m, t: m(X), patience=1, min_evaluations=0)
+    for step, value in enumerate([0.2, 0.9, 0.8]):
+        converged = peaks.update(step, {"a": value}, model)
+    assert converged == ["a"] and model.training and model[1].training and not model[0].training
+    assert peaks.soft["a"].outputs.shape == (40,)
+
+
+def test_the_balancer_is_told_which_tasks_are_held(make) -> None:
+    told = []
+    balancer = Equal()
+    balancer.task_switched = told.append  # type: ignore[method-assign]
+    train(make(balancer=balancer), Network(), COURSE)
+    assert told == [2, 0]
+
+
+def test_kinds_with_several_targets_per_row_converge_too() -> None:
+    tasks = [Task("labels", "multilabel", classes=("a", "b")), Task("tags", "tags", classes=("O", "B-x"))]
+    net = nn.Linear(3, 2 + 3 * 2)
+    split: Callable = lambda model: {"labels": model(X)[:, :2], "tags": model(X)[:, 2:].view(40, 3, 2)}  # noqa: E731
+    targets = {"labels": (X[:, :2] > 0).float(), "tags": (X > 0).long()}
+    targets["labels"][::2] = torch.nan
+    targets["tags"][:, 2] = -100
+    peaks = KeptPeaks(tasks, lambda m, t: split(m)[t], patience=1, min_evaluations=0, teachers=1)
+    before = peaks.losses(split(net), targets, IDS)
+    for step, value in enumerate([0.9, 0.8]):
+        peaks.update(step, dict.fromkeys(targets, value), net)
+    held = peaks.losses(split(net), targets, IDS)
+    assert set(before) == set(held) == {"labels", "tags"}
+    assert all(loss > 0.1 for loss in before.values()) and all(abs(loss) < 1e-6 for loss in held.values())
+
+
+def test_what_would_be_noticed_too_late_is_said_at_the_first_evaluations(make) -> None:
+    peaks, network = make(), Network()
+    peaks.losses(network(X), TARGETS)
+    with pytest.raises(UserError, match="computed without ids"):
+        peaks.update(1, COURSE[1], network)
+    with pytest.raises(UserError, match="tail: is no option here"):
+        make(tail=3)
+    peaks = make()
+    peaks.update(1, {"sold": 0.6}, network)
+    with pytest.warns(UserWarning, match="no metric so far for kind, price, found sold"):
+        peaks.update(2, {"sold": 0.7}, network)
+
+
+def test_a_step_that_does_not_grow_loses_no_parameters(make) -> None:
+    """Lightning leaves its step at 0 where its optimisers are not used."""
+    kept, counted = make(), make()
+    for peaks, steps in ((kept, [0] * 5), (counted, list(range(5)))):
+        network = Network()
+        found = [peaks.update(step, metrics, network) for step, metrics in zip(steps, COURSE.values(), strict=True)]
+        assert found == [[], [], ["price"], ["sold"], []]
+        assert peaks.monitors["sold"].best_step == 1
+
+
+def test_snapshots_may_lie_in_a_folder(make, tmp_path) -> None:
+    one, other = make(), make(folder=tmp_path)
+    assert train(one, Network(), COURSE) == train(other, Network(), COURSE)
+    assert torch.equal(one.soft["sold"].outputs, other.soft["sold"].outputs)
+
+
+@pytest.mark.parametrize("patience", [2, 3])
+def test_decisions_are_those_of_fit(patience: int) -> None:
+    """The same metrics switch the same tasks at the same evaluations, by the same options."""
+    tasks = [Task("a"), Task("b")]
+    a = [0.5 + 0.4 * min(1, k / 8) for k in range(30)]
+    b = [0.51] * 12 + [0.9] * 18
+    peaks = KeptPeaks(tasks, lambda model, task: torch.zeros(40), patience=patience)
+    model = nn.Linear(1, 1)
+    mine = {name: step for step in range(30) for name in peaks.update(step, {"a": a[step], "b": b[step]}, model)}
+
+    class Script(Callback):
+        name = "script"
+
+        def after_evaluation(self, training, evaluation) -> None:
+            k = len(training.history) - 1
+            training.measured |= {"a": Estimate.exact(a[k]), "b": Estimate.exact(b[k])}
+
+    rows = Rows.from_labels(X, {"a": TARGETS["sold"], "b": TARGETS["sold"]}, tasks)
+    result = fit(MultiTaskModel(nn.Linear(3, 4), tasks), train=rows, validation=rows,
+                 callbacks=[Script(), method := AsynchronousConvergence(patience=patience, tail=50)],
+                 settings=TrainingSettings(steps=30, evaluate_every=1))  # fmt: skip
+    assert result.steps == 30 and {name: step - 1 for name, step in method.converged_at.items()} == mine

@@ -178,10 +178,10 @@ def test_the_head_of_a_task_moves_only_in_steps_with_one_of_its_labels(optimizer
         ({"train": make_rows(tasks=[Task("a")])}, r"train: expected one column of targets per task \(4\), found 1"),
         ({"train": VALIDATION.subset(torch.arange(0))}, "train: no rows"),
         (
-            {"train": (VALIDATION.inputs, {"spam": torch.ones(60)})},
+            {"train": (VALIDATION.inputs, {"spam": torch.ones(600)})},
             "train: no labels for price, topic, click",
         ),
-        ({"train": (VALIDATION.inputs, {"spamm": torch.ones(60)})}, "'spamm' is not one of the tasks"),
+        ({"train": (VALIDATION.inputs, {"spamm": torch.ones(600)})}, "'spamm' is not one of the tasks"),
     ],
 )
 def test_data_that_do_not_fit_are_refused(options, words):

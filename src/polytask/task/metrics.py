@@ -190,8 +190,14 @@ def _spread(y: Tensor) -> float:
     return float((y - y.median()).abs().mean())
 
 
-def _constant(value: float) -> Callable[[Tensor], float]:
-    return lambda targets: value
+@dataclass(frozen=True)
+class _Constant:
+    """A trivial level that depends on no rows."""
+
+    level: float
+
+    def __call__(self, targets: Tensor) -> float:
+        return self.level
 
 
 def _of_labels(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -316,26 +322,26 @@ def _median(y: Tensor) -> Tensor:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("roc_auc", True, ("binary",), _roc_auc, _constant(0.5), of_roc_auc, **_AREA),
+        Metric("roc_auc", True, ("binary",), _roc_auc, _Constant(0.5), of_roc_auc, **_AREA),
         Metric("average_precision", True, ("binary",), _average_precision, lambda y: float(y.float().mean()),
                of_average_precision, _mean, counted=_rarer),
         Metric("accuracy", True, CLASS_KINDS, _accuracy, _majority, of_mean(_right), _class_shares),
-        Metric("macro_f1", True, CLASS_KINDS, _macro_f1, _constant(0.0), of_confusion(macro_f1_of, _labels)),
-        Metric("matthews", True, CLASS_KINDS, _matthews, _constant(0.0), of_confusion(matthews_of, _labels),
+        Metric("macro_f1", True, CLASS_KINDS, _macro_f1, _Constant(0.0), of_confusion(macro_f1_of, _labels)),
+        Metric("matthews", True, CLASS_KINDS, _matthews, _Constant(0.0), of_confusion(matthews_of, _labels),
                **_CORRELATION),
         Metric("log_loss", False, CLASS_KINDS, _log_loss, _entropy, of_mean(_surprise), _class_shares),
-        Metric("r2", True, _NUMBER, _r2, _constant(0.0), of_r2),
-        Metric("spearman", True, _NUMBER, _spearman, _constant(0.0), of_spearman, **_CORRELATION),
-        Metric("pearson", True, _NUMBER, _pearson, _constant(0.0), of_pearson, **_CORRELATION),
+        Metric("r2", True, _NUMBER, _r2, _Constant(0.0), of_r2),
+        Metric("spearman", True, _NUMBER, _spearman, _Constant(0.0), of_spearman, **_CORRELATION),
+        Metric("pearson", True, _NUMBER, _pearson, _Constant(0.0), of_pearson, **_CORRELATION),
         Metric("rmse", False, _NUMBER, _rmse, lambda y: float(y.double().std(unbiased=False)), of_rmse, _mean,
                unit_power=1),
-        Metric("mean_roc_auc", True, ("multilabel",), _of_labels(_roc_auc), _constant(0.5), of_labels(of_roc_auc),
+        Metric("mean_roc_auc", True, ("multilabel",), _of_labels(_roc_auc), _Constant(0.5), of_labels(of_roc_auc),
                counted=_rarest_label),
-        Metric("mean_f1", True, ("multilabel",), _of_labels(_binary_f1), _constant(0.0),
+        Metric("mean_f1", True, ("multilabel",), _of_labels(_binary_f1), _Constant(0.0),
                of_labels(of_confusion(binary_f1_of, _labels))),
         Metric("ndcg", True, ("ranking", "pairwise_ranking"), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y)),
                of_lists(_ndcg_values), torch.zeros_like),
-        Metric("span_f1", True, ("tags",), _span_f1, _constant(0.0), _span_influence, by_name=True),
+        Metric("span_f1", True, ("tags",), _span_f1, _Constant(0.0), _span_influence, by_name=True),
         Metric("token_accuracy", True, ("tags",), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)]),
                of_ratio(_per_row(lambda p, y: p.argmax(-1) == y.long()))),
         Metric("dense_mae", False, ("dense",), _dense_mae, lambda y: _spread(y[~torch.isnan(y)]),

@@ -121,15 +121,10 @@ class Objective:
         if labels is not None and labels.unlabelled:  # a row without any target learns from the teacher everywhere
             targets = torch.where(torch.isnan(targets).all(1, keepdim=True), 0.0, targets)
         targets = torch.where(observed[:, position, None], targets, torch.nan)
-        if labels is None:
-            return _weighted_sums(kind.loss(outputs, targets), kind.counts(targets), weights, position)
-        missing = torch.isnan(targets)
-        teacher = labels.of(batch).to(outputs.device, outputs.dtype)
-        teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
-        true = kind.loss(outputs, torch.where(missing, torch.nan, batch.wide[position]))
-        known = None if batch.observed is None else batch.observed[:, position].view(-1, *[1] * (true.ndim - 1))
-        counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
-        return _weighted_sums(labels.mixed(kind, outputs, teacher, true, known), counts, weights, position)
+        teacher = None if labels is None else labels.of(batch).to(outputs.device, outputs.dtype)
+        known = None if batch.observed is None else batch.observed[:, position]
+        losses, counts = wide_losses(kind, outputs, targets, known, labels, teacher)
+        return _weighted_sums(losses, counts, weights, position)
 
     def _ordered(self, values: Tensor) -> Tensor:
         return values if self._in_order else values[self._order.to(values.device)]
@@ -174,6 +169,37 @@ class _Alike:
         empty = torch.zeros_like(outputs[:, 0])
         parts = [empty if labels is None else labels.of(batch).to(empty) for labels in self.columns]
         return torch.stack(parts, 1)
+
+
+def wide_losses(
+    kind: WideKind,
+    outputs: Tensor,
+    targets: Tensor,
+    known: Tensor | None,
+    labels: SoftLabels | None = None,
+    teacher: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Losses of a task with several targets per row, and how many of them each row has.
+
+    Args:
+        kind: The task's kind.
+        outputs: ``[B, L]`` or ``[B, L, C]``.
+        targets: ``[B, L]``, NaN where there is nothing to learn.
+        known: ``[B]`` bool, rows that have true labels; None for all.
+        labels: Soft labels, if the task learns from these.
+        teacher: Their outputs for these rows, of the shape of ``outputs``.
+
+    Returns:
+        Losses ``[B, L]`` and counts ``[B]``.
+    """
+    if labels is None or teacher is None:
+        return kind.loss(outputs, targets), kind.counts(targets)
+    missing = torch.isnan(targets)
+    teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
+    true = kind.loss(outputs, targets)
+    rows = None if known is None else known.view(-1, *[1] * (true.ndim - 1))
+    counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
+    return labels.mixed(kind, outputs, teacher, true, rows), counts
 
 
 def _alike(group: TaskGroup, soft: dict[int, SoftLabels]) -> list[_Alike]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from concurrent.futures import Future
 from functools import partial
@@ -37,7 +38,7 @@ class Snapshots:
         """
         if self.folder is None:
             if step not in self._memory:
-                self._memory[step] = {name: value.detach().clone() for name, value in model.state_dict().items()}
+                self._memory[step] = copy.deepcopy(dict(model.state_dict()))  # extra state may be anything
             return
         state = dict(model.state_dict())  # of a sharded network all have to ask for it
         if is_first() and step != self._newest and not self._path(step).exists():
