@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polytask.comparison import fingerprint as module
-from polytask.comparison.fingerprint import encoder_version, run_fingerprint
+from polytask.comparison.fingerprint import code_version, encoder_version, meaning, run_fingerprint
 from small_encoder import text_encoder
 
 
@@ -48,6 +48,21 @@ def test_another_module_of_the_users_is_another_run(tmp_path: Path, monkeypatch:
     before = of({"encoder": "their_encoder:Encoder"})
     path.write_text("WIDTH = 9\n")
     assert of({"encoder": "their_encoder:Encoder"}) != before
+
+
+def test_comments_and_docstrings_do_not_count_and_code_does() -> None:
+    code = 'class A:\n    """One."""\n\n    def f(self):\n        """Two."""\n        return "text"\n'
+    same = 'class A:\n    """Other."""\n    def f(self): # why\n\n        return ("text")\n'
+    assert meaning(code) == meaning(same)
+    assert meaning(code) != meaning(code.replace('"text"', '"texts"')) != meaning(code.replace("def f", "def g"))
+
+
+@pytest.mark.parametrize("package", ["torch", "numpy", "torchmetrics", "scipy"])
+def test_another_version_of_a_package_is_another_run(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code_version()
+    found = module.versions() | {package: "99.0"}
+    monkeypatch.setattr(module, "versions", lambda: found)
+    assert code_version.__wrapped__() != before
 
 
 def test_other_code_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,18 +70,19 @@ def against(entry: dict[str, Any], baseline: dict[str, Any], trivial: float | No
 
 def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str, trivial: dict[str, float | None]) -> str:
     """Better, equal and worse tasks against a baseline, and the mean relative gain."""
-    gains = [
-        found
+    compared = {
+        name: found
         for name, entry in tasks.items()
         if name in baseline and (found := against(entry, baseline[name], trivial.get(name))) is not None
-    ]
+    }
+    gains = list(compared.values())
     if not gains:
         return f"against {title}: not comparable"
     better, equal, worse = (sum(g.verdict == verdict for g in gains) for verdict in ("better", "equal", "worse"))
     mean = mean_relative(gains)
     relative = "" if mean is None else f"; mean relative gain {mean:+.2%}"
-    without = 0 if mean is None else sum(g.relative is None for g in gains)
-    left_out = f" (without {without} whose baseline is hardly better than trivial)" if without else ""
+    without = [] if mean is None else [name for name, found in compared.items() if found.relative is None]
+    left_out = f" (without {', '.join(without)}: the baseline is hardly better than trivial)" if without else ""
     return (f"against {title}: better in {better}, equal in {equal} (within {EQUAL_WITHIN:.1%}), "
             f"worse in {worse} of {len(gains)} tasks{relative}{left_out}")  # fmt: skip
 

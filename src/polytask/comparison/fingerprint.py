@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import json
@@ -10,9 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..models.encoders import encoder_named, is_named
+from ..runs.made_with import PACKAGES, versions
 
 #: Parts of the package that decide nothing about a run's numbers.
 LEFT_OUT = ("cli", "reporting", "comparison", "demo.py")
@@ -22,16 +22,32 @@ FREE_KEYS = ("data", "checkpoint_seconds", "keep_checkpoints", "report_to", "job
 
 @cache
 def code_version() -> str:
-    """SHA-256 of the source of this package, as far as runs depend on it, and of the versions of torch and sklearn."""
-    import sklearn
+    """SHA-256 of what this package does, as far as runs depend on it, and of the versions of the packages it uses.
 
+    Comments, docstrings and the layout of the source do not count: they change no numbers.
+    """
     package = Path(__file__).parent.parent
     own = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in LEFT_OUT]
     own += [Path(__file__).with_name(name) for name in ("execute.py", "trees.py")]
-    digest = hashlib.sha256(f"{torch.__version__} {sklearn.__version__}".encode())
+    used = {name: number for name, number in versions().items() if name in PACKAGES}
+    digest = hashlib.sha256(json.dumps(used, sort_keys=True).encode())
     for path in own:
-        digest.update(f"\n{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
+        digest.update(f"\n{path.relative_to(package).as_posix()}\n{meaning(path.read_text(encoding='utf-8'))}".encode())
     return digest.hexdigest()
+
+
+def meaning(source: str) -> str:
+    """The syntax tree of a module without docstrings, as text.
+
+    Example:
+        >>> meaning('def f():  # why\\n    "What."\\n    return 1') == meaning("def f():\\n    return  1")
+        True
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
+    return ast.dump(tree)
 
 
 def run_fingerprint(learner: str, config: Mapping[str, Any], options: Mapping[str, Any], part: str, data: str) -> str:
