@@ -11,7 +11,9 @@ from torch.autograd import grad
 
 from polytask.balancing.gradients import Dense, representation_rows, rows_at_representation
 from polytask.balancing.last_layer import last_layer_rows
-from polytask.balancing.linear_parts import Owners, Readout, layer_of, readout
+from polytask.balancing.linear_parts import Readout, layer_of, readout
+from polytask.balancing.step_graph import Differentiated
+from polytask.balancing.task_losses import OwnOutputs
 
 X = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.randn(12, 3, generator=torch.Generator().manual_seed(1))
@@ -72,12 +74,16 @@ def losses_of(heads: nn.Module, features: Tensor, *, absent: bool = False) -> Te
     return values * torch.tensor([1.0, 0.0, 1.0]) if absent else values
 
 
+def of(values: Tensor, features: Tensor, **known: object) -> Differentiated:
+    return Differentiated.of(values, [features], **known)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("absent", [False, True])
 @pytest.mark.parametrize("heads", [Wide(), Wide(bias=False), Separate(), Separate(hidden=True)])
 def test_readout_is_what_autograd_gives(heads: nn.Module, absent: bool) -> None:
     features = trunk()(X)
     values = losses_of(heads, features, absent=absent)
-    found = readout(values, features)
+    found = readout(of(values, features), features)
     assert found is not None
     (rows,) = representation_rows(values, [features])
     plain, weights = Dense(rows), torch.tensor([0.5, 2.0, -1.0])
@@ -91,14 +97,15 @@ def test_readout_is_what_autograd_gives(heads: nn.Module, absent: bool) -> None:
 def test_other_heads_are_differentiated(heads: nn.Module) -> None:
     features = trunk()(X)
     values = losses_of(heads, features)
-    assert readout(values, features) is None
+    assert readout(of(values, features), features) is None
     (block,) = rows_at_representation(values, [features])
     torch.testing.assert_close(block.dense(), torch.stack([grad(v, features, retain_graph=True)[0] for v in values]))
 
 
 def test_a_second_reader_of_the_representation_counts() -> None:
     features = trunk()(X)
-    assert readout(losses_of(Wide(), features) + features.square().sum(), features) is None
+    values = losses_of(Wide(), features) + features.square().sum()
+    assert readout(of(values, features), features) is None
 
 
 def test_several_representations() -> None:
@@ -116,7 +123,7 @@ def test_readout_under_autocast(dtype: torch.dtype) -> None:
     with torch.autocast("cpu", dtype):
         features = trunk()(X)
         values = losses_of(Wide(), features)
-    found = readout(values, features)
+    found = readout(of(values, features), features)
     assert found is not None
     (rows,) = representation_rows(values, [features])
     torch.testing.assert_close(found.dense(), rows, rtol=3e-2, atol=2e-3)
@@ -130,13 +137,15 @@ def test_last_layer_is_what_autograd_gives(kind: str, heads: nn.Module) -> None:
     features = encoder(X)
     values = losses_of(heads, features)
     expected = torch.stack([grad(value, weight, retain_graph=True)[0] for value in values])
-    found = last_layer_rows(values, [features], weight, directions=8, seed=0)
+    found = last_layer_rows(Differentiated.of(values, [features]), [features], weight, directions=8, seed=0)
     assert found is not None
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     # Along a few directions: right in the mean, and close in a single draw.
     squares = torch.stack(
         [
-            last_layer_rows(values, [features], weight, directions=5, seed=seed).square().sum((1, 2))  # type: ignore[union-attr]
+            last_layer_rows(Differentiated.of(values, [features]), [features], weight, directions=5, seed=seed)
+            .square()
+            .sum((1, 2))  # type: ignore[union-attr]
             for seed in range(200)
         ]
     )
@@ -152,7 +161,7 @@ def test_last_layer_of_several_representations_and_of_tokens() -> None:
     values = sum((losses_of(heads, part) for part in parts), torch.zeros(3))
     weight = encoder[2].weight  # type: ignore[index]
     expected = torch.stack([grad(value, weight, retain_graph=True)[0] for value in values])
-    found = last_layer_rows(values, parts, weight, directions=99, seed=0)
+    found = last_layer_rows(Differentiated.of(values, parts), parts, weight, directions=99, seed=0)
     assert found is not None
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
@@ -165,35 +174,49 @@ def test_a_weight_that_is_used_twice_or_not_linearly_is_differentiated() -> None
     assert layer_of(nn.Linear(6, 6).weight, layer(torch.ones(2, 6))) is None
 
 
-@pytest.mark.parametrize("heads", [Wide(), Separate(), Separate(hidden=True)])
-def test_a_structure_found_once_is_trusted_and_gives_the_same(heads: nn.Module) -> None:
-    owners, encoder = Owners(), trunk()
-    for step in range(70):  # beyond the steps for which it is trusted
-        features = encoder(X + step)
-        values = losses_of(heads, features)
-        found, fresh = readout(values, features, owners=owners), readout(values, features)
-        assert found is not None and fresh is not None
-        torch.testing.assert_close(found.errors, fresh.errors)
-        # An output without any error in this batch is nobody's at first sight, and was somebody's before.
-        torch.testing.assert_close(found.errors[..., None] * found.owned, fresh.errors[..., None] * fresh.owned)
+def differentiations(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For every call of autograd from here on, whether it was one pass per loss."""
+    seen: list[bool] = []
+
+    def counted(*args: object, is_grads_batched: bool = False, **options: object) -> object:
+        seen.append(is_grads_batched)
+        return grad(*args, is_grads_batched=is_grads_batched, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("polytask.balancing.linear_parts.grad", counted)
+    return seen
 
 
-def test_what_is_known_of_other_tasks_is_not_taken_over() -> None:
-    owners, heads = Owners(), Separate()
-    features = trunk()(X)
+@pytest.mark.parametrize("heads", [Separate(), Separate(hidden=True)])
+def test_the_graph_says_who_reads_what(heads: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, features = differentiations(monkeypatch), trunk()(X)
+    losses = heads(features)
+    for present in ([0, 1, 2], [0, 2], [1]):
+        values = torch.stack(losses)[present]
+        known = readout(of(values, features, nodes=[losses[i].grad_fn for i in present]), features)
+        assert seen.pop() is False and not seen
+        plain = readout(of(values, features), features)
+        assert seen.pop() is True and known is not None and plain is not None
+        torch.testing.assert_close(known.dense(), plain.dense())
+
+
+def test_a_declared_layer_needs_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, features, heads = differentiations(monkeypatch), trunk()(X), Wide()
     values = losses_of(heads, features)
-    for present in ([0, 1], [0, 2], [1, 2], [0, 1]):
-        found = readout(values[present], features, owners=owners, present=tuple(present))
-        fresh = readout(values[present], features)
-        assert found is not None and fresh is not None
-        torch.testing.assert_close(found.owned, fresh.owned)
+    owned = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
+    found = readout(of(values, features, outputs=OwnOutputs(heads.layer.weight, owned)), features)
+    assert seen == [False] and found is not None
+    torch.testing.assert_close(found.dense(), representation_rows(values, [features])[0])
+    other = readout(of(values, features, outputs=OwnOutputs(nn.Linear(6, 5).weight, owned)), features)
+    assert seen[1:] == [True] and other is not None  # not this layer: nothing is taken for granted
 
 
-def test_an_output_that_is_silent_now_is_not_taken_for_nobodys() -> None:
-    owners, heads = Owners(), Separate()
-    for silent in (True, False):
-        features = trunk()(X)
-        values = losses_of(heads, features) * torch.tensor([1.0, 0.0 if silent else 1.0, 1.0])
-        found = readout(values, features, owners=owners)
-        assert found is not None
-        assert bool((found.owned.sum(1) == 1).all()) != silent
+@pytest.mark.parametrize("coefficient", [0.0, 1.0])
+def test_a_second_reader_without_weight_is_one(coefficient: float) -> None:
+    """A warm-up: what is 0 in this step is read all the same, and may count in the next."""
+    features, heads = trunk()(X), Separate()
+    losses = heads(features)
+    losses[1] = losses[1] + coefficient * losses[0].square()
+    differentiated = of(torch.stack(losses), features, nodes=[loss.grad_fn for loss in losses])
+    assert differentiated.graph.readers([loss.grad_fn for loss in losses]) is None
+    (block,) = rows_at_representation(differentiated, [features])
+    torch.testing.assert_close(block.dense(), representation_rows(differentiated, [features])[0])

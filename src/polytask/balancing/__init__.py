@@ -35,7 +35,8 @@ from .methods.uncertainty import UncertaintyWeighting, uncertainty_weights
 from .methods.upgrad import UPGrad
 from .needs import Needs
 from .second_forward import KeptBuffers, repeatable
-from .task_losses import TaskLosses
+from .task_losses import OwnOutputs, TaskLosses
+from .task_weights import TaskWeights
 
 _METHODS: tuple[type[Balancer], ...] = (
     Static, Equal, DWA, DTP, GradNorm, UncertaintyWeighting, IMTLL, ScaleInvariant, GLS, STCH, COSMOS, PBI,
@@ -78,10 +79,12 @@ __all__ = [
     "KeptBuffers",
     "NashMTL",
     "Needs",
+    "OwnOutputs",
     "PCGrad",
     "ScaleInvariant",
     "Static",
     "TaskLosses",
+    "TaskWeights",
     "UPGrad",
     "UncertaintyWeighting",
     "db_mtl_scales",

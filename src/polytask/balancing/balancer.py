@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import warnings
 from abc import ABC
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +18,28 @@ from ..errors import UserError, did_you_mean, raise_all
 from ..processes import world_size
 from .needs import Needs
 from .task_losses import TaskLosses
+from .task_weights import TaskWeights
 
 ABSENT = ("renormalise", "keep")
 Losses = TaskLosses | Mapping[str, Tensor]
+Shared = Tensor | nn.Module | Iterable[Tensor | tuple[str, Tensor]]
+#: On an accelerator losses are checked every so many steps, because to look at them is to wait for the device.
+WATCHED = 64
+#: Rounding that a loss may be below its lower bound.
+ROUNDING = 1e-5
+#: Steps of a loop of the user's without a call that a method needs, after which this is said.
+UNCALLED = {"after_step": 50, "end_epoch": 250, "observe_metrics": 250}
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Autocast off, on the CPU (where solvers run) and on ``device``."""
+    kinds = [kind for kind in {"cpu", device.type} if torch.is_autocast_enabled(kind)]
+    if not kinds:
+        yield
+        return
+    with torch.autocast(kinds[0], enabled=False), torch.autocast(kinds[-1], enabled=False):
+        yield
 
 
 class Balancer(nn.Module, ABC):
@@ -32,6 +55,12 @@ class Balancer(nn.Module, ABC):
     One update per optimiser step: to accumulate micro-batches, give the mean of their losses (and all their
     ``features``) to one call.
 
+    What a method computes does not depend on the caller: autocast is off, losses, Gramians and state are float32 or
+    better, and ``.half()`` or ``.double()`` moves none of it.
+
+    A task whose labels were replaced by soft ones (:meth:`task_switched`) leaves the method: its loss goes to 0, and
+    means nothing beside those of true labels. It keeps its own gradient, with the mean weight of the tasks that learn.
+
     Args:
         absent: What happens to the weights of the others when tasks have no label in a batch, for methods whose weights
             sum to the number of tasks: ``renormalise`` them so that they sum to the number of present tasks, or
@@ -41,7 +70,7 @@ class Balancer(nn.Module, ABC):
         >>> from polytask.balancing import Equal
         >>> weight = torch.ones(2, requires_grad=True)
         >>> Equal().backward({"click": weight[0] ** 2, "price": 3 * weight[1]})
-        tensor([1., 1.])
+        {'click': 1.0, 'price': 1.0}
         >>> weight.grad
         tensor([2., 3.])
     """
@@ -52,6 +81,26 @@ class Balancer(nn.Module, ABC):
     sees: ClassVar[str] = "losses"
     #: The project's extra with packages that it needs beyond the core ones, if any.
     extra: ClassVar[str] = ""
+    #: Weights follow what is seen of the tasks; if not, a task keeps its weight whatever its labels are.
+    adapts: ClassVar[bool] = True
+    __signature__: ClassVar[inspect.Signature]
+    _options: dict[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        cls.__signature__ = inspect.Signature(parameters[1:])  # that of __new__ below says nothing
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        made = super().__new__(cls)
+        with suppress(TypeError):  # which __init__ is about to raise
+            made.__dict__["_options"] = dict(cls.__signature__.bind_partial(*args, **options).arguments)
+        return made
+
+    def __repr__(self) -> str:
+        """An expression that makes this balancer."""
+        options = self.__dict__.get("_options", {}).items()
+        return f"{type(self).__name__}({', '.join(f'{name}={_written(value)}' for name, value in options)})"
 
     def __init__(self, *, absent: str = "keep") -> None:
         super().__init__()
@@ -63,6 +112,17 @@ class Balancer(nn.Module, ABC):
         self.gramian: Tensor | None = None
         self.user_weights: Tensor
         self.register_buffer("user_weights", torch.ones(0), persistent=False)
+        #: ``[K]`` bool, tasks that learn from soft labels; and their weight, which is that of the others in the mean.
+        self.switched: Tensor
+        self.soft_weight: Tensor
+        self.register_buffer("switched", torch.zeros(0, dtype=torch.bool))
+        self.register_buffer("soft_weight", torch.ones(()))
+        #: ``[K]`` bool, the tasks that :attr:`gramian` is about.
+        self.took_part = torch.ones(0, dtype=torch.bool)
+        self._any_switched = False
+        self._latest: tuple[Tensor, Tensor] | None = None  # weights and labels of the learning tasks in the last step
+        self._lowest: Tensor | None = None  # [K] least loss above its bound since the last check
+        self._uncalled = dict.fromkeys(UNCALLED, 0)
 
     def _check(self, **choices: tuple[str, Sequence[str]]) -> None:
         """Refuse options that are not among the known ones."""
@@ -104,6 +164,8 @@ class Balancer(nn.Module, ABC):
         given = dict(user_weights or {})
         self._check_names("weights", given)
         self.user_weights = torch.tensor([float(given.get(task, 1.0)) for task in self.tasks], dtype=torch.float32)
+        self.switched = torch.zeros(len(self.tasks), dtype=torch.bool)
+        self.soft_weight, self._any_switched = torch.ones(()), False
         self._start(len(self.tasks))
 
     def _check_names(self, what: str, names: Iterable[str]) -> None:
@@ -127,43 +189,98 @@ class Balancer(nn.Module, ABC):
 
     def total(self, losses: TaskLosses) -> tuple[Tensor, Tensor]:
         """The loss to differentiate, and the ``[K]`` weights in it (the user's included, 0 for absent tasks)."""
-        weights = self.weights(losses)
-        if not losses.complete:
-            weights = torch.where(losses.present, weights, 0.0)
+        learning = self._learning(losses)
+        weights = self.soft_weight.expand(len(self.tasks)) if learning.nothing else self.weights(learning)
+        if not learning.complete:
+            weights = torch.where(learning.present, weights, 0.0)
             if self.absent == "renormalise":
-                weights = weights * (losses.present.sum() / weights.sum().clamp_min(1e-12))
-        weights = (weights * self.user_weights).to(losses.values.dtype)
+                weights = weights * (learning.present.sum() / weights.sum().clamp_min(1e-12))
+        weights = (self._with_switched(weights, losses, learning) * self.user_weights).to(losses.values.dtype)
         return weights @ losses.values, weights
+
+    def _learning(self, losses: TaskLosses) -> TaskLosses:
+        """The losses as a method sees them: tasks that learn from soft labels count as absent."""
+        if not self._any_switched:
+            return losses
+        return replace(losses, counts=losses.counts.masked_fill(self.switched, 0.0), complete=False)
+
+    def _with_switched(self, weights: Tensor, losses: TaskLosses, learning: TaskLosses) -> Tensor:
+        """``weights`` of the learning tasks (others 0) with those of the tasks that learn from soft labels."""
+        self._latest = weights.detach(), learning.counts
+        if not self._any_switched:
+            return weights
+        self._take_soft_weight()
+        return torch.where(losses.present & self.switched, self.soft_weight, weights)
+
+    def _take_soft_weight(self) -> None:
+        """Remember the mean weight of the tasks that learn."""
+        if self._latest is None:
+            return
+        weights, counts = self._latest
+        here = (counts > 0) & torch.isfinite(weights)
+        mean = torch.where(here, weights, 0.0).sum() / here.sum()
+        self.soft_weight = torch.where(here.any(), mean.clamp_min(0), self.soft_weight).to(self.soft_weight.dtype)
 
     def backward(
         self,
         losses: Losses,
         *,
-        shared: Iterable[Tensor] | None = None,
+        shared: Shared | None = None,
         features: Tensor | Sequence[Tensor] | None = None,
         counts: Mapping[str, int] | None = None,
         backward: Callable[[Tensor], object] = Tensor.backward,
-    ) -> Tensor:
+    ) -> TaskWeights:
         """Fill ``.grad`` of every parameter from the losses of one step.
+
+        A step in which no label has a weight is left out: nothing is remembered of it, and gradients are 0.
 
         Args:
             losses: Scalar tensors by task name; an absent task may be left out.
-            shared: Shared parameters; methods that weigh losses do not need them.
-            features: The shared representation from which all heads read, or several; likewise.
+            shared: Shared parameters (one, several, named ones or a module); methods that weigh losses do not need
+                them. A parameter that is given twice counts once.
+            features: The shared representation from which all heads read, or several. Where shared parameters act on
+                the losses past it, too (tied weights, skip connections), gradients are those of the parameters.
             counts: Labelled samples behind each loss, for several processes with unequal batches.
             backward: How the total is differentiated, e.g. ``fabric.backward`` or
                 ``lambda total: scaler.scale(total).backward()``. It is called once, with a scalar.
 
         Returns:
-            ``[K]`` the weights used.
+            ``[K]`` the weights used, which are also found by the names of the tasks.
 
         Raises:
-            UserError: If no task has a loss, an unknown task has one, or something in :attr:`needs` is not given.
+            UserError: If no task has a loss, an unknown task has one, a loss is not a scalar, something in
+                :attr:`needs` is not given, or the losses do not depend on what is given.
         """
-        total, weights = self.total(self._prepare(losses, counts))
+        prepared = self._prepare(losses, counts)
+        if not prepared.values.requires_grad and world_size() == 1 and prepared is not losses:
+            raise UserError("losses: none depends on a parameter; were they computed under torch.no_grad or detached?")
+        with full_precision(prepared.values.device):
+            if prepared.nothing:
+                return self._left_out(prepared, backward)
+            self._watch(self._learning(prepared))
+            weights = self._step(prepared, shared, features, backward)
         self.steps += 1
+        if prepared is not losses:
+            self._notice_uncalled()
+        return TaskWeights.of(weights, self.tasks)
+
+    def _left_out(self, losses: TaskLosses, backward: Callable[[Tensor], object]) -> TaskWeights:
+        """Nobody has a label: every parameter takes part with zeros, as other processes may wait for it."""
+        if losses.values.requires_grad:
+            backward(torch.where(losses.present, losses.values, 0.0).sum())
+        return TaskWeights.of(torch.zeros_like(losses.means), self.tasks)
+
+    def _step(
+        self,
+        losses: TaskLosses,
+        shared: Shared | None,
+        features: Tensor | Sequence[Tensor] | None,
+        backward: Callable[[Tensor], object],
+    ) -> Tensor:
+        """What :meth:`backward` does for a step with labels, in full precision."""
+        total, weights = self.total(losses)
         backward(total)
-        return weights.detach()
+        return weights
 
     def _prepare(self, losses: Losses, counts: Mapping[str, int] | None = None) -> TaskLosses:
         """The losses of a loop of the user's as :class:`TaskLosses`."""
@@ -179,6 +296,48 @@ class Balancer(nn.Module, ABC):
             self.to(result.values.device)
         return result
 
+    def _bounds(self) -> Tensor | float:
+        """``[K]`` or one number: what losses must not be below, for methods that need this."""
+        return 0.0
+
+    def _watch(self, losses: TaskLosses) -> None:
+        """Refuse losses below their bounds; on an accelerator some steps later, without waiting for it."""
+        if self.needs.losses == "any":
+            return
+        above = torch.where(losses.usable, losses.means - self._bounds(), torch.inf)
+        self._lowest = above if self._lowest is None else torch.minimum(self._lowest, above)
+        if self._lowest.device.type != "cpu" and self.steps % WATCHED:
+            return
+        lowest, self._lowest = self._lowest, None
+        if bool((lowest < -ROUNDING).any()):
+            task = int(lowest.argmin())
+            raise UserError(
+                f"balancer {self.name!r} needs losses of at least their lower bound (0, if none is given), and that of "
+                f"{self.tasks[task]!r} is {-lowest[task].item():.3g} below it (step {self.steps}): add a constant to "
+                "that loss which keeps it above 0, or choose a method that takes any loss, such as equal, static or "
+                "upgrad"
+            )
+
+    def _notice_uncalled(self) -> None:
+        """Say once that a call is missing without which the weights stay as they are."""
+        needs = self.needs
+        wanted = {
+            "after_step": needs.second_forward,
+            "end_epoch": needs.epochs,
+            "observe_metrics": needs.metrics is not None,
+        }
+        for call, needed in wanted.items():
+            self._uncalled[call] += 1
+            if needed and self._uncalled[call] == UNCALLED[call]:
+                warnings.warn(
+                    f"balancer {self.name!r}: {call} has not been called in {UNCALLED[call]} steps, and its weights do "
+                    f"not move without; see Balancer.{call}",
+                    stacklevel=3,
+                )
+
+    def _called(self, call: str) -> None:
+        self._uncalled[call] = -(10**12)  # said never again
+
     def after_step(self, losses: Callable[[], Losses]) -> None:
         """Call after the optimiser's step if :attr:`needs` says ``second_forward``; leave it out for a skipped step.
 
@@ -186,6 +345,7 @@ class Balancer(nn.Module, ABC):
             losses: Computes the losses of the same batch again, with the new parameters, equal dropout masks and no
                 change of running statistics.
         """
+        self._called("after_step")
 
     def observe_metrics(self, levels: Mapping[str, float]) -> None:
         """Call after every evaluation if :attr:`needs` says ``metrics``.
@@ -193,25 +353,57 @@ class Balancer(nn.Module, ABC):
         Args:
             levels: How good each task is, from 0 (trivial) to 1 (perfect); a task may be left out, NaN is ignored.
         """
+        self._called("observe_metrics")
 
     def end_epoch(self) -> None:
         """Call at the end of every epoch."""
+        self._called("end_epoch")
 
     def task_switched(self, task: int) -> None:
-        """A task's loss has changed its scale (true labels gave way to soft ones): forget its past."""
+        """The true labels of a task gave way to soft ones.
+
+        The method forgets its past and goes on without it; the task keeps its own gradient, with the mean weight of
+        the tasks that learn.
+        """
+        self._switch(task, soft=True)
 
     def task_reopened(self, task: int) -> None:
-        """A task that was held by soft labels learns from its true labels again."""
-        self.task_switched(task)
+        """A task learns from its true labels again, and takes part as one that begins."""
+        self._switch(task, soft=False)
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+    def _switch(self, task: int, *, soft: bool) -> None:
+        if not self._any_switched:
+            self._take_soft_weight()
+        if self.adapts:
+            self.switched = self.switched.clone()
+            self.switched[task] = soft
+            self._any_switched = bool(self.switched.any())
+        self._forget(task)
+
+    def _forget(self, task: int) -> None:
+        """Drop what is remembered of a task."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # State goes where it is sent, but keeps its type: in half precision it would be rounded, and Adam's would be 0.
+        kept = dict(self._buffers)
+        super()._apply(fn, recurse)
+        for name, buffer in kept.items():
+            moved = self._buffers[name]
+            if buffer is not None and moved is not None and moved.dtype != buffer.dtype:
+                self._buffers[name] = buffer.to(moved.device)
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         self._take_tasks(state_dict.get(f"{prefix}_extra_state"))
+        for name in ("switched", "soft_weight"):  # not in the state of earlier versions
+            state_dict.setdefault(prefix + name, getattr(self, name))
         # Some state takes its size from the model in the first step.
         for name, buffer in self._buffers.items():
             saved = state_dict.get(prefix + name)
             if buffer is not None and saved is not None and saved.shape != buffer.shape:
                 self._buffers[name] = torch.empty_like(saved, device=buffer.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
+        self._any_switched = bool(self.switched.any())
 
     def _take_tasks(self, extra: Tensor | None) -> None:
         """Bind to the tasks of a state, in whose order its numbers are."""
@@ -237,3 +429,12 @@ def _read_extra(state: Tensor) -> dict[str, Any]:
     if not state.ndim:  # before the tasks were in it
         return {"steps": int(state), "tasks": []}
     return json.loads(bytes(state.tolist()))
+
+
+def _written(value: Any) -> str:
+    """A value as Python reads it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, float) and not -torch.inf < value < torch.inf:
+        return f"float('{value}')"
+    return repr(value)

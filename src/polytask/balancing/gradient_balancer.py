@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -12,24 +14,28 @@ from torch.autograd import grad
 
 from ..errors import UserError
 from ..processes import sum_over_processes, world_size
-from .balancer import Balancer, Losses
+from .balancer import Balancer, Shared
+from .given import parameters_of, representations_of
 from .gradients import (
     Block,
-    Dense,
     backward_replacing,
     combine,
+    finite,
     gramian,
-    leaves,
+    parameter_rows,
     representation_rows,
     rows_at_representation,
     scalar_with_gradients,
-    shared_rows,
 )
-from .linear_parts import Owners
 from .needs import Gradients, Needs
-from .task_losses import TaskLosses
+from .step_graph import Differentiated, StepGraph
+from .task_losses import OwnOutputs, TaskLosses
 
 BYTES = 4
+
+
+#: Factors for float16 that are tried until gradients are finite.
+SHRINK = (1.0, 2.0**-12, 2.0**-24)
 
 
 @dataclass(frozen=True)
@@ -37,21 +43,53 @@ class StepTensors:
     """What one step has to differentiate.
 
     Attributes:
-        losses: The losses.
-        present: ``[n]`` positions of the tasks that have one.
-        features: The shared representations, if given.
+        losses: The losses as the method sees them: tasks that learn from soft labels count as absent.
+        everything: The losses with those of these tasks.
+        present: ``[n]`` positions of the tasks that the method sees.
+        features: The shared representations, if given, and if the shared parameters act through them alone.
         shared: The shared parameters, if given.
+        source: Where gradients come from in this step.
+        graph: The graph of all losses.
     """
 
     losses: TaskLosses
+    everything: TaskLosses
     present: Tensor
     features: list[Tensor] | None
     shared: list[Tensor] | None
+    source: Gradients
+    graph: StepGraph
 
     @property
     def values(self) -> Tensor:
-        """``[n]`` losses of the present tasks."""
+        """``[n]`` losses of the tasks that the method sees."""
         return self.losses.values if self.losses.complete else self.losses.values[self.present]
+
+    @cached_property
+    def differentiated(self) -> Differentiated:
+        """These losses, with their graph."""
+        outputs = self.losses.outputs
+        if outputs is not None and not self.losses.complete:
+            outputs = OwnOutputs(outputs.weight, outputs.owned[:, self.present])
+        return Differentiated(self.values, self.graph, None, outputs)
+
+    def attempts(self, losses: Differentiated) -> Iterator[Differentiated]:
+        """The losses, through float16 with smaller and smaller factors."""
+        yield from [losses.scaled(factor) for factor in SHRINK] if self.graph.half else [losses]
+
+    def gradients_of(self, total: Tensor, *, at_features: bool, reduce: bool = False) -> list[Tensor | None]:
+        """The gradients of one more loss, at the representations or for the shared parameters."""
+        for losses in self.attempts(Differentiated(total[None], self.graph)):
+            if at_features:
+                assert self.features is not None
+                found: list[Tensor | None] = [row[0] for row in representation_rows(losses, self.features)]
+            else:
+                assert self.shared is not None
+                blocks = parameter_rows(losses, self.features, self.shared, reduce=reduce)
+                found = [block.rows[0] if block.reached else None for block in blocks]
+            if all(part is None or bool(torch.isfinite(part.sum())) for part in found if losses.factors is not None):
+                break
+        return found
 
 
 class GradientBalancer(Balancer):
@@ -80,7 +118,7 @@ class GradientBalancer(Balancer):
         self.every = every
         self.head_weighting = head_weighting
         self._engine: list[Any] = []
-        self._owners = Owners()
+        self._said: set[str] = set()  # tasks whose loss does not depend on what is shared
         self._means = torch.zeros(0)  # [K] losses of the step in progress, for methods that look at them, too
         self.found: Tensor
         self.register_buffer("found", torch.ones(0))
@@ -132,48 +170,59 @@ class GradientBalancer(Balancer):
         """
         raise NotImplementedError
 
-    def backward(
-        self,
-        losses: Losses,
-        *,
-        shared: Iterable[Tensor] | None = None,
-        features: Tensor | Sequence[Tensor] | None = None,
-        counts: Mapping[str, int] | None = None,
-        backward: Callable[[Tensor], object] = Tensor.backward,
-    ) -> Tensor:
-        step = self._step_tensors(self._prepare(losses, counts), shared, features)
-        self.gramian = None
-        weights = self._update(step, backward, new=self.steps % self.every == 0)
-        self.steps += 1
-        return weights.detach()
-
-    def _step_tensors(
+    def _step(
         self,
         losses: TaskLosses,
-        shared: Iterable[Tensor] | None,
+        shared: Shared | None,
         features: Tensor | Sequence[Tensor] | None,
+        backward: Callable[[Tensor], object],
+    ) -> Tensor:
+        step = self._step_tensors(losses, shared, features)
+        self.gramian, self.took_part = None, step.losses.present
+        if not step.losses.nothing:
+            return self._update(step, backward, new=self.steps % self.every == 0)
+        weights = self._weigh(torch.zeros_like(losses.means), step)
+        self._finish(step, weights, self._head_weights(weights, step.everything), None, backward)
+        return weights
+
+    def _step_tensors(
+        self, losses: TaskLosses, shared: Shared | None, features: Tensor | Sequence[Tensor] | None
     ) -> StepTensors:
-        parts = [features] if isinstance(features, Tensor) else list(features) if features is not None else None
-        trained = None if shared is None else [parameter for parameter in shared if parameter.requires_grad]
-        if trained is None and parts is not None and self.gradients != "representation":
-            trained = leaves(parts)
-        if self.gradients == "representation" and parts is None:
+        parts, trained, source = representations_of(features), parameters_of(shared), self.gradients
+        if source == "representation" and parts is None:
             raise UserError(f"balancer {self.name!r}: give features=, the tensor from which all heads read")
-        if self.gradients != "representation" and not trained:
+        if trained is None and parts is None:
             raise UserError(f"balancer {self.name!r}: give shared=, the parameters that all tasks share, or features=")
-        if not losses.values.requires_grad and parts is not None:  # no task in this process
+        somebody = losses.values.requires_grad
+        if not somebody and parts is not None:  # no task in this process
             losses = replace(losses, values=losses.values + 0.0 * parts[0].sum())
+        learning = self._learning(losses)
         everybody = torch.arange(len(losses.counts), device=losses.counts.device)
-        present = everybody if losses.complete else everybody[losses.present]
-        return StepTensors(losses, present, parts, trained)
+        present = everybody if learning.complete else everybody[learning.present]
+        nodes = losses.nodes
+        if nodes is not None and not learning.complete:
+            nodes = tuple(nodes[position] for position in present.tolist())
+        graph = StepGraph(losses.values, nodes, parts)
+        if graph.acts_past(trained):  # rows at the representation would lack a part of the gradient
+            trained, parts = graph.behind if trained is None else trained, None
+            source, graph = "exact" if source == "representation" else source, StepGraph(losses.values, nodes, None)
+        if trained is None and source != "representation":
+            trained = graph.behind
+        if source != "representation" and somebody:
+            graph.check(trained or [])
+        return StepTensors(learning, losses, present, parts, trained, source, graph)
+
+    def _weigh(self, found: Tensor, step: StepTensors) -> Tensor:
+        """``[K]`` weights with the user's, from what the method has found for the tasks that it sees."""
+        weights = torch.where(step.losses.present, found, 0.0)
+        return self._with_switched(weights, step.everything, step.losses) * self.user_weights
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         """One step of a method that finds weights."""
-        rows = self._rows(step) if new and self.gradients != "gramian" else None
-        found = self._find(step, rows) if new else self.found
-        weights = torch.where(step.losses.present, found, 0.0) * self.user_weights
+        rows = self._rows(step) if new and step.source != "gramian" else None
+        weights = self._weigh(self._find(step, rows) if new else self.found, step)
         combined = None if rows is None else combine(weights[step.present], rows)
-        self._finish(step, weights, self._head_weights(weights, step.losses), combined, backward)
+        self._finish(step, weights, self._head_weights(weights, step.everything), combined, backward)
         return weights
 
     def _head_weights(self, weights: Tensor, losses: TaskLosses) -> Tensor:
@@ -182,20 +231,20 @@ class GradientBalancer(Balancer):
         plain = self.user_weights * losses.present
         return torch.where(torch.isfinite(weights), plain, weights)  # a step to skip is skipped as a whole
 
-    def _rows(self, step: StepTensors) -> list[Block]:
-        if self.gradients == "representation":
-            assert step.features is not None
-            return rows_at_representation(step.values, step.features, **self._structure(step))
-        assert step.shared is not None
-        rows = shared_rows(step.values, step.features, step.shared, **self._structure(step))
-        return [Dense(row) for row in rows]
+    def _rows(self, step: StepTensors) -> Sequence[Block]:
+        for losses in step.attempts(step.differentiated):
+            rows: Sequence[Block]
+            if step.source == "representation":
+                assert step.features is not None
+                rows = rows_at_representation(losses, step.features)
+            else:
+                assert step.shared is not None
+                rows = parameter_rows(losses, step.features, step.shared)
+            if losses.factors is None or finite(rows):
+                break
+        return rows
 
-    def _structure(self, step: StepTensors) -> dict[str, Any]:
-        """What is known about the heads' structure from earlier steps."""
-        present = () if step.losses.complete else tuple(step.present.tolist())
-        return {"owners": self._owners, "present": present}
-
-    def _find(self, step: StepTensors, rows: list[Block] | None, factor: Tensor | None = None) -> Tensor:
+    def _find(self, step: StepTensors, rows: Sequence[Block] | None, factor: Tensor | None = None) -> Tensor:
         """``[K]`` new weights, kept for the next steps; NaN, with the state as it was, if a gradient is not finite.
 
         Args:
@@ -213,20 +262,35 @@ class GradientBalancer(Balancer):
         found = torch.ones_like(inner[0])
         if useful.all():
             found = self.find(inner, step.present)
-        elif useful.any():
-            found[useful] = self.find(inner[useful][:, useful], step.present[useful])
+        else:
+            self._say_without(step, useful)
+            if useful.any():
+                found[useful] = self.find(inner[useful][:, useful], step.present[useful]).to(found.dtype)
         self.found = self.found.index_copy(0, step.present, found.to(self.found.dtype))
         return self.found
 
-    def _gramian(self, step: StepTensors, rows: list[Block] | None) -> Tensor:
+    def _say_without(self, step: StepTensors, useful: Tensor) -> None:
+        """Warn once of a loss that does not depend on what is shared."""
+        for place in (~useful).nonzero()[:, 0].tolist():
+            task = self.tasks[int(step.present[place])]
+            if task not in self._said and step.graph.depends(place, step.shared) is False:
+                self._said.add(task)
+                warnings.warn(
+                    f"balancer {self.name!r}: the loss of {task!r} does not depend on the shared parameters (is "
+                    "something detached on the way?); the task takes no part in balancing",
+                    stacklevel=2,
+                )
+
+    def _gramian(self, step: StepTensors, rows: Sequence[Block] | None) -> Tensor:
         if rows is not None:
             inner = gramian(rows)
             # Rows at the representation belong to the samples of this process; those of parameters are averaged.
-            return sum_over_processes(inner) / world_size() ** 2 if self.gradients == "representation" else inner
+            return sum_over_processes(inner) / world_size() ** 2 if step.source == "representation" else inner
         if not self._engine:
             raise UserError(f"balancer {self.name!r}: call attach(encoder) once, before the first forward pass")
         self._refuse_several_processes()
-        return self._engine[0].compute_gramian(step.values).detach()
+        inner = self._engine[0].compute_gramian(step.values).detach()
+        return inner.float() if inner.dtype in (torch.float16, torch.bfloat16) else inner
 
     def _refuse_several_processes(self) -> None:
         if world_size() > 1:
@@ -241,7 +305,7 @@ class GradientBalancer(Balancer):
         step: StepTensors,
         weights: Tensor,
         head_weights: Tensor,
-        combined: list[Tensor] | None,
+        combined: Sequence[Tensor | None] | None,
         backward: Callable[[Tensor], object],
     ) -> None:
         """Bring the combination into the shared layers and the heads' own gradients into the heads, in one backward.
@@ -249,24 +313,30 @@ class GradientBalancer(Balancer):
         Args:
             weights: ``[K]`` of the shared layers.
             head_weights: ``[K]`` of the heads.
-            combined: The gradients for the shared parameters (or representations), if they are known already.
+            combined: The gradients for the shared parameters (or representations) of the tasks that the method sees,
+                if they are known already.
         """
-        values = step.losses.values
+        values = step.everything.values
         trunk, heads = weights.to(values.dtype) @ values, head_weights.to(values.dtype) @ values
-        at_features = step.features is not None and (combined is None or self.gradients == "representation")
         if combined is None and self.head_weighting:
             backward(trunk)
-        elif at_features:
+            return
+        at_features = step.features is not None and (combined is None or step.source == "representation")
+        if combined is None:
+            combined = step.gradients_of(trunk, at_features=at_features)
+        elif self._any_switched:
+            others = (weights * ~step.losses.present).to(values.dtype) @ values
+            more = step.gradients_of(others, at_features=at_features, reduce=True)
+            combined = [
+                one if two is None else two if one is None else one + two
+                for one, two in zip(combined, more, strict=True)
+            ]
+        if at_features:
             assert step.features is not None
-            if combined is None:
-                combined = [row[0] for row in representation_rows(trunk[None], step.features)]
-            backward_replacing(heads, step.features, combined, backward)
+            backward_replacing(heads, step.features, [part for part in combined if part is not None], backward)
         else:
             assert step.shared is not None
-            shared = step.shared
-            if combined is None:
-                combined = [part[0] for part in shared_rows(trunk[None], None, shared, reduce=False)]
-            ids = {id(parameter) for parameter in shared}
-            own = [leaf for leaf in leaves([heads], step.features or ()) if id(leaf) not in ids]
-            own_gradients = list(grad(heads, own)) if own else []
-            backward(scalar_with_gradients(trunk, shared + own, combined + own_gradients))
+            ids = {id(parameter) for parameter in step.shared}
+            own = [leaf for leaf in [*step.graph.past, *step.graph.behind] if id(leaf) not in ids]
+            own_gradients = list(grad(heads, own, allow_unused=True)) if own else []
+            backward(scalar_with_gradients(trunk, step.shared + own, [*combined, *own_gradients]))

@@ -6,7 +6,7 @@ Rows are the gradients of the tasks, one block per parameter (or per representat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,21 @@ from torch.autograd import Function, grad
 
 from ..errors import UserError
 from ..processes import sum_over_processes, world_size
-from .linear_parts import Owners, Readout, readout, seeds, walk
+from .linear_parts import Readout, readout
+from .step_graph import Differentiated, leaves_of, reentrant_error, unread_error, walk
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Rows written out, ``[n, *shape]``."""
+    """Rows written out, ``[n, *shape]``, float32 or better.
+
+    Attributes:
+        rows: The rows; of a complex parameter ``[n, *shape, 2]``, since only the real part of a product counts.
+        reached: False if no loss has a gradient here; then the rows are zeros, and ``.grad`` is left alone.
+    """
 
     rows: Tensor
+    reached: bool = True
 
     def gramian(self) -> Tensor:
         """``[n, n]`` inner products."""
@@ -46,67 +53,54 @@ class Dense:
 Block = Dense | Readout
 
 
-def rows_at_representation(
-    values: Tensor, features: Sequence[Tensor], *, owners: Owners | None = None, present: Hashable = None
-) -> list[Block]:
+def rows_at_representation(losses: Differentiated | Tensor, features: Sequence[Tensor]) -> list[Block]:
     """Gradients of every loss at the shared representation; linear heads are recognised, and cost next to nothing.
 
     Args:
-        values: ``[n]`` losses.
+        losses: ``[n]`` losses, or these with what is known of them.
         features: Representations, ``[B, ...]`` each.
-        owners: See :func:`~polytask.balancing.linear_parts.readout`.
-        present: Likewise.
 
     Raises:
         UserError: If the losses do not depend on ``features``.
     """
+    losses = losses if isinstance(losses, Differentiated) else Differentiated.of(losses, features)
     found: list[Block] = []
-    for i, part in enumerate(features):
-        structure = readout(values, part, [*features[:i], *features[i + 1 :]], owners=owners, present=(i, present))
+    for part in features:
+        structure = readout(losses, part)
         if structure is None:
-            return [Dense(rows) for rows in representation_rows(values, features)]
+            return [Dense(rows) for rows in representation_rows(losses, features)]
         found.append(structure)
     return found
 
 
-def representation_rows(values: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+def representation_rows(losses: Differentiated | Tensor, features: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of every loss at the shared representation, written out, by plain autograd.
 
     Args:
-        values: ``[n]`` losses.
+        losses: ``[n]`` losses, or these with what is known of them.
         features: Representations, ``[B, ...]`` each.
 
     Returns:
-        ``[n, B, ...]`` per representation, float32.
+        ``[n, B, ...]`` per representation, float32 or better.
 
     Raises:
         UserError: If the losses do not depend on ``features``.
     """
-    starts, scale = seeds(values, features)
+    losses = losses if isinstance(losses, Differentiated) else Differentiated.of(losses, features)
+    values, starts = losses.values, losses.starts
     rows: Sequence[Tensor | None]
     try:
         rows = grad(values, features, starts, retain_graph=True, is_grads_batched=True, allow_unused=True)
     except RuntimeError:  # a head that torch.func cannot batch: one task after another
-        each = [grad(values, features, start, retain_graph=True, allow_unused=True) for start in starts]
+        each = [_gradients([values], features, [start]) for start in starts]
         rows = [None if parts[0] is None else torch.stack(parts) for parts in zip(*each, strict=True)]
-    found = [row.float() if scale == 1 else row.float() / scale for row in rows if row is not None]
+    found = [losses.row(row) for row in rows if row is not None]
     if len(found) < len(rows):
-        raise UserError(
-            "features: the losses do not depend on them; give the very tensor that the heads read, "
-            "and compile the encoder and the heads apart from each other"
-        )
+        raise unread_error()
     return found
 
 
-def shared_rows(
-    values: Tensor,
-    features: Sequence[Tensor] | None,
-    shared: Sequence[Tensor],
-    *,
-    reduce: bool = True,
-    owners: Owners | None = None,
-    present: Hashable = None,
-) -> list[Tensor]:
+def shared_rows(values: Tensor, features: Sequence[Tensor] | None, shared: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of every loss for the shared parameters, averaged over processes.
 
     Args:
@@ -117,23 +111,54 @@ def shared_rows(
 
     Returns:
         ``[n, *shape]`` per parameter; zeros for a parameter without influence.
+
+    Raises:
+        UserError: If the losses do not depend on ``shared``.
     """
-    blocks: Sequence[Block]
-    if features is None:
-        outputs, blocks = [values], [Dense(seeds(values, ())[0])]
-    else:
-        outputs = list(features)
-        blocks = rows_at_representation(values, features, owners=owners, present=present)
-    rows = [parameter.new_zeros(len(values), *parameter.shape) for parameter in shared]
+    losses = Differentiated.of(values, features)
+    if losses.graph.acts_past(shared):
+        features, losses = None, Differentiated.of(values, None)
+    losses.graph.check(shared)
+    return [block.rows for block in parameter_rows(losses, features, shared)]
+
+
+def parameter_rows(
+    losses: Differentiated, features: Sequence[Tensor] | None, shared: Sequence[Tensor], *, reduce: bool = True
+) -> list[Dense]:
+    """As :func:`shared_rows`, for losses whose graph has been checked."""
+    number, rows, reached = len(losses.values), [_empty(len(losses.values), part) for part in shared], set()
+    blocks = None if features is None else rows_at_representation(losses, features)
+    outputs = [losses.values] if features is None else features
     # One after another: as fast as batched on a CPU for dense layers and faster for convolutions and attention.
-    for i in range(len(values)):
-        start = [block.row(i).to(out.dtype) for block, out in zip(blocks, outputs, strict=True)]
-        for row, part in zip(rows, _gradients(outputs, shared, start), strict=True):
+    for i in range(number):
+        starts = [losses.starts[i]] if blocks is None else [block.row(i) * losses.factor(i) for block in blocks]
+        starts = [start.to(out.dtype) for start, out in zip(starts, outputs, strict=True)]
+        for place, part in enumerate(_gradients(outputs, shared, starts)):
             if part is not None:
-                row[i] = part
+                rows[place][i] = losses.row(_real(part, place), i)
+                reached.add(place)
+    flags = torch.tensor([float(place in reached) for place in range(len(rows))])
     if reduce and world_size() > 1:
         rows = [sum_over_processes(row) / world_size() for row in rows]
-    return rows
+        flags = sum_over_processes(flags.to(rows[0].device))
+    return [Dense(row, flag > 0) for row, flag in zip(rows, flags.tolist(), strict=True)]
+
+
+def _empty(number: int, parameter: Tensor) -> Tensor:
+    """``[n, *shape]`` zeros, float32 or better, for the gradients of a parameter."""
+    like = torch.view_as_real(parameter.detach()) if parameter.is_complex() else parameter
+    dtype = torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype
+    return like.new_zeros(number, *like.shape, dtype=dtype)
+
+
+def _real(gradient: Tensor, place: int) -> Tensor:
+    """A gradient as real numbers."""
+    if gradient.layout != torch.strided:
+        raise UserError(
+            f"shared: parameter {place} has sparse gradients, which methods that look at gradients per task do not "
+            "take; make the embedding with sparse=False, or use a method that looks at losses alone"
+        )
+    return torch.view_as_real(gradient) if gradient.is_complex() else gradient
 
 
 def _gradients(
@@ -142,6 +167,8 @@ def _gradients(
     try:
         return grad(outputs, inputs, starts, retain_graph=True, allow_unused=True)
     except RuntimeError as error:
+        if "checkpoint" in str(error) and "use_reentrant" in str(error):
+            raise reentrant_error() from error
         if "donated buffer" not in str(error):
             raise
         raise UserError(
@@ -161,9 +188,14 @@ def gramian(rows: Sequence[Block]) -> Tensor:
     return torch.stack([block.gramian() for block in rows]).sum(0)
 
 
-def combine(weights: Tensor, rows: Sequence[Block]) -> list[Tensor]:
-    """``sum_i weights_i row_i`` for every block of rows."""
-    return [block.combine(weights) for block in rows]
+def finite(rows: Sequence[Block]) -> bool:
+    """Whether all numbers are."""
+    return all(bool(torch.isfinite((row.rows if isinstance(row, Dense) else row.errors).sum())) for row in rows)
+
+
+def combine(weights: Tensor, rows: Sequence[Block]) -> list[Tensor | None]:
+    """``sum_i weights_i row_i`` for every block of rows; None where no loss has a gradient."""
+    return [block.combine(weights) if block.reached else None for block in rows]
 
 
 def leaves(outputs: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tensor]:
@@ -175,8 +207,7 @@ def leaves(outputs: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tenso
         >>> sorted(tuple(leaf.shape) for leaf in leaves([head(features).sum()], stop=[features]))
         [(1,), (1, 3)]
     """
-    nodes = walk([tensor.grad_fn for tensor in outputs], [tensor.grad_fn for tensor in stop])
-    return [node.variable for node in nodes if hasattr(node, "variable")]
+    return leaves_of(walk([tensor.grad_fn for tensor in outputs], [tensor.grad_fn for tensor in stop]))
 
 
 class _Fill(Function):
@@ -193,8 +224,8 @@ class _Fill(Function):
         return None, None, *[scale * gradient for gradient in ctx.gradients]
 
 
-def scalar_with_gradients(value: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-    """A scalar whose ``backward()`` adds ``gradients`` to ``.grad`` of ``parameters``.
+def scalar_with_gradients(value: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> Tensor:
+    """A scalar whose ``backward()`` adds ``gradients`` to ``.grad`` of ``parameters``; None leaves one alone.
 
     Going through one ordinary backward call, a combination of rows is scaled by a gradient scaler and reduced by DDP
     as any other gradient.
@@ -205,7 +236,15 @@ def scalar_with_gradients(value: Tensor, parameters: Sequence[Tensor], gradients
         >>> weight.grad
         tensor([10., 20.])
     """
-    return _Fill.apply(value.detach(), list(gradients), *parameters)
+    given = [(p, _as(p, found)) for p, found in zip(parameters, gradients, strict=True) if found is not None]
+    return _Fill.apply(value.detach(), [found for _, found in given], *[parameter for parameter, _ in given])
+
+
+def _as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """A gradient in the shape of its parameter, complex again if that is."""
+    if parameter.is_complex() and not gradient.is_complex():
+        return torch.view_as_complex(gradient.reshape(*parameter.shape, 2))
+    return gradient.view_as(parameter)
 
 
 def backward_replacing(

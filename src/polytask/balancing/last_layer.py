@@ -8,52 +8,42 @@ inputs, in which most of a gradient lies behind a ReLU, and is exact; the others
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.autograd import grad
 
 from ..processes import sum_over_processes, world_size
-from .linear_parts import Linear, Owners, Readout, layer_of, readout, seeds, slope
+from .linear_parts import Linear, Readout, layer_of, readout, slope
 from .randomness import step_seed
+from .step_graph import Differentiated
 
 
 def last_layer_rows(
-    values: Tensor,
-    features: Sequence[Tensor],
-    weight: Tensor,
-    *,
-    directions: int,
-    seed: int,
-    owners: Owners | None = None,
-    present: Hashable = None,
+    losses: Differentiated, features: Sequence[Tensor], weight: Tensor, *, directions: int, seed: int
 ) -> Tensor | None:
     """``[n, D_out, r]``: gradients for ``weight`` along ``r`` directions, averaged over processes.
 
     Args:
-        values: ``[n]`` losses.
+        losses: ``[n]`` losses and their graph.
         features: The representations from which all heads read, ``[B, D]`` each.
         weight: ``[D_out, D_in]`` of a linear layer on the way to them.
         directions: r; from ``D_in`` on, the gradients themselves.
         seed: Of the directions, equal on every process.
-        owners: See :func:`~polytask.balancing.linear_parts.readout`.
-        present: Likewise.
 
     Returns:
         None where there is no such layer: the caller differentiates.
     """
     layers = [layer_of(weight, part) for part in features]
     found = [layer for layer in layers if layer is not None]
-    if not _everywhere(len(found) == len(features), values):
+    if not _everywhere(len(found) == len(features), losses.values):
         return None
     sketch = _directions([layer.inputs for layer in found], directions, seed)
     parts = []
-    for i, (layer, here) in enumerate(zip(found, features, strict=True)):
+    for layer, here in zip(found, features, strict=True):
         projected = layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch
-        others = [*features[:i], *features[i + 1 :]]
-        heads = readout(values, here, others, owners=owners, present=(i, present))
-        parts.append(_rows(values, here, heads, layer, projected))
+        parts.append(_rows(losses, here, readout(losses, here), layer, projected))
     rows = sum(parts[1:], parts[0])
     return sum_over_processes(rows) / world_size() if world_size() > 1 else rows
 
@@ -77,11 +67,11 @@ def _directions(inputs: Sequence[Tensor], number: int, seed: int) -> Tensor | No
     return torch.cat([mean, random - mean @ (mean.T @ random)], 1)
 
 
-def _rows(values: Tensor, here: Tensor, heads: Readout | None, layer: Linear, projected: Tensor) -> Tensor:
+def _rows(losses: Differentiated, here: Tensor, heads: Readout | None, layer: Linear, projected: Tensor) -> Tensor:
     """``[n, D_out, r]`` from the projected inputs ``[N, r]`` of the layer behind the representation ``here``."""
     factor = None if heads is None else slope(layer, here)
     if heads is None or factor is None:
-        return _differentiated(values, here, layer).transpose(1, 2) @ projected
+        return _differentiated(losses, layer).transpose(1, 2) @ projected
     # delta of loss i is the sum over its outputs p of errors_p x weight_p, times the slope: first per output.
     per_output = factor.T @ (heads.errors[:, :, None] * projected[:, None]).flatten(1)
     per_output = per_output.view(-1, len(heads.weight), projected.shape[1]) * heads.weight.T[:, :, None]
@@ -90,11 +80,11 @@ def _rows(values: Tensor, here: Tensor, heads: Readout | None, layer: Linear, pr
     return torch.einsum("dwr,wn->ndr", per_output, heads.owned)
 
 
-def _differentiated(values: Tensor, features: Tensor, layer: Linear) -> Tensor:
+def _differentiated(losses: Differentiated, layer: Linear) -> Tensor:
     """``[n, N, D_out]`` gradients at the layer's outputs."""
-    starts, scale = seeds(values, [features])
+    values, starts = losses.values, losses.starts
     try:
         rows = grad(values, [layer.outputs], starts, retain_graph=True, is_grads_batched=True)[0]
     except RuntimeError:  # something on the way that torch.func cannot batch
         rows = torch.stack([grad(values, [layer.outputs], start, retain_graph=True)[0] for start in starts])
-    return rows.float() / scale
+    return losses.row(rows).float()

@@ -5,14 +5,16 @@ Nothing is assumed: a graph that does not have the structure gives None, and pla
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.autograd import grad
 from torch.autograd.graph import GradientEdge
+
+from .step_graph import Differentiated, walk
 
 #: What maps element by element, so that its derivative is a factor per element.
 ELEMENTWISE = {
@@ -22,16 +24,6 @@ ELEMENTWISE = {
         "ToCopy", "Alias",
     )
 }  # fmt: skip
-#: Losses that pass through float16 are multiplied by this, below which small gradients would vanish.
-HALF_SCALE = 1024.0
-#: Steps for which a structure once found is taken for granted, and how many structures are remembered.
-TRUSTED, MOST_KNOWN = 64, 31
-
-
-def seeds(values: Tensor, through: Sequence[Tensor]) -> tuple[Tensor, float]:
-    """``[n, n]`` starts of a backward pass per loss, and the factor in them."""
-    scale = HALF_SCALE if any(part.dtype == torch.float16 for part in through) else 1.0
-    return torch.eye(len(values), device=values.device, dtype=values.dtype) * scale, scale
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,14 @@ class Linear:
     source: Any
 
     @property
+    def parameter(self) -> Tensor | None:
+        """What the weight is made of."""
+        node = self.node.next_functions[-1][0]
+        while node is not None and node.name() in ("TBackward0", "ToCopyBackward0"):
+            node = node.next_functions[0][0]
+        return getattr(node, "variable", None)
+
+    @property
     def outputs(self) -> GradientEdge:
         """Where gradients at the outputs can be asked for."""
         return GradientEdge(self.node, 0)
@@ -66,18 +66,6 @@ def as_linear(node: Any) -> Linear | None:
     if inputs is None or weight is None or getattr(node, "_saved_alpha", 1) != 1:
         return None
     return Linear(node, inputs.detach(), weight.detach(), node.next_functions[position][0])
-
-
-def walk(starts: Sequence[Any], stop: Sequence[Any] = ()) -> Iterator[Any]:
-    """All nodes from which ``starts`` come, those behind ``stop`` left out."""
-    seen, todo = set(stop), [node for node in starts if node is not None]
-    while todo:
-        node = todo.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        yield node
-        todo.extend(following for following, _ in node.next_functions if following is not None)
 
 
 @dataclass(frozen=True)
@@ -96,6 +84,7 @@ class Readout:
     errors: Tensor
     weight: Tensor
     owned: Tensor
+    reached: ClassVar[bool] = True
 
     def gramian(self) -> Tensor:
         """``[n, n]`` inner products: ``(E^T E) * (W W^T)``, summed over the outputs of every loss."""
@@ -116,66 +105,33 @@ class Readout:
         return (self.errors * self.owned.T[:, None]) @ self.weight
 
 
-class Owners:
-    """Which loss owns which output: found out by a backward pass per loss, then taken for granted for some steps while
-    the graph between them looks the same."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[Tensor, int]] = {}
-
-    def recall(self, key: Hashable) -> Tensor | None:
-        """``[W, n]`` as kept under ``key``; None if that is too long ago."""
-        owned, left = self._known.get(key, (None, 0))
-        if owned is None or left == 0:
-            return None
-        self._known[key] = owned, left - 1
-        return owned
-
-    def keep(self, key: Hashable, owned: Tensor) -> None:
-        """Remember ``owned`` if it is complete: an output without any error just now may be anybody's."""
-        if bool((owned.sum(1) == 1).all()):
-            self._known.pop(key, None)
-            self._known = {key: (owned, TRUSTED), **dict(list(self._known.items())[:MOST_KNOWN])}
-
-
-def readout(
-    values: Tensor,
-    features: Tensor,
-    others: Sequence[Tensor] = (),
-    *,
-    owners: Owners | None = None,
-    present: Hashable = None,
-) -> Readout | None:
+def readout(losses: Differentiated, features: Tensor) -> Readout | None:
     """The structure of everything between ``features`` and the losses, if it is the one of :class:`Readout`.
 
+    Which loss reads which output is seen in the graph, where every layer leads to one loss; it is declared for a layer
+    of which every output has one task; otherwise it is found out in every step by a backward pass per loss.
+
     Args:
-        values: ``[n]`` losses.
-        features: ``[B, D]``.
-        others: Further representations, through which no way leads to ``features``.
-        owners: What is known from earlier steps of the same loop.
-        present: Which tasks the losses are of.
+        losses: Losses and their graph.
+        features: ``[B, D]``, one of the representations.
     """
     origin = features.grad_fn
     if origin is None or features.ndim != 2:
         return None
-    stops = [origin, *(part.grad_fn for part in others)]
-    nodes = list(walk([values.grad_fn], stops))
-    readers = [node for node in nodes if any(following is origin for following, _ in node.next_functions)]
+    readers = [node for node in losses.graph.heads if any(following is origin for following, _ in node.next_functions)]
     layers = [as_linear(node) for node in readers]
     if not layers or any(layer is None or layer.source is not origin for layer in layers):
         return None
     found = [layer for layer in layers if layer is not None]
     weight = torch.cat([layer.weight.float() for layer in found], 1).T
     outputs = [layer.outputs for layer in found]
-    starts, scale = seeds(values, [features])
-    key = (present, len(values), len(weight), tuple(node.name() for node in nodes))
-    owned = None if owners is None else owners.recall(key)
+    owned = _owned(losses, found)
     if owned is not None:
-        parts = grad(values, outputs, starts.diagonal(), retain_graph=True)
+        parts = grad(losses.values, outputs, losses.scale, retain_graph=True)
         errors = torch.cat([part.float() for part in parts], 1)
-        return Readout(errors if scale == 1 else errors / scale, weight, owned)
+        return Readout(losses.unscaled(errors, owned), weight, owned)
     try:
-        parts = grad(values, outputs, starts, retain_graph=True, is_grads_batched=True)
+        parts = grad(losses.values, outputs, losses.starts, retain_graph=True, is_grads_batched=True)
     except RuntimeError:  # a loss that torch.func cannot batch
         return None
     errors = torch.cat([part.float() for part in parts], 2)
@@ -183,10 +139,19 @@ def readout(
     if not bool((used.sum(0) <= 1).all()):
         return None  # an output with several losses
     owned = used.T.float()
-    if owners is not None:
-        owners.keep(key, owned)
-    errors = errors.sum(0)
-    return Readout(errors if scale == 1 else errors / scale, weight, owned)
+    return Readout(losses.unscaled(errors.sum(0), owned), weight, owned)
+
+
+def _owned(losses: Differentiated, layers: Sequence[Linear]) -> Tensor | None:
+    """``[W, n]``, 1 where an output of the layers belongs to the loss, by declaration or by the graph."""
+    if losses.outputs is not None and len(layers) == 1 and layers[0].parameter is losses.outputs.weight:
+        return losses.outputs.owned
+    readers = losses.graph.readers([layer.node for layer in layers])
+    if readers is None:
+        return None
+    widths = torch.tensor([layer.weight.shape[1] for layer in layers])
+    rows = torch.cat([torch.eye(len(losses.values)), torch.zeros(1, len(losses.values))])  # -1: of nobody here
+    return rows[readers].repeat_interleave(widths, 0).to(losses.values.device)
 
 
 def layer_of(weight: Tensor, features: Tensor) -> Linear | None:

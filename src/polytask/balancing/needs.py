@@ -20,8 +20,13 @@ class Needs:
         metrics: ``training`` or ``validation`` if the method wants
             :meth:`~polytask.balancing.Balancer.observe_metrics` after every evaluation.
         second_forward: The method wants :meth:`~polytask.balancing.Balancer.after_step` after every optimiser step.
+        epochs: The method wants :meth:`~polytask.balancing.Balancer.end_epoch`; its weights do not move without.
+        losses: ``positive`` if losses below 0 (or below the lower bound that the method is given) are refused, because
+            the method takes their logarithm or divides by them.
     """
 
     gradients: Gradients = "none"
     metrics: Literal["training", "validation"] | None = None
     second_forward: bool = False
+    epochs: bool = False
+    losses: Literal["any", "positive"] = "any"

@@ -149,7 +149,7 @@ class Training:
         if self._whole is not None:
             whole_optimizer_state(self.optimizer)
         self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
-        self.objective = Objective(model.heads.groups, len(self.tasks))
+        self.objective = Objective(model.heads.groups, len(self.tasks), read_by=model.heads.wide)
         self.average = AveragedModel(self.model, self.settings.ema, average) if self.settings.ema else None
         self.schedule_start = 0
         self.schedule_steps: int | None = None
@@ -348,10 +348,12 @@ class Training:
         needs = self.balancer.needs
         again = repeatable(self.model) if needs.second_forward else None
         passed, losses = self._forward(batch)
+        if losses.nothing:
+            return  # every row of the batch has the weight 0: as good as no batch
         for callback in self.callbacks:
             callback.after_forward(self, batch, passed.common, losses)
         self._backward(passed, losses, batch)
-        self._see_gradients(losses)
+        self._see_gradients()
         average_gradients(self.model.parameters())
         for callback in self.callbacks:
             callback.after_backward(self, losses)
@@ -397,11 +399,11 @@ class Training:
             self.fabric.backward(sum(terms[1:], terms[0]), retain_graph=True)
         self.weights = self.balancer.backward(losses, shared=shared, features=passed.common, backward=backward)
 
-    def _see_gradients(self, losses: TaskLosses) -> None:
+    def _see_gradients(self) -> None:
         """Take note of the Gramian that the balancer has computed, unless a callback's is taken."""
         gramian = self.balancer.gramian
         if gramian is not None and not any(callback.measures_gradients for callback in self.callbacks):
-            self.gradients.add(gramian, losses.present)
+            self.gradients.add(gramian, self.balancer.took_part)
 
     @property
     def gradient_scale(self) -> float:

@@ -8,9 +8,9 @@ from functools import cached_property, partial
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..balancing import TaskLosses
+from ..balancing import OwnOutputs, TaskLosses
 from ..data import Batch
 from ..distillation.soft_labels import SoftLabels, take_rows
 from ..models import TaskGroup
@@ -24,10 +24,12 @@ class Objective:
     Args:
         groups: The model's task groups; outputs come in this order.
         tasks: Number of tasks.
+        read_by: The layer whose outputs the losses read, row by row as in ``groups``.
     """
 
-    def __init__(self, groups: Sequence[TaskGroup], tasks: int) -> None:
+    def __init__(self, groups: Sequence[TaskGroup], tasks: int, read_by: nn.Module | None = None) -> None:
         self.groups = tuple(groups)
+        self._read_by = read_by
         self.soft: dict[int, SoftLabels] = {}
         #: Positions of the tasks that take part; None for all.
         self.active: tuple[int, ...] | None = None
@@ -36,6 +38,18 @@ class Objective:
         self._order = torch.tensor(sorted(range(tasks), key=joined.__getitem__))
         self._contiguous = [_as_slice(group.tasks) for group in self.groups]
         self._soft: list[list[_Alike]] = [[] for _ in self.groups]
+
+    @cached_property
+    def outputs(self) -> OwnOutputs | None:
+        """Which output of the last layer belongs to which task, which spares balancers to find out."""
+        if self._read_by is None:
+            return None
+        weight = cast(Tensor, self._read_by.weight)
+        owned = weight.new_zeros(len(weight), len(self._order), dtype=torch.float32)
+        for group in self.groups:
+            for task in group.tasks:
+                owned[group.task_rows(task), task] = 1
+        return OwnOutputs(weight, owned)
 
     def use_soft_labels(self, task: int, labels: SoftLabels) -> None:
         """From now on the task learns from ``labels`` instead of its targets."""
@@ -62,7 +76,7 @@ class Objective:
             sums = torch.cat([self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)])
             values = self._ordered(sums)
             counts = values.new_full((len(values),), len(batch))
-            return TaskLosses(values, values.detach(), counts, complete=True)
+            return TaskLosses(values, values.detach(), counts, complete=True, outputs=self.outputs)
         if observed is None:
             observed = torch.ones_like(batch.targets, dtype=torch.bool)
         weights = None if batch.weights is None else observed * batch.weights
@@ -80,7 +94,8 @@ class Objective:
         total, counts = sum_over_processes(local)
         factor = 1 / torch.where(counts > 0, counts, 1)
         # Gradients are averaged over processes: the factor makes that the mean over all samples of all processes.
-        return TaskLosses(sums * (world_size() * factor), total * factor, counts, complete=bool((counts > 0).all()))
+        complete = bool((counts > 0).all())
+        return TaskLosses(sums * (world_size() * factor), total * factor, counts, complete, outputs=self.outputs)
 
     def _observed(self, batch: Batch) -> Tensor | None:
         """``[B, K]`` bool, what each task learns from in this batch; None for everything."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..needs import Needs
 from ..scalarizer import Scalarizer
 
 
@@ -40,6 +41,10 @@ class COSMOS(Scalarizer):
         super().__init__(preference)
         self._check_range(penalty=(penalty, 0, float("inf")))
         self.penalty = penalty
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(losses="positive")
 
     def _make(self, torchjd: Any, preference: Tensor) -> Any:
         return torchjd.COSMOS(lambda_=self.penalty, weights=preference)

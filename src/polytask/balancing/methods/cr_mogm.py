@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ...errors import UserError, did_you_mean
 from ..gradient_balancer import GradientBalancer
+from ..needs import Needs
 
 
 class CRMOGM(GradientBalancer):
@@ -59,6 +61,10 @@ class CRMOGM(GradientBalancer):
         self.mean: Tensor
         self.register_buffer("mean", torch.zeros(0))
 
+    @property
+    def needs(self) -> Needs:
+        return replace(super().needs, losses=self.method.needs.losses)
+
     def _start(self, tasks: int) -> None:
         super()._start(tasks)
         self.method.bind(self.tasks)
@@ -72,9 +78,9 @@ class CRMOGM(GradientBalancer):
         self.mean = self.mean.index_copy(0, present, new)
         return new.to(gramian)
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.mean[task] = torch.nan
-        self.method.task_switched(task)
+        self.method._forget(task)
 
 
 def _make(name: str, options: dict[str, Any]) -> GradientBalancer:

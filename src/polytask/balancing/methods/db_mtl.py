@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from ...errors import UserError
 from ..gradient_balancer import GradientBalancer, StepTensors
-from ..gradients import combine
-from ..needs import Gradients
+from ..gradients import Dense, combine
+from ..needs import Gradients, Needs
 from ..task_losses import TaskLosses
 
 EPS = 1e-8
@@ -67,24 +68,30 @@ class DBMTL(GradientBalancer):
         self.mean: Tensor
         self.register_buffer("mean", torch.zeros(0))
 
+    @property
+    def needs(self) -> Needs:
+        return replace(super().needs, losses="positive")
+
     def _head_weights(self, weights: Tensor, losses: TaskLosses) -> Tensor:
-        plain = self.user_weights * losses.present / (losses.means + EPS)
-        return torch.where(torch.isfinite(weights), plain, weights)
+        own = torch.where(self.switched, 1.0, 1 / (losses.means.clamp_min(0) + EPS))
+        return torch.where(torch.isfinite(weights), self.user_weights * losses.present * own, weights)
 
     def find(self, gramian: Tensor, present: Tensor) -> Tensor:
         return db_mtl_scales(gramian.diagonal().sqrt())
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
-        inverse = 1 / (step.losses.means + EPS)
+        inverse = 1 / (step.losses.means.clamp_min(0) + EPS)
         if not self.beta:  # the Gramian of the logarithms says it all
             return self._update_without_past(step, backward, inverse, new=new)
-        rows = [row.dense().flatten(1) for row in self._rows(step)]
-        scales, parts = self._averaged(rows, inverse, step.present)
-        weights = torch.zeros_like(self.found).index_copy(0, step.present, (scales * inverse[step.present]).float())
-        weights = weights * self.user_weights
-        assert step.shared is not None
-        combined = [part.view_as(parameter) for part, parameter in zip(parts, step.shared, strict=True)]
-        self._finish(step, weights, self._head_weights(weights, step.losses), combined, backward)
+        blocks = [Dense(row.dense(), row.reached) for row in self._rows(step)]
+        scales, parts = self._averaged([block.rows.flatten(1) for block in blocks], inverse, step.present)
+        found = torch.zeros_like(self.found).index_copy(0, step.present, (scales * inverse[step.present]).float())
+        weights = self._weigh(found, step)
+        combined = [
+            part.view(block.rows.shape[1:]) if block.reached else None
+            for part, block in zip(parts, blocks, strict=True)
+        ]
+        self._finish(step, weights, self._head_weights(weights, step.everything), combined, backward)
         return weights
 
     def _averaged(self, rows: list[Tensor], inverse: Tensor, present: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -104,19 +111,19 @@ class DBMTL(GradientBalancer):
                 mean[present] = mean[present].mul_(share).add_(row.mul_(new))
         kept = [mean[present] if len(present) < len(mean) else mean for mean in means]
         scales = db_mtl_scales(torch.stack([part.norm(dim=1) for part in kept]).norm(dim=0))
-        return scales, [(scales * self.user_weights[present]) @ part for part in kept]
+        factors = scales * self.user_weights[present]
+        return scales, [factors.to(part.dtype) @ part for part in kept]
 
     def _update_without_past(
         self, step: StepTensors, backward: Callable[[Tensor], object], inverse: Tensor, *, new: bool
     ) -> Tensor:
         rows = self._rows(step) if new else None
         scales = self._find(step, rows, inverse[step.present]) if new else self.found
-        scales = torch.where(step.losses.present, scales, 0.0) * self.user_weights
-        weights = torch.where(step.losses.present, scales * inverse, 0.0)
+        weights = self._weigh(scales * inverse, step)
         combined = None if rows is None else combine(weights[step.present], rows)
-        self._finish(step, weights, self._head_weights(weights, step.losses), combined, backward)
+        self._finish(step, weights, self._head_weights(weights, step.everything), combined, backward)
         return weights
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         if self.mean.ndim == 2:
             self.mean[task] = 0

@@ -92,6 +92,7 @@ class DTP(Balancer):
         self.level = torch.full((tasks,), torch.nan)
 
     def observe_metrics(self, levels: Mapping[str, float]) -> None:
+        super().observe_metrics(levels)
         new = torch.tensor([float(levels.get(task, torch.nan)) for task in self.tasks], device=self.level.device)
         new = new.clamp(self.clip, 1 - self.clip)
         mean = torch.where(self.level.isnan(), new, self.alpha * new + (1 - self.alpha) * self.level)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..balancer import Balancer
+from ..needs import Needs
 from ..task_losses import TaskLosses
 
 
@@ -14,8 +15,8 @@ def dwa_weights(previous: Tensor, before: Tensor, temperature: float = 2.0, eps:
 
     Args:
         previous: ``[K]`` mean losses of the last epoch.
-        before: ``[K]`` mean losses of the epoch before; a ratio that is not defined (at most ``eps``, or NaN for a
-            task without a past) counts as 1.
+        before: ``[K]`` mean losses of the epoch before; a ratio that is not defined (at most ``eps``, a loss below 0,
+            or NaN for a task without a past) counts as 1.
         temperature: Larger means more equal weights.
 
     Returns:
@@ -26,7 +27,7 @@ def dwa_weights(previous: Tensor, before: Tensor, temperature: float = 2.0, eps:
         tensor([1.0302, 1.0830, 0.8867])
     """
     ratio = previous / before
-    ratio = torch.where((before > eps) & torch.isfinite(ratio), ratio, 1.0)
+    ratio = torch.where((before > eps) & (previous >= 0) & torch.isfinite(ratio), ratio, 1.0)
     return len(ratio) * torch.softmax(ratio / temperature, 0)
 
 
@@ -68,6 +69,10 @@ class DWA(Balancer):
         self.register_buffer("state", torch.ones(0))
         self.register_buffer("current", torch.ones(0))
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(epochs=True)
+
     def _start(self, tasks: int) -> None:
         # Rows: sum of losses and of samples in this epoch, mean of the last epoch, mean of the one before.
         self.state = torch.zeros(4, tasks, dtype=torch.float64)
@@ -80,12 +85,13 @@ class DWA(Balancer):
         return self.current
 
     def end_epoch(self) -> None:
+        super().end_epoch()
         sums, counts, previous, _ = self.state
         mean = torch.where(counts > 0, sums / counts, previous)  # unseen for an epoch: keeps its mean, ratio 1
         self.state = torch.stack([torch.zeros_like(sums), torch.zeros_like(sums), mean, previous])
         self.current = dwa_weights(mean, previous, self.temperature).to(self.current.dtype)
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.state[:2, task] = 0
         self.state[2:, task] = torch.nan
         self.current = dwa_weights(self.state[2], self.state[3], self.temperature).to(self.current.dtype)

@@ -26,6 +26,7 @@ class Equal(Balancer):
     """
 
     name = "equal"
+    adapts = False
 
     def weights(self, losses: TaskLosses) -> Tensor:
         return torch.ones_like(losses.means)

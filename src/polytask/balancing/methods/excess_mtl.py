@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..gradient_balancer import GradientBalancer, StepTensors
-from ..gradients import Dense, combine
+from ..gradients import combine
 
 EPS = 1e-7
 
@@ -81,9 +81,9 @@ class ExcessMTL(GradientBalancer):
         finite = bool(torch.isfinite(flat).all())
         if finite:
             self._learn(flat, step.present)
-        weights = torch.where(step.losses.present, self.found, 0.0 if finite else torch.nan)
-        weights = weights / weights.sum() * self.user_weights
-        combined = combine(weights[step.present], [Dense(row.dense()) for row in rows])
+        found = torch.where(step.losses.present, self.found, 0.0 if finite else torch.nan)
+        weights = self._weigh(found / found.sum(), step)
+        combined = combine(weights[step.present], rows)
         self._finish(step, weights, weights, combined, backward)
         return weights
 
@@ -100,7 +100,7 @@ class ExcessMTL(GradientBalancer):
         old = self.found[present]
         self.found = self.found.index_copy(0, present, old.sum() * torch.softmax(old.log() + growth, 0))
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.start[:, task] = 0
         if self.sums.ndim == 2:
             self.sums[task] = 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from ..adam import adam_step
-from ..balancer import Balancer, Losses
+from ..balancer import Balancer, Losses, full_precision
 from ..needs import Needs
 from ..task_losses import TaskLosses
 
@@ -52,7 +52,7 @@ class FAMO(Balancer):
     Args:
         lr: Step size of xi; 0.025 in the paper.
         weight_decay: Decay of xi; 0.001 in the paper's Algorithm 2 and most official runs (code defaults 0.01, 1e-5).
-        lower_bound: b, the same for all tasks.
+        lower_bound: b, one for all tasks or by task name (0 for a task that is left out). A loss below is refused.
         every: Steps between updates of xi; 1 in the paper. Steps in between cost what equal weights cost.
 
     Cost:
@@ -75,32 +75,47 @@ class FAMO(Balancer):
     sees = "losses, a second forward pass"
 
     def __init__(
-        self, *, lr: float = 0.025, weight_decay: float = 1e-3, lower_bound: float = 0.0, every: int = 1
+        self,
+        *,
+        lr: float = 0.025,
+        weight_decay: float = 1e-3,
+        lower_bound: float | Mapping[str, float] = 0.0,
+        every: int = 1,
     ) -> None:
         super().__init__()
         self._check_range(every=(every, 1, float("inf")))
         self._check_range(lr=(lr, 0, float("inf")), weight_decay=(weight_decay, 0, float("inf")))
         self.lr, self.weight_decay, self.lower_bound, self.every = lr, weight_decay, lower_bound, every
+        self.bounds: Tensor
         self.logits: Tensor
         self.moments: Tensor
         self._before: Tensor | None = None  # of the step in progress: NaN where absent
+        self.register_buffer("bounds", torch.zeros(0), persistent=False)
         self.register_buffer("logits", torch.zeros(0))
         self.register_buffer("moments", torch.zeros(0))
 
     @property
     def needs(self) -> Needs:
-        return Needs(second_forward=True)
+        return Needs(second_forward=True, losses="positive")
 
     def cost(self, shared: Iterable[Tensor]) -> str:
         steps = "per step" if self.every == 1 else f"every {self.every} steps"
         return f"{steps}: a second forward pass without gradients"
 
     def _start(self, tasks: int) -> None:
+        given = (
+            self.lower_bound if isinstance(self.lower_bound, Mapping) else dict.fromkeys(self.tasks, self.lower_bound)
+        )
+        self._check_names("famo: lower_bound", given)
+        self.bounds = torch.tensor([float(given.get(task, 0.0)) for task in self.tasks])
         self.logits = torch.zeros(tasks)
         self.moments = torch.zeros(3, tasks)
 
     def _above(self, means: Tensor) -> Tensor:
-        return (means - self.lower_bound).clamp_min(0) + 1e-8
+        return (means - self._bounds()).clamp_min(0) + 1e-8
+
+    def _bounds(self) -> Tensor:
+        return self.bounds
 
     def weights(self, losses: TaskLosses) -> Tensor:
         above = self._above(losses.means)
@@ -108,15 +123,24 @@ class FAMO(Balancer):
         return famo_weights(torch.where(losses.present, self.logits, -torch.inf), above)
 
     def after_step(self, losses: Callable[[], Losses]) -> None:
+        super().after_step(losses)
         before = self._before
         if before is None:
             return
         with torch.no_grad():
             again = self._prepare(losses())
+        with full_precision(before.device):
+            self._learn(before, again)
+        self._before = None
+
+    def _learn(self, before: Tensor, again: TaskLosses) -> None:
         took_part = ~before.isnan() & torch.isfinite(again.means)
         logits = torch.where(took_part, self.logits, -torch.inf)
         gradient = famo_gradient(logits, before, self._above(again.means))
         self.logits, self.moments = adam_step(
             self.logits, gradient, self.moments, self.lr, where=took_part, weight_decay=self.weight_decay
         )
-        self._before = None
+
+    def _forget(self, task: int) -> None:
+        self.logits[task] = 0
+        self.moments[:, task] = 0

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..balancer import Balancer
+from ..needs import Needs
 from ..task_losses import TaskLosses
 
 
@@ -48,6 +49,10 @@ class GLS(Balancer):
         super().__init__()
         self._check_range(eps=(eps, 1e-30, 1))
         self.eps = eps
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(losses="positive")
 
     def weights(self, losses: TaskLosses) -> Tensor:
         weights = torch.zeros_like(losses.means)

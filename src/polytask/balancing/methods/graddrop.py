@@ -70,17 +70,18 @@ class GradDrop(GradientBalancer):
         self.leak, self.seed = leak, seed
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
-        weights = torch.where(step.losses.present, self.found, 0.0) * self.user_weights
-        rows = [row.dense() for row in self._rows(step)]
-        of_samples = self.gradients == "representation"
+        weights = self._weigh(self.found, step)
+        blocks = self._rows(step)
+        rows = [block.dense() for block in blocks]
+        of_samples = step.source == "representation"
         with seeded(step_seed(self.seed, self.steps), rows[0].device):
-            drawn = [random_rows(row[0]) if of_samples else torch.rand_like(row[0]) for row in rows]
+            drawn = [random_rows(row[0].float()) if of_samples else torch.rand_like(row[0].float()) for row in rows]
         factors = weights[step.present, None]
-        combined = []
-        for row, uniform in zip(rows, drawn, strict=True):
+        combined: list[Tensor | None] = []
+        for block, row, uniform in zip(blocks, rows, drawn, strict=True):
             matrix = row.flatten(1) * factors
             finite = bool(torch.isfinite(matrix).all())  # otherwise the step is to be skipped
             vector = one_sign(matrix, uniform.flatten(), self.leak) if finite else matrix.sum(0)
-            combined.append(vector.view_as(uniform))
+            combined.append(vector.view_as(uniform) if block.reached else None)
         self._finish(step, weights, weights, combined, backward)
         return weights

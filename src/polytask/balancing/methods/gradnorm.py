@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from ...errors import UserError, raise_all
 from ...processes import sum_over_processes, world_size
 from ..adam import adam_step
 from ..gradient_balancer import GradientBalancer, StepTensors
-from ..gradients import gramian, rows_at_representation, shared_rows
+from ..gradients import gramian, parameter_rows, rows_at_representation
 from ..last_layer import last_layer_rows
+from ..needs import Needs
+from ..step_graph import Differentiated
 from ..task_losses import TaskLosses
 
 #: Directions times tasks, at most, by default.
@@ -119,6 +122,10 @@ class GradNorm(GradientBalancer):
         for name in ("first", "sums", "moments"):
             self.register_buffer(name, torch.zeros(0))
 
+    @property
+    def needs(self) -> Needs:
+        return replace(super().needs, losses="positive", epochs=self.l0 == "first_epoch")
+
     def cost(self, shared: Iterable[Tensor]) -> str:
         steps = "per step" if self.every == 1 else f"every {self.every} steps"
         return f"{steps}: backward passes of {len(self.tasks)} tasks down to {self.gradients.replace('_', ' ')}"
@@ -137,14 +144,14 @@ class GradNorm(GradientBalancer):
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         """The weights of this step, then new ones for the next from this step's norms, as in the paper's algorithm."""
         losses = step.losses
-        weights = torch.where(losses.present, self.found, 0.0)
+        found = torch.where(losses.present, self.found, 0.0)
         if not losses.complete:  # the present tasks' weights sum to their number
-            weights = weights * (losses.present.sum() / weights.sum())
+            found = found * (losses.present.sum() / found.sum())
         self._remember_start(losses)
         if new:
             self.found = self._next(step, self._norms(step))
-        weights = (weights * self.user_weights).to(losses.values.dtype)
-        backward(weights @ losses.values)
+        weights = self._weigh(found, step)
+        self._finish(step, weights, weights, None, backward)
         return weights
 
     def _remember_start(self, losses: TaskLosses) -> None:
@@ -155,6 +162,7 @@ class GradNorm(GradientBalancer):
             self.first = torch.where(self.first.isnan() & losses.usable, losses.means, self.first)
 
     def end_epoch(self) -> None:
+        super().end_epoch()
         sums, counts = self.sums
         self.first = torch.where(self.first.isnan() & (counts > 0), sums / counts, self.first).to(self.first.dtype)
         self.sums = torch.zeros_like(self.sums)
@@ -165,27 +173,28 @@ class GradNorm(GradientBalancer):
         return torch.zeros_like(self.found).index_copy(0, step.present, squares.sqrt().to(self.found.dtype))
 
     def _squares(self, step: StepTensors) -> Tensor:
-        if self.gradients == "representation":
+        for losses in step.attempts(step.differentiated):
+            squares = self._squares_of(losses, step)
+            if losses.factors is None or bool(torch.isfinite(squares).all()):
+                break
+        return squares
+
+    def _squares_of(self, losses: Differentiated, step: StepTensors) -> Tensor:
+        if step.source == "representation":
             assert step.features is not None
-            squares = gramian(rows_at_representation(step.values, step.features, **self._structure(step))).diagonal()
+            squares = gramian(rows_at_representation(losses, step.features)).diagonal()
             return sum_over_processes(squares) / world_size() ** 2
         assert step.shared is not None
         shared, rows = step.shared, None
-        if self.gradients == "last_layer":
+        if step.source == "last_layer":
             shared = [last_layer(shared)]
             if step.features is not None:
                 directions = self.directions or max(4, min(16, WORK // len(self.tasks)))
-                sketched = last_layer_rows(
-                    step.values,
-                    step.features,
-                    shared[0],
-                    directions=directions,
-                    seed=self.steps,
-                    **self._structure(step),
-                )
-                rows = None if sketched is None else [sketched]
-        rows = shared_rows(step.values, step.features, shared) if rows is None else rows
-        return torch.stack([row.flatten(1).square().sum(1) for row in rows]).sum(0)
+                rows = last_layer_rows(losses, step.features, shared[0], directions=directions, seed=self.steps)
+        if rows is not None:
+            return rows.flatten(1).square().sum(1)
+        blocks = parameter_rows(losses, step.features, shared)
+        return torch.stack([block.rows.flatten(1).square().sum(1) for block in blocks]).sum(0)
 
     def _next(self, step: StepTensors, norms: Tensor) -> Tensor:
         losses = step.losses
@@ -204,7 +213,7 @@ class GradNorm(GradientBalancer):
         weights = weights.clamp_min(self.w_min)
         return len(weights) * weights / weights.sum()
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.first[task] = torch.nan
         self.sums[:, task] = 0
         self.moments[:, task] = 0

@@ -75,7 +75,7 @@ class GradVac(Aggregator):
         self.targets = targets
         return weights
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.targets[task] = 0
         self.targets[:, task] = 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ..adam import adam_step
 from ..gradient_balancer import StepTensors
+from ..needs import Needs
 from ..task_losses import TaskLosses
 from .imtl_g import IMTLG
 
@@ -46,6 +48,10 @@ class IMTL(IMTLG):
         self.register_buffer("log_scale", torch.zeros(0))
         self.register_buffer("moments", torch.zeros(0))
 
+    @property
+    def needs(self) -> Needs:
+        return replace(super().needs, losses="positive")
+
     def _start(self, tasks: int) -> None:
         super()._start(tasks)
         self.log_scale = torch.zeros(tasks)
@@ -65,8 +71,8 @@ class IMTL(IMTLG):
         return weights
 
     def _head_weights(self, weights: Tensor, losses: TaskLosses) -> Tensor:
-        return super()._head_weights(weights, losses) * self.log_scale.exp()
+        return super()._head_weights(weights, losses) * torch.where(self.switched, 1.0, self.log_scale.exp())
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.log_scale[task] = 0
         self.moments[:, task] = 0

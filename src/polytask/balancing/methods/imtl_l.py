@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..adam import adam_step
 from ..balancer import Balancer
+from ..needs import Needs
 from ..task_losses import TaskLosses
 
 
@@ -39,6 +40,10 @@ class IMTLL(Balancer):
         self.register_buffer("log_scale", torch.zeros(0))
         self.register_buffer("moments", torch.zeros(0))
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(losses="positive")
+
     def _start(self, tasks: int) -> None:
         self.log_scale = torch.zeros(tasks)
         self.moments = torch.zeros(3, tasks)
@@ -49,6 +54,6 @@ class IMTLL(Balancer):
         self.log_scale, self.moments = adam_step(self.log_scale, gradient, self.moments, self.lr, where=losses.usable)
         return weights
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.log_scale[task] = 0
         self.moments[:, task] = 0

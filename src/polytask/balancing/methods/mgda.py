@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..aggregator import Aggregator
+from ..needs import Needs
 
 NORMALISE = ("none", "norm", "loss", "both")
 
@@ -64,6 +66,10 @@ class MGDA(Aggregator):
     @property
     def degree(self) -> float:
         return 0.0 if self.normalise in ("norm", "both") else 1.0
+
+    @property
+    def needs(self) -> Needs:
+        return replace(super().needs, losses="positive" if self.normalise in ("loss", "both") else "any")
 
     def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
         size = torch.ones_like(gramian[0])

@@ -103,5 +103,5 @@ class NashMTL(Aggregator):
             self._solvers[tasks] = torchjd.NashMTL(tasks, 0.0, 1, self.optim_niter).weighting
         return self._solvers[tasks]
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.previous[task] = 1

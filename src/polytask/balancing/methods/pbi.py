@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..needs import Needs
 from ..scalarizer import Scalarizer
 
 
@@ -42,6 +43,10 @@ class PBI(Scalarizer):
         super().__init__(preference)
         self._check_range(theta=(theta, 0, float("inf")))
         self.theta = theta
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(losses="positive")
 
     def _make(self, torchjd: Any, preference: Tensor) -> Any:
         return torchjd.PBI(theta=self.theta, weights=preference, reference=torch.zeros_like(preference))

@@ -81,7 +81,7 @@ class PCD(Aggregator):
         weighting._n_steps, weighting._state_key = torch.tensor(MANY), len(present)
         return torch.empty_like(gramian[0]).index_copy(0, order, weighting(gramian[order][:, order]))
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.means[:, task] = 0
 
     def _make(self, torchjd: Any) -> Any:

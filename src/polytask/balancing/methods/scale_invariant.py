@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..balancer import Balancer
+from ..needs import Needs
 from ..task_losses import TaskLosses
 
 
@@ -48,6 +49,10 @@ class ScaleInvariant(Balancer):
         super().__init__()
         self._check_range(eps=(eps, 0, 1))
         self.eps = eps
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(losses="positive")
 
     def weights(self, losses: TaskLosses) -> Tensor:
         return scale_invariant_weights(losses.means, self.eps)

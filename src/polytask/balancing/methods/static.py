@@ -34,7 +34,7 @@ class Static(Balancer):
     Example:
         >>> weight = torch.ones(2, requires_grad=True)
         >>> Static({"price": 0.5}).backward({"click": weight[0] ** 2, "price": 3 * weight[1]})
-        tensor([1.0000, 0.5000])
+        {'click': 1.0, 'price': 0.5}
         >>> weight.grad
         tensor([2.0000, 1.5000])
 
@@ -44,6 +44,7 @@ class Static(Balancer):
     """
 
     name = "static"
+    adapts = False
 
     def __init__(self, values: Mapping[str, float], *, absent: str = "keep") -> None:
         super().__init__(absent=absent)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..balancer import Balancer
+from ..needs import Needs
 from ..task_losses import TaskLosses
 
 FORMS = ("paper", "mtl")
@@ -94,6 +95,10 @@ class STCH(Balancer):
         self.register_buffer("state", torch.zeros(0))
         self.register_buffer("epoch", torch.tensor(0))
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(epochs=True, losses="positive") if self.form == "mtl" else Needs()
+
     def _start(self, tasks: int) -> None:
         self._check_names("stch: ideal", self.ideal_values)
         self.ideal = torch.tensor([float(self.ideal_values.get(task, 0.0)) for task in self.tasks])
@@ -120,6 +125,7 @@ class STCH(Balancer):
         return weights
 
     def end_epoch(self) -> None:
+        super().end_epoch()
         sums, counts, nadir = self.state
         take = (self.epoch >= self.warmup_epochs) & nadir.isnan() & (counts > 0)
         self.state = torch.stack(
@@ -127,6 +133,6 @@ class STCH(Balancer):
         )
         self.epoch = self.epoch + 1
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.state[:2, task] = 0
         self.state[2, task] = torch.nan

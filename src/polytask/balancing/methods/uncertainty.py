@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..adam import adam_step
 from ..balancer import Balancer
+from ..needs import Needs
 from ..task_losses import TaskLosses
 
 
@@ -59,6 +60,10 @@ class UncertaintyWeighting(Balancer):
         self.register_buffer("moments", torch.zeros(0))
         self.register_buffer("factor", torch.zeros(0), persistent=False)
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(losses="positive")
+
     def _start(self, tasks: int) -> None:
         self._check_names("uw: classification", self.classification)
         self.log_variance = torch.full((tasks,), float(self.init))
@@ -74,6 +79,6 @@ class UncertaintyWeighting(Balancer):
         )
         return weights
 
-    def task_switched(self, task: int) -> None:
+    def _forget(self, task: int) -> None:
         self.log_variance[task] = self.init
         self.moments[:, task] = 0

@@ -1,0 +1,68 @@
+"""What a loop of the user's gives as shared parameters and representations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import UserError
+
+
+def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Tensor] | None:
+    """The trained ones among the shared parameters, each once.
+
+    Args:
+        shared: One parameter, a module, parameters, or names with parameters.
+
+    Raises:
+        UserError: If something else is among them, or none is trained.
+
+    Example:
+        >>> layer = nn.Linear(2, 3)
+        >>> [len(parameters_of(given)) for given in (layer, layer.weight, layer.named_parameters(), [layer.bias] * 2)]
+        [2, 1, 2, 1]
+    """
+    if shared is None:
+        return None
+    if isinstance(shared, Tensor):
+        shared = [shared]
+    elif isinstance(shared, nn.Module):
+        shared = shared.parameters()
+    given: list[Any] = [part[1] if isinstance(part, tuple) and len(part) == 2 else part for part in shared]
+    for part in given:
+        if not isinstance(part, Tensor):
+            raise UserError(
+                f"shared: expected parameters, found {type(part).__name__}; give a list such as "
+                "list(encoder.parameters())"
+            )
+    trained = list({id(part): part for part in given if part.requires_grad}.values())
+    if not trained:
+        raise UserError(
+            f"shared: none of the {len(given)} parameters is trained (requires_grad is False): there is nothing to "
+            "balance in the shared layers; use a method that looks at losses alone, such as equal or uw"
+        )
+    return trained
+
+
+def representations_of(features: Tensor | Sequence[Tensor] | None) -> list[Tensor] | None:
+    """The shared representations as a list.
+
+    Raises:
+        UserError: If one is no tensor, or has no gradient.
+    """
+    if features is None:
+        return None
+    parts = [features] if isinstance(features, Tensor) else list(features) if isinstance(features, list | tuple) else []
+    if not parts or not all(isinstance(part, Tensor) for part in parts):
+        raise UserError(
+            f"features: expected the tensor that the heads read, or a list of such, found {type(features).__name__}; "
+            "of an encoder's several outputs give the one, such as output.last_hidden_state"
+        )
+    if not all(part.requires_grad for part in parts):
+        raise UserError(
+            "features: they have no gradient: the encoder is frozen, or they were detached or computed under "
+            "torch.no_grad; give the tensor that the heads read, or use a method that looks at losses alone"
+        )
+    return parts
