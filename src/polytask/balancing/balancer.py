@@ -304,16 +304,19 @@ class Balancer(nn.Module, ABC):
         """Refuse losses below their bounds; on an accelerator some steps later, without waiting for it."""
         if self.needs.losses == "any":
             return
-        above = torch.where(losses.usable, losses.means - self._bounds(), torch.inf)
-        self._lowest = above if self._lowest is None else torch.minimum(self._lowest, above)
-        if self._lowest.device.type != "cpu" and self.steps % WATCHED:
-            return
-        lowest, self._lowest = self._lowest, None
-        if bool((lowest < -ROUNDING).any()):
-            task = int(lowest.argmin())
+        above = losses.means - self._bounds()
+        if not losses.complete:
+            above = torch.where(losses.present, above, torch.inf)
+        if above.device.type != "cpu":
+            above = self._lowest = above if self._lowest is None else torch.fmin(self._lowest, above)
+            if self.steps % WATCHED:
+                return
+        self._lowest = None
+        if above.min().item() < -ROUNDING:
+            task = int(above.argmin())
             raise UserError(
                 f"balancer {self.name!r} needs losses of at least their lower bound (0, if none is given), and that of "
-                f"{self.tasks[task]!r} is {-lowest[task].item():.3g} below it (step {self.steps}): add a constant to "
+                f"{self.tasks[task]!r} is {-above[task].item():.3g} below it (step {self.steps}): add a constant to "
                 "that loss which keeps it above 0, or choose a method that takes any loss, such as equal, static or "
                 "upgrad"
             )
