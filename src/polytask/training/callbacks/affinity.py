@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...balancing import TaskLosses
+from ...balancing.step_graph import StepGraph
 from ...errors import UserError, did_you_mean, raise_all
 from ...grouping.affinity import (
     AUTO,
@@ -111,6 +112,10 @@ class AffinityProbe(Callback):
 
     def before_step(self, training: Training, batch: Batch) -> None:
         if self._due(training.step, len(training.tasks)):
+            if not training.model.shared_parameters():
+                raise UserError(
+                    "affinity: all shared parameters are frozen, so tasks do not influence each other; freeze less"
+                )
             moment = self.moment(training, batch)
             if not self.chosen:
                 self._choose(moment)
@@ -122,6 +127,8 @@ class AffinityProbe(Callback):
         self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
     ) -> None:
         if self.chosen and self._due(training.step, len(training.tasks)):
+            if self.estimator.of_parameters:
+                StepGraph(losses.values, None, common).check(training.model.shared_parameters())
             self._add(training, self.estimator.after_forward(self.moment(training, batch), common, losses))
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:

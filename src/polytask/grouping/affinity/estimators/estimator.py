@@ -61,6 +61,8 @@ class Estimator:
     name: ClassVar[str]
     #: Whether its samples have a Gramian.
     gives_gramian: ClassVar[bool] = True
+    #: Whether it measures gradients of parameters, on which the losses must be seen to depend.
+    of_parameters: ClassVar[bool] = True
 
     def every(self, tasks: int) -> int:
         """Steps between samples unless the user says otherwise: few enough that the cost stays small."""

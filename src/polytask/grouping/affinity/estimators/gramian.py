@@ -67,6 +67,7 @@ class Representation(Estimator):
     """
 
     name = "representation"
+    of_parameters = False
 
     def every(self, tasks: int) -> int:
         return 10
