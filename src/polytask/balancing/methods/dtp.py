@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...errors import UserError
 from ..balancer import Balancer
 from ..needs import Needs
 from ..task_losses import TaskLosses
@@ -16,12 +17,12 @@ NORMALISE = ("none", "sum_to_K")
 SOURCES = ("training", "validation")
 
 
-def dtp_weights(level: Tensor, gamma: float = 1.0, clip: float = 0.01) -> Tensor:
+def dtp_weights(level: Tensor, gamma: Tensor | float = 1.0, clip: float = 0.01) -> Tensor:
     """``-(1 - level)^gamma log level``, at least 0.
 
     Args:
         level: ``[K]`` how good each task is, 0 to 1, clipped to ``[clip, 1 - clip]``.
-        gamma: Focusing exponent; larger means that good tasks matter even less.
+        gamma: Focusing exponent, one or ``[K]``; larger means that good tasks matter even less.
 
     Example:
         >>> dtp_weights(torch.tensor([.9, .6, .3]))
@@ -34,13 +35,14 @@ def dtp_weights(level: Tensor, gamma: float = 1.0, clip: float = 0.01) -> Tensor
 class DTP(Balancer):
     """Dynamic task prioritisation: tasks that are still bad by their metric weigh more.
 
-    ``w_t = -(1 - k_t)^gamma log k_t`` with the running mean ``k_t <- alpha new + (1 - alpha) k_t`` of a key performance
-    indicator in (0, 1]. Here that is the task's skill score (0 trivial, 1 perfect) after every evaluation, which unlike
-    accuracy does not look good for an imbalanced class; weights are 1 before the first. In a loop of your own call
-    :meth:`observe_metrics` with any indicator between 0 and 1.
+    ``w_t = -(1 - k_t)^gamma_t log k_t`` with the running mean ``k_t <- alpha new + (1 - alpha) k_t`` of a key
+    performance indicator in (0, 1]. Here that is the task's skill score (0 trivial, 1 perfect) after every evaluation,
+    which unlike accuracy does not look good for an imbalanced class; weights are 1 before the first. In a loop of your
+    own call :meth:`observe_metrics` with any indicator between 0 and 1.
 
     Args:
-        gamma: Focusing exponent; the paper's value is not public, 1 is ours.
+        gamma: Focusing exponent: a number for all tasks, a list with one per task, or by task name (1 for a task that
+            is left out). The paper's values are not public, 1 is ours.
         alpha: Weight of the NEW value in the running mean, 0 to 1; 0.1 is ours. The first value starts the mean.
         clip: Indicators are kept within ``[clip, 1 - clip]``, so that weights stay finite and learning goes on.
         normalise: ``none`` as in the paper; ``sum_to_K`` divides by the mean weight, so that learning does not stop
@@ -68,7 +70,7 @@ class DTP(Balancer):
 
     def __init__(
         self,
-        gamma: float = 1.0,
+        gamma: float | Sequence[float] | Mapping[str, float] = 1.0,
         *,
         alpha: float = 0.1,
         clip: float = 0.01,
@@ -78,10 +80,15 @@ class DTP(Balancer):
     ) -> None:
         super().__init__(absent=absent)
         self._check(normalise=(normalise, NORMALISE), kpi_source=(kpi_source, SOURCES))
-        self._check_range(gamma=(gamma, 0, float("inf")), alpha=(alpha, 1e-6, 1), clip=(clip, 1e-6, 0.49))
+        given = gamma.values() if isinstance(gamma, Mapping) else gamma if isinstance(gamma, Sequence) else [gamma]
+        for number in given:
+            self._check_range(gamma=(number, 0, float("inf")))
+        self._check_range(alpha=(alpha, 1e-6, 1), clip=(clip, 1e-6, 0.49))
         self.gamma, self.alpha, self.clip, self.normalise = gamma, alpha, clip, normalise
         self.kpi_source: Any = kpi_source
+        self.exponents: Tensor
         self.level: Tensor
+        self.register_buffer("exponents", torch.ones(0), persistent=False)
         self.register_buffer("level", torch.ones(0))
 
     @property
@@ -89,7 +96,18 @@ class DTP(Balancer):
         return Needs(metrics=self.kpi_source)
 
     def _start(self, tasks: int) -> None:
+        self.exponents = torch.tensor(self._gammas(tasks))
         self.level = torch.full((tasks,), torch.nan)
+
+    def _gammas(self, tasks: int) -> list[float]:
+        """One exponent per task."""
+        if isinstance(self.gamma, Mapping):
+            self._check_names("dtp: gamma", self.gamma)
+            return [float(self.gamma.get(task, 1.0)) for task in self.tasks]
+        given = [float(gamma) for gamma in self.gamma] if isinstance(self.gamma, Sequence) else [self.gamma] * tasks
+        if len(given) != tasks:
+            raise UserError(f"dtp: gamma: expected one number per task ({tasks}), found {len(given)}")
+        return [float(gamma) for gamma in given]
 
     def observe_metrics(self, levels: Mapping[str, float]) -> None:
         super().observe_metrics(levels)
@@ -100,5 +118,5 @@ class DTP(Balancer):
 
     def weights(self, losses: TaskLosses) -> Tensor:
         known = ~self.level.isnan()
-        weights = torch.where(known, dtp_weights(self.level, self.gamma, self.clip), 1.0)
+        weights = torch.where(known, dtp_weights(self.level, self.exponents, self.clip), 1.0)
         return weights / weights.mean() if self.normalise == "sum_to_K" else weights

@@ -19,8 +19,8 @@ from ..needs import Needs
 from ..step_graph import Differentiated
 from ..task_losses import TaskLosses
 
-#: Directions times tasks, at most, by default.
-WORK = 256
+#: Directions times tasks, at most, by default; and the width of a layer up to which all directions cost no more.
+WORK, NARROW = 256, 64
 L0 = ("first", "first_epoch", "logC")
 OPTIMISERS = ("adam", "sgd")
 
@@ -66,9 +66,11 @@ class GradNorm(GradientBalancer):
         gradients: ``last_layer``: the last of ``shared`` that is a matrix or more (give only that one to say which).
             ``representation``: norms at the shared representation. ``exact``: of all shared parameters.
         directions: Directions along which the norms for a linear last layer are measured: the mean of its inputs and
-            random ones, which leaves an error of a few percent. From the layer's number of inputs on the norms are
-            exact, at the cost of a backward pass through the layer per task. By default 16 for up to 16 tasks, then
-            fewer (at least 4): their product with the number of tasks is the work.
+            random ones. ``exact`` (or a number from that of the layer's inputs on) costs a backward pass through the
+            layer per task. By default exact for up to 64 inputs, then 16 directions for up to 16 tasks and fewer for
+            more (at least 4). The error of a norm in a single step is 10 to 12 % with 16 directions at the start of
+            training and 3 to 10 % later, 25 % with 4 (``benchmarks/gradnorm_sketch.py``); it is new in every step, and
+            ``lr`` averages over steps.
         every: Steps between updates of the weights.
 
     Cost:
@@ -104,13 +106,15 @@ class GradNorm(GradientBalancer):
         classes: Mapping[str, int] | None = None,
         w_min: float = 1e-3,
         gradients: str = "last_layer",
-        directions: int | None = None,
+        directions: int | str | None = None,
         every: int = 1,
     ) -> None:
         super().__init__(gradients=gradients, every=every, head_weighting=True)
         self._check(optimiser=(optimiser, OPTIMISERS), **({"l0": (l0, L0)} if isinstance(l0, str) else {}))
         self._check_range(alpha=(alpha, 0, float("inf")), lr=(lr, 0, float("inf")), w_min=(w_min, 1e-12, 1))
-        if directions is not None:
+        if isinstance(directions, str):
+            self._check(directions=(directions, ("exact",)))
+        elif directions is not None:
             self._check_range(directions=(directions, 2, float("inf")))
         if l0 == "logC" and not classes:
             raise UserError("balancer 'gradnorm': l0='logC' needs classes, such as {'intent': 7}")
@@ -189,12 +193,19 @@ class GradNorm(GradientBalancer):
         if step.source == "last_layer":
             shared = [last_layer(shared)]
             if step.features is not None:
-                directions = self.directions or max(4, min(16, WORK // len(self.tasks)))
-                rows = last_layer_rows(losses, step.features, shared[0], directions=directions, seed=self.steps)
+                rows = last_layer_rows(
+                    losses, step.features, shared[0], directions=self._number(shared[0].shape[-1]), seed=self.steps
+                )
         if rows is not None:
             return rows.flatten(1).square().sum(1)
         blocks = parameter_rows(losses, step.features, shared)
         return torch.stack([block.rows.flatten(1).square().sum(1) for block in blocks]).sum(0)
+
+    def _number(self, width: int) -> int:
+        """Directions for a layer of so many inputs."""
+        if self.directions == "exact" or (self.directions is None and width <= NARROW):
+            return width
+        return int(self.directions or max(4, min(16, WORK // len(self.tasks))))
 
     def _next(self, step: StepTensors, norms: Tensor) -> Tensor:
         losses = step.losses
