@@ -149,6 +149,25 @@ def make_balancer(spec: str | dict[str, Any]) -> Balancer:
         raise UserError(f"balance: {name}: {error}; see `polytask methods {name}`") from None
 
 
+def balance_of(spec: str | dict[str, Any], tasks: Sequence[str], targets: Sequence[str]) -> str | dict[str, Any]:
+    """A method for a network of some of the targets: what its options say of the others is left out.
+
+    Example:
+        >>> balance_of({"name": "static", "values": {"a": 2, "b": 3}}, ["a"], ["a", "b"])
+        {'name': 'static', 'values': {'a': 2}}
+    """
+    others = set(targets) - set(tasks)
+    if isinstance(spec, str) or not others:
+        return spec
+
+    def own(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: part for name, part in value.items() if name not in others}
+        return [name for name in value if name not in others] if isinstance(value, list | tuple) else value
+
+    return {option: own(value) for option, value in spec.items()}
+
+
 def balance_problems(spec: str | dict[str, Any]) -> list[str]:
     """What is wrong with a balancing method and its options, as sentences; empty if nothing is."""
     return problems_of(lambda: make_balancer(spec))

@@ -6,24 +6,12 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
 
 from polytask.config import make_config
-from polytask.runs import pipeline
-from polytask.runs.keep import grouping_pays, surely_better
+from polytask.runs import served
 from polytask.runs.trainings import budgets
-from polytask.task import Task
-from small_table import assert_refused, fit, table_rows, write_table
-
-
-def test_several_networks_need_a_gain_above_its_standard_error() -> None:
-    base = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.5}
-    assert grouping_pays(dict.fromkeys(base, 0.51), base)
-    assert not grouping_pays(base, base)
-    assert not grouping_pays({"a": 0.6, "b": 0.48, "c": 0.5, "d": 0.5}, base)
-    assert not grouping_pays(dict.fromkeys(base, 0.49), base)
+from small_table import assert_refused, fit, polytask, table_rows, write_table
 
 
 def test_more_networks_than_targets_are_one_each_at_most() -> None:
@@ -32,9 +20,9 @@ def test_more_networks_than_targets_are_one_each_at_most() -> None:
     assert budgets(trainer) == [3]
 
 
-@pytest.mark.parametrize("pays", [False, True])
-def test_auto_keeps_what_is_better_and_records_it(pays: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "grouping_pays", lambda grouped, together: pays)
+@pytest.mark.parametrize("kept", ["grouped", "all_in_one", "plain"])
+def test_auto_keeps_what_is_better_and_records_it(kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "best_plan", lambda plans, networks: kept)
     monkeypatch.setattr("polytask.runs.choice.choose_budget", lambda curve: 2)
     data = write_table(tmp_path / "table.csv", table_rows())
     result = fit(data, tmp_path / "run", "--steps", 40, "--no-baselines", "--quiet")
@@ -42,34 +30,44 @@ def test_auto_keeps_what_is_better_and_records_it(pays: bool, tmp_path: Path, mo
     selection = json.loads((tmp_path / "run" / "selection.json").read_text())
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     compared = selection["compared"]
-    assert compared["kept"] == ("grouped" if pays else "all_in_one")
+    assert compared["kept"] == kept
     trainings = results["totals"]["trainings"]
     assert len(list((tmp_path / "run" / "networks").iterdir())) == len(selection["networks"]) == len(trainings)
     assert {name: entry["network"] for name, entry in results["tasks"].items()} == selection["serves"]
+    first = {"grouped": "network_", "all_in_one": "all_in_one_network", "plain": "all_in_one"}[kept]
     for name, network in selection["serves"].items():
         assert name in selection["networks"][network]
         expected = compared["moved"].get(name)
-        if expected is not None:
-            assert trainings[network] == expected
-        else:
-            assert trainings[network].startswith("network_" if pays else "all_in_one_network")
+        assert trainings[network] == expected if expected else trainings[network].startswith(first)
     planned = selection if trainings == ["network_0", "network_1"] else selection["planned"]
     assert len(planned["networks"]) == 2
-    assert {"grouped", "all_in_one"} == set(compared["skill_on_validation"])
+    assert {"grouped", "all_in_one", "plain"} == set(compared["skill_on_validation"])
+    assert all(f"{mean:.4f}" in compared["sentence"] for mean in compared["skill_on_validation"].values())
 
 
-def test_a_task_moves_only_to_what_is_surely_better() -> None:
-    draw = np.random.default_rng(0)
-    task = Task("price", kind="regression")
-    targets = torch.from_numpy(draw.normal(size=200))
-    noise = [torch.from_numpy(draw.normal(size=200)) for _ in range(2)]
-    assert surely_better(task, targets + noise[0], targets + 0.5 * noise[1], targets)
-    assert not surely_better(task, targets + 0.5 * noise[1], targets + noise[0], targets)
-    small = [0.5 * noise[0], 0.49 * noise[0].flip(0)]
-    assert not surely_better(task, targets + small[0], targets + small[1], targets)
-    binary = Task("click", kind="binary", metric="roc_auc")
-    labels = (targets > 1.5).double()  # few positives: some resamples may have none
-    assert surely_better(binary, noise[0], targets, labels)
+@pytest.mark.parametrize("networks", ["1", "single_task", "auto"])
+def test_what_is_better_is_served_whatever_was_asked_for(networks: str, tmp_path: Path) -> None:
+    """The run's own networks learn nothing (their losses weigh nothing), the plain ones do."""
+    data = write_table(tmp_path / "table.csv", table_rows(400))
+    spoilt = ("--set", "balance={name: static, values: {click: 0, size: 0}}")
+    options = ("--networks", networks, "--steps", 80, "--learning-rate", 0.01, "--converge", "off", *spoilt)
+    result = fit(data, tmp_path / "run", *options, targets=("click", "size"))
+    assert result.exit_code == 0, result.output
+    selection = json.loads((tmp_path / "run" / "selection.json").read_text())
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert all(name.startswith(("single_task_", "all_in_one")) for name in results["totals"]["trainings"])
+    assert selection["compared"]["kept"] in ("plain", "single_task")
+    assert ("asked for" in selection["compared"]["sentence"]) == (networks != "auto")
+    assert f"served, by mean skill on validation: {selection['compared']['sentence'].split(': ')[1]}" in result.stderr
+    prediction = polytask("predict", tmp_path / "run", data, "--out", tmp_path / "predicted.csv")
+    assert prediction.exit_code == 0, prediction.output
+
+
+def test_one_network_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    data = write_table(tmp_path / "table.csv", table_rows())
+    result = fit(data, tmp_path / "run", "--networks", 1, "--no-baselines", "--steps", 10)
+    assert result.exit_code == 0 and "served" not in result.stderr
+    assert not (tmp_path / "run" / "selection.json").exists()
 
 
 def test_the_users_groups_are_trained_as_they_are(tmp_path: Path) -> None:

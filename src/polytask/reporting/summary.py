@@ -56,6 +56,8 @@ def _together(chosen: Sequence[Network], tasks: int) -> str:
 def _why(run: Run) -> list[str]:
     """What the automatic choice compared, if it had to."""
     compared = run.selection.get("compared") or {}
+    if sentence := compared.get("sentence"):
+        return [f"{str(sentence)[:1].upper()}{str(sentence)[1:]}."]
     skills = compared.get("skill_on_validation") or {}
     grouped, together = number(skills.get("grouped")), number(skills.get("all_in_one"))
     if grouped is None or together is None:

@@ -13,7 +13,7 @@ from ..grouping.stability import Stability, selection_stability
 from ..processes import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state
-from .keep import skills
+from ..training.evaluation import trivial_levels
 from .side_by_side import train_ahead
 from .trainer import Trainer
 from .trainings import Network, Work, budgets, train_subset, wishes
@@ -88,6 +88,18 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
     )
 
 
+def skills(trainer: Trainer, result: TrainingResult, positions: Sequence[int]) -> dict[str, float]:
+    """Skill of every task of a network on validation, at least -1.
+
+    It is bounded below: of networks that are worse than useless for a task, none shall decide for all others.
+    """
+    levels = trivial_levels(result.model.tasks, trainer.part("validation", positions))
+    return {
+        task.name: max(-1.0, task.metric_definition.skill(result.tasks[task.name].validation, levels[task.name]))
+        for task in result.model.tasks
+    }
+
+
 def _said_of_stop(stop: int | str) -> str:
     if stop == "confident":
         return "affinity: never measured well enough for the choice, so it was probed to the end"
@@ -116,29 +128,47 @@ def networks_of(trainer: Trainer, selection: Selection) -> list[Network]:
     ]
 
 
-def record_kept(trainer: Trainer, kept: list[Network], compared: dict[str, Any]) -> None:
+def record_kept(trainer: Trainer, kept: list[Network], compared: dict[str, Any], asked: list[Network]) -> None:
     """Write into ``selection.json`` which networks were kept, and what was compared.
 
-    The score of the kept networks is that of their affinities (0 for a task alone, and without affinities).
+    The score of the kept networks is that of their affinities (0 for a task alone, and without affinities). Where
+    nothing was chosen the file is written only if other networks than those asked for are kept.
     """
-    if not is_first():
+    same = [(network.training, network.serves) for network in kept] == [(one.training, one.serves) for one in asked]
+    if not is_first() or (same and not trainer.run.selection.exists()):
         return
-    content = read_json(trainer.run.selection)
-    planned = content.get("planned", content)
-    names = [task.name for task in trainer.data.tasks]
-    members = [[names[position] for position in network.tasks] for network in kept]
-    content = {
-        "networks": members,
-        "serves": {task: next(k for k, network in enumerate(kept) if task in network.serves) for task in names},
-    }
-    if content["networks"] == planned["networks"] and content["serves"] == planned["serves"]:
+    planned = _as_asked(trainer, asked)
+    if trainer.run.selection.exists():
+        content = read_json(trainer.run.selection)
+        planned = content.get("planned", content)
+    content = _described(trainer, kept)
+    if same:
         content = dict(planned)
     else:
-        scores = _scores(trainer, members, content["serves"])
-        score = sum(scores.values()) / len(scores)
-        content |= {"score": score, "bound": max(score, planned["bound"]), "optimal": False, "scores": scores}
+        score = content["score"]
+        content |= {"bound": max(score, planned["bound"]), "optimal": False}
         content |= {"grouping": planned["grouping"], "curve": planned["curve"], "planned": planned}
     write_json(trainer.run.selection, content | {"compared": compared})
+
+
+def _described(trainer: Trainer, networks: list[Network]) -> dict[str, Any]:
+    """Networks as in ``selection.json``."""
+    names = [task.name for task in trainer.data.tasks]
+    members = [[names[position] for position in network.tasks] for network in networks]
+    serves = {task: next(k for k, network in enumerate(networks) if task in network.serves) for task in names}
+    scores = _scores(trainer, members, serves)
+    return {"networks": members, "serves": serves, "score": sum(scores.values()) / len(scores), "scores": scores}
+
+
+def _as_asked(trainer: Trainer, asked: list[Network]) -> dict[str, Any]:
+    """The networks that were asked for, where nothing was chosen."""
+    content = _described(trainer, asked)
+    return content | {
+        "bound": content["score"],
+        "optimal": True,
+        "grouping": trainer.config.grouping,
+        "curve": [],
+    }
 
 
 def _scores(trainer: Trainer, members: list[list[str]], serves: Mapping[str, int]) -> dict[str, float]:

@@ -1,111 +1,120 @@
-"""Which of the trained networks a run keeps for which task: decided on validation, by what is beyond chance."""
+"""Which of the trained networks a run serves: decided on validation rows, by paired differences with their errors.
+
+Pure functions of the skills of trained networks; :mod:`polytask.runs.served` gathers these.
+"""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ..task import Task
-from ..training import TrainingResult
-from ..training.evaluation import task_metric, task_outputs, task_targets, trivial_levels
-from .trainer import Trainer
+from ..uncertainty import Estimate, estimate, exceeds, mean_of
+from ..uncertainty.decide import LEAST_COUNTED
 
-#: Share of resamples of the validation rows in which another network has to be better for a task to move there.
-SURE = 0.975
-RESAMPLES = 200
-
-
-def grouping_pays(grouped: Mapping[str, float], together: Mapping[str, float]) -> bool:
-    """Whether several networks are worth it: their mean skill is higher by more than a standard error over the tasks.
-
-    Args:
-        grouped: Skill of every task on validation in the several networks.
-        together: Skill of every task on validation in one network for all.
-
-    Example:
-        >>> grouping_pays({"a": 0.9, "b": 0.8, "c": 0.7}, {"a": 0.8, "b": 0.72, "c": 0.6})
-        True
-        >>> grouping_pays({"a": 0.9, "b": 0.7, "c": 0.7}, {"a": 0.8, "b": 0.8, "c": 0.7})
-        False
-    """
-    gains = [grouped[name] - together[name] for name in grouped]
-    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
-    return statistics.fmean(gains) > error
+#: Probability that a task, or a run, leaves its network for one that is no better.
+FALSE_MOVES = 0.01
+#: Skill by task name, in one network or plan.
+Skills = Mapping[str, Estimate]
 
 
-def skills(trainer: Trainer, result: TrainingResult, positions: Sequence[int]) -> dict[str, float]:
-    """Skill of every task of a network on validation, at least -1.
+def skill_estimate(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor) -> Estimate:
+    """Skill of raw outputs on validation rows, at least -1, with its sampling error; NaN where undefined.
 
     It is bounded below: of networks that are worse than useless for a task, none shall decide for all others.
-    """
-    levels = trivial_levels(result.model.tasks, trainer.part("validation", positions))
-    return {
-        task.name: max(-1.0, task.metric_definition.skill(result.tasks[task.name].validation, levels[task.name]))
-        for task in result.model.tasks
-    }
-
-
-def surely_better(
-    task: Task, ours: Tensor, theirs: Tensor, targets: Tensor, seed: int = 0, resamples: int = RESAMPLES
-) -> bool:
-    """Whether ``theirs`` is better than ``ours`` on nearly all (97.5 %) bootstrap resamples of the rows.
 
     Args:
         task: What is predicted.
-        ours: ``[n]`` or ``[n, C]`` raw outputs.
-        theirs: Likewise.
-        targets: ``[n]`` stored targets.
-        seed: Of the resamples.
-        resamples: Their number.
+        outputs: ``[n]`` or ``[n, C]`` raw outputs of the rows with a label.
+        targets: ``[n]`` their stored targets.
+        ids: ``[n]`` which rows these are; estimates are paired by them.
 
     Example:
+        >>> import torch
         >>> task, targets = Task("price", kind="regression"), torch.arange(50.0)
-        >>> surely_better(task, targets + 2, targets + 1, targets), surely_better(task, targets, targets, targets)
-        (True, False)
+        >>> round(skill_estimate(task, targets + 1, targets, torch.arange(50)).value, 2)
+        1.0
     """
-    sign = 1.0 if task.metric_definition.higher_is_better else -1.0
+    metric = task.metric_definition
+    found = estimate(metric, task.definition.predict(outputs), targets, ids)
+    trivial = metric.trivial(targets) if len(targets) else math.nan
+    distance = (1.0 if metric.higher_is_better else 0.0) - trivial
+    if math.isnan(found.value) or math.isnan(trivial):
+        return replace(Estimate.exact(math.nan), counted=0)
+    if not distance:
+        return replace(Estimate.exact(0.0), counted=found.counted)
+    skill = found.shifted(-trivial) * (1 / distance)
+    return skill if skill.value >= -1 else replace(Estimate.exact(-1.0), counted=found.counted)
 
-    def gain(rows: Tensor) -> float:
-        return sign * (task_metric(task, theirs[rows], targets[rows]) - task_metric(task, ours[rows], targets[rows]))
 
-    if not gain(torch.arange(len(targets))) > 0:
-        return False
-    draws = torch.from_numpy(np.random.default_rng(seed).integers(0, len(targets), (resamples, len(targets))))
-    gains = [value for value in map(gain, draws) if value == value]  # a resample may lack a class
-    return sum(value > 0 for value in gains) >= SURE * max(len(gains), 1)
+def mean_difference(ours: Skills, theirs: Skills) -> Estimate:
+    """How much better ``theirs`` is in the mean over the tasks, with the paired error.
+
+    Tasks that rest on too few rows (of a class), or are undefined, are left out; what the error rests on follows from
+    the tasks' shares of it (Welch and Satterthwaite).
+
+    Example:
+        >>> a = {"x": Estimate.exact(0.5), "y": Estimate.exact(0.5)}
+        >>> mean_difference(a, {"x": Estimate.exact(0.75), "y": Estimate.exact(0.25)}).value
+        0.0
+    """
+    gains = [theirs[name] - ours[name] for name in ours]
+    gains = [gain for gain in gains if not math.isnan(gain.value) and gain.counted >= LEAST_COUNTED]
+    if not gains:
+        return replace(Estimate.exact(0.0), counted=0)
+    variances = [gain.error**2 for gain in gains]
+    shares = sum(variance**2 / (gain.counted - 1) for variance, gain in zip(variances, gains, strict=True))
+    freedom = sum(variances) ** 2 / shares if shares else 10**9
+    return replace(mean_of(gains), counted=int(min(freedom + 1, 10**9)))
 
 
-def best_for_each(
-    trainer: Trainer, serving: Mapping[str, TrainingResult], others: Sequence[TrainingResult]
-) -> dict[str, TrainingResult]:
-    """Which network is to serve each task: the one in ``serving``, unless another is surely better on validation.
+def best_plan(plans: Mapping[str, Skills], networks: Mapping[str, int]) -> str:
+    """The plan with the fewest networks among those within one paired standard error of the best mean skill.
 
     Args:
-        trainer: The run.
-        serving: A network for every task.
-        others: More networks, of any tasks; of several that are surely better the best is taken.
+        plans: Skills by plan, those to be preferred first.
+        networks: Number of networks of each.
+
+    Example:
+        >>> one, two = ({"a": Estimate.exact(skill)} for skill in (0.5, 0.6))
+        >>> best_plan({"one": one, "two": two}, {"one": 1, "two": 2})
+        'two'
+        >>> best_plan({"one": one, "two": one}, {"one": 1, "two": 2})
+        'one'
     """
-    rows = trainer.data.rows["validation"]
-    chosen = dict(serving)
-    for position, task in enumerate(trainer.data.tasks):
-        ids, targets = task_targets(rows, position)
-        sign = 1.0 if task.metric_definition.higher_is_better else -1.0
+    first = next(iter(plans))
+    best = max(plans, key=lambda plan: mean_difference(plans[first], plans[plan]).value)
+    behind = {plan: mean_difference(skills, plans[best]) for plan, skills in plans.items()}
+    near = [plan for plan, gap in behind.items() if gap.value <= gap.error]
+    return min(near, key=lambda plan: networks[plan])
 
-        def outputs(result: TrainingResult, name: str = task.name, ids: Tensor = ids) -> Tensor:
-            place = [other.name for other in result.model.tasks].index(name)
-            return task_outputs(result.model, rows, [place])[0].cpu()[ids]
 
-        ours = outputs(serving[task.name])
-        best = sign * task_metric(task, ours, targets)
-        for other in others:
-            if other is serving[task.name] or task.name not in other.tasks:
-                continue
-            theirs = outputs(other)
-            value = sign * task_metric(task, theirs, targets)
-            if value > best and surely_better(task, ours, theirs, targets, trainer.config.seed):
-                chosen[task.name], best = other, value
-    return chosen
+def surely_better(asked: Estimate | Skills, others: Mapping[str, Estimate] | Mapping[str, Skills]) -> str | None:
+    """The best of the ``others`` that are better beyond chance; None if there is none.
+
+    Where nothing is better, one is found with a probability of :data:`FALSE_MOVES` at most, however many there are.
+
+    Args:
+        asked: Skill in what serves now; or skills by task.
+        others: The same for what could serve instead.
+
+    Example:
+        >>> now, other = (replace(Estimate.exact(skill), counted=100) for skill in (0.5, 0.6))
+        >>> surely_better(now, {"single_task.a": other}), surely_better(other, {"network_0": now})
+        ('single_task.a', None)
+        >>> print(surely_better(now, {"few rows": replace(other, counted=3)}))
+        None
+    """
+    gains = {name: _gain(asked, other) for name, other in others.items()}
+    sure = [name for name, gain in gains.items() if exceeds(gain, FALSE_MOVES, looks=len(gains))]
+    return max(sure, key=lambda name: gains[name].value, default=None)
+
+
+def _gain(ours: Estimate | Skills, theirs: Estimate | Skills) -> Estimate:
+    if isinstance(ours, Estimate) or isinstance(theirs, Estimate):
+        assert isinstance(ours, Estimate) and isinstance(theirs, Estimate)
+        return theirs - ours
+    return mean_difference(ours, theirs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from ..balancing import Balancer
@@ -21,25 +20,22 @@ from ..training.mixture import make_stream
 from ..training.optimizer import make_optimizer
 from .adding import add_run
 from .bundle import save_network
-from .choice import one_network, plan_networks, record_kept, serving
+from .choice import one_network, plan_networks
 from .decided import decisions
 from .distill import needs_teachers, without_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
-from .keep import best_for_each, grouping_pays, skills
 from .kept_teachers import check_kept, keep, take_kept
 from .made_with import made_with
 from .prepare import prepare
 from .prepared import Prepared
 from .results import baseline, number, task_entry, totals_of
 from .resumed import AFTER_TRAINING, close, finished, nothing_lost, same_data
+from .served import Trained, choose_served
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
 from .trainings import ALTERNATIVE, Network, Work, check_order, joint_wanted, train_joint, train_network, train_single
-
-#: How plans are called.
-TITLES = {"grouped": "{} networks", "all_in_one": "one network for all", "single_task": "single-task networks"}
 
 
 def fit_run(
@@ -122,9 +118,9 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     one = one_network(trainer, ALTERNATIVE) if gamble else []
     works = [network.work for network in [*networks, *one]]
     train_ahead(trainer, works, joint=joint is not None, singles=bool(singles))
-    results = _train(trainer, networks, joint, singles)
-    if gamble:
-        networks, results = _keep_better(trainer, networks, results, one, _train(trainer, one, joint, singles), singles)
+    asked, alternative = (_train(trainer, some, joint, singles) for some in (networks, one))
+    served = choose_served(trainer, asked, alternative, joint, singles)
+    networks, results = [found.network for found in served], [found.result for found in served]
     compared = (joint, singles) if config.baselines else (None, [])
     with nothing_lost(AFTER_TRAINING.format(trainer.run.path)):
         return _finish(trainer, networks, results, *compared)
@@ -147,54 +143,9 @@ def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
 
 def _train(
     trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
-) -> list[TrainingResult]:
+) -> list[Trained]:
     """Train networks as configured."""
-    return [train_network(trainer, network, joint, singles) for network in networks]
-
-
-def _keep_better(
-    trainer: Trainer,
-    networks: list[Network],
-    results: list[TrainingResult],
-    one: list[Network],
-    alternative: list[TrainingResult],
-    singles: list[TrainingResult],
-) -> tuple[list[Network], list[TrainingResult]]:
-    """What is better on validation: in total the networks that were chosen or one for all, then for each task."""
-    names = [task.name for task in trainer.data.tasks]
-    alone = [Network(f"single_task_{k}", (k,), (name,)) for k, name in enumerate(names)] if singles else []
-    trained = dict(
-        zip((n.training for n in [*networks, *one, *alone]), [*results, *alternative, *singles], strict=True)
-    )
-    plans = {
-        plan: {
-            task: skill
-            for network in members
-            for task, skill in skills(trainer, trained[network.training], network.tasks).items()
-            if task in network.serves
-        }
-        for plan, members in (("grouped", networks), ("all_in_one", one), ("single_task", alone))
-        if members
-    }
-    pays = grouping_pays(plans["grouped"], plans["all_in_one"])
-    total = networks if pays else one
-    start = {task: trained[network.training] for network in total for task in network.serves}
-    best = best_for_each(trainer, start, list(trained.values()))
-    by_result = {id(result): training for training, result in trained.items()}
-    served_by = {task: by_result[id(best[task])] for task in names}
-    moved = {task: served_by[task] for task in names if best[task] is not start[task]}
-    kept = serving([*networks, *one, *alone], served_by)
-    means = {plan: fmean(found.values()) for plan, found in plans.items()}
-    said = ", ".join(f"{TITLES[plan].format(len(networks))} {mean:.4f}" for plan, mean in means.items())
-    trainer.display.say(
-        f"mean skill on validation: {said}; kept {TITLES['grouped' if pays else 'all_in_one'].format(len(networks))}"
-    )
-    if moved:
-        shown = ", ".join(f"{task} to {training}" for task, training in moved.items())
-        trainer.display.say(f"surely better elsewhere on validation, and served from there: {shown}")
-    compared = {"skill_on_validation": means, "kept": "grouped" if pays else "all_in_one", "moved": moved}
-    record_kept(trainer, kept, compared)
-    return kept, [trained[network.training] for network in kept]
+    return [Trained(network, train_network(trainer, network, joint, singles)) for network in networks]
 
 
 def _checked(config: Config, out: Path, resume: bool) -> Prepared:

@@ -11,6 +11,7 @@ from typing import Any
 from ..config import Config
 from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
+from ..learning_keys import balance_of
 from ..task_order import task_order
 from ..training import Callback, TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps
@@ -93,11 +94,12 @@ def train_network(
 ) -> TrainingResult:
     """A network of the run, as configured."""
     own = trainer if network.training == ALTERNATIVE else trainer.for_network(network.tasks)
+    names = [trainer.data.tasks[position].name for position in network.tasks]
     return own.train(
         network.training,
         network.training,
         network.tasks,
-        balancer=make_balancer(own.config.balance),
+        balancer=make_balancer(balance_of(own.config.balance, names, own.config.targets)),
         plain=False,
         callbacks=[*distillation(own, network.tasks, singles), *_convergence(own, network.tasks, joint, singles)],
         start=joint.model if joint is not None and own.config.start == "measured" else None,
