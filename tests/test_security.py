@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import sys
 from html.parser import HTMLParser
@@ -15,6 +16,9 @@ import yaml
 import polytask as package
 from polytask.config import Config, make_config
 from polytask.errors import UserError
+from polytask.runs import use
+from polytask.runs.bundle import kept_encoder
+from polytask.runs.encoders import check_offline
 from polytask.runs.pipeline import _checked
 from small_table import assert_refused, fit, polytask, table_rows, write_table
 
@@ -194,3 +198,22 @@ def test_an_own_encoder_can_be_used_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert_refused(polytask(*predict), "own_encoder:Net", "--trust")
     assert polytask(*predict, "--trust").exit_code == 0
     assert polytask("fit", "--out", tmp_path / "run", "--resume", "--trust").exit_code == 0
+
+
+@pytest.mark.parametrize("encoder", ["hf:somebody/network", {"name": "hf:somebody/network"},
+                                     {"name": "hf", "source": "somebody/network"}])  # fmt: skip
+def test_a_stranger_s_run_asks_nobody_for_its_encoder(encoder: Any, tmp_path: Path) -> None:
+    kept = kept_encoder(encoder, tmp_path)
+    assert Path(kept["source"]).is_absolute() and Path(kept["source"]) == tmp_path / "encoder"
+    with pytest.raises(UserError, match=r"Hugging Face hub.*--trust"):
+        check_offline(encoder, tmp_path, trust=False)
+    check_offline(encoder, tmp_path, trust=True)
+    check_offline(f"hf:{tmp_path}", tmp_path, trust=False)
+
+
+def test_a_compressed_table_is_small_by_what_it_decodes_to(tmp_path: Path) -> None:
+    for name, lines, small in (("few.csv.gz", 10, True), ("bomb.csv.gz", 1 << 23, False)):
+        with gzip.open(tmp_path / name, "wb", compresslevel=1) as stream:
+            stream.write(b"0,0\n" * lines)
+        assert use._is_small(tmp_path / name) is small
+    assert (tmp_path / "bomb.csv.gz").stat().st_size < use.SMALL_BYTES / 10

@@ -96,7 +96,7 @@ def fit(
     """
     from ..processes import is_first
     from ..runs import RunFolder, fit_run
-    from ..runs.encoders import check_trusted
+    from ..runs.encoders import check_offline, check_trusted
 
     if out is None:
         raise UserError("--out: give the folder of the run, such as --out runs/first")
@@ -135,6 +135,7 @@ def fit(
             raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
         config = o.resolve(RunFolder.open(out).config, given, set_)
         check_trusted(config.encoder, out, trust or encoder is not None)
+        check_offline(config.encoder, out, trust or encoder is not None)
     else:
         config = o.resolve(data, given, set_)
     config.processes().launch(config.device)

@@ -23,7 +23,8 @@ from ..data.finite import rows_not_finite
 from ..errors import UserError, raise_all
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
-from ..models.encoders import HF, MLP
+from ..models.encoders import HF, MLP, is_named
+from ..models.encoders.catalogue import resolved
 from ..pretrained import texts_of
 from ..training.evaluation import task_metric, task_outputs, task_targets
 from .encoded import EncodedColumns
@@ -83,10 +84,12 @@ def load_network(
 
 
 def kept_encoder(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[str, Any] | None:
-    """A pretrained encoder as the run keeps it; any other as it is."""
-    if not isinstance(encoder, dict) or encoder.get("name") != HF.name:
+    """A pretrained encoder as the run keeps it, whatever it was made from: nothing is fetched; any other as it is."""
+    if encoder is None or not is_named(encoder):
         return encoder
-    return encoder | {HF.argument: str(RunFolder(run).encoder)}
+    whole = resolved(encoder)
+    # A relative path could be the name of something on the hub.
+    return whole | {HF.argument: str(RunFolder(run).encoder.absolute())} if whole["name"] == HF.name else encoder
 
 
 @dataclass(frozen=True)

@@ -289,7 +289,7 @@ class EncodedColumns:
                 reader = PictureReader(**stored["reader"])
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise UserError(f"{folder}: damaged ({error}); restore it or make the run again") from None
-        return cls(encoder, open_checkpoint(str(folder)), reader, moments)
+        return cls(encoder, open_checkpoint(str(folder.absolute())), reader, moments)
 
 
 def opened(encoder: HF) -> Checkpoint:

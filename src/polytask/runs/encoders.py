@@ -16,7 +16,8 @@ from ..config import Config
 from ..data import Schema
 from ..errors import UserError
 from ..models import MultiTaskModel
-from ..models.encoders import MLP, encoder_named, is_named
+from ..models.encoders import HF, MLP, encoder_named, is_named
+from ..models.encoders.catalogue import resolved
 from ..task import Task
 
 #: The one class that comes with polytask and is named as the user's are.
@@ -98,6 +99,17 @@ def check_trusted(encoder: Any, run: Path, trust: bool) -> None:
         f"{run}: this run has an encoder of its own, {encoder!r}: code that this command would import and run; "
         "if you know where the run comes from, say --trust"
     )
+
+
+def check_offline(encoder: Any, run: Path, trust: bool) -> None:
+    """Raise a :class:`UserError` if a pretrained encoder that ``run`` names would be fetched, unless it is trusted."""
+    if trust or encoder is None or not is_named(encoder):
+        return
+    whole = resolved(encoder)
+    if whole["name"] == HF.name and not Path(whole[HF.argument]).expanduser().is_dir():
+        raise UserError(f"{run}: this run names the encoder {whole[HF.argument]!r}, which is no folder here and would "
+                        "be asked for on the Hugging Face hub; if you know where the run comes from, say --trust, or "
+                        "give --encoder hf:FOLDER")  # fmt: skip
 
 
 def _user_encoder(encoder: str | dict[str, Any], given: list[InputWidths]) -> nn.Module:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +68,7 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
         UserError: If run or table are not usable, or the table has none of the targets.
     """
     bundle = bundle_of_a_table(run, trust)
+    _check_first_rows(bundle, data)
     table = _table(bundle, data, display)
     names = [task.name for task in bundle.schema.tasks if task.name in table.column_names]
     if not names:
@@ -118,8 +121,21 @@ def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
         yield _completed(bundle, piece)
 
 
+def _check_first_rows(bundle: Bundle, data: Path) -> None:
+    """That a large table has the columns, before all of it is read."""
+    if not data.is_file() or _is_small(data):
+        return
+    for piece in table_pieces(data, columns=_columns(bundle, data, Display())):
+        bundle.inputs(_completed(bundle, piece.slice(0, 1)), folder=data.parent, where=data.name)
+        return
+
+
 def _is_small(data: Path) -> bool:
     """By the rows where they are known: the size of a compressed file says little about what it takes in memory."""
+    if data.name.lower().endswith(".gz"):  # two megabytes can decode to gigabytes
+        with contextlib.suppress(EOFError, OSError, zlib.error), gzip.open(data) as stream:
+            return len(stream.read(SMALL_BYTES + 1)) <= SMALL_BYTES
+        return True  # reading it says what is wrong with it
     if not data.name.lower().endswith(".parquet"):
         return data.stat().st_size <= SMALL_BYTES
     with contextlib.suppress(pa.ArrowException, OSError):
