@@ -1,0 +1,185 @@
+"""Tables as people write them, from a grammar of columns (separators, marks, units, dates), are read back right."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from polytask.data import MARKS, Reading, Schema, all_marks, interpret, read_cells, read_sources
+from polytask.data.dates import date_parts, moments, read_dates
+from polytask.data.marks import MARKS_OF_NUMBERS
+from polytask.data.number_words import read_numbers
+from polytask.task import Task
+
+ROWS = 12
+DAYS = st.dates(dt.date(1950, 1, 13), dt.date(2068, 12, 28))
+
+
+def grouped(value: float, thousands: str, decimal: str) -> str:
+    """``1234.5`` with the given signs."""
+    return f"{value:,.2f}".replace(",", "#").replace(".", decimal).replace("#", thousands)
+
+
+NUMBER_STYLES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "plain": (".", lambda x: f"{x:.2f}"),
+    "point": (".", lambda x: grouped(x, ",", ".")),
+    "comma": (",", lambda x: grouped(x, ".", ",")),
+    "blank": (",", lambda x: grouped(x, "\u202f", ",")),
+    "swiss": (".", lambda x: grouped(x, "'", ".")),
+}
+AROUND = ("{}", "${}", "{} \u20ac", "{} %", "{}%", "{} kg", "  {} ", "EUR {}")
+DATE_STYLES = {
+    "iso": "%Y-%m-%d", "time": "%Y-%m-%dT%H:%M:%S", "zone": "%Y-%m-%d %H:%M:%SZ", "german": "%d.%m.%Y",
+    "british": "%d/%m/%Y", "american": "%m/%d/%Y %I:%M %p", "named": "%d-%b-%Y", "long": "%B %d, %Y",
+}  # fmt: skip
+
+
+@st.composite
+def number_columns(draw: st.DrawFn) -> tuple[list[str], list[float], str]:
+    values = draw(st.lists(st.integers(-9_999_999, 9_999_999).map(lambda n: n / 100), min_size=ROWS, max_size=ROWS))
+    style = draw(st.sampled_from(sorted(NUMBER_STYLES)))
+    values[0] = 1234567.25  # one cell tells the style
+    around = draw(st.sampled_from(AROUND))
+    cells = [around.format(NUMBER_STYLES[style][1](value)) for value in values]
+    return cells, values, NUMBER_STYLES[style][0]
+
+
+@st.composite
+def date_columns(draw: st.DrawFn) -> tuple[list[str], list[float]]:
+    days = draw(st.lists(DAYS, min_size=ROWS, max_size=ROWS))
+    days[0] = dt.date(2024, 2, 29)  # a day beyond 12 tells the order
+    style = DATE_STYLES[draw(st.sampled_from(sorted(DATE_STYLES)))]
+    clock = dt.time(draw(st.integers(0, 23)), draw(st.integers(0, 59))) if "%M" in style else dt.time()
+    moments_ = [dt.datetime.combine(day, clock) for day in days]
+    since = [(moment - dt.datetime(1970, 1, 1)).total_seconds() for moment in moments_]
+    return [moment.strftime(style) for moment in moments_], since
+
+
+def with_marks(draw: st.DrawFn, cells: list[str], values: list[Any], marks: tuple[str, ...]) -> list[Any]:
+    """Some cells but the first become marks, in place."""
+    for row in draw(st.sets(st.integers(1, ROWS - 1), max_size=4)):
+        cells[row], values[row] = draw(st.sampled_from(marks)), np.nan
+    return values
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_tables_of_the_grammar_are_read_back(tmp_path: Path, data: st.DataObject) -> None:
+    numbers, values, decimal = data.draw(number_columns())
+    dates, seconds = data.draw(date_columns())
+    words = data.draw(st.lists(st.sampled_from(["red", "light blue", "green"]), min_size=ROWS, max_size=ROWS))
+    separator = data.draw(st.sampled_from([";", "\t", "|"] if decimal == "," else [",", ";", "\t"]))
+    marks = tuple(mark for mark in MARKS if separator not in mark)
+    values = with_marks(data.draw, numbers, values, (*marks, *MARKS_OF_NUMBERS))
+    seconds = with_marks(data.draw, dates, seconds, marks)
+    expected = list(words)
+    with_marks(data.draw, words, expected, marks)
+    ids = [f"{number:04d}" for number in range(ROWS)]
+    path = tmp_path / "table.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, delimiter=separator)
+        writer.writerow(["id", "amount", "day", "colour", "sold"])
+        writer.writerows(zip(ids, numbers, dates, [f" {word} " for word in words], [0, 1] * (ROWS // 2), strict=True))
+    sources = read_sources([path], [()], ["sold"], Reading(kinds={"id": "words"}))
+    table = sources.table
+    assert table["id"].to_pylist() == ids
+    np.testing.assert_allclose(table["amount"].to_numpy(), values, rtol=1e-12)
+    assert table["colour"].to_pylist() == [None if word is np.nan else word for word in expected]
+    found = moments(table["day"], read_dates(pa.array([d for d in dates if d not in MARKS])).order, "day")
+    np.testing.assert_array_equal(found, seconds)
+    if len(set(np.array(seconds)[~np.isnan(seconds)])) > 1:
+        schema = Schema.fit(table, [Task("sold")], id_column="id")
+        assert [column.name for column in schema.temporal] == ["day"]
+        raw = read_cells(path)[0]  # predict reads the cells by the schema alone
+        again, once = schema.encode_inputs(raw), schema.encode_inputs(table)
+        assert all(torch.equal(again[name], once[name]) for name in once)
+
+
+@given(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)))
+def test_parts_of_dates_are_those_of_the_calendar(moment: dt.datetime) -> None:
+    seconds = (moment.replace(microsecond=0) - dt.datetime(1970, 1, 1)).total_seconds()
+    parts = {name: float(value) for name, value in date_parts(torch.tensor([seconds], dtype=torch.float64)).items()}
+    assert (parts["year"], parts["month"], parts["weekday"]) == (moment.year, moment.month, moment.weekday())
+    assert parts["hour"] == pytest.approx(moment.hour + moment.minute / 60 + moment.second / 3600)
+    assert parts["month_sin"] ** 2 + parts["month_cos"] ** 2 == pytest.approx(1, abs=1e-6)
+
+
+def test_a_date_is_the_same_in_all_its_forms() -> None:
+    day = dt.datetime(2024, 1, 5, 13, 30)
+    seconds = 1704461400
+    forms = [
+        pa.array(["2024-01-05T13:30:00"]), pa.array(["2024-01-05 14:30+01:00"]), pa.array([day], pa.timestamp("ms")),
+        pa.array([seconds]), pa.array([seconds * 1000]), pa.array([seconds * 1e9]), pa.array([str(seconds)]),
+    ]  # fmt: skip
+    assert {float(moments(pa.chunked_array([form]), "iso", "day")[0]) for form in forms} == {seconds}
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1,234", "2,500"], [1234, 2500]),
+        (["\u20ac110.5M", "\u20ac560K"], [110.5e6, 560e3]),
+        (["(1,200.50)", "$3"], [-1200.5, 3]),
+        (["1,000+", "5+"], [1000, 5]),
+        (["36.6\u00b0C", "37\u00b0C"], [36.6, 37]),
+        (["12", "13", "14 kg"], [12, 13, None]),  # one unit among many is a slip
+        (["1st", "2nd", "3rd"], [None] * 3),
+        (["0x12", "1,2,3", "1.2.3"], [None] * 3),
+    ],
+)
+def test_numbers_with_units(cells: list[str], values: list[float | None]) -> None:
+    np.testing.assert_allclose(read_numbers(pa.array(cells)).values, np.array(values, float))
+
+
+@pytest.mark.parametrize(
+    "cells", [["05/13/2024", "13/05/2024"], ["2024-02-30"], ["25:10"], ["1.5"], ["20240105"], ["house 12"]]
+)
+def test_what_is_no_date(cells: list[str]) -> None:
+    assert read_dates(pa.array(cells)).strange.any()
+
+
+def test_signs_are_classes_where_both_appear() -> None:
+    table, _ = interpret(pa.table({"strand": ["+", "-", "+"], "other": ["a", "-", "b"]}), Reading())
+    assert table["strand"].to_pylist() == ["+", "-", "+"] and table["other"].to_pylist() == ["a", None, "b"]
+
+
+def test_marks_of_the_user() -> None:
+    table = pa.table({"a": ["-999", "1.5"], "b": [-999, 2], "c": [float("inf"), 1.0], "d": ["NA", "x"]})
+    read, _ = interpret(table, Reading(all_marks(["-999", "inf"])))
+    assert read.to_pydict() == {"a": [None, 1.5], "b": [None, 2], "c": [None, 1.0], "d": [None, "x"]}
+    assert interpret(table, Reading(all_marks(["=?"])))[0]["d"].to_pylist() == ["NA", "x"]
+
+
+def test_unused_columns_are_not_looked_at() -> None:
+    table = pa.table({"a": ["1", "2"], "b": ["1", "2"]})
+    read, _ = interpret(table, Reading(used=frozenset("a")))
+    assert read["a"].to_pylist() == [1, 2] and read["b"].to_pylist() == ["1", "2"]
+
+
+def test_sources_of_different_types_are_one_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("code,y\n1,0\nx,1\n")
+    pa.parquet.write_table(pa.table({"code": [1, 2], "y": [0, 1]}), tmp_path / "b.parquet")
+    table = read_sources([tmp_path / "a.csv", tmp_path / "b.parquet"], [(), ()], ["y"]).table
+    assert table["code"].to_pylist() == ["1", "x", "1", "2"]
+
+
+def test_schemas_of_before_are_read() -> None:
+    table = pa.table({"a": [1.0, 3.0], "c": ["NA", "x"], "y": [0, 1]})
+    stored = Schema.fit(table, [Task("y")], missing=[""]).to_dict()
+    for key in ("temporal", "missing", "renamed"):
+        del stored[key]
+    stored["numeric"] = [{k: v for k, v in c.items() if k not in ("low", "high", "decimal")} for c in stored["numeric"]]
+    old = Schema.from_dict(stored)
+    inputs = old.encode_inputs(pa.table({"a": ["1", "NA"], "c": ["NA", "x"]}))
+    assert inputs["numeric"].tolist() == [[-1.0], [0.0]]
+    assert (inputs["categorical"] > 0).all()  # there, NA was a category
