@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 #: Separators that are tried, and what they are called.
@@ -24,11 +24,13 @@ class Dialect:
         separator: Between cells.
         above: Lines above the names.
         names: Names of the columns where the line of names lacks that of the first, which holds row names.
+        columns: The cells of the line of names, as they are written; empty if they are not known.
     """
 
     separator: str = ","
     above: int = 0
     names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def describe(self) -> list[str]:
         """What is unusual about it, for the user to read."""
@@ -53,6 +55,13 @@ def detect(path: Path) -> Dialect:
         Dialect(separator=';', above=1, names=())
     """
     text = _start(path)
+    found = _detected(text)
+    rows, starts = _rows(text, found.separator)
+    at = next((row for row, start in zip(rows, starts, strict=True) if start >= found.above), [])
+    return replace(found, columns=found.names or tuple(at))
+
+
+def _detected(text: str) -> Dialect:
     lines = text.lstrip("\ufeff").splitlines()[:1]
     if lines and lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:
         return Dialect(lines[0].strip()[-1] if lines[0].strip()[-1] in SEPARATORS else ",", above=1)

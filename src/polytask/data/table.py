@@ -88,8 +88,8 @@ def column_names(path: str | Path) -> list[str]:
             return _named(pa.parquet.read_schema(path).empty_table(), path).column_names
     dialect = _dialect(path)
     with _csv_errors(path, dialect):
-        reader = _in_blocks(lambda block: _begin_csv(path, dialect, block))
-        return _named(pa.Table.from_batches([], reader.schema), path).column_names
+        names = dialect.columns or _in_blocks(lambda block: _begin_csv(path, dialect, block)).schema.names
+        return _named(pa.table([pa.nulls(0)] * len(names), names=list(names)), path).column_names
 
 
 def table_pieces(path: str | Path, *, rows: int = 65_536, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -215,7 +215,7 @@ def _read_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa
 def _parse_csv(
     path: Path, dialect: Dialect, columns: Sequence[str] | None, block: int, *, threads: bool = True
 ) -> pa.Table:
-    names = _begin_csv(path, dialect, block).schema.names
+    names = dialect.columns or _begin_csv(path, dialect, block).schema.names
     # With one thread Arrow's pool waits at exit for tasks that a mistake in the file has left behind.
     options = _csv_options(dialect, names, columns, block, threads=threads and pa.cpu_count() > 1)
     table = pa.csv.read_csv(path, **options)
@@ -224,7 +224,7 @@ def _parse_csv(
 
 def _open_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa.csv.CSVStreamingReader:
     def opened(block: int) -> pa.csv.CSVStreamingReader:
-        names = _begin_csv(path, dialect, block).schema.names
+        names = dialect.columns or _begin_csv(path, dialect, block).schema.names
         return pa.csv.open_csv(path, **_csv_options(dialect, names, columns, block, threads=False))
 
     return _in_blocks(opened)
