@@ -51,6 +51,9 @@ class TaskWeights(Tensor):
     def __contains__(self, key: object) -> bool:
         return key in self.tasks if isinstance(key, str) else super().__contains__(key)
 
+    def __deepcopy__(self, memo: Any) -> TaskWeights:
+        return TaskWeights.of(self.as_subclass(Tensor).clone(), self.tasks)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.as_subclass(Tensor).__reduce_ex__(protocol)  # files hold a plain tensor
 

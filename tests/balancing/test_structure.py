@@ -1,0 +1,173 @@
+"""How losses, representation and shared parameters hang together: the right gradients, or a refusal that says why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+import polytask as pt
+from balancing.cases import Net, batch, gradients, make
+from polytask.balancing import BALANCERS
+
+METHODS = ["upgrad", "pcgrad", "db_mtl", "gradnorm", "mgda"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("source", ["exact", "representation"])
+def test_a_skip_connection_keeps_the_whole_gradient(source: str, name: str) -> None:
+    options = {"gradients": source} if name in ("upgrad", "pcgrad", "mgda") else {}
+    found = []
+    for given in (False, True):
+        torch.manual_seed(0)
+        low, high, heads = nn.Linear(4, 5), nn.Linear(5, 5), [nn.Linear(10, 1), nn.Linear(5, 1)]
+        x = torch.randn(12, 4, generator=torch.Generator().manual_seed(1))
+        hidden = low(x).tanh()
+        features = high(hidden).tanh()
+        losses = {
+            "a": heads[0](torch.cat([features, hidden], 1)).square().mean(),
+            "b": (heads[1](features) - x[:, :1]).square().mean(),
+        }
+        both = [*low.parameters(), *high.parameters()]
+        balancer = make(name, **(options if given else {}))
+        balancer.backward(losses, shared=both, **({"features": features} if given else {}))
+        found.append(torch.cat([gradients(part) for part in (low, high, *heads)]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, part: nn.Module, reentrant: bool) -> None:
+        super().__init__()
+        self.part, self.reentrant = part, reentrant
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = checkpoint(self.part, x.requires_grad_(), use_reentrant=self.reentrant)
+        return found
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_reentrant_checkpoints_are_refused_and_others_are_not(name: str) -> None:
+    for reentrant in (True, False):
+        net, (x, y) = Net(), batch()
+        trunk = net.trunk
+        net.trunk = Checkpointed(trunk, reentrant)  # type: ignore[assignment]
+        features, losses = net.losses(x, y)
+        for extra in ({}, {"features": features}):
+            if reentrant:
+                with pytest.raises(pt.UserError, match="use_reentrant=False"):
+                    make(name).backward(losses, shared=trunk.parameters(), **extra)
+        if not reentrant:
+            make(name).backward(losses, shared=trunk.parameters(), features=features)
+            assert gradients(trunk).abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_ways_to_give_the_shared_parameters(name: str) -> None:
+    def found(make_shared: Any) -> Tensor:
+        net = Net()
+        _, losses = net.losses(*batch())
+        make(name).backward(losses, shared=make_shared(net.trunk))
+        return gradients(net)
+
+    expected = found(lambda trunk: list(trunk.parameters()))
+    for way in (
+        lambda trunk: trunk,
+        lambda trunk: trunk.named_parameters(),
+        lambda trunk: [*trunk.parameters(), trunk[0].weight],
+        lambda trunk: [*trunk.parameters(), nn.Parameter(torch.ones(2))],
+    ):
+        torch.testing.assert_close(found(way), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_one_parameter_is_one_parameter() -> None:
+    net = Net()
+    _, losses = net.losses(*batch())
+    balancer = make("upgrad")
+    balancer.backward(losses, shared=net.trunk[0].weight)
+    balancer.backward(net.losses(*batch())[1], shared=[net.trunk[0].weight])
+    assert net.trunk[0].weight.grad is not None and torch.isfinite(net.trunk[0].weight.grad).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_parameter_without_gradient_is_left_alone(name: str) -> None:
+    net, unused = Net(), nn.Parameter(torch.ones(3))
+    _, losses = net.losses(*batch())
+    make(name).backward(losses, shared=[*net.trunk.parameters(), unused])
+    assert unused.grad is None
+
+
+def test_complex_parameters_work_as_pairs_of_real_ones() -> None:
+    found = []
+    for kind in (torch.cfloat, torch.float32):
+        weight = nn.Parameter(torch.view_as_complex(torch.ones(3, 2)) if kind == torch.cfloat else torch.ones(3, 2))
+        real = torch.view_as_real(weight) if kind == torch.cfloat else weight
+        make("upgrad").backward({"a": real[:, 0].square().sum(), "b": -real.sum()}, shared=[weight])
+        assert weight.grad is not None
+        found.append(torch.view_as_real(weight.grad) if kind == torch.cfloat else weight.grad)
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize(
+    ("shared", "features", "says"),
+    [
+        (lambda net, f: Net().trunk.parameters(), lambda f: None, "not a copy"),
+        (lambda net, f: [1.0], lambda f: None, "found float"),
+        (lambda net, f: None, lambda f: f.detach(), "no gradient"),
+        (lambda net, f: None, lambda f: {"last_hidden_state": f}, "found dict"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(shared: Any, features: Any, says: str) -> None:
+    net = Net()
+    part, losses = net.losses(*batch())
+    with pytest.raises(pt.UserError, match=says):
+        make("upgrad").backward(losses, shared=shared(net, part), features=features(part))
+
+
+def test_frozen_and_sparse_parameters_are_refused() -> None:
+    net = Net()
+    _, losses = net.losses(*batch())
+    with pytest.raises(pt.UserError, match="none of the 4 parameters is trained"):
+        make("upgrad").backward(losses, shared=net.trunk.requires_grad_(False))
+    embedding = nn.Embedding(5, 3, sparse=True)
+    read = embedding(torch.tensor([1, 2]))
+    with pytest.raises(pt.UserError, match="sparse=False"):
+        make("upgrad").backward({"a": read.sum(), "b": read.square().sum()}, shared=embedding)
+
+
+def test_a_loss_that_shares_nothing_is_said_once() -> None:
+    net, balancer = Net(), make("upgrad")
+    with pytest.warns(UserWarning, match="loss of 'b' does not depend") as heard:
+        for _ in range(2):
+            features, losses = net.losses(*batch())
+            losses["b"] = net.heads[1](features.detach()).square().mean()
+            balancer.backward(losses, shared=net.trunk.parameters())
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+@pytest.mark.parametrize(
+    ("loss", "says"),
+    [(0.0, "leave out a task"), (torch.ones(4, requires_grad=True), r"shape \[4\]"), (torch.tensor(1), "real numbers")],
+)
+def test_losses_that_are_no_scalars(loss: Any, says: str, name: str) -> None:
+    balancer = make(name)
+    balancer.bind(["a", "b", "c"])
+    with pytest.raises(pt.UserError, match=f"(?s)loss of 'b'.*{says}"):
+        balancer.backward({"a": torch.ones((), requires_grad=True), "b": loss})
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_a_loss_of_one_element_is_a_scalar(name: str) -> None:
+    found = []
+    for shape in ((), (1,)):
+        net, balancer = Net(), make(name)
+        features, losses = net.losses(*batch())
+        balancer.backward(
+            {task: loss.reshape(shape) for task, loss in losses.items()},
+            shared=net.trunk.parameters(), features=features,
+        )  # fmt: skip
+        found.append(gradients(net))
+    assert torch.equal(*found)
