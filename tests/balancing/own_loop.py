@@ -116,14 +116,21 @@ def _compiled(backend: str) -> tuple[Net, list[torch.nn.Parameter]]:
 CHECKS: dict[str, Callable[[str], None]] = {
     check.__name__: check for check in (accumulation, clipping, bf16, fp16, compile)
 }
-#: Checked for every method in test_examination.py, where a gap is an expected failure.
-EXAMINED = {"DDP": "test_two_processes_equal_one", "resume": "resumes_bit_for_bit"}
+#: Checked for every method in test_examination.py, test_precision.py and test_switched.py.
+EXAMINED = {
+    "DDP": "test_two_processes_equal_one",
+    "resume": "resumes_bit_for_bit",
+    "autocast": "test_inside_autocast_as_outside",
+    "parameters": "test_parameters_of_any_type",
+    "soft labels": "test_the_size_of_a_soft_loss_means_nothing",
+}
 
 
 def table() -> str:
     """What works, Markdown."""
     names = [*CHECKS, *EXAMINED]
-    lines = ["# What works together", "", f"| method | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    columns = [*names, "losses"]
+    lines = ["# What works together", "", f"| method | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     notes: list[str] = []
     for method in BALANCERS:
         cells = []
@@ -132,6 +139,7 @@ def table() -> str:
             if reason and reason not in notes:
                 notes.append(reason)
             cells.append(f"no ({notes.index(reason) + 1})" if reason else "yes")
+        cells.append({"any": "any", "positive": "0 or more"}[make(method).needs.losses])
         lines.append(f"| {method} | {' | '.join(cells)} |")
     lines += ["", *[f"{number}. {note}" for number, note in enumerate(notes, 1)], *([""] if notes else [])]
     lines += [
@@ -139,7 +147,12 @@ def table() -> str:
         "of the micro-batches' losses and all their features. fp16: with a `GradScaler`. DDP: two processes,",
         "gradients averaged by hand or by `DistributedDataParallel`. compile: of the encoder, apart from the heads",
         "(eager backend for all, inductor for some), with `torch._functorch.config.donated_buffer = False`, which",
-        "methods that look at exact gradients need; without it they say so.",
+        "methods that look at exact gradients need; without it they say so. autocast: `backward` called inside it",
+        "gives the very numbers that it gives outside. parameters: float64, bfloat16 and float16 ones, too. soft",
+        "labels: a task that has converged (`task_switched`) leaves the method's statistics and has the mean weight of",
+        "the tasks that learn (static: keeps its weight), so the size of its loss changes nothing for these. losses:",
+        "a method that takes logarithms of losses or divides by them refuses any below 0 (famo: below its",
+        "`lower_bound`), which a constant added to the loss prevents.",
         "",
         "Refused when a balancer is made, with the reason:",
         "",

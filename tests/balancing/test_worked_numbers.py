@@ -231,6 +231,37 @@ def test_weights_of_aggregators() -> None:
     close(aggregate(b.PCGrad(), J2)[1], 2.222222, 1.578947)
 
 
+@pytest.mark.parametrize("length", [1.0, 2.0])
+def test_imtl_g_of_opposite_gradients_has_equal_projections(length: float) -> None:
+    update, weights = aggregate(b.IMTLG(), tensor([[1.0, 0], [-length, 0]]))
+    close(update, 0, 0)
+    close(weights, length / (1 + length), 1 / (1 + length))
+
+
+@pytest.mark.parametrize("gamma", [[0.0, 2.0, 1.0], {"a": 0.0, "b": 2.0}])
+def test_dtp_takes_one_exponent_per_task(gamma: Any) -> None:
+    dtp = b.DTP(gamma)
+    dtp.bind(["a", "b", "c"])
+    dtp.observe_metrics({"a": 0.9, "b": 0.6, "c": 0.3})
+    close(weights_of(dtp), 0.105361, 0.081732, 0.842781)
+
+
+def test_dtp_wants_an_exponent_for_each_task() -> None:
+    with pytest.raises(pt.UserError, match=r"one number per task \(2\), found 1"):
+        b.DTP([1.0]).bind(["a", "b"])
+    with pytest.raises(pt.UserError, match="'z' is not a task"):
+        b.DTP({"z": 1.0}).bind(["a", "b"])
+
+
+def test_gradnorm_is_exact_on_request_and_for_narrow_layers() -> None:
+    found = []
+    for given in (None, 8, "exact"):
+        balancer = b.GradNorm(directions=given)
+        balancer.bind(["a", "b"])
+        found.append([balancer._number(width) for width in (64, 512)])
+    assert found == [[64, 16], [8, 8], [64, 512]]
+
+
 def test_imtl_is_imtl_g_on_scaled_losses() -> None:
     imtl = b.IMTL(lr=0.1)
     close(aggregate(imtl, J)[0], 0.044815, 0.522408, 0.477592, atol=5e-6)  # scales of 1

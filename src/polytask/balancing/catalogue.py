@@ -44,7 +44,13 @@ _CHOICE = """## How to choose
 - **Heads** get their own gradients unweighted with methods that look at gradients, unless `head_weighting`; with the
   others (and GradNorm) the weight multiplies the whole loss.
 - **Several processes**: losses and gradients are reduced first, so every process finds the same weights.
-- **Mixed precision**: losses are weighed unscaled in float32, and one scalar goes through the gradient scaler.
+- **Precision**: whatever the caller's autocast and the type of parameters and losses, a method computes in float32 or
+  better; losses are weighed unscaled, and one scalar goes through the gradient scaler.
+- **Soft labels**: a task whose labels were replaced leaves the method until it is taken back; it keeps its own
+  gradient, with the mean weight of the tasks that learn.
+- **Structure** is seen in the graph of every step: shared parameters that act past `features` get their whole gradient,
+  those without a gradient are left alone, and reentrant checkpointing is refused.
+- **Losses below 0** are refused by methods that take their logarithm or divide by them ([which](compatibility.md)).
 - **Accumulation**: one call per optimiser step, with the mean of the micro-batches' losses and all their features.
 - **Checkpoints**: everything that a method remembers is in `state_dict()`, random draws included.
 """
