@@ -256,7 +256,7 @@ class Training:
     @property
     def total(self) -> int:
         """Most steps of this training: those of the settings, or what a callback with several stages needs."""
-        return max(callback.total_steps for callback in self.callbacks) or self.settings.steps or 0
+        return max((callback.total_steps for callback in self.callbacks), default=0) or self.settings.steps or 0
 
     @property
     def progress(self) -> float:
