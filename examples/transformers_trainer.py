@@ -3,11 +3,11 @@
 import tempfile
 
 import torch
-from transformers import AutoModel, BertConfig, BertModel, Trainer, TrainingArguments
+from transformers import AutoModel, BertConfig, BertModel, TrainingArguments
 
 import polytask as pt
 from polytask.integrations import KeptPeaks
-from polytask.integrations.transformers import KeepPeaks
+from polytask.integrations.transformers import BalancedTrainer, KeepPeaks
 
 torch.manual_seed(0)
 folder = tempfile.mkdtemp()
@@ -17,6 +17,7 @@ tokens = torch.randint(2, 60, (1600, 12))
 labels = {"topic": (tokens < 20).sum(1).clamp(2, 5) - 2, "question": (tokens[:, :6] < 7).any(1).float()}
 labels["question"][:1200:4] = float("nan")  # no label here
 rows = [{"input_ids": tokens[i], "ids": i, **{task: values[i] for task, values in labels.items()}} for i in range(1600)]
+balancer = pt.balancing.UncertaintyWeighting()
 tasks = [pt.Task("topic", "multiclass", classes=("a", "b", "c", "d")), pt.Task("question")]
 
 
@@ -31,19 +32,17 @@ class TwoHeads(torch.nn.Module):
         return {"topic": self.topic(features), "question": self.question(features)[:, 0]}
 
 
-class Balanced(Trainer):
-    balancer = pt.balancing.UncertaintyWeighting()
-    peaks = KeptPeaks(tasks, lambda model, task: model(tokens[:1200])[task], patience=5, min_evaluations=5)
+class Balanced(BalancedTrainer):
+    peaks = KeptPeaks(
+        tasks, lambda model, task: model(tokens[:1200])[task], balancer=balancer, patience=5, min_evaluations=5
+    )
 
     def compute_loss(self, model, inputs, return_outputs=False, **_):
-        outputs = model(**inputs)
-        self.losses = self.peaks.losses(outputs, inputs, inputs["ids"]) if model.training else {}
-        return torch.zeros(()), {"loss": torch.zeros(()), **outputs}  # how an evaluation wants it
+        loss = torch.tensor(float("nan"))  # an evaluation looks at metrics alone
+        return loss, {"loss": loss, **model(**inputs)}
 
-    def training_step(self, model, inputs, num_items_in_batch=None):
-        self.compute_loss(model.train(), self._prepare_inputs(inputs))
-        self.balancer.backward(self.losses, backward=self.accelerator.backward)
-        return sum(self.losses.values()).detach()
+    def compute_losses(self, model, inputs):
+        return self.peaks.losses(model(**inputs), inputs, inputs["ids"])
 
 
 def metrics(evaluated):
@@ -51,9 +50,9 @@ def metrics(evaluated):
     return {"topic": (topic.argmax(1) == topics).mean(), "question": ((question > 0) == (questions > 0.5)).mean()}
 
 
-options = {"per_device_train_batch_size": 64, "learning_rate": 2e-3, "max_steps": 180, "eval_strategy": "steps",
-           "eval_steps": 10, "save_steps": 50, "label_names": list(labels), "remove_unused_columns": False,
-           "report_to": [], "disable_tqdm": True, "use_cpu": True}  # fmt: skip
-trainer = Balanced(TwoHeads(), TrainingArguments(folder, **options), None, rows[:1200], rows[1200:],
+options = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 4, "learning_rate": 2e-3, "max_steps": 180,
+           "eval_strategy": "steps", "eval_steps": 10, "save_steps": 50, "label_names": list(labels),
+           "remove_unused_columns": False, "report_to": [], "disable_tqdm": True, "use_cpu": True}  # fmt: skip
+trainer = Balanced(TwoHeads(), TrainingArguments(folder, **options), None, rows[:1200], rows[1200:], balancer=balancer,
                    compute_metrics=metrics, callbacks=[KeepPeaks(Balanced.peaks)])  # fmt: skip
 trainer.train()

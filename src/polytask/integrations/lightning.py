@@ -1,21 +1,54 @@
-"""Convergence inside a Lightning training (extra ``lightning``)."""
+"""Balancing and convergence inside a Lightning training (extra ``lightning``)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..balancing import Balancer
+from ..errors import UserError
 from ..extras import require
+from ..processes import numbers_of_first
 from .kept_peaks import KeptPeaks
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")
 import pytorch_lightning as pl  # noqa: E402, after the message that says how to get it
 
 
+class Balancing(pl.Callback):
+    """Keeps a balancer's state in Lightning's checkpoints and tells it when an epoch has ended.
+
+    The module sets ``automatic_optimization = False`` and calls
+    ``balancer.backward(losses, shared=..., backward=self.manual_backward)`` in ``training_step``.
+
+    Args:
+        balancer: The balancer; it may, but need not, be a part of the module.
+    """
+
+    def __init__(self, balancer: Balancer) -> None:
+        self.balancer = balancer
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if module.automatic_optimization:
+            raise UserError(
+                f"{type(module).__name__}: Lightning would differentiate what training_step returns, and no balancer "
+                "would take part; set self.automatic_optimization = False and call balancer.backward"
+            )
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.balancer.end_epoch()
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self.balancer.state_dict())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.balancer.load_state_dict(state_dict)
+
+
 class KeepPeaks(pl.Callback):
     """Shows every validation to :class:`KeptPeaks` and keeps its state in Lightning's checkpoints.
 
-    The module computes its losses by ``peaks.losses(...)`` and logs a metric for every task. For balancing set
-    ``automatic_optimization = False`` and call ``balancer.backward(losses, backward=self.manual_backward)``.
+    The module computes its losses by ``peaks.losses(...)`` and logs a metric for every task, in several processes with
+    ``sync_dist=True``. Evaluations are known by the number of batches so far.
 
     Args:
         peaks: The tasks' convergence.
@@ -29,9 +62,16 @@ class KeepPeaks(pl.Callback):
         if trainer.sanity_checking:
             return
         logged = trainer.callback_metrics
-        found = {task: float(logged[name]) for task in self.peaks.tasks
-                 if (name := self.metric.format(task=task)) in logged}  # fmt: skip
-        for task in self.peaks.update(trainer.global_step, found, module):
+        names = {task: self.metric.format(task=task) for task in self.peaks.tasks}
+        if missing := [name for task, name in names.items() if name not in logged and task not in self.peaks.soft]:
+            raise UserError(
+                f"metrics: {', '.join(missing)} not logged in this validation, found {', '.join(logged) or 'none'}; "
+                "log one for every task that still learns, or say by KeepPeaks(metric=...) what they are called"
+            )
+        known = {task: float(logged[name]) for task, name in names.items() if name in logged}
+        found = dict(zip(known, numbers_of_first(list(known.values())), strict=True))
+        step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        for task in self.peaks.update(step, found, module):
             module.print(f"{task} has converged: best {self.peaks.monitors[task].best:.4g}")
 
     def state_dict(self) -> dict[str, Any]:
