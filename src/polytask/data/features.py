@@ -227,7 +227,8 @@ def _fit_dates(
     seconds = moments(column, order, at)[train]
     parts: list[NumericColumn] = []
     for part, values in date_parts(torch.from_numpy(seconds)).items():
-        found = _fit_numbers(values.numpy(), part, at, bins)
+        # Equal cosines differ in the last digit: bins between them would turn that digit into another prediction.
+        found = _fit_numbers(values.numpy(), part, at, min(bins, 1) if part.endswith(("_sin", "_cos")) else bins)
         if isinstance(found, NumericColumn):  # others are the same in all rows, such as the hour of dates
             parts.append(replace(found, indicator=found.indicator and not parts))
     if not parts:
