@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 #: Two values are called equal when they differ by at most this share of the one compared with.
@@ -30,7 +30,13 @@ class Gain:
     verdict: str
 
 
-def gain(ours: float | None, other: float | None, direction: str, trivial: float | None = None) -> Gain | None:
+def gain(
+    ours: float | None,
+    other: float | None,
+    direction: str,
+    trivial: float | None = None,
+    interval: Sequence[float] | None = None,
+) -> Gain | None:
     """Compare two values of one metric; None if one of them is undefined.
 
     Args:
@@ -38,12 +44,16 @@ def gain(ours: float | None, other: float | None, direction: str, trivial: float
         other: The value compared with.
         direction: ``max`` or ``min``, which way is better.
         trivial: Value of a constant prediction, if known.
+        interval: Confidence interval of the difference, plus where ours is better: one that holds 0 means equal.
+            Without an interval, values within 0.2 % are equal.
 
     Example:
         >>> gain(0.9, 0.8, "max").verdict, gain(0.9, 0.8, "min").verdict, gain(0.9, 0.9005, "max").verdict
         ('better', 'worse', 'equal')
         >>> gain(0.2, -0.1, "max", trivial=0.0)
         Gain(difference=0.30000000000000004, relative=None, verdict='better')
+        >>> gain(0.9, 0.8, "max", interval=(-0.02, 0.22)).verdict
+        'equal'
         >>> gain(0.9, None, "max") is None
         True
     """
@@ -51,6 +61,9 @@ def gain(ours: float | None, other: float | None, direction: str, trivial: float
         return None
     difference = other - ours if direction == "min" else ours - other
     relative = difference / abs(other) if other and _is_scale(other, direction, trivial) else None
+    if interval is not None:
+        verdict = "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "equal"
+        return Gain(difference, relative, verdict)
     if abs(difference) <= EQUAL_WITHIN * abs(other):
         return Gain(difference, relative, "equal")
     return Gain(difference, relative, "better" if difference > 0 else "worse")

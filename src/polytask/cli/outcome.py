@@ -6,7 +6,7 @@ import json as jsonlib
 from pathlib import Path
 from typing import Any
 
-from ..gain import EQUAL_WITHIN, Gain, gain, mean_relative
+from ..gain import Gain, gain, mean_relative
 from .display import Terminal
 
 #: What our networks are compared with: the column's head, and its name in a sentence.
@@ -26,14 +26,15 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     trivial = results["totals"].get("trivial", {})
     rows = []
     for name, entry in tasks.items():
-        row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193"), figure(entry["test"])]
+        row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
+        row += [figure(trivial.get(name)), figure(entry["test"]) + plus_minus(entry.get("interval"))]
         for baseline in TITLES:
             if baseline in baselines:
                 value = baselines[baseline].get(name)
                 gain = None if value is None else against(entry, value, trivial.get(name))
                 row += [figure(None if value is None else value["test"]), shown(gain)]
-        rows.append([*row, str(entry["network"]), figure(entry["converged_epoch"], 1), share(entry["kept"])])
-    header = ["task", "metric", "ours"]
+        rows.append([*row, str(entry["network"]), converged(entry), share(entry["kept"])])
+    header = ["task", "metric", "trivial", "ours"]
     header += [text for baseline, (title, _) in TITLES.items() if baseline in baselines for text in (title, "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table("test split", header, rows, left=2)
@@ -42,6 +43,8 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     for baseline, (_, title) in TITLES.items():
         if baseline in baselines:
             display.result(sentence(tasks, baselines[baseline], title, trivial))
+    if unlearned := [name for name, entry in tasks.items() if not entry.get("learned", True)]:
+        display.result(f"no better than a constant prediction beyond chance on validation: {', '.join(unlearned)}")
     weights = {name: weight for name, entry in tasks.items() if (weight := entry.get("weight")) is not None}
     if any(weight != 1 for weight in weights.values()):
         shown_weights = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
@@ -65,7 +68,7 @@ def show_before(before: dict[str, Any], tasks: dict[str, Any], display: Terminal
 
 def against(entry: dict[str, Any], baseline: dict[str, Any], trivial: float | None) -> Gain | None:
     """One task's test value against a baseline's."""
-    return gain(entry["test"], baseline["test"], entry["direction"], trivial)
+    return gain(entry["test"], baseline["test"], entry["direction"], trivial, baseline.get("gain_interval"))
 
 
 def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str, trivial: dict[str, float | None]) -> str:
@@ -83,13 +86,23 @@ def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str, trivia
     relative = "" if mean is None else f"; mean relative gain {mean:+.2%}"
     without = [] if mean is None else [name for name, found in compared.items() if found.relative is None]
     left_out = f" (without {', '.join(without)}: the baseline is hardly better than trivial)" if without else ""
-    return (f"against {title}: better in {better}, equal in {equal} (within {EQUAL_WITHIN:.1%}), "
-            f"worse in {worse} of {len(gains)} tasks{relative}{left_out}")  # fmt: skip
+    return (f"against {title}: better in {better} and worse in {worse} of {len(gains)} tasks, no difference beyond "
+            f"chance in {equal}{relative}{left_out}")  # fmt: skip
 
 
 def figure(value: float | None, digits: int = 4) -> str:
     """A number, or a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def plus_minus(interval: list[float] | None) -> str:
+    """Half of a 95 % interval."""
+    return "" if interval is None else f" \u00b1{(interval[1] - interval[0]) / 2:.3f}"
+
+
+def converged(entry: dict[str, Any]) -> str:
+    """The epoch at which a task converged, or that it has not learned."""
+    return figure(entry["converged_epoch"], 1) if entry.get("learned", True) else "not learned"
 
 
 def share(value: float | None) -> str:

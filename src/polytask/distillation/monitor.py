@@ -21,6 +21,22 @@ UNLEARNED_SHARE = 0.75
 TESTS = ("patience", "slope", "fixed")
 
 
+def above_chance(skill: Estimate, looks: int, null_error: float = 0.0) -> bool:
+    """Whether the best of ``looks`` evaluations is above the trivial level by three errors, and by more than luck.
+
+    Args:
+        skill: Difference to the trivial level, plus is better.
+        looks: Number of evaluations.
+        null_error: See :class:`ConvergenceMonitor`.
+
+    Example:
+        >>> import torch
+        >>> [above_chance(Estimate(best, torch.tensor([.01, -.01]), 500), 60) for best in (0.06, 0.08)]
+        [False, True]
+    """
+    return exceeds(skill, min(THREE_ERRORS, FALSE_LEARNED / max(1, looks)), least_error=null_error)
+
+
 @dataclass
 class ConvergenceMonitor:
     """Watches the validation metric of one task; usable in any loop.
@@ -164,8 +180,7 @@ class ConvergenceMonitor:
             return False
         if not self.peak.error:
             return above.value > NOISES * self.noise
-        level = min(THREE_ERRORS, FALSE_LEARNED / self.evaluations)
-        return exceeds(above, level, least_error=self.null_error)
+        return above_chance(above, self.evaluations, self.null_error)
 
     @property
     def noise(self) -> float:

@@ -37,6 +37,9 @@ class Row:
     converged_epoch: float | None
     peak: float | None
     kept: float | None
+    trivial: float | None = None
+    interval: tuple[float, float] | None = None
+    learned: bool = True
 
     @property
     def arrow(self) -> str:
@@ -56,7 +59,7 @@ def rows(run: Run) -> list[Row]:
     trivial = (run.results.get("totals") or {}).get("trivial") or {}
     present = [name for name in BASELINES if isinstance(baselines.get(name), dict) and baselines[name]]
     return [
-        _row(task, result, {name: _pair(baselines[name].get(task)) for name in present}, number(trivial.get(task)))
+        _row(task, result, {name: baselines[name].get(task) for name in present}, number(trivial.get(task)))
         for task, result in run.results.get("tasks", {}).items()
     ]
 
@@ -88,8 +91,13 @@ def _tally(name: str, gains: Sequence[Gain | None]) -> Tally:
     return Tally(BASELINES[name], better, equal, worse, mean_relative(gains))
 
 
-def _row(task: str, result: dict[str, Any], others: dict[str, Pair], trivial: float | None) -> Row:
+def _row(task: str, result: dict[str, Any], baselines: dict[str, Any], trivial: float | None) -> Row:
     ours, direction = _pair(result), str(result.get("direction") or "")
+    others = {name: _pair(values) for name, values in baselines.items()}
+    gains = {
+        name: gain(ours.test, pair.test, direction, trivial, _interval(baselines[name], "gain_interval"))
+        for name, pair in others.items()
+    }
     network = number(result.get("network"))
     return Row(
         task=task,
@@ -98,12 +106,22 @@ def _row(task: str, result: dict[str, Any], others: dict[str, Pair], trivial: fl
         direction=direction,
         ours=ours,
         others=others,
-        gains={name: gain(ours.test, pair.test, direction, trivial) for name, pair in others.items()},
+        gains=gains,
+        trivial=trivial,
+        interval=_interval(result, "interval"),
+        learned=result.get("learned") is not False,
         network=None if network is None else int(network),
         converged_epoch=number(result.get("converged_epoch")),
         peak=number(result.get("peak")),
         kept=number(result.get("kept")),
     )
+
+
+def _interval(values: Any, key: str) -> tuple[float, float] | None:
+    found = values.get(key) if isinstance(values, dict) else None
+    bounds = [number(value) for value in found] if isinstance(found, list) else []
+    low, high = bounds if len(bounds) == 2 else (None, None)
+    return None if low is None or high is None else (low, high)
 
 
 def _pair(values: Any) -> Pair:

@@ -18,6 +18,7 @@ from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels
 from ..training.mixture import make_stream
 from ..training.optimizer import make_optimizer
+from ..uncertainty import Estimate
 from .adding import add_run
 from .bundle import save_network
 from .choice import one_network, plan_networks
@@ -202,26 +203,25 @@ def _finish(
     run, data, config = trainer.run, trainer.data, trainer.config
     entries: dict[str, Any] = {}
     trivial: dict[str, float] = {}
+    ours: dict[str, Estimate] = {}
     for k, (network, result) in enumerate(zip(networks, trained, strict=True)):
         if is_first():
             save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
         test = trainer.test(result, network.tasks)
         trivial |= trivial_levels(result.model.tasks, trainer.part(trainer.final_part, network.tasks))
-        entries |= {
-            task.name: task_entry(task, result, test[task.name], k)
-            for task in result.model.tasks
-            if task.name in network.serves
-        }
+        served = [task for task in result.model.tasks if task.name in network.serves]
+        ours |= {task.name: test[task.name] for task in served}
+        entries |= {task.name: task_entry(task, result, test[task.name], k, trivial[task.name]) for task in served}
     entries = {task.name: entries[task.name] for task in data.tasks}
     baselines: dict[str, Any] = {}
     if singles:
         baselines["single_task"] = {
             name: value
             for position, result in enumerate(singles)
-            for name, value in baseline(result, trainer.test(result, [position])).items()
+            for name, value in baseline(result, trainer.test(result, [position]), ours).items()
         }
     if joint is not None:
-        baselines["all_in_one"] = baseline(joint, trainer.test(joint, range(len(data.tasks))))
+        baselines["all_in_one"] = baseline(joint, trainer.test(joint, range(len(data.tasks))), ours)
     totals = totals_of(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
     totals["trainings"] = [network.training for network in networks]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}

@@ -158,8 +158,12 @@ def fingerprint(config: Config) -> str:
 
 def labelled_rows(rows: Rows, positions: list[int]) -> Rows:
     """The columns of some tasks, and only rows with a label for at least one of them."""
-    chosen = rows.only_tasks(positions)
-    labelled = None if chosen.observed is None else chosen.observed.any(1)
-    if labelled is None or bool(labelled.all()):
-        return chosen  # nothing is copied
-    return chosen.subset(labelled.nonzero()[:, 0])
+    chosen, places = rows.only_tasks(positions), labelled_places(rows, positions)
+    return chosen if places is None else chosen.subset(places)  # nothing is copied where nothing is left out
+
+
+def labelled_places(rows: Rows, positions: Iterable[int]) -> torch.Tensor | None:
+    """``[n]``, which rows :func:`labelled_rows` takes; None for all."""
+    observed = rows.only_tasks(list(positions)).observed
+    labelled = None if observed is None else observed.any(1)
+    return None if labelled is None or bool(labelled.all()) else labelled.nonzero()[:, 0]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..gain import gain, mean_relative
 from ..task import Task
 from ..training import TrainingResult
+from ..uncertainty import Estimate, interval
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -20,7 +21,18 @@ def number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def task_entry(task: Task, trained: TrainingResult, test: float, network: int) -> dict[str, Any]:
+def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:
+    """The 95 % interval of a value, null where it is undefined or rests on a single row.
+
+    Args:
+        estimate: The value.
+        tasks: The intervals of so many tasks hold together with 95 % (Bonferroni).
+    """
+    low, high = interval(estimate, 1 - 0.05 / tasks) if estimate.counted > 1 else (math.nan, math.nan)
+    return [low, high] if math.isfinite(low) and math.isfinite(high) else None
+
+
+def task_entry(task: Task, trained: TrainingResult, test: Estimate, network: int, trivial: float) -> dict[str, Any]:
     """One task's entry in ``results.json``; ``weight`` is that of its loss in the last step, the user's included."""
     result = trained.tasks[task.name]
     return {
@@ -28,7 +40,11 @@ def task_entry(task: Task, trained: TrainingResult, test: float, network: int) -
         "metric": task.metric,
         "direction": task.metric_definition.direction,
         "validation": number(result.validation),
-        "test": number(test),
+        "test": number(test.value),
+        "interval": bounds(test),
+        "trivial": number(trivial),
+        "learned": result.learned,
+        "metrics": {task.metric: number(test.value)},
         "best_epoch": result.best_epoch,
         "converged_epoch": result.converged_epoch,
         "peak": number(result.peak),
@@ -47,11 +63,25 @@ def mean_gain(entries: dict[str, Any], baseline: dict[str, Any], trivial: dict[s
     )
 
 
-def baseline(result: TrainingResult, test: Mapping[str, float]) -> dict[str, Any]:
-    """The entry of a baseline in ``results.json``."""
-    return {
-        name: {"validation": number(task.validation), "test": number(test[name])} for name, task in result.tasks.items()
-    }
+def baseline(
+    result: TrainingResult, test: Mapping[str, Estimate], ours: Mapping[str, Estimate] | None = None
+) -> dict[str, Any]:
+    """The entry of a baseline in ``results.json``.
+
+    Args:
+        result: Its training.
+        test: Its test metrics.
+        ours: Those of the networks that the run serves: with them the entry has ``gain_interval``, the interval of
+            their difference on the same rows, plus where ours are better; those of all tasks hold together with 95 %.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for task in result.model.tasks:
+        name, found = task.name, test[task.name]
+        entries[name] = {"validation": number(result.tasks[name].validation), "test": number(found.value)}
+        if ours is not None and name in ours:
+            sign = 1.0 if task.metric_definition.higher_is_better else -1.0
+            entries[name]["gain_interval"] = bounds((ours[name] - found) * sign, len(ours))
+    return entries
 
 
 def totals_of(

@@ -19,13 +19,14 @@ from ..training import (
     EventLog,
     TrainingResult,
     TrainingSettings,
-    evaluate,
     fit,
     only_parts_of,
 )
+from ..training.evaluation import measure
+from ..uncertainty import Estimate
 from .encoders import network_of
 from .folder import RunFolder
-from .prepared import Prepared, labelled_rows
+from .prepared import Prepared, labelled_places, labelled_rows
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,10 @@ class Trainer:
         """The rows of one part of the split that have a label for one of the tasks."""
         return labelled_rows(self.data.rows[name], list(positions))
 
-    def test(self, result: TrainingResult, positions: Sequence[int]) -> dict[str, float]:
-        """Metrics of a trained network on the rows that are read at the end."""
-        return evaluate(result.model, self.part(self.final_part, positions))
+    def test(self, result: TrainingResult, positions: Sequence[int]) -> dict[str, Estimate]:
+        """Metrics of a trained network on the rows that are read at the end; estimates of several may be subtracted."""
+        places = labelled_places(self.data.rows[self.final_part], positions)
+        return measure(result.model, self.part(self.final_part, positions), places)
 
     def convergence(
         self, tasks: Sequence[str], best_epochs: Mapping[str, float] | None, gaps: Mapping[str, float] | None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..distillation.monitor import above_chance
 from ..errors import did_you_mean, raise_all
 from ..gain import LEAST_SKILL
 from ..task import Task
@@ -115,6 +116,14 @@ class CommonCheckpoint:
     def values(self) -> dict[str, float]:
         """Metrics of the champion by task name."""
         return {name: found.value for name, found in self._values.items()}
+
+    def learned(self, task: Task, evaluations: int) -> bool:
+        """Whether the task's peak is above the trivial level by more than chance; see :class:`ConvergenceMonitor`."""
+        trivial, null = self._trivial[task.name]
+        if task.name not in self._peaks or math.isnan(trivial.value):
+            return False
+        sign = 1.0 if task.metric_definition.higher_is_better else -1.0
+        return above_chance((self._peaks[task.name][0] - trivial) * sign, evaluations, null)
 
     def _skill(self, task: Task, value: Estimate) -> Estimate:
         """0 at the trivial level, 1 for a perfect prediction, with the paired error."""

@@ -184,19 +184,28 @@ def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:
     return metrics
 
 
-def measure(model: MultiTaskModel, rows: Rows) -> dict[str, Estimate]:
-    """What :func:`evaluate` finds, with standard errors."""
-    return measure_losses(model, rows)[0]
+def measure(model: MultiTaskModel, rows: Rows, numbers: Tensor | None = None) -> dict[str, Estimate]:
+    """What :func:`evaluate` finds, with standard errors.
+
+    Args:
+        model: The network.
+        rows: Labelled rows.
+        numbers: ``[n]``, which these are among the rows of other estimates that they are compared with.
+    """
+    return measure_losses(model, rows, numbers)[0]
 
 
-def measure_losses(model: MultiTaskModel, rows: Rows) -> tuple[dict[str, Estimate], dict[str, dict[str, float]]]:
+def measure_losses(
+    model: MultiTaskModel, rows: Rows, numbers: Tensor | None = None
+) -> tuple[dict[str, Estimate], dict[str, dict[str, float]]]:
     """What :func:`measure` finds, and by name the mean losses of those tasks that have several, without weights."""
     rows = rows.to(next(model.parameters()).device)
     outputs = task_outputs(model, rows, range(len(model.tasks)))
     metrics, losses = {}, {}
     for position, task in enumerate(model.tasks):
         ids, targets = task_targets(rows, position)
-        metrics[task.name] = task_estimate(task, outputs[position][ids], targets, ids)
+        places = ids if numbers is None else numbers.to(ids.device)[ids]
+        metrics[task.name] = task_estimate(task, outputs[position][ids], targets, places)
         if len(task.losses) > 1 and len(targets):
             losses[task.name] = single_losses(task.kind, dict(task.losses), outputs[position][ids], targets)
     return metrics, losses

@@ -34,6 +34,8 @@ class TaskResult:
         best_epoch: Epoch of the peak.
         converged_epoch: Epoch at which soft labels replaced its labels; None if never.
         kept: Share of the peak that the returned parameters keep, see :func:`~polytask.training.kept_share`.
+        learned: Whether the peak is above the trivial level by more than chance; see
+            :class:`~polytask.ConvergenceMonitor`.
     """
 
     validation: float
@@ -41,6 +43,7 @@ class TaskResult:
     best_epoch: float
     converged_epoch: float | None
     kept: float
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ def _result(training: Training) -> TrainingResult:
             training.epoch_of(step),
             training.epoch_of(converged[task.name]) if task.name in converged else None,
             kept_share(task, value, peak, training.trivial[task.name]),
+            returned.learned(task, len(training.history)),
         )
     states = {callback.name: callback.state_dict() for callback in training.callbacks}
     return TrainingResult(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,7 +12,8 @@ from ...adding_keys import frozen_whole
 from ...data.rows import map_inputs, rows_at_once
 from ...models import MultiTaskModel, take_over
 from ...training import Callback, HeldTasks, TrainingResult
-from ...training.evaluation import eval_mode, task_metric, task_targets, trivial_levels
+from ...training.evaluation import eval_mode, task_estimate, task_targets, trivial_levels
+from ...uncertainty import Estimate
 from ..encoders import network_of
 from ..prepared import labelled_rows
 from ..trainer import Trainer, make_balancer
@@ -136,8 +136,13 @@ def continue_network(
     return trainer.carry_out(title, title, model, parts, balancer=make_balancer(config.balance), callbacks=callbacks)
 
 
-def level(addition: Addition, part: str, name: str, outputs: Mapping[str, Mapping[str, Tensor]]) -> float:
-    """Metric of given outputs of a task on the labelled rows of a part; NaN without labels."""
+def measured(addition: Addition, part: str, name: str, outputs: Mapping[str, Mapping[str, Tensor]]) -> Estimate:
+    """Metric of given outputs of a task on the labelled rows of a part, with its error; NaN without labels."""
     position = addition.names.index(name)
     task, (ids, targets) = addition.data.tasks[position], task_targets(addition.data.rows[part], position)
-    return task_metric(task, outputs[part][name][ids], targets) if len(ids) else math.nan
+    return task_estimate(task, outputs[part][name][ids], targets, ids)
+
+
+def level(addition: Addition, part: str, name: str, outputs: Mapping[str, Mapping[str, Tensor]]) -> float:
+    """The value of :func:`measured`."""
+    return measured(addition, part, name, outputs).value

@@ -20,12 +20,12 @@ from ...training.evaluation import trivial_levels
 from ..bundle import METADATA, WEIGHTS, Bundle, save_network
 from ..encoders import network_of
 from ..made_with import made_with
-from ..results import baseline, task_entry, totals_of
+from ..results import baseline, bounds, task_entry, totals_of
 from ..results import number as json_number
 from ..resumed import close
 from ..trainer import Trainer
 from .data import Addition
-from .learning import level
+from .learning import level, measured
 
 Outputs = Mapping[str, Mapping[str, Tensor]]
 
@@ -99,9 +99,12 @@ def write_outcome(
     bundle = Bundle(data.schema, tuple(network.model.cpu() for network in networks), serves)
     part = trainer.final_part
     after = {name: bundle.outputs(data.rows[name].inputs, len(data.rows[name])) for name in {"validation", part}}
+    levels = trivial_levels(data.tasks, data.rows[part])
     entries: dict[str, Any] = {}
     for task in data.tasks:
-        entries[task.name] = _entry(addition, task, networks[serves[task.name]], after, part, serves[task.name])
+        place = serves[task.name]
+        entries[task.name] = _entry(addition, task, networks[place], after, part, place, levels[task.name])
+    ours = {name: measured(addition, part, name, after) for name in entries}
     baselines: dict[str, Any] = {"before": {
         name: {"validation": json_number(level(addition, "validation", name, before)),
                "test": json_number(level(addition, part, name, before)),
@@ -113,9 +116,8 @@ def write_outcome(
         baselines["single_task"] = {
             name: entry
             for name, result in singles.items()
-            for name, entry in baseline(result, trainer.test(result, addition.positions([name]))).items()
+            for name, entry in baseline(result, trainer.test(result, addition.positions([name])), ours).items()
         }
-    levels = trivial_levels(data.tasks, data.rows[part])
     results = [network.result for network in networks if network.result is not None]
     trivial = {name: json_number(value) for name, value in levels.items()}
     totals = totals_of(trainer, results, entries, baselines, trivial)
@@ -137,11 +139,13 @@ def write_outcome(
     return close(run, written)
 
 
-def _entry(addition: Addition, task: Task, network: Kept, after: Outputs, part: str, place: int) -> dict[str, Any]:
+def _entry(
+    addition: Addition, task: Task, network: Kept, after: Outputs, part: str, place: int, trivial: float
+) -> dict[str, Any]:
     """The task in ``results.json``."""
-    test = level(addition, part, task.name, after)
+    test = measured(addition, part, task.name, after)
     if network.result is not None:
-        found = task_entry(task, network.result, test, place)
+        found = task_entry(task, network.result, test, place, trivial)
         return found | ({} if found["validation"] is not None else {"kept": None})
     here = json_number(level(addition, "validation", task.name, after))
     return {
@@ -149,7 +153,11 @@ def _entry(addition: Addition, task: Task, network: Kept, after: Outputs, part: 
         "metric": task.metric,
         "direction": task.metric_definition.direction,
         "validation": here,
-        "test": json_number(test),
+        "test": json_number(test.value),
+        "interval": bounds(test),
+        "trivial": json_number(trivial),
+        "learned": True,
+        "metrics": {task.metric: json_number(test.value)},
         "best_epoch": 0.0,
         "converged_epoch": 0.0,
         "peak": here,
