@@ -22,8 +22,10 @@ from .training import (
     evaluate,
     fit,
     measure_affinity,
+    task_estimate,
     train_teachers,
 )
+from .uncertainty import Estimate
 
 __all__ = [
     "MTLKD",
@@ -34,6 +36,7 @@ __all__ = [
     "Callback",
     "ConvergenceMonitor",
     "CooperativeDistillation",
+    "Estimate",
     "Freeze",
     "Frozen",
     "HeldTasks",
@@ -58,6 +61,7 @@ __all__ = [
     "rows_of_data_sets",
     "select_networks",
     "standardise",
+    "task_estimate",
     "train_teachers",
 ]
 __version__: str

@@ -48,7 +48,7 @@ def task_entry(task: Task, trained: TrainingResult, test: Estimate, network: int
         "best_epoch": result.best_epoch,
         "converged_epoch": result.converged_epoch,
         "peak": number(result.peak),
-        "kept": number(result.kept),
+        "kept": number(result.kept) if math.isfinite(result.peak) else None,
         "network": network,
         "weight": number(trained.history[-1].weights[task.name]),
     }

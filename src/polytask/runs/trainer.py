@@ -17,6 +17,7 @@ from ..task_order import task_order
 from ..training import (
     Callback,
     EventLog,
+    SequentialConvergence,
     TrainingResult,
     TrainingSettings,
     fit,
@@ -162,4 +163,6 @@ class Trainer:
             asked, seed = self.config.sequential.order, self.config.seed
             order = task_order(asked, tasks, labels=labels, best_epochs=best_epochs, gaps=gaps, seed=seed)
         found = convergence_of(self.config, tasks, order)
+        if isinstance(found, SequentialConvergence):
+            self.display.say(found.plan(order or tasks, self.settings.steps or 1))
         return [] if found is None else [found]

@@ -14,7 +14,7 @@ from .callbacks import (
 )
 from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint, kept_share
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate, task_estimate
 from .events import EventLog
 from .fit import TaskResult, TrainingResult, fit
 from .freezing import Freeze, Frozen
@@ -55,6 +55,7 @@ __all__ = [
     "kept_share",
     "measure_affinity",
     "only_parts_of",
+    "task_estimate",
     "teacher_of",
     "train_teacher",
     "train_teachers",

@@ -119,6 +119,17 @@ class SequentialConvergence(Converging):
                 "leave out what ends it, or use converge: joint"
             )
 
+    def plan(self, tasks: Sequence[str], steps: int) -> str:
+        """What will be trained, and what it costs at most, in a sentence.
+
+        Example:
+            >>> SequentialConvergence().plan(["a", "b"], 500)
+            'sequential convergence: 2 stages (a, b) of at most 500 steps each, at most 2 times a joint training'
+        """
+        most = self.max_stage_steps or steps
+        return (f"sequential convergence: {len(tasks)} stages ({', '.join(tasks)}) of at most {most:,} steps each, at "
+                f"most {len(tasks) * most / steps:g} times a joint training")  # fmt: skip
+
     @property
     def finished(self) -> bool:
         return self.stage >= len(self._queue)
