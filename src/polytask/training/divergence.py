@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import DivergedError
 from ..files import TreeCopy
-from ..processes import sum_over_processes
+from ..processes import own_share, sum_over_processes
 
 if TYPE_CHECKING:
     from .loop import Training
@@ -32,12 +32,8 @@ def all_finite(*modules: nn.Module) -> bool:
         >>> all_finite(layer)
         False
     """
-    tensors = [
-        tensor.detach()
-        for module in modules
-        for tensor in (*module.parameters(), *module.buffers())
-        if tensor.is_floating_point() and tensor.numel()
-    ]
+    shares = (own_share(tensor.detach()) for module in modules for tensor in (*module.parameters(), *module.buffers()))
+    tensors = [share for share in shares if share.is_floating_point() and share.numel()]
     largest = nn.utils.get_total_norm(tensors, math.inf) if tensors else torch.zeros(())
     return bool(sum_over_processes((~torch.isfinite(largest)).float()) == 0)
 
