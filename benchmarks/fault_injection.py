@@ -58,7 +58,8 @@ ANYWHERE = ("training", "evaluation", "writing a checkpoint", "end of a training
 OPTIONS = {
     "threads": 1, "steps": 12, "batch_size": 32, "evaluate_every": 2, "checkpoint_seconds": 0,
     "model": {"hidden": [16, 8], "numbers": "linear"}, "networks": 2, "distill": "mtlkd",
-    "convergence": {"patience": 1, "min_evaluations": 1, "tail": 2}, "affinity": {"estimator": "lookahead", "every": 2},
+    "convergence": {"test": "fixed", "fixed_step": 6, "min_evaluations": 0, "tail": 2},
+    "affinity": {"estimator": "lookahead", "every": 2},
 }  # fmt: skip
 
 

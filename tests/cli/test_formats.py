@@ -50,7 +50,11 @@ def test_results(fitted: Any) -> None:
     networks = load(fitted.run / "selection.json")["networks"]
     for name, entry in results["tasks"].items():
         assert set(entry) == {"kind", "metric", "direction", "validation", "test", "best_epoch", "converged_epoch",
-                              "peak", "kept", "network", "weight"}  # fmt: skip
+                              "peak", "kept", "network", "weight", "interval", "trivial", "learned",
+                              "metrics"}  # fmt: skip
+        low, high = entry["interval"]
+        assert low <= entry["test"] <= high and entry["metrics"] == {entry["metric"]: entry["test"]}
+        assert isinstance(entry["learned"], bool)
         assert entry["kind"] == KINDS[name] and entry["direction"] in ("max", "min")
         assert isinstance(entry["metric"], str) and name in networks[entry["network"]]
         for key in ("validation", "test", "best_epoch", "peak", "kept"):
@@ -59,7 +63,7 @@ def test_results(fitted: Any) -> None:
     assert set(results["baselines"]) == {"single_task", "all_in_one"}
     for baseline in results["baselines"].values():
         assert list(baseline) == list(TARGETS)
-        assert all(set(entry) == {"validation", "test"} for entry in baseline.values())
+        assert all(set(entry) == {"validation", "test", "gain_interval"} for entry in baseline.values())
     assert results["totals"]["seconds"] > 0
     assert results["totals"]["rows"] == {"train": 210, "validation": 45, "test": 45}
 

@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def command(data: Path, out: Path, *options: str) -> list[str]:
-    alone = ("--networks", "1") == options[:2]  # no network is chosen by affinity, whose options are refused then
+    alone = options[:2] == ("--networks", "1")  # no network is chosen by affinity, whose options are refused then
     chosen = [setting for setting in SETTINGS if not (alone and setting.startswith("affinity"))]
     settings = [part for setting in chosen for part in ("--set", setting)]
     return ["fit", str(data), "--targets", ",".join(TARGETS), "--id", "key", "--out", str(out), *settings, *options]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from polytask.data import read_table
@@ -66,7 +67,7 @@ def check(run: Path, data: Path, folder: Path) -> None:
     """The answers are what ``polytask predict`` writes, mistakes are refused, and the figures count both."""
     assert polytask("predict", run, data, "--out", folder / "p.parquet").exit_code == 0
     schema = Bundle.load(run).schema
-    expected = read_table(folder / "p.parquet").to_pylist()
+    expected = pq.read_table(folder / "p.parquet").to_pylist()
     table = read_table(data, text=schema.word_columns).select(schema.feature_names).to_pylist()
     with served(run) as address:
         assert httpx.get(f"{address}/health").json()["networks"] == 2

@@ -57,5 +57,5 @@ def test_a_split_is_checked_word_by_word():
     targets = encode_targets(table, [SLOTS]).numpy()
     (warning,) = check_split(np.array([0, 1, 2]), targets, [SLOTS], wide=wide)
     assert "no training row of 'I'" in warning
-    with pytest.raises(UserError, match="no label in the validation rows"):
+    with pytest.raises(UserError, match="no task has a label in the validation rows"):
         check_split(np.array([0, 0, 2]), targets, [SLOTS], wide=wide)

@@ -132,7 +132,10 @@ def trained(folder=None, interrupt=None):
         network(),
         train=rows(),
         validation=rows(seed=1),
-        callbacks=[interrupt or Interrupt(), AsynchronousConvergence(patience=1, min_evaluations=2, tail=2)],
+        callbacks=[
+            interrupt or Interrupt(),
+            AsynchronousConvergence(test="fixed", fixed_step=20, min_evaluations=0, tail=20),
+        ],
         settings=TrainingSettings(
             steps=60, batch_size=16, evaluate_every=5, learning_rate=0.03, checkpoint_seconds=0.0
         ),

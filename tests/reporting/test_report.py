@@ -73,7 +73,7 @@ def test_a_row_holds_the_numbers_of_its_task(make_run: MakeRun, read_report: Rea
     assert row is not None
     cells = re.sub(r"<[^>]*>", " ", row[0]).replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "none").split()
     assert cells == [
-        *["click", "binary", "roc_auc", "↑", "0.900", "0.910", "0.875", "0.880", "0.950", "none"],
+        *["click", "binary", "roc_auc", "↑", "none", "0.900", "0.910", "0.875", "0.880", "0.950", "none"],
         *["+0.025", "-0.050", "0", "6.5", "98.5", "%"],
     ]
     assert re.findall(r'class="gain (\w+)"', row[0]) == ["better", "worse"]

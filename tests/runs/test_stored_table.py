@@ -90,7 +90,8 @@ def test_grouping_convergence_and_teachers_work_on_it(tables: tuple[Path, Path],
     result = fit(tables[1], tmp_path / "run", *options, *settings, "--set", "evaluate_every=10")
     assert result.exit_code == 0, result.output
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert any(task["converged_epoch"] is not None for task in results["tasks"].values())
+    events = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert {event["task"] for event in events if event["event"] == "converged"} == set(TARGETS)
     assert set(results["baselines"]["single_task"]) == set(TARGETS)
 
 

@@ -111,6 +111,11 @@ class Terminal(Display):
             table.add_row(*map(printable, row))
         self.results.print(table)
 
+    @property
+    def wide(self) -> bool:
+        """Whether tables have room for what is good to know but not needed."""
+        return bool(self.results.width >= WIDE)
+
     def _header(self, text: str) -> str:
         if self.results.width >= WIDE:
             return text.replace("\u200b", "").replace("\u00ad", "")

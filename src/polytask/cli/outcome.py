@@ -27,14 +27,15 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     rows = []
     for name, entry in tasks.items():
         row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
-        row += [figure(trivial.get(name)), figure(entry["test"]) + plus_minus(entry.get("interval"))]
+        ours = figure(entry["test"])
+        row += [figure(trivial.get(name)), ours + plus_minus(entry.get("interval"))] if display.wide else [ours]
         for baseline in TITLES:
             if baseline in baselines:
                 value = baselines[baseline].get(name)
                 gain = None if value is None else against(entry, value, trivial.get(name))
                 row += [figure(None if value is None else value["test"]), shown(gain)]
-        rows.append([*row, str(entry["network"]), converged(entry), share(entry["kept"])])
-    header = ["task", "metric", "trivial", "ours"]
+        rows.append([*row, str(entry["network"]), converged(entry, display.wide), share(entry["kept"])])
+    header = ["task", "metric", *(["trivial"] if display.wide else []), "ours"]
     header += [text for baseline, (title, _) in TITLES.items() if baseline in baselines for text in (title, "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table("test split", header, rows, left=2)
@@ -100,9 +101,9 @@ def plus_minus(interval: list[float] | None) -> str:
     return "" if interval is None else f" \u00b1{(interval[1] - interval[0]) / 2:.3f}"
 
 
-def converged(entry: dict[str, Any]) -> str:
+def converged(entry: dict[str, Any], wide: bool) -> str:
     """The epoch at which a task converged, or that it has not learned."""
-    return figure(entry["converged_epoch"], 1) if entry.get("learned", True) else "not learned"
+    return "not learned" if wide and not entry.get("learned", True) else figure(entry["converged_epoch"], 1)
 
 
 def share(value: float | None) -> str:

@@ -43,7 +43,7 @@ class ConvergenceOptions:
         half: Keep soft labels in two bytes per number instead of four.
         unlabelled: Hold a converged task also on rows where it has no label.
         reopen: A converged task that overtakes its teacher, and its own peak, by more than chance learns from its
-            labels again.
+            labels again (not with test ``fixed``).
         tail: Evaluations after the last convergence; default ``2 * patience``.
         soft_labels: ``stored``: predicted once for all training rows; ``online``: frozen snapshots predict every batch
             as the network sees it, for inputs that are changed at random.
@@ -207,7 +207,7 @@ class Convergence:
 
         Plain numbers, whose error is not known, are no evidence.
         """
-        if not self.options.reopen:
+        if not self.options.reopen or self.options.test == "fixed":
             return []
         return [name for name in self.converged_at if name in measured and self._overtakes(name, measured[name])]
 

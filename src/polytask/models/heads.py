@@ -101,6 +101,8 @@ class LinearHeads(nn.Module):
     """
 
     members = 1
+    #: Of features by item, ``[B, 1 + L, D]``, tasks that read one vector take the first, which stands for the row.
+    first_item = False
 
     def __init__(self, in_features: int, groups: Sequence[TaskGroup], own: bool = False) -> None:
         super().__init__()
@@ -123,7 +125,7 @@ class LinearHeads(nn.Module):
         if any(group.kind.items for group in self.groups):
             if features.ndim != 3:
                 raise UserError(f"encoder: tasks with a target per item need features [B, 1 + L, D], found {found}")
-        elif features.ndim != (3 if self.own else 2):
+        elif features.ndim != (3 if self.own else 2) and not (self.first_item and features.ndim == 3):
             raise UserError(
                 f"encoder: these tasks read one vector per row, features [B, D], found {found}; let the encoder give "
                 "one of them or their mean, such as `output[:, -1]` or `output.mean(1)`"

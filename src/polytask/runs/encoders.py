@@ -78,7 +78,9 @@ def make_network(
             built = (model if encoder is None else encoder_named(encoder)).build(schema)
         else:
             built = _user_encoder(encoder, [InputWidths.of(schema)] if schema.feature_names else [])
-        return MultiTaskModel(built, tasks, sharing=sharing, **(options or {}))
+        network = MultiTaskModel(built, tasks, sharing=sharing, **(options or {}))
+        network.heads.first_item = any(task.definition.items for task in schema.tasks)  # of other networks of the run
+        return network
     finally:
         torch.set_rng_state(state)
 

@@ -103,6 +103,6 @@ def some_names(names: Sequence[str]) -> str:
 
     Example:
         >>> some_names(["a", "b"]), some_names([str(n) for n in range(30)])[-12:]
-        ('a, b', '9 and 20 more')
+        ('a, b', ' and 20 more')
     """
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
