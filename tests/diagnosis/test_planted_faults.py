@@ -42,6 +42,10 @@ def table(path: Path, *, rows: int = 1500, seed: int = 0, noise: float = 0.8, la
     return path
 
 
+#: On few validation rows no task is surely better in its single-task model, which would then serve it.
+FEW_TO_CHOOSE_BY = ("--split", "0.85,0.02,0.13")
+
+
 def doctor(data: Path, *options: object, baselines: bool = False) -> dict[str, dict[str, object]]:
     """What is found about a run, by its kind."""
     run = data.parent / "run"
@@ -84,12 +88,12 @@ def test_a_column_that_gives_a_target_away(tmp_path):
 @pytest.mark.slow
 def test_a_task_with_few_labels_is_starved(tmp_path):
     data = table(tmp_path / "t.csv", rows=4000, noise=0.3, labelled=0.15, hard=True)
-    found = doctor(data, "--steps", 150, baselines=True)["starved"]
+    found = doctor(data, "--steps", 150, *FEW_TO_CHOOSE_BY, baselines=True)["starved"]
     assert found["tasks"] == ["c"] and "--weight" in found["advice"]
     with data.open() as stream:
         few = sum(row["c"] != "" for row in csv.DictReader(stream))
-    said = re.search(r"alone \((\d+) training labels, others up to 2,800\)", found["evidence"])
-    assert said and abs(int(said[1]) - 0.7 * few) < 30
+    said = re.search(r"alone \((\d+) training labels, others up to 3,400\)", found["evidence"])
+    assert said and abs(int(said[1]) - 0.85 * few) < 30
 
 
 def test_no_moment_that_is_good_for_all(tmp_path):
@@ -125,8 +129,12 @@ def test_a_validation_part_of_few_rows(tmp_path):
 
 
 @pytest.mark.slow
-def test_tasks_that_are_frozen_too_early(tmp_path):
-    impatient = ("convergence.patience=1", "convergence.min_evaluations=1", "evaluate_every=1", "ema=null")
-    options = [part for key in impatient for part in ("--set", key)]
+def test_a_task_that_is_frozen_too_early_is_served_by_a_better_network(tmp_path):
+    """The run has trained a single-task model, which is surely better: there is no fault left to find."""
+    frozen = ("convergence.test=fixed", "convergence.fixed_step=20", "evaluate_every=5", "ema=null")
+    options = [part for key in frozen for part in ("--set", key)]
     found = doctor(table(tmp_path / "t.csv", hard=True, noise=0.3), "--steps", 300, *options, baselines=True)
-    assert "c" in found["converged early"]["tasks"] and "patience" in found["converged early"]["advice"]
+    assert "converged early" not in found
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    ours, alone = results["tasks"]["c"], results["baselines"]["single_task"]["c"]
+    assert ours["converged_epoch"] is None and ours["test"] == alone["test"] > 0.9

@@ -189,5 +189,5 @@ def converged_early(run: Run) -> Iterator[Finding]:
             "converged early",
             tuple(row.task for row, _, _ in found),
             "; ".join(seen),
-            " or ".join(quoted(setting) for setting in [*patience(run), "--set convergence.reopen=true"]),
+            " or ".join(quoted(setting) for setting in [*patience(run), "--converge off"]),
         )
