@@ -89,3 +89,16 @@ def test_a_training_that_is_stopped_and_resumed_is_one_that_was_not(name: str, t
     (tmp_path / "parts" / "checkpoint-10" / BALANCER_FILE).unlink()
     with pytest.raises(pt.UserError, match="would begin anew"):
         trainer(20, "elsewhere").train(resume_from_checkpoint=str(tmp_path / "parts" / "checkpoint-10"))
+
+
+def test_peaks_that_a_resumed_training_would_forget_are_an_error(tmp_path):
+    from types import SimpleNamespace
+
+    from polytask import Task, UserError
+    from polytask.integrations import KeptPeaks
+    from polytask.integrations.transformers import KeepPeaks
+
+    callback = KeepPeaks(KeptPeaks([Task("a")], lambda model, task: torch.zeros(1)))
+    callback.on_train_begin(SimpleNamespace(output_dir=tmp_path), SimpleNamespace(global_step=0), None)
+    with pytest.raises(UserError, match=r"kept_peaks.safetensors: not found.*output_dir"):
+        callback.on_train_begin(SimpleNamespace(output_dir=tmp_path), SimpleNamespace(global_step=5), None)

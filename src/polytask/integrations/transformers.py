@@ -103,8 +103,14 @@ class KeepPeaks(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE
-        if state.global_step and file.exists():
-            self.peaks.load_state_dict(load_tree(file))
+        if not state.global_step:
+            return
+        if not file.exists():
+            raise UserError(
+                f"{file}: not found, and without it all peaks would be forgotten; resume with output_dir as the "
+                "folder that holds the checkpoint, or begin a new training"
+            )
+        self.peaks.load_state_dict(load_tree(file))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if is_first():
