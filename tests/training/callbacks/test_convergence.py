@@ -1,5 +1,6 @@
 """Asynchronous convergence: who switches when, and what that means for training."""
 
+import json
 import math
 
 import pytest
@@ -7,8 +8,9 @@ import torch
 
 from polytask import AsynchronousConvergence, Callback, Rows, Task, UserError
 from polytask.training.evaluation import task_outputs
-from polytask.uncertainty import Estimate
-from small_training import TASKS, assert_same_result, differences, make_model, make_rows, train
+from polytask.training.events import EventLog
+from polytask.uncertainty import BLOCKS, Estimate
+from small_training import TASKS, Interrupt, assert_same_result, differences, make_model, make_rows, train
 
 NAN = math.nan
 
@@ -273,3 +275,55 @@ def test_all_unusable_settings_are_shown_at_once():
     with pytest.raises(UserError) as error:
         AsynchronousConvergence(0, teachers=0, temperature=-1)
     assert len(error.value.problems) == 3
+
+
+class Measured(Script):
+    """The same numbers with a standard error of about .01, mostly shared by all evaluations of a task."""
+
+    def after_evaluation(self, training, evaluation):
+        super().after_evaluation(training, evaluation)
+        noise = torch.randn(2, BLOCKS, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        own = torch.randn(BLOCKS, dtype=torch.float64, generator=torch.Generator().manual_seed(len(training.history)))
+        for name in self.courses:
+            blocks = (noise[0] + 0.1 * own) * 0.01 / BLOCKS**0.5
+            training.measured[name] = Estimate(evaluation.validation[name], blocks, 500)
+
+
+class Events(Callback):
+    """The tasks that learn from soft labels at every evaluation."""
+
+    name = "events"
+
+    def __init__(self):
+        self.soft = []
+
+    def after_evaluation(self, training, evaluation):
+        self.soft.append(sorted(training.objective.soft))
+
+
+OVERTAKES = [0.6, 0.7, 0.9, 0.8, 0.8, 0.8, 0.8, 1.0]
+WITHIN_ERROR = [*OVERTAKES[:-1], 0.9003]
+
+
+@pytest.mark.parametrize(
+    ("course", "reopen", "reopened"), [(OVERTAKES, True, True), (OVERTAKES, False, False), (WITHIN_ERROR, True, False)]
+)
+def test_a_held_task_that_overtakes_its_teacher_by_more_than_chance_has_its_labels_again(
+    tmp_path, course, reopen, reopened
+):
+    def run(folder, interrupt=None):
+        courses = {task.name: RISING for task in TASKS} | {"spam": course}
+        events, log = Events(), EventLog(tmp_path / f"{folder.name}.jsonl")
+        others = (AsynchronousConvergence(**EARLY, reopen=reopen), events, interrupt or Interrupt())
+        settings = {"steps": 48, "checkpoint_seconds": 0.0}
+        result = train(Measured(**courses), *others, settings=settings, folder=folder, log=log)
+        lines = (tmp_path / f"{folder.name}.jsonl").read_text().splitlines()
+        return result, events.soft, [event for line in lines if (event := json.loads(line))["event"] == "reopened"]
+
+    whole, soft, said = run(tmp_path / "whole")
+    assert soft[4:7] == [[0]] * 3
+    assert [event["task"] for event in said] == ["spam"] * reopened
+    assert (soft[7] == []) == reopened and (whole.tasks["spam"].converged_epoch != epoch_at(5)) == reopened
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "again", Interrupt(34))
+    assert_same_result(run(tmp_path / "again")[0], whole, callbacks=False)
