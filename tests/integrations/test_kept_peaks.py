@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from polytask import AsynchronousConvergence, Callback, MultiTaskModel, Rows, Task, TrainingSettings, UserError, fit
 from polytask.balancing import Equal
 from polytask.integrations import KeptPeaks
+from polytask.integrations.kept_peaks import metrics_of
 from polytask.uncertainty import Estimate
 
 X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
@@ -260,3 +261,13 @@ def test_decisions_are_those_of_fit(patience: int) -> None:
                  callbacks=[Script(), method := AsynchronousConvergence(patience=patience, tail=50)],
                  settings=TrainingSettings(steps=30, evaluate_every=1))  # fmt: skip
     assert result.steps == 30 and {name: step - 1 for name, step in method.converged_at.items()} == mine
+
+
+def test_metrics_are_found_by_the_names_that_a_framework_gives_them(make) -> None:
+    peaks = make()
+    logged = {"val_sold": 0.7, "val_kind": torch.tensor(0.5), "val_price": 1, "lr": 0.1}
+    assert metrics_of(peaks, logged, "val_{task}") == {"sold": 0.7, "kind": 0.5, "price": 1.0}
+    with pytest.raises(UserError, match=r"val_price not logged in this evaluation, found val_sold, val_kind, lr"):
+        metrics_of(peaks, {name: value for name, value in logged.items() if name != "val_price"}, "val_{task}")
+    train(peaks, Network(), COURSE)
+    assert set(metrics_of(peaks, {"val_kind": 0.5}, "val_{task}")) == {"kind"}  # the others are held

@@ -27,7 +27,7 @@ Shared = Tensor | nn.Module | Iterable[Tensor | tuple[str, Tensor]]
 WATCHED = 64
 #: Rounding that a loss may be below its lower bound.
 ROUNDING = 1e-5
-#: Steps of a loop of the user's without a call that a method needs, after which this is said.
+#: Steps of a custom loop without a call that a method needs, after which a warning names it.
 UNCALLED = {"after_step": 50, "end_epoch": 250, "observe_metrics": 250}
 
 

@@ -159,8 +159,8 @@ def fit_column(
         UserError: If the cells are of mixed types, infinite, or do not fit the stated kind.
     """
     at = f"{where}: column {name!r}"
-    pictures = encoded == "image" and is_text(column.type) and are_pictures(coded(column))
-    if reason := _says_nothing(column, name, asked or bool(kind) or pictures):
+    images = encoded == "image" and is_text(column.type) and are_pictures(coded(column))
+    if reason := _says_nothing(column, name, asked or bool(kind) or images):
         return DroppedColumn(name, reason)
     if kind in _DATES or (not kind and _is_moment(column.type)):
         return _fit_dates(column, name, _DATES.get(kind, "iso"), train, at, bins)
@@ -172,7 +172,7 @@ def fit_column(
             return _fit_dates(column, name, order, train, at, bins)
         _check_mixed(words, at)
         kind = "text" if looks_like_text(words, train) else "categorical"
-        kind = "image" if pictures else kind
+        kind = "image" if images else kind
     if kind == "image" and encoded != kind:
         raise UserError(f"{at}: pictures are read by a pretrained encoder of images; give encoder: hf:FOLDER")
     if kind == encoded:

@@ -16,6 +16,7 @@ from ..balancing import Balancer
 from ..distillation import Convergence, ConvergenceMonitor, ConvergenceOptions, SoftLabels, SoftLabelStore
 from ..distillation.soft_labels import take_rows
 from ..errors import UserError, did_you_mean, raise_all
+from ..processes import numbers_of_first
 from ..task import Task
 from ..task.kinds import WideKind
 from ..training.evaluation import eval_mode
@@ -237,6 +238,27 @@ class KeptPeaks:
             self._use(name, outputs)
         for step, parameters in state["snapshots"].items():
             self._snapshots.put(int(step), parameters)
+
+
+def metrics_of(peaks: KeptPeaks, logged: Mapping[str, Any], pattern: str) -> dict[str, float]:
+    """The tasks' metrics among those that a framework has logged, of the first of several processes.
+
+    Args:
+        peaks: Whose tasks.
+        logged: Metrics by the framework's names.
+        pattern: How a task's is called, such as ``val_{task}``.
+
+    Raises:
+        UserError: If a task that still learns has none; it would be waited for in silence.
+    """
+    names = {task: pattern.format(task=task) for task in peaks.tasks}
+    if missing := [name for task, name in names.items() if name not in logged and task not in peaks.soft]:
+        raise UserError(
+            f"metrics: {', '.join(missing)} not logged in this evaluation, found {', '.join(logged) or 'none'}; log "
+            "one for every task that still learns, or say what they are called by KeepPeaks(metric=...)"
+        )
+    known = {task: float(logged[name]) for task, name in names.items() if name in logged}
+    return dict(zip(known, numbers_of_first(list(known.values())), strict=True))
 
 
 def standardised(task: Task, target: Tensor) -> Tensor:

@@ -7,8 +7,7 @@ from typing import Any
 from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
-from ..processes import numbers_of_first
-from .kept_peaks import KeptPeaks
+from .kept_peaks import KeptPeaks, metrics_of
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")
 import pytorch_lightning as pl  # noqa: E402, after the message that says how to get it
@@ -61,15 +60,7 @@ class KeepPeaks(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        logged = trainer.callback_metrics
-        names = {task: self.metric.format(task=task) for task in self.peaks.tasks}
-        if missing := [name for task, name in names.items() if name not in logged and task not in self.peaks.soft]:
-            raise UserError(
-                f"metrics: {', '.join(missing)} not logged in this validation, found {', '.join(logged) or 'none'}; "
-                "log one for every task that still learns, or say by KeepPeaks(metric=...) what they are called"
-            )
-        known = {task: float(logged[name]) for task, name in names.items() if name in logged}
-        found = dict(zip(known, numbers_of_first(list(known.values())), strict=True))
+        found = metrics_of(self.peaks, trainer.callback_metrics, self.metric)
         step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
         for task in self.peaks.update(step, found, module):
             module.print(f"{task} has converged: best {self.peaks.monitors[task].best:.4g}")

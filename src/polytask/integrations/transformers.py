@@ -12,8 +12,8 @@ from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
 from ..files import load_tree, save_tree
-from ..processes import is_first, numbers_of_first
-from .kept_peaks import KeptPeaks
+from ..processes import is_first
+from .kept_peaks import KeptPeaks, metrics_of
 
 require("transformers", "transformers", "accelerate", needed_by="polytask.integrations.transformers")
 from transformers import Trainer, TrainerCallback  # noqa: E402, after the message that says how to get it
@@ -117,13 +117,5 @@ class KeepPeaks(TrainerCallback):
             save_tree(Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE, self.peaks.state_dict())
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **known: Any) -> None:
-        metrics = known["metrics"]
-        names = {task: self.metric.format(task=task) for task in self.peaks.tasks}
-        if missing := [name for task, name in names.items() if name not in metrics and task not in self.peaks.soft]:
-            raise UserError(
-                f"metrics: {', '.join(missing)} not in this evaluation, found {', '.join(metrics)}; let "
-                "compute_metrics give one for every task that still learns, or say what they are called (metric=...)"
-            )
-        shown = {task: float(metrics[name]) for task, name in names.items() if name in metrics}
-        found = dict(zip(shown, numbers_of_first(list(shown.values())), strict=True))
+        found = metrics_of(self.peaks, known["metrics"], self.metric)
         self.peaks.update(state.global_step, found, known["model"])

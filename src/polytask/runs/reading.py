@@ -1,4 +1,4 @@
-"""How the table of a run is read: what the configuration says of its columns, and what is said of them."""
+"""How the table of a run is read: the columns as configured, and what is reported about them."""
 
 from __future__ import annotations
 
