@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import did_you_mean, raise_all
+from ..ranges import Count, Range, range_problems
 from ..task.distances import DISTANCES, SOFT_LOSSES
 from ..uncertainty import Estimate, as_estimate, exceeds
 from .monitor import TESTS, ConvergenceMonitor
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 FLOOR = 0.05
 #: Probability that a task which is no better than its teacher is ever taken back, over all evaluations.
 FALSE_REOPENED = 0.01
-AT_LEAST = {"patience": 1, "teachers": 1, "min_evaluations": 0, "tail": 0, "patience_steps": 1}
 
 
 @dataclass(eq=False)
@@ -55,21 +55,21 @@ class ConvergenceOptions:
         UserError: All unusable settings at once.
     """
 
-    patience: int = 10
-    min_evaluations: int | None = None
-    min_delta: float = 0.0
+    patience: Count = 10
+    min_evaluations: Annotated[int | None, Range(whole=True)] = None
+    min_delta: Annotated[float, Range()] = 0.0
     relative: bool = False
-    patience_steps: int | None = None
+    patience_steps: Count | None = None
     test: str = "patience"
     fixed_step: int | dict[str, int] | None = None
-    teachers: int = 3
+    teachers: Count = 3
     temperature: float = 1.0
     kd_weight: float = 1.0
     mixture: float = 1.0
     half: bool = False
     unlabelled: bool = False
     reopen: bool = True
-    tail: int | None = None
+    tail: Annotated[int | None, Range(whole=True)] = None
     soft_labels: str = "stored"
     soft_loss: str = "own"
 
@@ -78,12 +78,7 @@ class ConvergenceOptions:
 
     def _problems(self) -> Iterable[str]:
         yield from check_mixture(self.temperature, self.kd_weight, self.mixture)
-        for name, least in AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not least <= value < math.inf:
-                yield f"{name} must be at least {least}, found {value}"
-        if not 0 <= self.min_delta < math.inf:
-            yield f"min_delta must be at least 0 and finite, found {self.min_delta}"
+        yield from range_problems(self)
         for name, known in (("test", TESTS), ("soft_labels", ("stored", "online")), ("soft_loss", SOFT_LOSSES)):
             if (found := getattr(self, name)) not in known:
                 yield f"{name} {found!r} is not known; {did_you_mean(str(found), known)}"

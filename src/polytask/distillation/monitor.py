@@ -42,8 +42,8 @@ class ConvergenceMonitor:
     """Watches the validation metric of one task; usable in any loop.
 
     A task has *learned* when its best value lies more than ``floor``, and by more than chance, above its trivial level:
-    by three standard errors, and by more where many evaluations were made, so that a task that knows nothing is taken to
-    have learned in at most 1 % of trainings. It has *converged* when it has learned and the ``test`` says that it does
+    by three standard errors, and by more where many evaluations were made, so that a task that knows nothing passes
+    in at most 1 % of trainings. It has *converged* when it has learned and the ``test`` says that it does
     not improve any more. A metric that still is where a constant prediction would put it looks converged but has not
     begun.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError, did_you_mean
+from ...ranges import Count
 from ...task_order import ORDERS, task_order
 from .converging import Converging
 
@@ -48,7 +49,7 @@ class SequentialConvergence(Converging):
 
     name = "sequential_convergence"
     order: str | Sequence[str] = "given"
-    max_stage_steps: int | None = None
+    max_stage_steps: Count | None = None
     restore: bool = True
     learning_rate_restart: bool = True
     stage: int = field(default=0, init=False)
@@ -60,8 +61,6 @@ class SequentialConvergence(Converging):
         super().__post_init__()
         if isinstance(self.order, str) and self.order not in ORDERS:
             raise UserError(f"convergence: order {self.order!r} is not known; {did_you_mean(self.order, ORDERS)}")
-        if self.max_stage_steps is not None and self.max_stage_steps < 1:
-            raise UserError(f"convergence: max_stage_steps must be at least 1, found {self.max_stage_steps}")
 
     @property
     def chooses_tasks(self) -> bool:
