@@ -63,3 +63,12 @@ def test_the_curve_of_a_task_is_that_of_the_network_that_serves_it() -> None:
     assert run.training_of("b") is trainings["network_0"]
     del trainings["network_0"], trainings["network_1"]
     assert run.training_of("a") is trainings["all_in_one"]
+
+
+def test_the_curve_of_a_task_that_its_single_task_model_serves_is_that_of_the_model() -> None:
+    trainings = {name: Training(name, ["a", "b"]) for name in ("all_in_one", "network_0")}
+    trainings["single_task.b"] = Training("single_task.b", ["b"])
+    results = {"tasks": {"a": {"network": 0}, "b": {"network": 1}},
+               "totals": {"trainings": ["network_0", "single_task_1"]}}  # fmt: skip
+    run = Run(Path(), results=results, log=Log(trainings))
+    assert run.training_of("a") is trainings["network_0"] and run.training_of("b") is trainings["single_task.b"]

@@ -48,7 +48,7 @@ def test_the_summary_says_what_was_counted() -> None:
     assert sentences == [
         "All 6 tasks share one network.",
         "On the test split our network is better than single-task training in 2 of the 5 comparable tasks, "
-        "equal in 1 and worse in 2 (mean relative difference +0.5\N{NO-BREAK SPACE}%).",
+        "level in 1 and worse in 2 (mean relative difference +0.5\N{NO-BREAK SPACE}%).",
         "Everything, baselines included, took 3 min 20 s.",
     ]
 

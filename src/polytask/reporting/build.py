@@ -163,7 +163,7 @@ def _panel(run: Run, task: str, row: Row | None) -> Panel:
 def _drawn_baselines(run: Run) -> list[tuple[str, str]]:
     names = set(run.log.trainings)
     ours = {training.name for task in run.tasks if (training := run.training_of(task))}
-    drawn = {"single_task": any(name.startswith("single_task.") for name in names)}
+    drawn = {"single_task": any(name.startswith("single_task.") for name in names - ours)}
     drawn["all_in_one"] = "all_in_one" in names - ours
     return [(name, BASELINES[name]) for name in BASELINES if drawn.get(name)]
 

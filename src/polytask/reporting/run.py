@@ -87,6 +87,8 @@ class Run:
         served = self.results.get("tasks", {}).get(task, {}).get("network", self.selection.get("serves", {}).get(task))
         names = (self.results.get("totals") or {}).get("trainings") or []
         name = names[served] if isinstance(served, int) and served < len(names) else f"network_{served}"
+        if str(name).startswith("single_task_"):  # numbered in the results, named in the log
+            name = f"single_task.{task}"
         if found := trainings.get(name):
             return found
         chosen = [t for t in trainings.values() if t.name.startswith("network_") and task in t.tasks]

@@ -91,7 +91,7 @@ def _tally(tally: Tally, tasks: int) -> str:
         mean = f" (mean relative difference {sign}{percent(abs(tally.mean_relative))})"
     return (
         f"better than {tally.other} training in {tally.better} of {of}, "
-        f"equal in {tally.equal} and worse in {tally.worse}{mean}"
+        f"level in {tally.equal} and worse in {tally.worse}{mean}"
     )
 
 
