@@ -69,16 +69,30 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
     """
     bundle = bundle_of_a_table(run, trust)
     _check_first_rows(bundle, data)
-    table = _table(bundle, data, display)
+    return evaluate_rows(bundle, _table(bundle, data, display), folder=data.parent, where=data.name)
+
+
+def evaluate_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str) -> dict[str, Any]:
+    """The same for a table in memory.
+
+    Args:
+        bundle: A run's networks.
+        table: Its columns as they were read; those that the run does not know have no effect.
+        folder: See :meth:`Bundle.inputs`.
+        where: Name of the table in messages.
+
+    Raises:
+        UserError: If the table has none of the targets, lacks columns, or does not hold what they did.
+    """
     names = [task.name for task in bundle.schema.tasks if task.name in table.column_names]
     if not names:
         targets = ", ".join(task.name for task in bundle.schema.tasks)
-        raise UserError(f"{data}: none of the targets is a column; expected at least one of {targets}")
-    inputs = bundle.inputs(table, folder=data.parent, where=data.name)
+        raise UserError(f"{where}: none of the targets is a column; expected at least one of {targets}")
+    inputs = bundle.inputs(table, folder=folder, where=where)
     table, tasks = bundle.schema.read(table), bundle.schema.tasks
-    rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=data.name, partial=True))
-    wide = encode_label_sets(table, tasks, where=data.name, partial=True)
-    wide |= tags_for_words(table, bundle.schema, where=data.name, partial=True)
+    rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=where, partial=True))
+    wide = encode_label_sets(table, tasks, where=where, partial=True)
+    wide |= tags_for_words(table, bundle.schema, where=where, partial=True)
     rows = replace(rows, wide=wide)
     values = bundle.evaluate(rows, names)
     counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
