@@ -34,6 +34,7 @@ from .learning_keys import (
 )
 from .models import SHARING, sharing_problems
 from .models.encoders import ENCODERS, MLP, Encoder, encoder_named, encoder_problems, is_named, resolved
+from .split_keys import FILES, split_problems
 from .training import AffinityProbe, Freeze, Pace, TrainingSettings
 from .training.common_checkpoint import select_by_problems
 
@@ -117,6 +118,13 @@ class Config(Section):
         "auto", description="leave the features in a Parquet file and read them while training; auto: if it is large"
     )
     split: str | tuple[float, float, float] = Field((0.7, 0.15, 0.15), description="a column, or three shares")
+    group: str | None = Field(None, description="column of groups: no group has rows in two parts of the split")
+    time: str | None = Field(
+        None,
+        description="column of dates or numbers: training rows come before validation rows, and these before test rows",
+    )
+    validation: str | None = Field(None, description="table with the validation rows")
+    test: str | None = Field(None, description="table with the test rows")
     networks: Literal["auto", "single_task"] | int = Field(
         "auto", description="most networks to train; 1 is all in one, single_task one for each target"
     )
@@ -246,6 +254,7 @@ class Config(Section):
                          for target in unknown]  # fmt: skip
         if isinstance(self.split, tuple) and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             problems.append(f"split: expected three shares above 0 that sum to 1, found {list(self.split)}")
+        problems += split_problems(self)
         problems += [*convergence_without_effect(self), *convergence_problems(self)]
         problems += network_settings_problems(self)
         problems += strategy_problems(self)
@@ -293,6 +302,16 @@ class Config(Section):
         return (SourceConfig(table=self.data),) if isinstance(self.data, str) else self.data
 
     @property
+    def held_files(self) -> tuple[str, ...]:
+        """The parts of the split that are files of their own."""
+        return tuple(part for part in FILES if getattr(self, part) is not None)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Paths of all files with rows."""
+        return (*(source.table for source in self.sources), *(str(getattr(self, part)) for part in self.held_files))
+
+    @property
     def data_name(self) -> str:
         """The tables' names, for messages."""
         return " + ".join(Path(source.table).name for source in self.sources)
@@ -306,7 +325,8 @@ class Config(Section):
         tables = [moved_to(source.table) for source in self.sources]
         if isinstance(self.data, str):
             run = None if self.from_run is None else moved_to(self.from_run)
-            return self.model_copy(update={"data": tables[0], "from_run": run})
+            held = {part: moved_to(str(getattr(self, part))) for part in self.held_files}
+            return self.model_copy(update={"data": tables[0], "from_run": run, **held})
         moved = tuple(SourceConfig(table=t, targets=s.targets) for t, s in zip(tables, self.data, strict=True))
         return self.model_copy(update={"data": moved})
 

@@ -55,12 +55,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """``values`` with relative paths of ``data`` and ``from`` taken from ``folder``, in place."""
-    if isinstance(values.get("from"), str):
-        values["from"] = str(folder / values["from"])
-    if isinstance(values.get("data"), str):
-        values["data"] = str(folder / values["data"])  # an absolute path stays as it is
-    elif isinstance(values.get("data"), list):
+    """``values`` with relative paths of ``data`` and other files taken from ``folder``, in place."""
+    for key in ("from", "data", "validation", "test"):
+        if isinstance(values.get(key), str):
+            values[key] = str(folder / values[key])  # an absolute path stays as it is
+    if isinstance(values.get("data"), list):
         for source in values["data"]:
             if isinstance(source, dict) and isinstance(source.get("table"), str):
                 source["table"] = str(folder / source["table"])

@@ -31,6 +31,10 @@ def affinity(
     ignore: o.Ignore = None,
     id: o.Id = None,
     split: o.Split = None,
+    group: o.Group = None,
+    time: o.Time = None,
+    validation: o.Validation = None,
+    test: o.Test = None,
     missing: o.Missing = None,
     rare: o.Rare = None,
     steps: o.Steps = None,
@@ -52,7 +56,22 @@ def affinity(
     from ..processes import is_first
     from ..runs.measure import measure_table
 
-    given = o.data_options(targets, kind, weight, metric, features, ignore, id, split, missing, rare) | {
+    given = o.data_options(
+        targets,
+        kind,
+        weight,
+        metric,
+        features,
+        ignore,
+        id,
+        split,
+        missing,
+        rare,
+        group=group,
+        time=time,
+        validation=validation,
+        test=test,
+    ) | {
         "affinity": {key: value for key, value in (("estimator", estimator), ("every", every)) if value is not None}
         or None,
         "steps": steps,

@@ -36,6 +36,10 @@ def fit(
     ignore: o.Ignore = None,
     id: o.Id = None,
     split: o.Split = None,
+    group: o.Group = None,
+    time: o.Time = None,
+    validation: o.Validation = None,
+    test: o.Test = None,
     missing: o.Missing = None,
     rare: o.Rare = None,
     networks: Annotated[str | None, typer.Option(help="most networks to train; or auto, or single_task")] = None,
@@ -101,7 +105,20 @@ def fit(
     if out is None:
         raise UserError("--out: give the folder of the run, such as --out runs/first")
     given: dict[str, Any] = o.data_options(
-        targets, kind, weight, metric, features, ignore, id, split, missing, rare
+        targets,
+        kind,
+        weight,
+        metric,
+        features,
+        ignore,
+        id,
+        split,
+        missing,
+        rare,
+        group=group,
+        time=time,
+        validation=validation,
+        test=test,
     ) | {
         "from": from_,
         "networks": int(networks) if networks is not None and networks.lstrip("-").isdigit() else networks,

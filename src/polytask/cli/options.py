@@ -38,6 +38,12 @@ Id = Annotated[str | None, typer.Option("--id", help="column of row ids")]
 Split = Annotated[
     str | None, typer.Option(help="column with train, validation, test; or shares [default: 0.7,0.15,0.15]")
 ]
+Group = Annotated[str | None, typer.Option(help="column of groups: none has rows in two parts of the split")]
+Time = Annotated[
+    str | None, typer.Option(help="column of dates or numbers: train on the past, then validation, then test")
+]
+Validation = Annotated[str | None, typer.Option(help="table with the validation rows", show_default=False)]
+Test = Annotated[str | None, typer.Option(help="table with the test rows", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="seed of everything [default: 0]")]
 Steps = Annotated[int | None, typer.Option(help="most steps of every training")]
 Epochs = Annotated[float | None, typer.Option(help="the same in passes over the data")]
@@ -205,8 +211,9 @@ def data_options(
     split: str | None,
     missing: str | None = None,
     rare: str | None = None,
+    **parts: str | None,
 ) -> dict[str, Any]:
-    """Configuration keys that say what the columns are."""
+    """Configuration keys that say what the columns are, and ``parts`` of the split."""
     return {
         "targets": _all_names(targets, "--targets"),
         "kind": pairs(kind, "--kind"),
@@ -218,4 +225,5 @@ def data_options(
         "split": shares(split),
         "missing": names(missing, "--missing"),
         "rare": rare,
+        **parts,
     }

@@ -92,17 +92,24 @@ def _check_kinds(table: pa.Table, where: str, kinds: Mapping[str, str]) -> list[
 
 
 def check_ids(ids: Coded, at: str) -> list[str]:
-    """Problems of a column of row ids: missing or repeated ones. ``at`` names it in messages."""
-    problems = []
+    """Problems of a column of row ids: missing ones. ``at`` names it in messages."""
     missing = ids.index < 0
-    if missing.any():
-        problems.append(f"{at}: {int(missing.sum())} empty cells, first in row {int(missing.argmax()) + 1}; fill them")
+    if not missing.any():
+        return []
+    return [f"{at}: {int(missing.sum())} empty cells, first in row {int(missing.argmax()) + 1}; fill them"]
+
+
+def repeated_ids(ids: Coded, name: str) -> list[str]:
+    """A note if row ids appear more than once: such rows may be one thing, which then lies on both sides of a split.
+
+    Example:
+        >>> repeated_ids(coded(pa.chunked_array([["a", "b", "a"]])), "key")[0].split(";")[0]
+        "row id 'key': 1 ids appear more than once, such as 'a' (rows 1, 3)"
+    """
     repeated = np.flatnonzero(ids.counts() > 1)
-    if len(repeated):
-        word = int(repeated[0])
-        rows = ", ".join(str(row + 1) for row in np.flatnonzero(ids.index == word)[:3])
-        problems.append(
-            f"{at}: {len(repeated)} ids appear more than once, such as {ids.words[word].as_py()!r} "
-            f"(rows {rows}); every row needs its own, or use no row id"
-        )
-    return problems
+    if not len(repeated):
+        return []
+    word = int(repeated[0])
+    rows = ", ".join(str(row + 1) for row in np.flatnonzero(ids.index == word)[:3])
+    return [f"row id {name!r}: {len(repeated):,} ids appear more than once, such as {ids.words[word].as_py()!r} (rows "
+            f"{rows}); if these are one thing, --group {name} keeps them on one side of the split"]  # fmt: skip

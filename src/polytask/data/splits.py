@@ -54,24 +54,43 @@ def make_split(
         >>> np.bincount(make_split(np.zeros((1000, 1)), ["regression"], most=100)).tolist()
         [800, 100, 100]
     """
-    n = len(targets)
-    shares = _check_fractions(fractions, n)
+    return stratified(targets, kinds, held_shares(_check_fractions(fractions, len(targets)), len(targets), most), seed)
+
+
+def stratified(targets: np.ndarray, kinds: Sequence[str], shares: np.ndarray, seed: int = 0) -> np.ndarray:
+    """What :func:`make_split` does, for any number of parts; ``shares`` ``[parts]`` of sum 1, one may be 0.
+
+    Example:
+        >>> np.bincount(stratified(np.zeros((10, 1)), ["regression"], np.array([0.5, 0.3, 0.2]))).tolist()
+        [5, 3, 2]
+    """
+    n, parts = len(targets), np.arange(len(shares), dtype=np.int8)
     generator = np.random.default_rng(seed)
     codes = np.full(n, -1, np.int8)
-    room = _apportion(shares * n, n, np.ones(3, int))
-    if max(room[1:]) > most:
-        held = np.minimum(room[1:], most)
-        room = np.array([n - held.sum(), *held])
-        shares = room / n
-    for rows in sorted(_strata(np.asarray(targets, float), kinds), key=len):
+    room = _apportion(shares * n, n, (shares > 0).astype(int))
+    for rows in sorted(strata(np.asarray(targets, float), kinds), key=len):
         free = generator.permutation(rows[codes[rows] < 0])
-        have = np.bincount(codes[rows][codes[rows] >= 0], minlength=3)
+        have = np.bincount(codes[rows][codes[rows] >= 0], minlength=len(parts))
         take = _share_out(shares * len(rows), have, len(free), room)
-        codes[free] = np.repeat(np.arange(3, dtype=np.int8), take)
+        codes[free] = np.repeat(parts, take)
         room -= take
     rest = generator.permutation(np.flatnonzero(codes < 0))
-    codes[rest] = np.repeat(np.arange(3, dtype=np.int8), room)
+    codes[rest] = np.repeat(parts, room)
     return codes
+
+
+def held_shares(shares: np.ndarray, n: int, most: int = MOST_HELD) -> np.ndarray:
+    """The shares of ``n`` rows with at most ``most`` rows in every part but the first.
+
+    Example:
+        >>> held_shares(np.array([0.5, 0.5, 0.0]), 1000, most=100).tolist()
+        [0.9, 0.1, 0.0]
+    """
+    room = _apportion(shares * n, n, (shares > 0).astype(int))
+    if max(room[1:], default=0) <= most:
+        return shares
+    held = np.minimum(room[1:], most)
+    return np.asarray(np.array([n - held.sum(), *held]) / n)
 
 
 def _check_fractions(fractions: Sequence[float], n: int) -> np.ndarray:
@@ -84,7 +103,7 @@ def _check_fractions(fractions: Sequence[float], n: int) -> np.ndarray:
     return shares / shares.sum()
 
 
-def _strata(targets: np.ndarray, kinds: Sequence[str]) -> Iterator[np.ndarray]:
+def strata(targets: np.ndarray, kinds: Sequence[str]) -> Iterator[np.ndarray]:
     """Row numbers of every class of every task."""
     for k, kind in enumerate(kinds):
         rows = np.flatnonzero(~np.isnan(targets[:, k]))
@@ -102,7 +121,7 @@ def _share_out(wanted: np.ndarray, have: np.ndarray, free: int, room: np.ndarray
     need = np.maximum(wanted - have, 0)
     if need.sum() == 0:
         need = wanted
-    at_least = np.minimum((have == 0).astype(int), room) if wanted.sum() >= 3 else np.zeros(3, int)
+    at_least = np.minimum((have == 0) & (wanted > 0), room) if wanted.sum() >= 3 else np.zeros(len(room), int)
     take = np.minimum(_apportion(need * free / need.sum(), free, at_least), room)
     while take.sum() < free:  # a part was full: to the others, in proportion to their room
         left = room - take
@@ -154,12 +173,18 @@ def split_from_column(table: pa.Table, column: str, where: str) -> np.ndarray:
     return words.gather(known, -1)
 
 
-def save_split(path: str | Path, codes: np.ndarray, ids: pa.Array | None = None) -> None:
-    """Write which row is in which part as Parquet: columns ``id`` (or ``row``, the position) and ``split``."""
+def save_split(
+    path: str | Path, codes: np.ndarray, ids: pa.Array | None = None, keys: np.ndarray | None = None
+) -> None:
+    """Write which row is in which part as Parquet: columns ``id`` (or ``row``, the position) and ``split``.
+
+    With ``keys`` also ``features``, by which rows are found again (:func:`~polytask.data.equal_rows.row_keys`).
+    """
     names = pa.array(PARTS).take(pa.array(codes))
     key = {"row": pa.array(np.arange(len(codes)))} if ids is None else {"id": ids}
+    features = {} if keys is None else {"features": pa.array(keys)}
     with replaced(Path(path)) as temporary:
-        pa.parquet.write_table(pa.table({**key, "split": names}), temporary)
+        pa.parquet.write_table(pa.table({**key, "split": names, **features}), temporary)
 
 
 def load_split(path: str | Path) -> tuple[np.ndarray, pa.Array | None]:
@@ -176,3 +201,11 @@ def load_split(path: str | Path) -> tuple[np.ndarray, pa.Array | None]:
     except (pa.ArrowException, OSError, KeyError) as error:
         raise UserError(f"{path}: is not a saved split, or damaged ({error})") from error
     return codes, table["id"].combine_chunks() if "id" in table.column_names else None
+
+
+def load_row_keys(path: str | Path) -> np.ndarray | None:
+    """``[n]`` uint64 by which the rows of a split that :func:`load_split` reads are found again; None without."""
+    file = pa.parquet.ParquetFile(path)
+    if "features" not in file.schema_arrow.names:
+        return None
+    return np.asarray(file.read(columns=["features"])["features"].to_numpy())

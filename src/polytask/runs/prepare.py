@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from ..config import Config
@@ -20,24 +19,21 @@ from ..data import (
     encode_tags,
     encode_targets,
     find_leaks,
-    for_words,
     label_columns,
-    load_split,
-    make_split,
     read_sources,
     sample_weights,
-    split_from_column,
 )
 from ..data.arrays import is_arrays
+from ..data.equal_rows import row_keys
 from ..errors import UserError
 from ..models.encoders import HF
-from ..pretrained import per_word, texts_of
-from ..task import Task
 from .encoded import EncodedColumns
+from .held_files import checked_rows, tags_for_words, with_held_files
 from .prepare_arrays import prepare_arrays
 from .prepare_stored import prepare_stored, wants_streaming
 from .prepared import Prepared, device_of_features, fingerprint, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
+from .splitting import split_rows
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
@@ -62,11 +58,12 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     tasks = tuple(found.task for found in inferred)
     labels = encode_targets(table, tasks, where=where, precise=True)
     wide = encode_label_sets(table, tasks, where=where) | encode_tags(table, tasks, where=where)
-    split = split_rows(config, table, *label_columns(labels, wide, tasks), stored_split, where)
-    warnings = check_split(split, labels.numpy(), tasks, where=where, wide=wide)
+    split, said = split_rows(config, table.column, *label_columns(labels, wide, tasks), stored_split, where)
+    warnings = [] if config.held_files else check_split(split, labels.numpy(), tasks, where=where, wide=wide)
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles, **learnt_for_encoder(config))
     warnings += find_leaks(table, schema)
     inputs = schema.encode_inputs(table, where=where)
+    keys = row_keys(table, schema, inputs)
     encoded = None
     if isinstance(encoder := config.named_encoder, HF):
         device = device_of_features(config)
@@ -83,33 +80,10 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}
     of_sources = [[name for name in schema.feature_names if name in known] for known in sources.columns]
     ids = schema.ids(table, where=where)
-    notes = [*sources.notes, *notes_on(inferred, schema, table)]
+    notes = [*sources.notes, *said, *notes_on(inferred, schema, table)]
     of_sources = of_sources if len(paths) > 1 else []
-    return Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), of_sources, encoded, notes)
-
-
-def tags_for_words(
-    table: pa.Table, schema: Schema, *, where: str = "table", partial: bool = False
-) -> dict[int, torch.Tensor]:
-    """Targets of tasks with a tag per word, by their positions, with a place for every word of the text.
-
-    Args:
-        table: The table.
-        schema: Its schema; words are those of the first column that its pretrained encoder reads.
-        where: Name of the table in messages.
-        partial: Whether the target's column may be absent.
-
-    Raises:
-        UserError: If no pretrained encoder reads a text, or tags and words do not go together.
-    """
-    if not per_word(schema.tasks):
-        return {}
-    if not schema.encoded:
-        names = ", ".join(task.name for task in schema.tasks if task.definition.items)
-        raise UserError(f"{where}: target {names} has a tag for every word, and needs an encoder of texts that sees "
-                        "words; give encoder: hf:FOLDER, and a column of text")  # fmt: skip
-    tags = encode_tags(table, schema.tasks, where=where, partial=partial)
-    return for_words(tags, texts_of(table, schema.encoded[0].name), schema.tasks, where=where)
+    data = Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), of_sources, encoded, notes, keys)
+    return checked_rows(with_held_files(config, data))
 
 
 def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
@@ -123,14 +97,3 @@ def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
         raise UserError(f"data: tables with paths of pictures have to lie in one folder, found {len(folders)}; "
                         "put them side by side")  # fmt: skip
     return folders.pop()
-
-
-def split_rows(
-    config: Config, table: pa.Table, labels: np.ndarray, tasks: Sequence[Task], stored: Path | None, where: str
-) -> np.ndarray:
-    """``[n]`` part of every row: as stored, from a column, or drawn so that all labels are in all parts."""
-    if stored is not None and stored.exists():
-        return load_split(stored)[0]
-    if isinstance(config.split, str):
-        return split_from_column(table, config.split, where)
-    return make_split(labels, [task.kind for task in tasks], config.split, config.seed)

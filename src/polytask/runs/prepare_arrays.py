@@ -16,7 +16,8 @@ from .encoded_arrays import encode_arrays
 from .prepared import Prepared, device_of_features, fingerprint
 
 #: Keys that speak of the columns of a table.
-OF_TABLES = ("kind", "features", "column_kind", "ignore", "id", "sample_weight", "split", "stream")
+OF_TABLES = ("kind", "features", "column_kind", "ignore", "id", "sample_weight", "split", "group", "time", "validation",
+             "test", "stream")  # fmt: skip
 
 
 def prepare_arrays(config: Config) -> Prepared:

@@ -24,13 +24,11 @@ from ..data import (
     find_leaks,
     interpret,
     label_columns,
-    load_split,
-    make_split,
     sample_weights,
-    split_from_column,
     table_pieces,
     weight_columns,
 )
+from ..data.equal_rows import equal_rows, row_keys
 from ..data.stored import load
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
@@ -38,6 +36,7 @@ from ..pretrained import memory_bytes
 from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
+from .splitting import split_rows
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -70,7 +69,7 @@ def wants_streaming(config: Config) -> bool:
                             "and the table with their paths is small; leave stream out")  # fmt: skip
         if config.stream == "auto" and (encoder.frozen or encoder.schema_options()["encoded"] == "image"):
             return False  # frozen features would be computed in every pass: only if that is asked for
-    if config.stream != "auto" or not possible or not path.is_file():
+    if config.held_files or config.stream != "auto" or not possible or not path.is_file():
         return config.stream is True
     try:
         metadata = pa.parquet.read_metadata(path)
@@ -98,15 +97,15 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
     sample = with_renamed(sample, inferred)
     tasks = tuple(found.task for found in inferred)
     cells_of = Schema(tasks, missing=roles["missing"], renamed=roles["renamed"])
-    split = _split(config, path, cells_of, stored_split, where)
+    split, said = _split(config, path, cells_of, stored_split, where)
     train = split[positions] == 0
     schema = Schema.fit(sample, tasks, where=where, train=train, **roles, **learnt_for_encoder(config))
-    warnings = find_leaks(sample, schema)
+    warnings = [*find_leaks(sample, schema), *_equal_rows(sample, schema, split[positions])]
     labels, weights = _labels(config, path, schema, split, where)
     warnings += check_parts([list(part.numpy().T) for part in labels], tasks, where)
     encode = StoredEncoding.fit(config, schema, sample, train, where)
     rows = _parts(path, encode, split, labels, weights)
-    notes = [*found, *notes_on(inferred, schema, sample)]
+    notes = [*found, *said, *notes_on(inferred, schema, sample)]
     return Prepared(
         schema, inferred, split, None, rows, warnings, fingerprint(config), encoded=encode.encoded, notes=notes
     )
@@ -147,16 +146,22 @@ def _firsts(column: pa.ChunkedArray, seen: set[Any]) -> list[int]:
     return [int(row) for code, row in zip(known, first, strict=True) if code in new]
 
 
-def _split(config: Config, path: Path, schema: Schema, stored: Path | None, where: str) -> np.ndarray:
-    if stored is not None and stored.exists():
-        return load_split(stored)[0]
-    if isinstance(config.split, str):
-        return split_from_column(pa.parquet.read_table(path, columns=[config.split]), config.split, where)
+def _equal_rows(sample: pa.Table, schema: Schema, split: np.ndarray) -> list[str]:
+    return [f"in a sample of the rows: {note}" for note in equal_rows(row_keys(sample, schema), split)]
+
+
+def _split(config: Config, path: Path, schema: Schema, stored: Path | None, where: str) -> tuple[np.ndarray, list[str]]:
+    def cells(name: str) -> pa.ChunkedArray:
+        return interpret(pa.parquet.read_table(path, columns=[name]), reading_of(config))[0][name]
+
+    if isinstance(config.split, str) or (stored is not None and stored.exists()):
+        rows = pa.parquet.read_metadata(path).num_rows
+        return split_rows(config, cells, np.empty((rows, 0)), [], stored, where)
     pieces = table_pieces(path, columns=config.targets)
     tasks = schema.tasks
     labels = torch.cat([encode_targets(schema.read(piece), tasks, where=where, precise=True) for piece in pieces])
     values, columns = label_columns(labels, {}, tasks)
-    return make_split(values, [task.kind for task in columns], config.split, config.seed)
+    return split_rows(config, cells, values, columns, stored, where)
 
 
 def _labels(

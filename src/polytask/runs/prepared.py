@@ -30,6 +30,7 @@ from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
 from .encoded import EncodedColumns
+from .splitting import aside_columns, column_problems
 
 #: Characters of a line that says how columns were understood; tables can have thousands of columns.
 LONGEST_LINE = 240
@@ -50,6 +51,7 @@ class Prepared:
         source_columns: Feature columns of each data set if there are several.
         encoded: Columns that a pretrained encoder reads, if there is one.
         notes: What was found in files and columns.
+        keys: ``[n]`` by which rows are found again, see :func:`~polytask.data.equal_rows.row_keys`; None if unknown.
     """
 
     schema: Schema
@@ -62,6 +64,7 @@ class Prepared:
     source_columns: list[list[str]] = field(default_factory=list)
     encoded: EncodedColumns | None = None
     notes: list[str] = field(default_factory=list)
+    keys: np.ndarray | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -95,7 +98,7 @@ class Prepared:
         if self.source_columns:
             stored["sources"] = self.source_columns
         write_json(schema, stored)
-        save_split(split, self.split, self.ids)
+        save_split(split, self.split, self.ids, self.keys)
         if self.encoded:
             self.encoded.save(encoder)
 
@@ -106,14 +109,16 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
     Raises:
         UserError: All mistakes at once.
     """
+    left_out = (*weight_columns(config.sample_weight), *aside_columns(config))
     roles: dict[str, Any] = {
         "features": config.features,
-        "ignore": (*config.ignore, *(n for n in weight_columns(config.sample_weight) if n in table.column_names)),
+        "ignore": (*config.ignore, *(n for n in dict.fromkeys(left_out) if n in table.column_names)),
         "id_column": config.id,
         "split_column": config.split if isinstance(config.split, str) else None,
         "column_kinds": config.column_kind,
     }
     problems = check_weights(table, config.sample_weight, where=where)
+    problems += column_problems(config, table, where)
     problems += check_columns(table, where=where, targets=config.targets, **roles)
     try:
         inferred = infer_targets(
@@ -151,7 +156,7 @@ def device_of_features(config: Config) -> str:
 
 def fingerprint(config: Config) -> str:
     """SHA-256 of the data, of several files that of their fingerprints, of a folder that of its manifest."""
-    paths = [Path(source.table) for source in config.sources]
+    paths = [Path(table) for table in config.tables]
     prints = [sha256(path / MANIFEST if path.is_dir() else path) for path in paths]
     return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()
 

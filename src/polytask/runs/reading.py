@@ -28,8 +28,9 @@ _UNSEEN = 0.1
 def reading_of(config: Config) -> Reading:
     """What the configuration says of cells: roles and stated kinds come before what cells look like."""
     kinds = {name: _CELLS[kind] for name, kind in (config.kind | config.column_kind).items() if kind in _CELLS}
-    names = [name for name in (config.id, config.split) if isinstance(name, str)]
+    names = [name for name in (config.id, config.split, config.group) if isinstance(name, str)]
     kinds |= dict.fromkeys(names, "words")
+    names += [] if config.time is None else [config.time]
     used = None
     if config.features is not None:
         used = frozenset([*config.features, *config.targets, *names, *weight_columns(config.sample_weight)])

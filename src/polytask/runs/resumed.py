@@ -22,6 +22,8 @@ from .stored_results import stored_results
 #: Keys that may differ when a run is continued: they do not change its numbers.
 FREE_KEYS = (
     "data",
+    "validation",
+    "test",
     "from",
     "teachers",
     "checkpoint_seconds",
@@ -58,7 +60,7 @@ def finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any]
     same_config(run, config)
     if not run.results.exists():
         return None
-    if all(Path(source.table).is_file() for source in config.sources):
+    if all(Path(table).is_file() for table in config.tables):
         same_data(run, config, fingerprint(config))
     display.say(f"{run.path}: this run is finished")
     return close(run, stored_results(run.results))

@@ -25,7 +25,7 @@ from ..data import (
 from ..display import Display
 from ..errors import UserError
 from .bundle import Bundle, write_predictions
-from .prepare import tags_for_words
+from .held_files import tags_for_words
 from .reading import far_values, some_names, unseen_values
 from .results import number
 

@@ -30,14 +30,17 @@ from ...data import (
     sample_weights,
     with_columns_of_other_sources,
 )
+from ...data.equal_rows import row_keys
 from ...data.sample_weights import check_weights, weight_columns
 from ...data.targets import standardise_tasks
 from ...errors import UserError, did_you_mean, raise_all
 from ...task import Task
-from ..prepare import split_rows, tags_for_words
+from ..held_files import checked_rows, tags_for_words
 from ..prepared import Prepared, fingerprint, with_losses
 from ..reading import notes_on, reading_of, with_renamed
+from ..splitting import aside_columns, column_problems
 from .base import Base
+from .kept_split import kept_split
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,14 @@ def prepare_addition(config: Config, base: Base, stored_split: Path | None = Non
     named = [task for task in tasks if task.name in config.targets]
     labels = encode_targets(table, named, where=where)
     wide = encode_label_sets(table, named, where=where) | encode_tags(table, named, where=where)
-    split = split_rows(config, table, *label_columns(labels, wide, named), stored_split, where)
+    keys = row_keys(table, schema)
+    split, said = kept_split(config, base, table, keys, *label_columns(labels, wide, named), stored_split, where)
     warnings = check_split(split, labels.numpy(), named, where=where, wide=wide)
     fresh = iter(standardise_tasks(table, tasks[len(old) :], split == 0, where))
     schema = replace(
         schema,
         tasks=(*old, *fresh),
-        ignored=tuple(weight_columns(config.sample_weight)),
+        ignored=(*weight_columns(config.sample_weight), *aside_columns(config)),
         id_column=config.id or (schema.id_column if schema.id_column in table.column_names else None),
         split_column=config.split if isinstance(config.split, str) else None,
         renamed=dict(schema.renamed) | {name: dict(one.renamed) for name, one in inferred.items() if one.renamed},
@@ -119,10 +123,10 @@ def prepare_addition(config: Config, base: Base, stored_split: Path | None = Non
     reasons = [inferred.get(task.name) or InferredTask(task, _said(task.name, again, base)) for task in schema.tasks]
     ids = schema.ids(table, where=where)
     sources = [list(columns) for columns in base.bundle.sources]
-    notes = [*unusual, *found_in_cells, *notes_on(list(inferred.values()), schema, table)]
+    notes = [*unusual, *found_in_cells, *said, *notes_on(list(inferred.values()), schema, table)]
     data = Prepared(schema, tuple(reasons), split, ids, parts, warnings, fingerprint(config), sources,
-                    base.bundle.encoded, notes)  # fmt: skip
-    return Addition(base, data, new, again)
+                    base.bundle.encoded, notes, keys)  # fmt: skip
+    return Addition(base, checked_rows(data), new, again)
 
 
 def _inferred(config: Config, table: pa.Table, new: Sequence[str], where: str) -> dict[str, InferredTask]:
@@ -139,7 +143,7 @@ def _inferred(config: Config, table: pa.Table, new: Sequence[str], where: str) -
 
 def _problems(config: Config, base: Base, table: pa.Table, where: str) -> list[str]:
     schema, known = base.bundle.schema, {task.name: task for task in base.bundle.schema.tasks}
-    problems = check_weights(table, config.sample_weight, where=where)
+    problems = check_weights(table, config.sample_weight, where=where) + column_problems(config, table, where)
     problems += [
         f"{where}: column {name!r}, which {base.path} reads, is missing; {did_you_mean(name, table.column_names)}"
         for name in schema.feature_names

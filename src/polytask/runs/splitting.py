@@ -1,0 +1,108 @@
+"""Which rows train, validate and test: a function of the rows, the configuration and the seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..config import Config
+from ..data import PARTS, load_split, make_split
+from ..data.columns import coded
+from ..data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
+from ..data.splits import held_shares, split_from_column, stratified
+from ..errors import UserError, did_you_mean
+from ..split_keys import shares_of
+from ..task import Task
+
+#: The cells of a column, by its name.
+Cells = Callable[[str], pa.ChunkedArray]
+
+
+def split_rows(
+    config: Config, cells: Cells, labels: np.ndarray, tasks: Sequence[Task], stored: Path | None, where: str
+) -> tuple[np.ndarray, list[str]]:
+    """The part of every row of the table, and notes for the user.
+
+    Args:
+        config: Says how.
+        cells: Reads a column.
+        labels: ``[n, K]`` with NaN where there is none.
+        tasks: Theirs.
+        stored: File with the split of a run that is resumed.
+        where: Name of the table in messages.
+
+    Returns:
+        ``[n]`` int8, 0 train, 1 validation, 2 test, as stored, from a column, or drawn.
+
+    Raises:
+        UserError: If the rows cannot be split so.
+    """
+    if stored is not None and stored.exists():
+        return load_split(stored)[0][: len(labels)], []
+    if isinstance(config.split, str):
+        return split_from_column(pa.table({config.split: cells(config.split)}), config.split, where), []
+    return draw(config, cells, labels, tasks, where)
+
+
+def draw(
+    config: Config, cells: Cells, labels: np.ndarray, tasks: Sequence[Task], where: str
+) -> tuple[np.ndarray, list[str]]:
+    """A split by groups, by time or by chance; see :func:`split_rows`."""
+    kinds, n = [task.kind for task in tasks], len(labels)
+    shares = held_shares(np.array(shares_of(config)), n)
+    if config.group is not None:
+        groups = group_codes(column := cells(config.group))
+        codes = split_by_groups(groups, labels, kinds, shares, config.seed)
+        count, largest = int(groups.max()) + 1, int(np.bincount(groups).max())
+        notes = [f"split: {count:,} groups by {config.group!r}, none in two parts"]
+        if alone := int((coded(column).index < 0).sum()):
+            notes[0] += f" ({alone:,} rows without a value are each a group of their own)"
+        return codes, notes + uneven(codes, shares, f"groups stay whole, and the largest has {largest:,} of {n:,} rows")
+    if config.time is not None:
+        at = f"{where}: time {config.time!r}"
+        when = times(cells(config.time), order_of(config), at)
+        codes = split_by_time(when, shares, at)
+        starts = [f"{part} from {_shown(cells(config.time), codes == code, when)}"
+                  for code, part in enumerate(PARTS) if (codes == code).any()]  # fmt: skip
+        notes = [f"split by {config.time!r}: {', '.join(starts)}"]
+        return codes, notes + uneven(codes, shares, "rows of one time stay together")
+    if (shares > 0).all():
+        return make_split(labels, kinds, config.split, config.seed), []  # type: ignore[arg-type]
+    if n < int((shares > 0).sum()):
+        raise UserError(f"split: {n} rows cannot be split in training and the parts that are no files; give more rows")
+    return stratified(labels, kinds, shares, config.seed), []
+
+
+def _shown(column: pa.ChunkedArray, rows: np.ndarray, when: np.ndarray) -> str:
+    """The earliest cell of some rows as it is written."""
+    first = np.flatnonzero(rows)[when[rows].argmin()]
+    return str(column[int(first)].as_py())
+
+
+def order_of(config: Config) -> str:
+    """Of day and month in the column of times, as far as stated."""
+    kind = config.column_kind.get(str(config.time), "")
+    return kind if kind in ("day_first", "month_first") else ""
+
+
+def aside_columns(config: Config) -> tuple[str, ...]:
+    """Columns that only say on which side a row is, and are no features."""
+    kept = {config.id, *config.targets, *(config.features or ())}
+    return tuple(name for name in (config.group, config.time) if name is not None and name not in kept)
+
+
+def column_problems(config: Config, table: pa.Table, where: str) -> list[str]:
+    """What is wrong with the columns of groups and times."""
+    problems = []
+    for role, name in (("group", config.group), ("time", config.time)):
+        if name is None:
+            continue
+        if name not in table.column_names:
+            problems.append(f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, table.column_names)}")
+        if name in config.targets or (role == "group" and name in (config.features or ())):
+            other = "target" if name in config.targets else "feature"
+            problems.append(f"{where}: column {name!r} is listed as {other} and as {role}; keep one of these")
+    return problems

@@ -1,0 +1,43 @@
+"""The keys that say which rows train, validate and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .config import Config
+
+#: Files of rows by the part that they are.
+FILES = ("validation", "test")
+
+
+def split_problems(config: Config) -> Iterator[str]:
+    """Keys of the split that do not go together."""
+    by = [key for key in ("group", "time") if getattr(config, key) is not None]
+    files = [key for key in FILES if getattr(config, key) is not None]
+    if len(by) == 2:
+        yield ("group, time: a group may have rows before and after a date, so that both cannot hold; give one of "
+               "them, or a column with the part of every row (split: COLUMN)")  # fmt: skip
+    if isinstance(config.split, str):
+        yield from (f"{key}: has no effect with split: {config.split}, a column that says the part of every row; leave "
+                    "one of them out" for key in (*by, *files))  # fmt: skip
+    elif len(files) == len(FILES):
+        given = [*by, *(["split"] if config.split != type(config).model_fields["split"].default else [])]
+        yield from (f"{key}: has no effect where validation and test are files: nothing is drawn; leave it out"
+                    for key in given)  # fmt: skip
+    if files and not isinstance(config.data, str):
+        yield f"{', '.join(files)}: are for a single table, found several data sets; give a split column"
+    if files and config.from_run is not None:
+        yield f"{', '.join(files)}: has no effect with from; put the rows into the table, with a split column"
+    if files and config.stream is True:
+        yield (f"stream: {' and '.join(files)} are files of their own, and one Parquet file is read while training; "
+               "put the rows into it, with a split column")  # fmt: skip
+
+
+def shares_of(config: Config) -> tuple[float, float, float]:
+    """Shares of the table's rows that are drawn for each part; nothing for a part that is a file."""
+    assert not isinstance(config.split, str)
+    train, validation, test = config.split
+    kept = (train, validation * (config.validation is None), test * (config.test is None))
+    return kept[0] / sum(kept), kept[1] / sum(kept), kept[2] / sum(kept)
