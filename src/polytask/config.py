@@ -35,6 +35,7 @@ from .learning_keys import (
 from .models import SHARING, sharing_problems
 from .models.encoders import ENCODERS, MLP, Encoder, encoder_named, encoder_problems, is_named, resolved
 from .split_keys import FILES, split_problems
+from .task.names import TABLE_KINDS, TableKind
 from .training import AffinityProbe, Freeze, Pace, TrainingSettings
 from .training.common_checkpoint import select_by_problems
 
@@ -89,11 +90,7 @@ class Config(Section):
     into: int | None = Field(
         None, ge=0, description="network of `from` that new targets join; null: the one whose features suit them best"
     )
-    kind: dict[str, Literal["binary", "multiclass", "regression", "multilabel", "tags"]] = Field(
-        {},
-        description="kind of a target; `multilabel`: cells are sets of labels, such as a;b, the empty set is ;; "
-        "`tags`: a tag for each word of the text, such as O B-city",
-    )
+    kind: dict[str, TableKind] = Field({}, description=f"kind of a target: {', '.join(TABLE_KINDS)}")
     metric: dict[str, str] = Field({}, description="metric of a target")
     losses: dict[str, dict[str, float]] = Field(
         {}, description="losses of a target with their weights, such as {price: {squared: 1, absolute: 0.5}}"

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 import torch
 
-from polytask.data import cell_of, check_split, encode_label_sets, encode_targets, infer_tasks, label_columns
-from polytask.data.label_sets import labels_of
+from polytask.data import check_split, encode_label_sets, encode_targets, infer_tasks, label_columns
 from polytask.errors import UserError
 from polytask.task import Task
+from polytask.task.kinds.multilabel import cell_of, labels_of
 
 CELLS = ["a; b", "b", "", ";", None, "c;a"]
 TASK = Task("tags", kind="multilabel", classes=("a", "b", "c"))

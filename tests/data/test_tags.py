@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from polytask import Task
-from polytask.data import check_split, encode_tags, encode_targets, for_words, infer_tasks, tags_of
+from polytask.data import check_split, encode_tags, encode_targets, for_words, infer_tasks
 from polytask.errors import UserError
+from polytask.task.kinds.tags import tags_of
 
 SLOTS = Task("slots", kind="tags", classes=("B", "I", "O"))
 

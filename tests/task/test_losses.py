@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from polytask import MultiTaskModel, Task, UserError
-from polytask.task.losses import LOSSES, brier_of_classes
+from polytask.task import KINDS
+from polytask.task.losses import brier_of_classes
 from small_training import train
 
 OUTPUTS, TARGETS = torch.tensor([2.0, -1.0]), torch.tensor([1.0, 1.0])
@@ -17,17 +18,17 @@ OUTPUTS, TARGETS = torch.tensor([2.0, -1.0]), torch.tensor([1.0, 1.0])
 def test_focal_loss_is_cross_entropy_times_what_is_left_squared():
     chance = torch.sigmoid(OUTPUTS)
     expected = -((1 - chance) ** 2) * chance.log()
-    torch.testing.assert_close(LOSSES["binary"]["focal"](OUTPUTS, TARGETS), expected)
+    torch.testing.assert_close(KINDS["binary"].losses["focal"](OUTPUTS, TARGETS), expected)
 
 
 def test_the_brier_score_of_two_classes_is_twice_that_of_the_positive_one():
     logits = torch.stack([torch.zeros(2), OUTPUTS], -1)
-    torch.testing.assert_close(brier_of_classes(logits, TARGETS), 2 * LOSSES["binary"]["brier"](OUTPUTS, TARGETS))
+    torch.testing.assert_close(brier_of_classes(logits, TARGETS), 2 * KINDS["binary"].losses["brier"](OUTPUTS, TARGETS))
 
 
-@pytest.mark.parametrize("kind", list(LOSSES))
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.losses])
 def test_every_loss_is_least_at_the_truth(kind):
-    for loss in LOSSES[kind].values():
+    for loss in KINDS[kind].losses.values():
         if kind == "multiclass":
             good, bad, target = torch.tensor([[9.0, -9.0]]), torch.tensor([[0.0, 0.5]]), torch.tensor([0.0])
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
+from ..task.names import TABLE_KINDS
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -29,7 +30,7 @@ Targets = Annotated[
 ]
 Missing = Annotated[str | None, typer.Option(help='words that mean no value beside NA, null, "?", ..., such as -999')]
 Rare = Annotated[str | None, typer.Option(help="classes with a single row: drop, merge or error [default: drop]")]
-Kind = Annotated[list[str] | None, typer.Option(help="TARGET=binary|multiclass|regression|multilabel; may be repeated")]
+Kind = Annotated[list[str] | None, typer.Option(help=f"TARGET={'|'.join(TABLE_KINDS)}; may be repeated")]
 Weight = Annotated[list[str] | None, typer.Option(help="TARGET=NUMBER, weight of its loss; may be repeated")]
 Metric = Annotated[list[str] | None, typer.Option(help="TARGET=METRIC; may be repeated")]
 Features = Annotated[str | None, typer.Option(help="columns to use, separated by commas [default: all others]")]

@@ -40,8 +40,8 @@ def fit_trees(config: Config, options: Mapping[str, Any], part: str) -> dict[str
         See :func:`polytask.comparison.execute.execute`.
     """
     data = prepare(config)
-    raise_all([f"trees: target {task.name!r} is multilabel, which these trees do not know; leave the method or the "
-               "target out" for task in data.tasks if task.kind == "multilabel"])  # fmt: skip
+    raise_all([f"trees: target {task.name!r} is {task.kind}, which these trees do not know; leave the method or the "
+               "target out" for task in data.tasks if task.definition.trees is None])  # fmt: skip
     features, categorical = _features(data.rows)
     levels = trivial_levels(data.tasks, data.rows[part])
     entries, rounds, nodes = {}, 0, 0
@@ -125,11 +125,14 @@ def _labelled(rows: Rows, features: torch.Tensor, position: int) -> tuple[torch.
 
 
 def _estimator(task: Task, options: Mapping[str, Any], categorical: list[int], seed: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn import ensemble
 
-    kind = HistGradientBoostingRegressor if task.kind == "regression" else HistGradientBoostingClassifier
-    arguments: dict[str, Any] = {"max_iter": 300 if len(task.classes) <= 2 else 100, **options}
-    return kind(categorical_features=categorical or None, random_state=seed, early_stopping=False, **arguments)
+    assert task.definition.trees is not None  # checked before
+    name, own = task.definition.trees
+    arguments: dict[str, Any] = {"max_iter": 300 if len(task.classes) <= 2 else 100, **own, **options}
+    return getattr(ensemble, name)(
+        categorical_features=categorical or None, random_state=seed, early_stopping=False, **arguments
+    )
 
 
 def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[int, float]:
@@ -151,13 +154,13 @@ def _after(task: Task, model: Any, inputs: np.ndarray, rounds: int) -> np.ndarra
 
 def _staged(task: Task, model: Any, inputs: np.ndarray) -> Iterator[np.ndarray]:
     """Predictions after every round; a class that no training row has gets the probability 0."""
-    if task.kind == "regression":
+    if task.definition.numeric:
         yield from model.staged_predict(inputs)
         return
     for known in model.staged_predict_proba(inputs):
         all_classes = np.zeros((len(inputs), len(task.classes)))
         all_classes[:, model.classes_.astype(int)] = known
-        yield all_classes[:, 1] if task.kind == "binary" else all_classes
+        yield all_classes if task.definition.vector_output else all_classes[:, 1]
 
 
 def _value(task: Task, raw: np.ndarray, targets: torch.Tensor) -> float:

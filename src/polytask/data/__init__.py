@@ -4,7 +4,7 @@ from .as_rows import Data, as_rows
 from .data_sets import rows_of_data_sets
 from .infer import InferredTask, infer_targets, infer_tasks
 from .items import Items, opened
-from .label_sets import cell_of, encode_label_sets, label_columns
+from .label_sets import encode_label_sets, label_columns
 from .leaks import find_leaks
 from .marks import MARKS, all_marks
 from .reading import Reading, interpret
@@ -19,7 +19,7 @@ from .splits import MOST_HELD, PARTS, load_split, make_split, save_split, split_
 from .standardise import standardise, warn_of_large_numbers
 from .stored import FileInput, RowGroups, StoredInput
 from .table import column_names, read_cells, read_table, require_rows, table_pieces
-from .tags import encode_tags, for_words, tags_of
+from .tags import encode_tags, for_words
 from .targets import encode_targets
 from .text import TextSettings
 
@@ -42,7 +42,6 @@ __all__ = [
     "TextSettings",
     "all_marks",
     "as_rows",
-    "cell_of",
     "check_columns",
     "check_parts",
     "check_split",
@@ -70,7 +69,6 @@ __all__ = [
     "split_from_column",
     "standardise",
     "table_pieces",
-    "tags_of",
     "warn_of_large_numbers",
     "weight_columns",
     "with_columns_of_other_sources",

@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
+from torch import Tensor
 
 from ..errors import UserError
-from .columns import Coded
+from ..task import Task
+from ..task.kind import WordsKind
+from .columns import Coded, coded
 
 #: The words of one cell.
 WordsOf = Callable[[str], Iterable[str]]
@@ -74,3 +78,48 @@ def word_places(cells: Coded, words_of: WordsOf, known: Sequence[str], at: str, 
             raise UserError(f"{at}: {unknown[0]!r} in {where} is not one of its {what} ({names}); mend or empty it")
         found.append([place[word] for word in words])
     return found
+
+
+def infer_words(column: pa.ChunkedArray, kind: WordsKind, at: str) -> tuple[tuple[str, ...], str]:
+    """The classes of a column, and what was found, for the user to read.
+
+    Raises:
+        UserError: If there are too few; ``at`` names the column.
+
+    Example:
+        >>> from polytask.task import KINDS
+        >>> infer_words(pa.chunked_array([["a;b", "b", "", ";"]]), KINDS["multilabel"], "topics")
+        (('a', 'b'), 'sets of 2 labels, 1.0 per row')
+        >>> infer_words(pa.chunked_array([["O B-city", "O", ""]]), KINDS["tags"], "slots")
+        (('B-city', 'O'), '2 tags, one per word, 1.5 per row')
+    """
+    return kind.infer(*word_counts(coded(joined(column, kind.separator, kind.empty)), kind.words_of), at)
+
+
+def encode_words(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    """``[n, L]`` float32 targets of a column with several words in a cell, NaN behind the last and in rows without.
+
+    Raises:
+        UserError: If a cell holds a word that the task does not know; ``at`` names the column.
+    """
+    kind = task.definition
+    assert isinstance(kind, WordsKind)
+    cells = coded(joined(column, kind.separator, kind.empty))
+    places = word_places(cells, kind.words_of, task.classes, at, kind.words)
+    targets = [kind.target_of(row, len(task.classes)) for row in places]
+    length = kind.length(len(task.classes)) or max([1, *map(len, targets)])
+    found = np.full((len(targets) + 1, length), np.nan, np.float32)  # the last: rows without, whose index is -1
+    for number, row in enumerate(targets):
+        found[number, : len(row)] = row
+    return found[cells.index]
+
+
+def encode_wide(table: pa.Table, tasks: Sequence[Task], where: str, partial: bool, per_item: bool) -> dict[int, Tensor]:
+    """:func:`encode_words` of the tasks of such kinds by position: those with a target per item, or the others."""
+    return {
+        position: torch.from_numpy(encode_words(table[task.name], task, f"{where}: target {task.name!r}"))
+        if task.name in table.column_names or not partial
+        else torch.full((table.num_rows, task.definition.length(len(task.classes)) or 1), torch.nan)
+        for position, task in enumerate(tasks)
+        if isinstance(task.definition, WordsKind) and task.definition.items == per_item
+    }

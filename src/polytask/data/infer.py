@@ -13,25 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import UserError, did_you_mean, raise_all
-from ..task import Task
+from ..task import KINDS, TABLE_KINDS, Kind, Task
+from ..task.kind import WordsKind
+from ..task.labels import Labels
+from .cells import infer_words
 from .columns import Coded, coded, is_numeric, is_text, label_of
 from .dates import read_dates
-from .label_sets import infer_labels
 from .number_words import read_numbers
 from .problems import collected
-from .tags import infer_tags
 from .targets import IGNORE, target_numbers
 
-#: Whole numbers 0..k or 1..k with at most this many distinct values are taken for classes.
-MOST_INTEGER_CLASSES = 20
-KINDS_OF_TABLES = ("binary", "multiclass", "regression", "multilabel", "tags")
 #: A class of fewer rows is rare: it cannot be in training and in validation.
 FEWEST_ROWS = 2
 #: What becomes of rare classes: rows without label, one class for all of them, or a message.
 RARE = ("drop", "merge", "error")
 _OTHER = "other"
 _PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_NEGATIVE = {"0", "false", "no", "n", "f", "negative", "neg", "off", "absent", "inactive", "none"}
 
 
 @dataclass(frozen=True)
@@ -47,25 +44,6 @@ class InferredTask:
     task: Task
     reason: str
     renamed: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The distinct labels of a column, sorted, without the missing ones.
-
-    Attributes:
-        names: As class labels.
-        values: As numbers, None for words.
-        counts: Rows of each.
-    """
-
-    names: tuple[str, ...]
-    values: np.ndarray | None
-    counts: np.ndarray
-
-    def select(self, keep: np.ndarray) -> Labels:
-        names = tuple(name for name, kept in zip(self.names, keep, strict=True) if kept)
-        return Labels(names, None if self.values is None else self.values[keep], self.counts[keep])
 
 
 def infer_tasks(
@@ -99,8 +77,9 @@ def infer_targets(
     3. at most 20 distinct whole numbers that are exactly 0..k or 1..k: multiclass;
     4. other numbers: regression.
 
-    Only on request: multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set), and tags, one for each
-    word of a text (``O B-city``).
+    Every kind says for itself which columns it claims (:meth:`polytask.task.Kind.claims`); the others only on request,
+    such as multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set), and tags, one for each word of
+    a text (``O B-city``).
 
     Empty cells are not labels, nor is the ignore index -100 in a column of classes.
 
@@ -151,44 +130,45 @@ def _check_names(
 
 def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any]) -> InferredTask:
     kind = str(stated.get("kind", ""))
-    metric, weight = str(stated.get("metric", "")), float(stated.get("weight", 1.0))
-    if kind in ("multilabel", "tags"):
-        names, reason = (infer_labels if kind == "multilabel" else infer_tags)(column, at)
-        task = Task(name, kind=kind, classes=names, metric=metric, weight=weight)
-        return InferredTask(task, f"{reason}, kind as stated")
-    if kind and kind not in KINDS_OF_TABLES:
-        raise UserError(f"{at}: kind {kind!r} cannot be read from a table; {did_you_mean(kind, KINDS_OF_TABLES)}")
-    labels = _labels(column, at, kind)
-    if kind != "regression" and labels.values is not None:
+    if kind and kind not in TABLE_KINDS:
+        raise UserError(f"{at}: kind {kind!r} cannot be read from a table; {did_you_mean(kind, TABLE_KINDS)}")
+    options: dict[str, Any] = {"metric": str(stated.get("metric", "")), "weight": float(stated.get("weight", 1.0))}
+    asked = KINDS[kind] if kind else None
+    if isinstance(asked, WordsKind):
+        names, reason = infer_words(column, asked, at)
+        return InferredTask(Task(name, kind=kind, classes=names, **options), f"{reason}, kind as stated")
+    labels = _labels(column, at, asked)
+    if labels.values is not None and not (asked and asked.numeric):
         without = labels.select(labels.values != float(IGNORE))
-        if kind or _rule(without) != "regression":
-            labels = without
+        labels = without if asked or not _claimed(without).numeric else labels
     _check_labels(labels, at)
-    chosen = kind or _rule(labels)
-    renamed: dict[str, str] = {}
-    if chosen != "regression":
-        if chosen == "multiclass" and stated["rare"] != "error":
-            labels, renamed = _without_rare(labels, str(stated["rare"]))
-            _check_labels(labels, at)
-            chosen = kind or ("binary" if len(labels.names) == 2 else chosen)
-        labels = _negative_first(labels)
-        _check_classes(labels, chosen, at)
-    classes = () if chosen == "regression" else labels.names
-    task = Task(name, kind=chosen, classes=classes, metric=metric, weight=weight)
-    return InferredTask(task, _reason(labels, chosen) + (", kind as stated" if kind else ""), renamed)
+    chosen = asked or _claimed(labels)
+    labels, renamed = _without_rare(labels, str(stated["rare"]), chosen)
+    if renamed:
+        _check_labels(labels, at)
+        again = _claimed(labels)
+        chosen = asked or (again if again.one_class else chosen)
+    labels = chosen.arrange(labels, at)
+    task = Task(name, kind=chosen.name, classes=() if chosen.numeric else labels.names, **options)
+    return InferredTask(task, chosen.reason(labels) + (", kind as stated" if kind else ""), renamed)
 
 
-def _without_rare(labels: Labels, rare: str) -> tuple[Labels, dict[str, str]]:
+def _claimed(labels: Labels) -> Kind:
+    """The kind of a column whose kind is not stated."""
+    return next(kind for kind in KINDS.values() if kind.claims(labels))
+
+
+def _without_rare(labels: Labels, rare: str, kind: Kind) -> tuple[Labels, dict[str, str]]:
     """The labels without classes of too few rows, or with one class for these; and what becomes of each.
 
-    A merged class that would be rare itself is dropped.
+    A merged class that would be rare itself is dropped, and so are the rare classes of a kind that cannot merge them.
     """
     few = labels.counts < FEWEST_ROWS
-    if not few.any():
+    if rare == "error" or not kind.rare or not few.any():
         return labels, {}
     names = [name for name, seldom in zip(labels.names, few.tolist(), strict=True) if seldom]
     kept, together = labels.select(~few), int(labels.counts[few].sum())
-    if rare == "drop" or together < FEWEST_ROWS:
+    if rare not in kind.rare or rare == "drop" or together < FEWEST_ROWS:
         return kept, dict.fromkeys(names, "")
     merged = next(name for name in (_OTHER, *(f"{_OTHER}_{n}" for n in range(2, 99))) if name not in kept.names)
     found = Labels((*kept.names, merged), None, np.append(kept.counts, together))
@@ -220,9 +200,9 @@ def describe_renamed(name: str, renamed: Mapping[str, str]) -> list[str]:
     return [f"target {name!r}: {len(labels)} classes with a single row {what} (--rare says otherwise): {shown}"]
 
 
-def _labels(column: pa.ChunkedArray, at: str, kind: str) -> Labels:
-    if is_text(column.type) and kind != "regression":
-        return _word_labels(coded(column), at, kind)
+def _labels(column: pa.ChunkedArray, at: str, asked: Kind | None) -> Labels:
+    if is_text(column.type) and not (asked and asked.numeric):
+        return _word_labels(coded(column), at, stated=asked is not None)
     if pa.types.is_boolean(column.type):
         words = coded(column)
         return Labels(tuple(words.words.to_pylist()), None, words.counts())
@@ -234,8 +214,8 @@ def _labels(column: pa.ChunkedArray, at: str, kind: str) -> Labels:
     return Labels(names, distinct, counts)
 
 
-def _word_labels(words: Coded, at: str, kind: str) -> Labels:
-    if not kind:
+def _word_labels(words: Coded, at: str, stated: bool) -> Labels:
+    if not stated:
         _check_unmixed(words, at)
     names = words.words.to_pylist()
     order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
@@ -259,57 +239,8 @@ def _check_unmixed(words: Coded, at: str) -> None:
                         )  # fmt: skip
 
 
-def _rule(labels: Labels) -> str:
-    if len(labels.names) == 2:
-        return "binary"
-    return "multiclass" if labels.values is None or _consecutive(labels.values) else "regression"
-
-
-def _consecutive(values: np.ndarray) -> bool:
-    """Whether sorted distinct ``values`` are exactly 0..k or 1..k, few enough to be classes."""
-    if not 0 < len(values) <= MOST_INTEGER_CLASSES:
-        return False
-    return values[0] in (0, 1) and bool((values == np.arange(len(values)) + values[0]).all())
-
-
-def _negative_first(labels: Labels) -> Labels:
-    if len(labels.names) == 2 and labels.names[1].lower() in _NEGATIVE and labels.names[0].lower() not in _NEGATIVE:
-        values = None if labels.values is None else labels.values[::-1]
-        return Labels(labels.names[::-1], values, labels.counts[::-1])
-    if labels.names == ("true", "false"):
-        return Labels(labels.names[::-1], labels.values, labels.counts[::-1])
-    return labels
-
-
 def _check_labels(labels: Labels, at: str) -> None:
     if not labels.names:
         raise UserError(f"{at}: no row has a label (all cells are empty); leave this target out or fill the column")
     if len(labels.names) == 1:
         raise UserError(f"{at}: every label is {labels.names[0]!r}: nothing to learn; leave this target out")
-
-
-def _check_classes(labels: Labels, kind: str, at: str) -> None:
-    if kind == "binary" and len(labels.names) != 2:
-        shown = ", ".join(labels.names[:5]) + (", ..." if len(labels.names) > 5 else "")
-        raise UserError(
-            f"{at}: stated kind is binary, but it has {len(labels.names)} distinct values ({shown}); "
-            "expected 2. State multiclass or regression, or mend the cells"
-        )
-    single = [name for name, count in zip(labels.names, labels.counts, strict=True) if count < 2]
-    if single:
-        shown = ", ".join(map(repr, single[:5])) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
-        other = ", or state the kind regression" if labels.values is not None else ""
-        raise UserError(
-            f"{at}: classes with a single row: {shown}; --rare drop counts them as no label, --rare merge makes "
-            f"them one class{other}"
-        )
-
-
-def _reason(labels: Labels, kind: str) -> str:
-    if kind == "regression":
-        assert labels.values is not None
-        return f"{len(labels.names)} distinct numbers from {labels.values[0]:g} to {labels.values[-1]:g}"
-    if len(labels.names) == 2:
-        return f"two values: {labels.names[0]} (negative), {labels.names[1]} (positive)"
-    what = "words" if labels.values is None else f"whole numbers {labels.names[0]} to {labels.names[-1]}"
-    return f"{len(labels.names)} distinct {what}"

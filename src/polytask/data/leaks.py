@@ -90,11 +90,11 @@ def _compare(feature: Candidate, task: Task, labels: np.ndarray) -> list[tuple[s
     known = ~np.isnan(labels)
     finding = None
     if feature.codes is not None:
-        explain = _explained_values if task.kind == "regression" else _explained_classes
+        explain = _explained_values if task.definition.numeric else _explained_classes
         finding = explain(feature.codes[known], labels[known])
-    if finding is None and feature.values is not None and task.kind != "multiclass":
+    if finding is None and feature.values is not None and (task.definition.ordered or len(task.classes) == 2):
         known &= ~np.isnan(feature.values)
-        compare = _correlation if task.kind == "regression" else _ranking
+        compare = _correlation if task.definition.ordered else _ranking
         finding = compare(feature.values[known], labels[known])
     return [] if finding is None else [finding]
 

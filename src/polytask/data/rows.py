@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import UserError, raise_all
 from ..task import Task
+from ..task.kind import WideKind
 from .sparse import SparseRows
 from .stored import FileInput, StoredInput, pick
 
@@ -232,13 +233,14 @@ class Rows:
 def _wide_labels(task: Task, label: Tensor, n: int) -> Tensor:
     """``[n, L]`` float32 targets of a task with several per row."""
     label = torch.as_tensor(label)
-    length = f"{len(task.classes)}" if task.kind == "multilabel" else "L"
-    if label.ndim != 2 or len(label) != n or (task.kind == "multilabel" and label.shape[1] != len(task.classes)):
-        raise UserError(f"labels of task {task.name!r}: expected shape [{n}, {length}], found {list(label.shape)}")
-    if task.definition.vector_output or task.kind == "multilabel":
-        classes = replace(task, kind="multiclass", metric="") if task.kind == "tags" else Task(task.name)
-        return _label_column(classes, label.flatten(), label.numel()).view(label.shape)
-    return _label_column(Task(task.name, kind="regression"), label.flatten(), label.numel()).view(label.shape)
+    kind = task.definition
+    assert isinstance(kind, WideKind)
+    length = kind.length(len(task.classes))
+    if label.ndim != 2 or len(label) != n or label.shape[1] != (length or label.shape[1]):
+        raise UserError(f"labels of task {task.name!r}: expected shape [{n}, {length or 'L'}], "
+                        f"found {list(label.shape)}")  # fmt: skip
+    one = Task(task.name, kind=kind.of_one, classes=task.classes if kind.vector_output else ())
+    return _label_column(one, label.flatten(), label.numel()).view(label.shape)
 
 
 def _label_column(task: Task, label: Tensor | None, n: int) -> Tensor:
@@ -247,20 +249,20 @@ def _label_column(task: Task, label: Tensor | None, n: int) -> Tensor:
     label = torch.as_tensor(label)
     if label.shape != (n,):
         raise UserError(f"labels of task {task.name!r}: expected shape [{n}], found {list(label.shape)}")
-    values = label.double()
-    if task.kind != "regression":  # -100 is the ignore index of classes, and a number like any other
-        values = torch.where(label == -100, torch.nan, values)
-    if bool(torch.isinf(values).any()):
+    if bool(torch.isinf(label).any()):
         raise UserError(f"labels of task {task.name!r}: found infinite values; remove them or mark them as NaN")
-    if task.kind == "regression":
-        return ((values - task.center) / task.scale).float()
+    if problem := task.definition.problem_with(label.double().cpu().numpy()):
+        raise UserError(f"labels of task {task.name!r}: {problem}")
+    values = task.standardised(label.double())
     known = values[~torch.isnan(values)]
+    if task.definition.numeric:
+        return values
     if bool(((known < 0) | (known >= len(task.classes)) | (known != known.round())).any()):
         raise UserError(
             f"labels of task {task.name!r}: expected class indices 0 to {len(task.classes) - 1}, "
             f"found {float(known.min()):g} to {float(known.max()):g}"
         )
-    return values.float()
+    return values
 
 
 __all__ = ["Batch", "Inputs", "Rows", "SparseRows", "count_rows", "map_inputs", "rows_at_once"]

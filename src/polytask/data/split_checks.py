@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -66,11 +65,8 @@ def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], wh
     problems: list[str] = []
     warnings: list[str] = []
     for k, task in enumerate(tasks):
-        if task.kind == "tags":  # every word counts
-            labels = [part[k][~np.isnan(part[k])] for part in parts]
-            task = replace(task, kind="multiclass", metric="accuracy")
-        else:
-            labels = [part[k][~np.isnan(part[k]).reshape(len(part[k]), -1).all(1)] for part in parts]
+        labels = [task.definition.checked(task, part[k])[1] for part in parts]
+        task, _ = task.definition.checked(task, parts[0][k])
         at = f"{where}: task {task.name!r}"
         problems += [
             *_training(labels[0], at),
@@ -101,20 +97,13 @@ def _measuring(task: Task, labels: np.ndarray, part: str, at: str) -> list[str]:
 
 def _example_value(task: Task, labels: np.ndarray) -> float:
     """The metric of some varied predictions: NaN exactly where no predictions have a value."""
-    shape = (len(labels), len(task.classes)) if task.kind == "multiclass" else labels.shape
-    predictions = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    predictions = predictions / predictions.sum(-1, keepdim=True) if task.kind == "multiclass" else predictions
-    return task.metric_definition(predictions, torch.from_numpy(np.array(labels)))
+    shape = (len(labels), task.width) if task.definition.vector_output else labels.shape
+    outputs = torch.rand(shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    return task.metric_definition(task.definition.predict(outputs), torch.from_numpy(np.array(labels)))
 
 
 def _unseen(task: Task, parts: Sequence[np.ndarray], at: str) -> list[str]:
-    if task.kind == "regression":
-        return []
-    if task.kind == "multilabel":
-        seen, later = (part.any(0) for part in (parts[0], np.concatenate(parts[1:])))
-        unseen = np.flatnonzero(later & ~seen)
-    else:
-        unseen = np.setdiff1d(np.concatenate(parts[1:]), parts[0]).astype(int)
+    unseen = task.definition.unseen(parts[0], np.concatenate(parts[1:]))
     shown = ", ".join(repr(task.classes[index]) for index in unseen[:5])
     return [f"{at}: no training row of {shown}: it cannot be learnt"] if len(unseen) else []
 

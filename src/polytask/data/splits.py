@@ -12,6 +12,7 @@ import pyarrow.parquet
 
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
+from ..task import KINDS
 from .columns import coded
 
 #: The parts, by code.
@@ -110,8 +111,7 @@ def strata(targets: np.ndarray, kinds: Sequence[str]) -> Iterator[np.ndarray]:
         if len(rows) == 0:
             continue
         values = targets[rows, k]
-        if kind == "regression":
-            values = np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
+        values = KINDS[kind].strata(values)
         order = np.argsort(values, kind="stable")
         yield from np.split(rows[order], np.flatnonzero(np.diff(values[order])) + 1)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
+import numpy as np
 
 from ..task import Task
+from ..task.kind import NumberKind
 from .as_rows import Data, as_rows
 from .rows import Rows
 
@@ -20,6 +20,7 @@ FAR = 10.0
 def standardise(tasks: Sequence[Task], train: Data) -> list[Task]:
     """The tasks, those of regression with the mean and standard deviation of their training labels.
 
+    Other kinds of numbers say for themselves what their center and scale are (:meth:`polytask.task.Kind.units`).
     ``polytask fit`` does this by itself; a model of your own is made for tasks before it sees data, so that here it is
     a step of its own. Targets are then trained as ``(y - center) / scale``: outputs of the model are in these units,
     ``outputs * task.scale + task.center`` in those of the labels; metrics that have a unit are in that of the labels.
@@ -43,9 +44,12 @@ def standardise(tasks: Sequence[Task], train: Data) -> list[Task]:
 
 
 def warn_of_large_numbers(tasks: Sequence[Task], rows: Rows, stacklevel: int) -> None:
-    """Warn if regression labels are far from a mean of 0 and a spread of 1, and are trained as they are."""
+    """Warn if labels that are numbers are far from a mean of 0 and a spread of 1, and are trained as they are."""
     for position, task in enumerate(tasks):
-        center, scale = _moments(task, rows, position)
+        values = _unscaled(task, rows, position)
+        if not len(values):
+            continue
+        center, scale = float(values.mean()), float(values.std())
         if scale > 0 and (abs(center) > FAR or not 1 / FAR <= scale <= FAR):
             warnings.warn(
                 f"task {task.name!r}: labels with mean {center:.4g} and standard deviation {scale:.4g} are trained as "
@@ -56,18 +60,17 @@ def warn_of_large_numbers(tasks: Sequence[Task], rows: Rows, stacklevel: int) ->
 
 
 def _standardised(task: Task, rows: Rows, position: int) -> Task:
-    center, scale = _moments(task, rows, position)
+    values = _unscaled(task, rows, position)
+    if not len(values):
+        return task
+    center, scale = task.definition.units(values)
     return replace(task, center=center, scale=scale) if scale > 0 else task
 
 
-def _moments(task: Task, rows: Rows, position: int) -> tuple[float, float]:
-    """Mean and standard deviation of a regression task's labels; NaN and 0 for tasks that have their own, or none."""
-    values = _labels(rows, position)
-    if task.kind != "regression" or (task.center, task.scale) != (0.0, 1.0) or not len(values):
-        return math.nan, 0.0
-    return float(values.mean()), float(values.std(correction=0))
-
-
-def _labels(rows: Rows, position: int) -> Tensor:
+def _unscaled(task: Task, rows: Rows, position: int) -> np.ndarray:
+    """Labels of a task of one number per row; none if it has a center or scale already, or is of another kind."""
+    if not isinstance(task.definition, NumberKind) or (task.center, task.scale) != (0.0, 1.0):
+        return np.zeros(0)
     values = rows.targets[:, position].double()
-    return values if rows.observed is None else values[rows.observed[:, position]]
+    values = values if rows.observed is None else values[rows.observed[:, position]]
+    return values.cpu().numpy()

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from ..errors import UserError
 from ..task import Task
-from .cells import joined, word_counts, word_places
-from .columns import coded
+from .cells import encode_wide
 from .problems import collected
-
-
-def infer_tags(column: pa.ChunkedArray, at: str) -> tuple[tuple[str, ...], str]:
-    """The tags of a column in sorted order, and what was found, for the user to read.
-
-    Raises:
-        UserError: If there are not at least two; ``at`` names the column.
-
-    Example:
-        >>> infer_tags(pa.chunked_array([["O B-city", "O", ""]]), "slots")
-        (('B-city', 'O'), '2 tags, one per word, 1.5 per row')
-    """
-    counts, per_row = word_counts(coded(joined(column, " ")), str.split)
-    if len(counts) < 2:
-        found = f"every tag is {next(iter(counts))!r}" if counts else "no row has any"
-        raise UserError(f"{at}: {found}; expected cells with a tag for every word, such as: O B-city I-city")
-    return tuple(sorted(counts)), f"{len(counts)} tags, one per word, {per_row:.1f} per row"
 
 
 def encode_tags(
@@ -54,23 +35,7 @@ def encode_tags(
                 [nan, nan],
                 [0., nan]])}
     """
-    return {
-        position: torch.from_numpy(encode_cells(table[task.name], task, f"{where}: target {task.name!r}"))
-        if task.name in table.column_names or not partial
-        else torch.full((table.num_rows, 1), torch.nan)
-        for position, task in enumerate(tasks)
-        if task.kind == "tags"
-    }
-
-
-def encode_cells(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
-    """``[n, W]`` float32 of one column, see :func:`encode_tags`; ``at`` names it in messages."""
-    cells = coded(joined(column, " "))
-    places = word_places(cells, str.split, task.classes, at, "tags")
-    found = np.full((len(places) + 1, max([1, *map(len, places)])), np.nan, np.float32)  # the last: rows without
-    for number, tags in enumerate(places):
-        found[number, : len(tags)] = tags
-    return found[cells.index]
+    return encode_wide(table, tasks, where, partial, per_item=True)
 
 
 def for_words(
@@ -114,16 +79,3 @@ def for_words(
     if problems:
         raise UserError(*problems)
     return found
-
-
-def tags_of(places: np.ndarray, classes: Sequence[str], texts: Sequence[str]) -> list[str]:
-    """Cells from predicted places of classes ``[n, W]``: a tag for every word of the row's text.
-
-    Example:
-        >>> tags_of(np.array([[1, 0, 1], [1, 1, 1]]), ("B", "O"), ["to Boston", "now"])
-        ['O B', 'O']
-    """
-    return [
-        " ".join(classes[place] for place in row[: len(text.split())])
-        for row, text in zip(places.tolist(), texts, strict=True)
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +13,15 @@ from torch import Tensor
 
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
+from ..task.kind import Form
+from ..task.task import IGNORED
+from .cells import encode_words
 from .columns import Coded, coded, is_text, numbers
 from .features import number_column
-from .label_sets import encode_sets
 from .problems import collected
 from .reading import typed
-from .tags import encode_cells
 
-#: The ignore index of class targets: "no label here".
-IGNORE = "-100"
+IGNORE = str(IGNORED)
 
 
 def encode_targets(
@@ -57,15 +57,14 @@ def encode_targets(
                 hint = did_you_mean(task.name, table.column_names)
                 problems.append(f"{where}: target column {task.name!r} is missing; {hint}")
             continue
-        encode = {"regression": _values, "multilabel": _any_set, "tags": _any_tag}.get(task.kind, _classes)
         with collected(problems):
-            matrix[:, k] = encode(table[task.name], task, f"{where}: target {task.name!r}")
+            matrix[:, k] = _BY_FORM[task.definition.form](table[task.name], task, f"{where}: target {task.name!r}")
     raise_all(problems)
     return torch.from_numpy(matrix)
 
 
 def standardise_tasks(table: pa.Table, tasks: Sequence[Task], train: np.ndarray | None, where: str) -> tuple[Task, ...]:
-    """The tasks, those of regression with the mean and standard deviation of their training labels."""
+    """The tasks, those of numbers with center and scale of their training labels."""
     problems: list[str] = []
     fitted: list[Task] = []
     for task in tasks:
@@ -76,7 +75,7 @@ def standardise_tasks(table: pa.Table, tasks: Sequence[Task], train: np.ndarray 
 
 
 def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: str) -> Task:
-    if task.kind != "regression":
+    if not task.definition.numeric:
         return task
     values = target_numbers(table[task.name], f"{where}: target {task.name!r}")
     values = values if train is None else values[train]
@@ -84,7 +83,7 @@ def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: 
     if len(values) == 0:
         raise UserError(f"{where}: target {task.name!r} has no label in the training rows; split the rows differently")
     with np.errstate(over="ignore", invalid="ignore"):
-        center, scale = float(values.mean()), float(values.std())
+        center, scale = task.definition.units(values)
     if not np.isfinite([center, scale]).all():
         raise UserError(
             f"{where}: target {task.name!r}: the mean and standard deviation of numbers up to {np.abs(values).max():g} "
@@ -108,8 +107,11 @@ def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
 
 
 def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    found = target_numbers(column, at)
+    if problem := task.definition.problem_with(found):
+        raise UserError(f"{at}: {problem}")
     with np.errstate(over="ignore"):
-        values = (target_numbers(column, at) - task.center) / task.scale
+        values = (found - task.center) / task.scale
     large = np.abs(values) > np.finfo(np.float32).max
     if large.any():
         raise UserError(
@@ -119,12 +121,8 @@ def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     return values
 
 
-def _any_set(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
-    return np.where(np.isnan(encode_sets(column, task, at)[:, 0]), np.nan, 0.0)
-
-
-def _any_tag(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
-    return np.where(np.isnan(encode_cells(column, task, at)).all(1), np.nan, 0.0)
+def _any_word(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
+    return np.where(np.isnan(encode_words(column, task, at)).all(1), np.nan, 0.0)
 
 
 def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
@@ -147,3 +145,8 @@ def _class_indices(words: Coded, task: Task) -> np.ndarray:
     """``[words]`` float64 position among the classes, NaN for other words."""
     known = pc.index_in(words.words, value_set=pa.array(task.classes, pa.large_string()))
     return np.asarray(known.cast(pa.float64()).to_numpy(zero_copy_only=False))
+
+
+_BY_FORM: dict[Form, Callable[[pa.ChunkedArray, Task, str], np.ndarray]] = {
+    "numbers": _values, "classes": _classes, "words": _any_word
+}  # fmt: skip

@@ -138,7 +138,7 @@ def _label(values: Any, task: Task | None, where: str) -> Tensor:
     if column is None:
         return torch.as_tensor(np.asarray(values))
     if is_text(column.type):
-        if task is None or task.kind not in ("binary", "multiclass"):
+        if task is None or not task.definition.one_class:
             raise UserError(f"{where}: {name}: expected numbers, found text; give class indices or numbers")
         return encode_targets(pa.table({task.name: column}), [task], where=where)[:, 0]
     if not is_numeric(column.type):

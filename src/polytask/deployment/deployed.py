@@ -121,10 +121,7 @@ class DeployedModel(nn.Module):
 
 def prediction(task: Task, output: Tensor) -> Tensor:
     """What :class:`DeployedModel` gives for a task, of a network's raw output."""
-    predicted: Tensor = task.definition.predict(output)
-    if task.kind == "regression":
-        return predicted.double() * task.scale + task.center
-    return torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
+    return task.definition.exported(task, task.definition.predict(output))
 
 
 def deployed_inputs(
@@ -191,13 +188,5 @@ def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
         }
     if bundle.encoded is not None:
         inputs |= encoded_description(bundle.encoded)
-    outputs = {
-        task.name: {"type": "float64 [n]"}
-        if task.kind == "regression"
-        else {
-            "type": f"float32 [n, {'words, ' * task.definition.items}classes], probabilities",
-            "classes": list(task.classes),
-        }
-        for task in model.tasks
-    }
+    outputs = {task.name: task.definition.exported_about(task) for task in model.tasks}
     return {"made_by": "polytask", "version": 1, "inputs": inputs, "outputs": outputs}

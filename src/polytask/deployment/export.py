@@ -149,8 +149,7 @@ def largest_difference(predict: Predict, model: DeployedModel, bundle: Bundle, t
             if other.shape != expected.shape:
                 raise UserError(f"export: output {task.name!r} has shape {other.shape}, expected {expected.shape}")
             # Of standardised targets: single precision bears no more digits of a price in millions.
-            scale = task.scale if task.kind == "regression" else 1.0
-            size = scale + np.abs(expected - (task.center if task.kind == "regression" else 0.0))
+            size = task.scale + np.abs(expected - task.center)
             largest = max(largest, float((np.abs(other - expected) / size).max(initial=0.0)))
     if not largest <= TOLERANCE:
         raise UserError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..gain import LEAST_SKILL
 from ..reporting.run import Run
+from ..task import KINDS
 from .advice import dropout, more_validation, patience, quoted, steps, weight
 from .advice import learning_rate as rate
 from .finding import Finding
@@ -21,8 +22,7 @@ CLEARLY = 3.0
 WORTH_WHILE = 0.02
 #: A training loss that has fallen by less has hardly moved.
 SLOW = 0.15
-#: Training losses of a constant prediction: targets of regression are standardised; of classes there are few or many.
-CONSTANT = {"binary": 0.7, "multiclass": 7.0, "regression": 1.0}
+#: A training loss above so many times that of a constant prediction shows a learning rate that is too high.
 MANY_TIMES = 3.0
 #: Below that a share of the rows is known to 5 points at best.
 FEW_ROWS = 100
@@ -104,7 +104,8 @@ def _exploded(run: Run) -> list[tuple[TaskCurve, float, float]]:
     """Curves with their highest training loss and that of a constant prediction, where it was far below."""
     found = []
     for curve in task_curves(run):
-        constant = CONSTANT.get(run.results["tasks"][curve.task].get("kind"))
+        kind = KINDS.get(str(run.results["tasks"][curve.task].get("kind")))
+        constant = kind.constant_loss if kind else None
         worst = float(np.nanmax(curve.losses, initial=0.0))
         if constant and curve.task not in (run.config.get("losses") or {}) and worst > MANY_TIMES * constant:
             found.append((curve, worst, constant))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import did_you_mean, raise_all
 from ..ranges import Count, Range, range_problems
-from ..task.distances import DISTANCES, SOFT_LOSSES
+from ..task.kinds import KINDS, SOFT_LOSSES
 from ..uncertainty import Estimate, as_estimate, exceeds
 from .monitor import TESTS, ConvergenceMonitor
 from .soft_labels import SoftLabels, check_mixture
@@ -103,7 +103,7 @@ class ConvergenceOptions:
         if isinstance(self.fixed_step, dict):
             problems += [f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"
                          for name in self.fixed_step if name not in names]  # fmt: skip
-        if self.soft_loss != "own" and not any(self.soft_loss in DISTANCES.get(kind, {}) for kind in kinds):
+        if self.soft_loss != "own" and not any(self.soft_loss in KINDS[kind].soft_losses for kind in kinds):
             problems.append(
                 f"convergence: soft_loss {self.soft_loss!r} fits no task of kind {', '.join(sorted(kinds))}"
             )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..data import Batch
 from ..task import Kind
-from ..task.distances import DISTANCES
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class SoftLabels:
         mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
         unlabelled: Rows without a true label learn from the teacher, too.
         column: The task's place in ``outputs``.
-        soft_loss: ``own``: the distance of the task's kind; or one of :data:`~polytask.task.distances.DISTANCES`.
+        soft_loss: ``own``: the distance of the task's kind; or one of :attr:`~polytask.task.Kind.soft_losses`.
 
     Source:
         Lu et al., NAACL 2022 Industry Track: the recorded predictions of the best parameters replace the labels.
@@ -70,7 +69,7 @@ class SoftLabels:
 
     def distance(self, kind: Kind, outputs: Tensor, teacher: Tensor) -> Tensor:
         """Weighted distance of every element of ``outputs`` to the teacher's."""
-        distance = DISTANCES.get(kind.name, {}).get(self.soft_loss, kind.soft_loss)
+        distance = kind.soft_losses.get(self.soft_loss, kind.soft_loss)
         soft = distance(outputs, teacher, self.temperature)
         return soft if self.weight == 1.0 else self.weight * soft
 

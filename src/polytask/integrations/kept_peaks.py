@@ -18,14 +18,12 @@ from ..distillation.soft_labels import take_rows
 from ..errors import UserError, did_you_mean, raise_all
 from ..processes import numbers_of_first
 from ..task import Task
-from ..task.kinds import WideKind
+from ..task.kind import WideKind
 from ..training.evaluation import eval_mode
 from ..training.objective import wide_losses
 from ..training.snapshots import Snapshots
 from ..uncertainty import Estimate
 
-#: The ignore index of class targets.
-IGNORE = -100
 #: Options that say something about our own loop.
 OF_FIT = ("tail", "soft_labels")
 OPTIONS = tuple(field.name for field in fields(ConvergenceOptions) if field.name not in OF_FIT)
@@ -136,7 +134,7 @@ class KeptPeaks:
         labels = self.soft.get(task.name)
         if labels is not None and ids is None:
             raise UserError(f"losses: {task.name!r} has converged and learns from soft labels; give the rows' ids")
-        target = standardised(task, target)
+        target = task.standardised(target)
         output = _fitting(task, output.float(), target)
         teacher = None if labels is None else take_rows(self._stored[task.name], cast(Tensor, ids)).to(output)
         loss = (_of_wide if task.definition.wide else _of_rows)(task, output, target, labels, teacher)
@@ -259,13 +257,6 @@ def metrics_of(peaks: KeptPeaks, logged: Mapping[str, Any], pattern: str) -> dic
         )
     known = {task: float(logged[name]) for task, name in names.items() if name in logged}
     return dict(zip(known, numbers_of_first(list(known.values())), strict=True))
-
-
-def standardised(task: Task, target: Tensor) -> Tensor:
-    """Targets as they are trained, NaN for "no label"."""
-    if task.kind == "regression":
-        return ((target.double() - task.center) / task.scale).float()
-    return torch.where(target == IGNORE, torch.nan, target.float())
 
 
 def _is_column(task: Task, output: Tensor) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -18,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ..config import Config
-from ..data import Rows, Schema, cell_of, tags_of
+from ..data import Rows, Schema
 from ..data.finite import rows_not_finite
 from ..errors import UserError, raise_all
 from ..files import replaced, sha256, write_bytes, write_json
@@ -207,22 +206,13 @@ class Bundle:
             columns[str(self.schema.id_column)] = ids
         outputs = self.outputs(inputs, table.num_rows)
         for task in self.schema.tasks:
-            predicted = task.definition.predict(outputs[task.name]).cpu()
-            if task.kind == "regression":
-                columns[task.name] = predicted.double().numpy() * task.scale + task.center
-                continue
-            if task.kind == "tags":
-                texts = texts_of(table, self.schema.encoded[0].name)
-                columns[task.name] = pa.array(tags_of(predicted.argmax(-1).numpy(), task.classes, texts), pa.string())
-                continue
-            shares = torch.stack([1 - predicted, predicted], 1) if predicted.ndim == 1 else predicted
-            labels = np.array(task.classes, dtype=object)
-            if task.kind == "multilabel":
-                columns[task.name] = pa.array([cell_of(labels[row]) for row in (shares > 0.5).numpy()], pa.string())
-            else:
-                columns[task.name] = pa.array(labels[shares.argmax(1).numpy()], pa.string())
-            for index, label in enumerate(task.classes):
-                columns[f"{task.name}_p_{label}"] = shares[:, index].numpy()
+            kind = task.definition
+            texts = texts_of(table, self.schema.encoded[0].name) if kind.items else []
+            found = kind.columns(task, kind.predict(outputs[task.name]).cpu(), texts)
+            columns |= {
+                name: pa.array(values, pa.string()) if isinstance(values, list) else values
+                for name, values in found.items()
+            }
         return pa.table(columns)
 
     def check_names(self) -> None:
@@ -233,7 +223,7 @@ class Bundle:
         """
         names = [] if self.schema.id_column is None else [self.schema.id_column]
         for task in self.schema.tasks:
-            names += [task.name, *(f"{task.name}_p_{label}" for label in task.classes if task.kind != "tags")]
+            names += task.definition.column_names(task)
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise UserError(f"columns of predictions would have the same name: {', '.join(map(repr, twice[:5]))} (the "

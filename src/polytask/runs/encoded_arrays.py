@@ -12,6 +12,7 @@ from ..errors import UserError, raise_all
 from ..models.encoders import HF
 from ..pretrained import VECTORS, Moments, PictureReader, per_word
 from ..task import Task
+from ..task.kind import WideKind
 from .encoded import EncodedColumns, opened
 
 
@@ -54,10 +55,16 @@ def encode_arrays(
     return replace(encoded, moments=moments), {part: replace(rows, inputs=found[part]) for part, rows in parts.items()}
 
 
+def _channels(task: Task) -> int:
+    """Targets of a task for each place."""
+    kind = task.definition
+    return kind.channels(len(task.classes)) if isinstance(kind, WideKind) else 1
+
+
 def _check_places(places: int, tasks: Sequence[Task], rows: Rows, where: str) -> None:
     """Targets by place are as many as the places, row by row."""
     counts = {
-        task.name: rows.wide[position].shape[1] // (task.width if task.kind == "dense" else 1)
+        task.name: rows.wide[position].shape[1] // _channels(task)
         for position, task in enumerate(tasks)
         if task.definition.items
     }

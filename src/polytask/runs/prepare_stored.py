@@ -33,6 +33,8 @@ from ..data.stored import load
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
 from ..pretrained import memory_bytes
+from ..task import KINDS
+from ..task.kind import WordsKind
 from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
@@ -44,8 +46,6 @@ SAMPLE = 200_000
 HELD_ROWS = MOST_HELD
 #: Values of a target that are looked for in all rows, so that a rare class is not overlooked.
 MOST_VALUES = 1_000
-#: Kinds of targets with several values per row.
-NOT_STREAMED = {"multilabel": "sets of labels", "tags": "tags for every word"}
 #: With `stream: auto`, a table that decoded takes more than this share of the machine's memory is read while training.
 MEMORY_SHARE = 0.25
 
@@ -89,8 +89,11 @@ def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared
         UserError: Whatever is wrong with the file or its columns.
     """
     where, path = config.data_name, Path(config.sources[0].table)
-    raise_all([f"kind of {name!r}: {NOT_STREAMED[kind]} cannot be streamed; `stream: false` reads the whole table at "
-               "once" for name, kind in config.kind.items() if kind in NOT_STREAMED])  # fmt: skip
+    raise_all([
+        f"kind of {name!r}: {kind.holds} cannot be streamed; `stream: false` reads the whole table at once"
+        for name, kind in ((name, KINDS[kind]) for name, kind in config.kind.items())
+        if isinstance(kind, WordsKind)
+    ])  # fmt: skip
     cells, positions = _sample(path, config)
     sample, found = interpret(cells, reading_of(config))
     inferred, roles = judge_columns(config, sample, where)

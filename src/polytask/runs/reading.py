@@ -12,11 +12,11 @@ from ..data import InferredTask, Reading, Schema, all_marks, weight_columns
 from ..data.columns import coded
 from ..data.features import encode_categories
 from ..data.infer import describe_renamed, relabelled
+from ..task import KINDS
 
-#: How cells are read by the kind of a target or a feature; others are what they look like.
+#: How cells are read by the kind of a feature; others are what they look like. Kinds of targets say it themselves.
 _CELLS = {
-    "multilabel": "words", "tags": "words", "text": "words", "image": "words", "binary": "classes",
-    "multiclass": "classes", "categorical": "classes", "regression": "numbers", "numeric": "numbers", "date": "dates",
+    "text": "words", "image": "words", "categorical": "classes", "numeric": "numbers", "date": "dates",
     "day_first": "dates", "month_first": "dates",
 }  # fmt: skip
 #: Share of rows with a value of their own from which on a text is nearly unique.
@@ -27,7 +27,8 @@ _UNSEEN = 0.1
 
 def reading_of(config: Config) -> Reading:
     """What the configuration says of cells: roles and stated kinds come before what cells look like."""
-    kinds = {name: _CELLS[kind] for name, kind in (config.kind | config.column_kind).items() if kind in _CELLS}
+    kinds: dict[str, str] = {name: KINDS[kind].form for name, kind in config.kind.items()}
+    kinds |= {name: _CELLS[kind] for name, kind in config.column_kind.items() if kind in _CELLS}
     names = [name for name in (config.id, config.split, config.group) if isinstance(name, str)]
     kinds |= dict.fromkeys(names, "words")
     names += [] if config.time is None else [config.time]

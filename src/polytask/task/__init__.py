@@ -1,7 +1,6 @@
 """What one target is: its kind, losses and metric."""
 
-from .kinds import KINDS, Kind
-from .metrics import METRICS, Metric
-from .task import Task
+import lazy_loader
 
-__all__ = ["KINDS", "METRICS", "Kind", "Metric", "Task"]
+#: The names are in `__init__.pyi`; kinds import PyTorch, their names (`polytask.task.names`) do not.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

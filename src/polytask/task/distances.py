@@ -47,13 +47,3 @@ def absolute(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 def huber(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Huber's loss with its bend at 1, in standardised units."""
     return huber_loss(outputs, teacher, reduction="none")
-
-
-#: By the kind of task and the name in settings.
-DISTANCES: dict[str, dict[str, Distance]] = {
-    "binary": {"cross_entropy": binary_cross_entropy, "logits": squared_logits},
-    "multiclass": {"cross_entropy": cross_entropy, "logits": mean_squared_logits},
-    "regression": {"l1": absolute, "huber": huber},
-}
-#: All names; a kind that does not know one keeps its own distance.
-SOFT_LOSSES = ("own", *dict.fromkeys(name for distances in DISTANCES.values() for name in distances))

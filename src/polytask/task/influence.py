@@ -9,15 +9,16 @@ two models on the same rows may be subtracted: that gives the error of the diffe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 #: ``influence(predictions, targets)`` -> ``[n]`` float64, of observed rows.
-Influence = Callable[[Tensor, Tensor], Tensor]
+Influence = Callable[..., Tensor]
 
 
-def of_mean(terms: Callable[[Tensor, Tensor], Tensor]) -> Influence:
+def of_mean(terms: Callable[..., Tensor]) -> Influence:
     """Influence on the mean of a term per row.
 
     Example:
@@ -25,8 +26,8 @@ def of_mean(terms: Callable[[Tensor, Tensor], Tensor]) -> Influence:
         tensor([-0.5000,  0.5000], dtype=torch.float64)
     """
 
-    def influence(p: Tensor, y: Tensor) -> Tensor:
-        values = terms(p, y).double()
+    def influence(p: Tensor, y: Tensor, **given: Any) -> Tensor:
+        values = terms(p, y, **given).double()
         return values - values.mean()
 
     return influence
@@ -108,7 +109,7 @@ def of_confusion(score: Callable[[Tensor], Tensor], labels: Callable[[Tensor], T
         labels: From predictions to classes.
     """
 
-    def influence(p: Tensor, y: Tensor) -> Tensor:
+    def influence(p: Tensor, y: Tensor, labels: Callable[[Tensor], Tensor] = labels) -> Tensor:
         true, found = y.long(), labels(p).long()
         classes = int(max(true.max(), found.max(), torch.tensor(p.shape[-1] - 1 if p.ndim == 2 else 1))) + 1
         cells = true * classes + found

@@ -28,8 +28,6 @@ from .influence import (
 )
 from .spans import span_counts, span_f1
 
-CLASS_KINDS = ("binary", "multiclass")
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -38,7 +36,7 @@ class Metric:
     Attributes:
         name: Its name in results.
         higher_is_better: Direction.
-        kinds: Kinds of tasks it fits.
+        kinds: Kinds of tasks it fits; of the project's own metrics, those that list it.
         value: ``value(predictions, targets)``: predictions as :meth:`Kind.predict` gives them, observed rows only.
         trivial: Value that a constant prediction reaches on these targets, the floor of a normalised score.
         influence: What each row contributes to the value, see :mod:`polytask.task.influence`; without it the jackknife
@@ -48,6 +46,8 @@ class Metric:
         null_error: Standard error of the value of a prediction that knows nothing, where it has a closed form.
         unit_power: 1 if the value is in the units of a regression target, else 0.
         by_name: ``value`` and ``influence`` also take ``classes``, the names of the task's classes.
+        by_label: They also take ``labels``, the kind's :meth:`~polytask.task.Kind.labels`.
+        varied: Undefined where all targets are equal.
     """
 
     name: str
@@ -61,6 +61,8 @@ class Metric:
     null_error: Callable[[Tensor], float] | None = None
     unit_power: int = 0
     by_name: bool = False
+    by_label: bool = False
+    varied: bool = False
 
     @property
     def direction(self) -> str:
@@ -84,7 +86,7 @@ class Metric:
                 with several targets per row.
             targets: ``[n]`` classes as indices, or values; or ``[n, L]`` of them, NaN where there is none.
         """
-        if len(targets) == 0 or (self.name in _NEEDS_VARIATION and bool((targets == targets[0]).all())):
+        if len(targets) == 0 or (self.varied and bool((targets == targets[0]).all())):
             return float("nan")
         if not bool(torch.isfinite(predictions).all()):
             return float("nan")
@@ -99,14 +101,15 @@ class Metric:
         return influence(predictions, targets)
 
 
-_NEEDS_VARIATION = {"roc_auc", "average_precision", "r2", "spearman", "pearson", "matthews"}
-
-
 def _torchmetrics() -> Any:
     """Loaded when first used: it takes seconds, and most commands measure nothing."""
     import torchmetrics.functional
 
     return torchmetrics.functional
+
+
+#: From predictions to indices of classes.
+ToLabels = Callable[[Tensor], Tensor]
 
 
 def _labels(predictions: Tensor) -> Tensor:
@@ -125,25 +128,25 @@ def _average_precision(p: Tensor, y: Tensor) -> Tensor:
     return _torchmetrics().classification.binary_average_precision(p, y.long())
 
 
-def _right(p: Tensor, y: Tensor) -> Tensor:
-    return (_labels(p) == y.long()).double()
+def _right(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
+    return (labels(p) == y.long()).double()
 
 
-def _accuracy(p: Tensor, y: Tensor) -> Tensor:
-    return _right(p, y).mean()
+def _accuracy(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
+    return _right(p, y, labels).mean()
 
 
-def _macro_f1(p: Tensor, y: Tensor) -> Tensor:
+def _macro_f1(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
     score = _torchmetrics().classification.multiclass_f1_score
-    return score(_labels(p), y.long(), num_classes=_classes(p), average="macro")
+    return score(labels(p), y.long(), num_classes=_classes(p), average="macro")
 
 
 def _binary_f1(p: Tensor, y: Tensor) -> Tensor:
     return _torchmetrics().classification.binary_f1_score(p, y.long())
 
 
-def _matthews(p: Tensor, y: Tensor) -> Tensor:
-    return _torchmetrics().classification.multiclass_matthews_corrcoef(_labels(p), y.long(), num_classes=_classes(p))
+def _matthews(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
+    return _torchmetrics().classification.multiclass_matthews_corrcoef(labels(p), y.long(), num_classes=_classes(p))
 
 
 def _surprise(p: Tensor, y: Tensor) -> Tensor:
@@ -186,12 +189,12 @@ def _entropy(y: Tensor) -> float:
     return float(-(share[share > 0] * share[share > 0].log()).sum())
 
 
-def _spread(y: Tensor) -> float:
+def spread(y: Tensor) -> float:
     return float((y - y.median()).abs().mean())
 
 
 @dataclass(frozen=True)
-class _Constant:
+class Constant:
     """A trivial level that depends on no rows."""
 
     level: float
@@ -270,11 +273,11 @@ def _mann_whitney(y: Tensor) -> float:
     return ((len(y) + 1) / (12 * positive * negative)) ** 0.5 if positive and negative else float("nan")
 
 
-def _uncorrelated(y: Tensor) -> float:
+def uncorrelated(y: Tensor) -> float:
     return max(1, len(y) - 1) ** -0.5
 
 
-def _class_shares(y: Tensor) -> Tensor:
+def class_shares(y: Tensor) -> Tensor:
     """``[n, C]``, the shares of the classes as the prediction for every row."""
     shares = torch.bincount(y.long()).double() / len(y)
     return shares.expand(len(y), -1)
@@ -301,52 +304,44 @@ def _span_influence(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> Tens
 
 
 _AREA: dict[str, Any] = {"counted": _rarer, "null_error": _mann_whitney}
-_CORRELATION: dict[str, Any] = {"null_error": _uncorrelated}
-
-_NUMBER = ("regression",)
+_CORRELATION: dict[str, Any] = {"null_error": uncorrelated}
 
 
 def _error(p: Tensor, y: Tensor) -> Tensor:
     return (p.double() - y.double()).abs()
 
 
-def _mean(y: Tensor) -> Tensor:
+def mean(y: Tensor) -> Tensor:
     return y.double().mean().expand(len(y))
 
 
-def _median(y: Tensor) -> Tensor:
+def median(y: Tensor) -> Tensor:
     return y.double().median().expand(len(y))
 
 
 # fmt: off
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("roc_auc", True, ("binary",), _roc_auc, _Constant(0.5), of_roc_auc, **_AREA),
-        Metric("average_precision", True, ("binary",), _average_precision, lambda y: float(y.float().mean()),
-               of_average_precision, _mean, counted=_rarer),
-        Metric("accuracy", True, CLASS_KINDS, _accuracy, _majority, of_mean(_right), _class_shares),
-        Metric("macro_f1", True, CLASS_KINDS, _macro_f1, _Constant(0.0), of_confusion(macro_f1_of, _labels)),
-        Metric("matthews", True, CLASS_KINDS, _matthews, _Constant(0.0), of_confusion(matthews_of, _labels),
-               **_CORRELATION),
-        Metric("log_loss", False, CLASS_KINDS, _log_loss, _entropy, of_mean(_surprise), _class_shares),
-        Metric("r2", True, _NUMBER, _r2, _Constant(0.0), of_r2),
-        Metric("spearman", True, _NUMBER, _spearman, _Constant(0.0), of_spearman, **_CORRELATION),
-        Metric("pearson", True, _NUMBER, _pearson, _Constant(0.0), of_pearson, **_CORRELATION),
-        Metric("rmse", False, _NUMBER, _rmse, lambda y: float(y.double().std(unbiased=False)), of_rmse, _mean,
-               unit_power=1),
-        Metric("mean_roc_auc", True, ("multilabel",), _of_labels(_roc_auc), _Constant(0.5), of_labels(of_roc_auc),
-               counted=_rarest_label),
-        Metric("mean_f1", True, ("multilabel",), _of_labels(_binary_f1), _Constant(0.0),
-               of_labels(of_confusion(binary_f1_of, _labels))),
-        Metric("ndcg", True, ("ranking", "pairwise_ranking"), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y)),
-               of_lists(_ndcg_values), torch.zeros_like),
-        Metric("span_f1", True, ("tags",), _span_f1, _Constant(0.0), _span_influence, by_name=True),
-        Metric("token_accuracy", True, ("tags",), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)]),
-               of_ratio(_per_row(lambda p, y: p.argmax(-1) == y.long()))),
-        Metric("dense_mae", False, ("dense",), _dense_mae, lambda y: _spread(y[~torch.isnan(y)]),
-               of_ratio(_per_row(_error))),
-        Metric("mae", False, _NUMBER, _mae, _spread, of_mean(_error), _median, unit_power=1),
-    )
-}
+ROC_AUC = Metric("roc_auc", True, (), _roc_auc, Constant(0.5), of_roc_auc, varied=True, **_AREA)
+AVERAGE_PRECISION = Metric("average_precision", True, (), _average_precision, lambda y: float(y.float().mean()),
+                           of_average_precision, mean, counted=_rarer, varied=True)
+ACCURACY = Metric("accuracy", True, (), _accuracy, _majority, of_mean(_right), class_shares, by_label=True)
+MACRO_F1 = Metric("macro_f1", True, (), _macro_f1, Constant(0.0), of_confusion(macro_f1_of, _labels), by_label=True)
+MATTHEWS = Metric("matthews", True, (), _matthews, Constant(0.0), of_confusion(matthews_of, _labels), by_label=True,
+                  varied=True, **_CORRELATION)
+LOG_LOSS = Metric("log_loss", False, (), _log_loss, _entropy, of_mean(_surprise), class_shares)
+R2 = Metric("r2", True, (), _r2, Constant(0.0), of_r2, varied=True)
+SPEARMAN = Metric("spearman", True, (), _spearman, Constant(0.0), of_spearman, varied=True, **_CORRELATION)
+PEARSON = Metric("pearson", True, (), _pearson, Constant(0.0), of_pearson, varied=True, **_CORRELATION)
+RMSE = Metric("rmse", False, (), _rmse, lambda y: float(y.double().std(unbiased=False)), of_rmse, mean, unit_power=1)
+MAE = Metric("mae", False, (), _mae, spread, of_mean(_error), median, unit_power=1)
+MEAN_ROC_AUC = Metric("mean_roc_auc", True, (), _of_labels(_roc_auc), Constant(0.5), of_labels(of_roc_auc),
+                      counted=_rarest_label)
+MEAN_F1 = Metric("mean_f1", True, (), _of_labels(_binary_f1), Constant(0.0),
+                 of_labels(of_confusion(binary_f1_of, _labels)))
+NDCG = Metric("ndcg", True, (), _ndcg, lambda y: float(_ndcg(torch.zeros_like(y), y)), of_lists(_ndcg_values),
+              torch.zeros_like)
+SPAN_F1 = Metric("span_f1", True, (), _span_f1, Constant(0.0), _span_influence, by_name=True)
+TOKEN_ACCURACY = Metric("token_accuracy", True, (), _token_accuracy, lambda y: _majority(y[~torch.isnan(y)]),
+                        of_ratio(_per_row(lambda p, y: p.argmax(-1) == y.long())))
+DENSE_MAE = Metric("dense_mae", False, (), _dense_mae, lambda y: spread(y[~torch.isnan(y)]),
+                   of_ratio(_per_row(_error)))
 # fmt: on

@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from ..errors import UserError, did_you_mean
-from .kinds import KINDS, Kind
-from .losses import WithLosses, loss_problems
-from .metrics import METRICS, Metric
+from .kind import Kind, class_problems
+from .kinds import KINDS, METRICS
+from .metrics import Metric
+from .weighted_losses import loss_problems, with_losses
+
+#: The ignore index of class targets: "no label here".
+IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Task:
         center: Regression targets are trained as ``(y - center) / scale``.
         scale: See ``center``; more than 0.
         losses: Losses instead of the kind's own, with weights, such as ``{"squared": 1, "absolute": 0.5}``; see
-            :data:`polytask.task.losses.LOSSES`. Balancing is between tasks and sees their weighted sum.
+            :attr:`polytask.task.Kind.losses`. Balancing is between tasks and sees their weighted sum.
 
     Raises:
         UserError: If a value is not usable; all mistakes at once.
@@ -57,8 +64,8 @@ class Task:
         object.__setattr__(self, "classes", tuple(str(label) for label in self.classes))
         pairs = self.losses.items() if isinstance(self.losses, Mapping) else self.losses
         object.__setattr__(self, "losses", tuple((str(name), float(weight)) for name, weight in pairs))
-        if self.kind == "binary" and not self.classes:
-            object.__setattr__(self, "classes", ("0", "1"))
+        if not self.classes:
+            object.__setattr__(self, "classes", KINDS[self.kind].default_classes)
         if not self.metric:
             object.__setattr__(self, "metric", KINDS[self.kind].default_metric)
         problems = list(self._problems())
@@ -67,14 +74,7 @@ class Task:
 
     def _problems(self) -> Any:
         where = f"task {self.name!r}"
-        expected = {"binary": 2, "regression": 0, "ranking": 0, "pairwise_ranking": 0}.get(self.kind)
-        if expected is not None and len(self.classes) != expected:
-            yield f"{where}: a {self.kind} task has {expected} classes, found {len(self.classes)}"
-        least = {"multiclass": 2, "tags": 2, "multilabel": 1}.get(self.kind, 0)
-        if len(self.classes) < least:
-            yield f"{where}: a {self.kind} task needs `classes`, at least {least}, found {len(self.classes)}"
-        if len(set(self.classes)) != len(self.classes):
-            yield f"{where}: class labels repeat: {', '.join(self.classes)}"
+        yield from (f"{where}: {problem}" for problem in class_problems(KINDS[self.kind], self.classes))
         if not self.weight >= 0 or self.weight == float("inf"):
             yield f"{where}: weight must be a number of at least 0, found {self.weight}"
         if not self.scale > 0:
@@ -90,19 +90,28 @@ class Task:
     @property
     def definition(self) -> Kind:
         """The losses and predictions of this task's kind."""
-        return WithLosses(KINDS[self.kind], self.losses) if self.losses else KINDS[self.kind]
+        return with_losses(KINDS[self.kind], self.losses) if self.losses else KINDS[self.kind]
 
     @property
     def metric_definition(self) -> Metric:
         """How this task is measured, and which direction is better."""
         metric = METRICS[self.metric]
-        if not metric.by_name:
+        given: dict[str, Any] = {"classes": self.classes} if metric.by_name else {}
+        if metric.by_label:
+            given["labels"] = KINDS[self.kind].labels
+        if not given:
             return metric
-        influence = metric.influence and partial(metric.influence, classes=self.classes)
-        return replace(metric, value=partial(metric.value, classes=self.classes), influence=influence)
+        influence = metric.influence and partial(metric.influence, **given)
+        return replace(metric, value=partial(metric.value, **given), influence=influence)
 
     @property
     def width(self) -> int:
         """Number of outputs of this task's head."""
-        several = self.definition.vector_output or self.kind in ("multilabel", "dense")
-        return max(1, len(self.classes)) if several else 1
+        return KINDS[self.kind].width(len(self.classes))
+
+    def standardised(self, values: Tensor) -> Tensor:
+        """Targets as they are trained, float32 with NaN for "no label": numbers as ``(y - center) / scale``, class
+        indices as they are, and the ignore index -100 as no label."""
+        if KINDS[self.kind].numeric:
+            return ((values.double() - self.center) / self.scale).float()
+        return torch.where(values == IGNORED, torch.nan, values.float())

@@ -16,7 +16,7 @@ from ..data.rows import count_rows, map_inputs, rows_at_once
 from ..models import MultiTaskModel
 from ..processes import rank, sum_over_processes, world_size
 from ..task import Task
-from ..task.losses import single_losses
+from ..task.weighted_losses import single_losses
 from ..uncertainty import Estimate, estimate, trivial_estimate
 
 #: Rows of a part are chosen one by one only where at most this share of them is asked for.

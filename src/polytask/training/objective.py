@@ -15,7 +15,7 @@ from ..data import Batch
 from ..distillation.soft_labels import SoftLabels, take_rows
 from ..models import TaskGroup
 from ..processes import sum_over_processes, world_size
-from ..task.kinds import WideKind
+from ..task.kind import WideKind
 
 
 class Objective:

@@ -20,7 +20,7 @@ from polytask.distillation.cooperative import (
     speed,
 )
 from polytask.distillation.cooperative.blocks import silhouette
-from polytask.task.metrics import METRICS
+from polytask.task import METRICS
 
 PAIRS = {(0, 1): 0.82, (0, 2): 0.30, (0, 3): 0.25, (1, 2): 0.35, (1, 3): 0.20, (2, 3): 0.60}
 

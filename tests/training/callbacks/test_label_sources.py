@@ -9,7 +9,6 @@ import torch
 
 from polytask import AsynchronousConvergence, Callback, Rows, SoftLabels, Task, UserError
 from polytask.task import KINDS
-from polytask.task.distances import DISTANCES
 from polytask.training import Training
 from polytask.training.callbacks.label_sources import StoredLabels
 from polytask.training.callbacks.teachers import Inference, TeacherOutputs
@@ -154,14 +153,16 @@ def test_which_parameters_are_returned(returned):
 
 def test_distances_by_hand():
     outputs, teacher = torch.tensor([0.3, -1.0]), torch.tensor([1.2, 2.0])
-    binary = DISTANCES["binary"]["cross_entropy"](outputs, teacher, 1.0)
+    binary = KINDS["binary"].soft_losses["cross_entropy"](outputs, teacher, 1.0)
     assert float(binary[0]) == pytest.approx(0.623798, abs=1e-6)
-    torch.testing.assert_close(DISTANCES["binary"]["logits"](outputs, teacher, 1.0), torch.tensor([0.81, 9.0]))
-    torch.testing.assert_close(DISTANCES["regression"]["l1"](outputs, teacher, 1.0), torch.tensor([0.9, 3.0]))
-    torch.testing.assert_close(DISTANCES["regression"]["huber"](outputs, teacher, 1.0), torch.tensor([0.405, 2.5]))
+    torch.testing.assert_close(KINDS["binary"].soft_losses["logits"](outputs, teacher, 1.0), torch.tensor([0.81, 9.0]))
+    torch.testing.assert_close(KINDS["regression"].soft_losses["l1"](outputs, teacher, 1.0), torch.tensor([0.9, 3.0]))
+    torch.testing.assert_close(
+        KINDS["regression"].soft_losses["huber"](outputs, teacher, 1.0), torch.tensor([0.405, 2.5])
+    )
     logits, wanted = torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([[2.0, 0.0, -1.0]])
     torch.testing.assert_close(
-        DISTANCES["multiclass"]["logits"](logits, wanted, 1.0), torch.tensor([(1 + 0.25 + 1) / 3])
+        KINDS["multiclass"].soft_losses["logits"](logits, wanted, 1.0), torch.tensor([(1 + 0.25 + 1) / 3])
     )
 
 
@@ -171,7 +172,7 @@ def test_cross_entropy_has_the_gradient_of_the_divergence(kind):
     shape = (5, 3) if kind == "multiclass" else (5,)
     outputs, teacher = (torch.randn(shape, generator=generator, requires_grad=True) for _ in range(2))
     gradients = [torch.autograd.grad(loss(outputs, teacher.detach(), 2.0).sum(), outputs)[0]
-                 for loss in (DISTANCES[kind]["cross_entropy"], KINDS[kind].soft_loss)]  # fmt: skip
+                 for loss in (KINDS[kind].soft_losses["cross_entropy"], KINDS[kind].soft_loss)]  # fmt: skip
     torch.testing.assert_close(*gradients)
 
 

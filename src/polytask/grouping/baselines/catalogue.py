@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ...task import KINDS
 from ..selection import Selection
 from .all_in_one import all_in_one
 from .by_affinity import by_affinity
@@ -19,7 +20,7 @@ from .random_groups import random_groups
 from .stg import stg
 
 Need = Literal["affinity", "train", "groups", "joint", "data_maps"]
-CLASSES = ("binary", "multiclass")
+CLASSES = tuple(name for name, kind in KINDS.items() if kind.logits)
 
 
 @dataclass(frozen=True)

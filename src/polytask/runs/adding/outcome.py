@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -183,14 +182,7 @@ def agreement(task: Task, before: Tensor, after: Tensor) -> dict[str, float | No
     """
     old, new = (task.definition.predict(outputs).double().cpu() for outputs in (before, after))
     change = float((old - new).abs().mean())
-    if task.kind == "regression":
-        spread = float(((old - old.mean()) ** 2).sum())
-        agree = 1 - float(((old - new) ** 2).sum()) / spread if spread else (1.0 if not change else math.nan)
-    elif task.definition.vector_output:
-        agree = float((old.argmax(-1) == new.argmax(-1)).double().mean())
-    else:
-        agree = float(((old > 0.5) == (new > 0.5)).double().mean())
-    return {"agreement": json_number(agree), "change": json_number(change)}
+    return {"agreement": json_number(task.definition.agreement(old, new)), "change": json_number(change)}
 
 
 def _save(trainer: Trainer, addition: Addition, place: int, network: Kept) -> None:

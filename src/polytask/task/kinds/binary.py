@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .base import Kind
+from ...errors import UserError
+from ..distances import Distance, binary_cross_entropy, squared_logits
+from ..kind import ClassKind
+from ..labels import Labels, check_single_rows, negative_first
+from ..losses import Loss, brier, focal
+from ..metrics import ACCURACY, AVERAGE_PRECISION, LOG_LOSS, MACRO_F1, MATTHEWS, ROC_AUC
 
 
-class Binary(Kind):
+def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none")
+
+
+class Binary(ClassKind):
     """Targets 0 or 1, outputs are logits of the same shape."""
 
     name = "binary"
+    about = "one of two values"
+    logits = True
+    most_classes = 2
+    default_classes = ("0", "1")
     default_metric = "roc_auc"
+    metrics = (ROC_AUC, AVERAGE_PRECISION, ACCURACY, MACRO_F1, MATTHEWS, LOG_LOSS)
+    losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": focal(_loss), "brier": brier}
+    soft_losses: ClassVar[Mapping[str, Distance]] = {"cross_entropy": binary_cross_entropy, "logits": squared_logits}
+    constant_loss = 0.7
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none")
+        return _loss(outputs, targets)
 
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """``T^2 KL(sigma(teacher/T) || sigma(outputs/T))``.
@@ -34,3 +54,30 @@ class Binary(Kind):
 
     def predict(self, outputs: Tensor) -> Tensor:
         return torch.sigmoid(outputs)
+
+    def labels(self, predictions: Tensor) -> Tensor:
+        return (predictions > 0.5).long()
+
+    def shares(self, predictions: Tensor) -> Tensor:
+        return torch.stack([1 - predictions, predictions], 1)
+
+    def claims(self, labels: Labels) -> bool:
+        """Two distinct values."""
+        return len(labels.names) == 2
+
+    def arrange(self, labels: Labels, at: str) -> Labels:
+        """0, false, no, ... is the negative one, else the first in sorted order."""
+        if len(labels.names) != 2:
+            shown = ", ".join(labels.names[:5]) + (", ..." if len(labels.names) > 5 else "")
+            raise UserError(
+                f"{at}: stated kind is binary, but it has {len(labels.names)} distinct values ({shown}); "
+                "expected 2. State multiclass or regression, or mend the cells"
+            )
+        check_single_rows(labels, at)
+        return negative_first(labels)
+
+    def reason(self, labels: Labels) -> str:
+        return f"two values: {labels.names[0]} (negative), {labels.names[1]} (positive)"
+
+
+KIND = Binary()

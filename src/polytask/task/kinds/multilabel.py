@@ -2,24 +2,111 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from .base import WideKind, without_nan
-from .binary import Binary
+from ...errors import UserError
+from ..kind import WordsKind, without_nan
+from ..metrics import MEAN_F1, MEAN_ROC_AUC
+from .binary import KIND as BINARY
+
+if TYPE_CHECKING:
+    from ..task import Task
+
+#: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell says nothing.
+SEPARATOR = ";"
+#: An item of a list: in single or double quotes, or without.
+_ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"\s][^,]*)""")
 
 
-class Multilabel(WideKind, Binary):
+def labels_of(cell: str) -> list[str]:
+    """The labels of one cell.
+
+    Lists as Python and pandas write them into files of text are taken apart, too.
+
+    Example:
+        >>> labels_of("red; blue"), labels_of(";"), labels_of("['red', 'dark blue']"), labels_of("[]")
+        (['red', 'blue'], [], ['red', 'dark blue'], [])
+    """
+    if cell.startswith("[") and cell.endswith("]"):
+        return [word for parts in _ITEM.findall(cell[1:-1]) if (word := "".join(parts).strip())]
+    return [label for part in cell.split(SEPARATOR) if (label := part.strip())]
+
+
+def cell_of(labels: Sequence[str]) -> str:
+    """The inverse of :func:`labels_of`."""
+    return SEPARATOR.join(labels) or SEPARATOR
+
+
+class Multilabel(WordsKind):
     """Targets 0, 1 or NaN and outputs are ``[..., L]``, one per label."""
 
     name = "multilabel"
+    about = "a set of labels: `a;b`, the empty set is `;`; or a list as Python writes it: `['a', 'b']`"
+    least_classes = 1
     default_metric = "mean_roc_auc"
+    metrics = (MEAN_ROC_AUC, MEAN_F1)
+    of_one = BINARY.name
+    words = "labels"
+    holds = "sets of labels"
+    separator = SEPARATOR
+    empty = SEPARATOR
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        losses = super().loss(outputs, without_nan(targets))
-        return torch.where(torch.isnan(targets), 0.0, losses)
+        return torch.where(torch.isnan(targets), 0.0, BINARY.loss(outputs, without_nan(targets)))
 
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-        """That of :class:`Binary` for every label."""
-        losses = super().soft_loss(outputs, without_nan(teacher), temperature)
+        """That of a binary task for every label."""
+        losses = BINARY.soft_loss(outputs, without_nan(teacher), temperature)
         return torch.where(torch.isnan(teacher), 0.0, losses)
+
+    def outputs_of(self, predictions: Tensor) -> Tensor:
+        return BINARY.outputs_of(predictions)
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        return BINARY.predict(outputs)
+
+    def labels(self, predictions: Tensor) -> Tensor:
+        return BINARY.labels(predictions)
+
+    def width(self, classes: int) -> int:
+        return max(1, classes)
+
+    def length(self, classes: int) -> int | None:
+        return classes
+
+    def unseen(self, train: np.ndarray, later: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(later.any(0) & ~train.any(0))
+
+    def by_label(self, task: Task) -> list[Task]:
+        """A binary task for every label."""
+        one = replace(task, kind=self.of_one, classes=(), metric="")
+        return [replace(one, name=f"{task.name}: {label}") for label in task.classes]
+
+    def words_of(self, cell: str) -> list[str]:
+        return list(dict.fromkeys(labels_of(cell)))
+
+    def target_of(self, places: Sequence[int], classes: int) -> Sequence[float]:
+        return [float(place in places) for place in range(classes)]
+
+    def infer(self, counts: Counter[str], per_row: float, at: str) -> tuple[tuple[str, ...], str]:
+        """The labels in sorted order."""
+        if not counts:
+            raise UserError(f"{at}: no row has a label; expected cells such as a{SEPARATOR}b")
+        return tuple(sorted(counts)), f"sets of {len(counts)} labels, {per_row:.1f} per row"
+
+    def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
+        """The set of the likely labels, as in a table to train on, and every label's probability."""
+        shares, names = predictions.numpy(), np.array(task.classes, dtype=object)
+        found: dict[str, np.ndarray | list[str]] = {task.name: [cell_of(names[row]) for row in shares > 0.5]}
+        return found | {f"{task.name}_p_{label}": shares[:, place] for place, label in enumerate(task.classes)}
+
+
+KIND = Multilabel()

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
 from torch import Tensor
 
-from .base import Kind
+from ..distances import Distance
+from ..distances import absolute as soft_absolute
+from ..distances import huber as soft_huber
+from ..kind import NumberKind
+from ..labels import Labels
+from ..losses import Loss, absolute, huber
+from ..metrics import MAE, PEARSON, R2, RMSE, SPEARMAN
 
 
-class Regression(Kind):
+def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets.to(outputs.dtype)) ** 2
+
+
+class Regression(NumberKind):
     """Targets and outputs are standardised numbers of the same shape."""
 
     name = "regression"
+    about = "a number"
     default_metric = "r2"
+    metrics = (R2, SPEARMAN, PEARSON, RMSE, MAE)
+    losses: ClassVar[Mapping[str, Loss]] = {"squared": _loss, "absolute": absolute, "huber": huber}
+    soft_losses: ClassVar[Mapping[str, Distance]] = {"l1": soft_absolute, "huber": soft_huber}
+    constant_loss = 1.0
+    trees = ("HistGradientBoostingRegressor", {})
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs - targets.to(outputs.dtype)) ** 2
+        return _loss(outputs, targets)
 
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """Squared distance to the teacher's prediction; a temperature has no meaning for numbers."""
@@ -25,3 +45,14 @@ class Regression(Kind):
 
     def predict(self, outputs: Tensor) -> Tensor:
         return outputs
+
+    def units(self, values: np.ndarray) -> tuple[float, float]:
+        """Mean and standard deviation."""
+        return float(values.mean()), float(values.std())
+
+    def claims(self, labels: Labels) -> bool:
+        """Numbers that are not taken for classes."""
+        return labels.values is not None and len(labels.names) != 2 and not labels.consecutive
+
+
+KIND = Regression()

@@ -43,7 +43,7 @@ class DataMaps(Callback):
         Raises:
             UserError: a task of another kind, or too few rows with labels of all tasks.
         """
-        other = [task.name for task in training.tasks if task.kind not in ("binary", "multiclass")]
+        other = [task.name for task in training.tasks if not task.definition.logits]
         if other:
             raise UserError(f"data maps are for classification; {other[0]!r} is of another kind")
         rows = training.train

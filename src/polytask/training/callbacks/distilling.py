@@ -13,7 +13,7 @@ from ...distillation.adaptors import stacked_directions
 from ...distillation.teachers import Teacher, check_teachers
 from ...errors import UserError, did_you_mean, raise_all
 from ...processes import sum_over_processes, world_size
-from ...task.kinds import WideKind
+from ...task.kind import WideKind
 from .callback import Callback, ForwardPass
 from .number_checks import number_problems, unused_problems
 from .taps import Taps, pooled

@@ -5,15 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import WideKind, check_places
+from ...kind import WideKind, check_places
+from ...metrics import DENSE_MAE
 
 
 class Dense(WideKind):
     """Targets ``[..., L * C]``: C numbers (channels) for each of L places, place by place, or NaN; outputs alike."""
 
     name = "dense"
+    about = "numbers for every place of a row, such as the pixels of an image"
     items = True
+    numeric = True
     default_metric = "dense_mae"
+    metrics = (DENSE_MAE,)
+    of_one = "regression"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         check_places(outputs.shape[-1], targets.shape[-1])
@@ -29,3 +34,15 @@ class Dense(WideKind):
 
     def predict(self, outputs: Tensor) -> Tensor:
         return outputs
+
+    def labels(self, predictions: Tensor) -> Tensor:
+        return predictions
+
+    def width(self, classes: int) -> int:
+        return max(1, classes)
+
+    def channels(self, classes: int) -> int:
+        return max(1, classes)
+
+
+KIND = Dense()

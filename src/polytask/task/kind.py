@@ -1,0 +1,329 @@
+"""What a kind of target has to know, from the cells of a column to predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from .distances import Distance
+from .labels import Labels
+from .losses import Loss
+from .metrics import Metric
+
+if TYPE_CHECKING:
+    from .task import Task
+
+#: How the cells of a column are read: as names of classes, as numbers, or as text of several words each.
+Form = Literal["classes", "numbers", "words"]
+
+
+class Kind(ABC):
+    """A kind of target. All methods are pure; ``...`` stands for any leading dimensions (rows, tasks).
+
+    A kind of ``vector_output`` has outputs of shape ``[..., width]`` for targets of shape ``[...]``;
+    the others have outputs and targets of the same shape. Bases for its file are :class:`NumberKind`,
+    :class:`ClassKind` and :class:`WideKind`.
+    """
+
+    name: ClassVar[str]
+    #: What a cell holds, in a line.
+    about: ClassVar[str]
+    vector_output: ClassVar[bool] = False
+    #: A row's target is not one number but ``[L]`` of them, NaN where there is none; see :class:`WideKind`.
+    wide: ClassVar[bool] = False
+    #: The head reads a representation per item of a row (a token, a document), ``[B, 1 + L, D]``.
+    items: ClassVar[bool] = False
+    #: Targets are numbers, trained as ``(y - center) / scale``; those of other kinds are class indices.
+    numeric: ClassVar[bool] = False
+    #: Every row is in exactly one of the classes.
+    one_class: ClassVar[bool] = False
+    #: The order of targets means something.
+    ordered: ClassVar[bool] = False
+    #: Raw outputs are logits of the classes (of the positive one, for two).
+    logits: ClassVar[bool] = False
+    #: Fewest and most classes; no limit if None.
+    least_classes: ClassVar[int] = 0
+    most_classes: ClassVar[int | None] = None
+    #: Classes of a task that names none.
+    default_classes: ClassVar[tuple[str, ...]] = ()
+    form: ClassVar[Form] = "classes"
+    #: What can become of classes with too few rows, beside an error: ``drop``, ``merge``.
+    rare: ClassVar[tuple[str, ...]] = ()
+    #: The metrics that fit; those of a name in :data:`polytask.task.METRICS` that names the kind fit as well.
+    metrics: ClassVar[tuple[Metric, ...]]
+    default_metric: ClassVar[str]
+    #: Losses that a task may have instead of :meth:`loss`, by name.
+    losses: ClassVar[Mapping[str, Loss]] = {}
+    #: Distances to a teacher's outputs instead of :meth:`soft_loss`, by name.
+    soft_losses: ClassVar[Mapping[str, Distance]] = {}
+    #: Training loss of a constant prediction, about; None if it can be anything.
+    constant_loss: ClassVar[float | None] = None
+    #: Estimator of scikit-learn that boosts trees for such a target and its arguments; None if there is none.
+    trees: ClassVar[tuple[str, Mapping[str, Any]] | None] = None
+
+    # Losses and predictions
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Loss of every element, shape ``[...]``."""
+
+    @abstractmethod
+    def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+        """Distance of every element to the ``teacher``'s outputs, shape ``[...]``; 0 where both agree."""
+
+    def average(self, outputs: Sequence[Tensor]) -> Tensor:
+        """One teacher from several: outputs whose prediction is the mean prediction."""
+        if len(outputs) == 1:
+            return outputs[0]
+        return self.outputs_of(torch.stack([self.predict(output) for output in outputs]).mean(0))
+
+    @abstractmethod
+    def outputs_of(self, predictions: Tensor) -> Tensor:
+        """The inverse of :meth:`predict`, finite also for predictions that are sure."""
+
+    @abstractmethod
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Probabilities (class kinds) or values in the units of training (kinds of numbers)."""
+
+    @abstractmethod
+    def labels(self, predictions: Tensor) -> Tensor:
+        """What is predicted, from :meth:`predict`: indices of classes, or the values themselves."""
+
+    def width(self, classes: int) -> int:
+        """Number of outputs of the head of a task with so many classes."""
+        return max(1, classes) if self.vector_output else 1
+
+    def agreement(self, old: Tensor, new: Tensor) -> float:
+        """How far two predictions of the same rows agree, 1 if they are equal: the share of equal labels."""
+        return float((self.labels(old) == self.labels(new)).double().mean())
+
+    # Targets
+
+    def units(self, values: np.ndarray) -> tuple[float, float]:
+        """``center`` and ``scale`` for a task with these training labels ``[n]``."""
+        return 0.0, 1.0
+
+    def problem_with(self, values: np.ndarray) -> str | None:
+        """What is wrong with numbers ``[n]`` (NaN for none) as targets."""
+        return None
+
+    def strata(self, values: np.ndarray) -> np.ndarray:
+        """``[n]`` numbers of the groups that every part of a split is to hold its share of."""
+        return values
+
+    def checked(self, task: Task, labels: np.ndarray) -> tuple[Task, np.ndarray]:
+        """The labels ``[n]`` or ``[n, L]`` that a part of a split is judged by, and as which task."""
+        return task, labels[~np.isnan(labels).reshape(len(labels), -1).all(1)]
+
+    def unseen(self, train: np.ndarray, later: np.ndarray) -> np.ndarray:
+        """Indices of classes that occur later and not in training."""
+        return np.setdiff1d(later, train).astype(int)
+
+    def by_label(self, task: Task) -> list[Task]:
+        """The tasks of one number per row that a task is made of; none if it is not about rows."""
+        return [task]
+
+    # Columns of a table
+
+    def claims(self, labels: Labels) -> bool:
+        """Whether a column with these labels is of this kind unless the user states another; at most one kind does."""
+        return False
+
+    def arrange(self, labels: Labels, at: str) -> Labels:
+        """The labels in the order of the classes.
+
+        Raises:
+            UserError: If they are no targets of this kind; ``at`` names the column.
+        """
+        return labels
+
+    def reason(self, labels: Labels) -> str:
+        """What was found in the column, for the user to read."""
+        return labels.described
+
+    def column_names(self, task: Task) -> list[str]:
+        """Names of the columns that :meth:`columns` gives."""
+        return [task.name, *(f"{task.name}_p_{label}" for label in task.classes)]
+
+    @abstractmethod
+    def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
+        """Predictions as columns of a table: arrays, or lists of words.
+
+        Args:
+            task: The task.
+            predictions: From :meth:`predict`.
+            texts: ``[n]`` what was read, of kinds with a target per word; else empty.
+        """
+
+    def exported(self, task: Task, predictions: Tensor) -> Tensor:
+        """The output of an exported file, from :meth:`predict`: probabilities ``[n, C]`` or values in own units."""
+        return predictions
+
+    def exported_about(self, task: Task) -> dict[str, Any]:
+        """What :meth:`exported` gives, for who calls the file."""
+        return {"type": "float32 [n, classes], probabilities", "classes": list(task.classes)}
+
+
+class NumberKind(Kind):
+    """A kind whose targets are one number per row."""
+
+    numeric = True
+    ordered = True
+    most_classes = 0
+    form = "numbers"
+
+    def labels(self, predictions: Tensor) -> Tensor:
+        return predictions
+
+    def agreement(self, old: Tensor, new: Tensor) -> float:
+        """The coefficient of determination."""
+        spread = float(((old - old.mean()) ** 2).sum())
+        if not spread:
+            return 1.0 if torch.equal(old, new) else float("nan")
+        return 1 - float(((old - new) ** 2).sum()) / spread
+
+    def strata(self, values: np.ndarray) -> np.ndarray:
+        """Quarters of the range."""
+        return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
+
+    def unseen(self, train: np.ndarray, later: np.ndarray) -> np.ndarray:
+        return np.zeros(0, int)
+
+    def reason(self, labels: Labels) -> str:
+        assert labels.values is not None
+        return f"{len(labels.names)} distinct numbers from {labels.values[0]:g} to {labels.values[-1]:g}"
+
+    def column_names(self, task: Task) -> list[str]:
+        return [task.name]
+
+    def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
+        return {task.name: predictions.double().numpy() * task.scale + task.center}
+
+    def exported(self, task: Task, predictions: Tensor) -> Tensor:
+        return predictions.double() * task.scale + task.center
+
+    def exported_about(self, task: Task) -> dict[str, Any]:
+        return {"type": "float64 [n]"}
+
+
+class ClassKind(Kind):
+    """A kind whose targets are one class per row."""
+
+    one_class = True
+    least_classes = 2
+    trees = ("HistGradientBoostingClassifier", {})
+
+    def labels(self, predictions: Tensor) -> Tensor:
+        return predictions.argmax(-1)
+
+    def shares(self, predictions: Tensor) -> Tensor:
+        """``[n, C]`` the probability of every class."""
+        return predictions
+
+    def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
+        found: dict[str, np.ndarray | list[str]] = {
+            task.name: [task.classes[place] for place in self.labels(predictions).long().tolist()]
+        }
+        shares = self.shares(predictions).numpy()
+        return found | {f"{task.name}_p_{label}": shares[:, place] for place, label in enumerate(task.classes)}
+
+    def exported(self, task: Task, predictions: Tensor) -> Tensor:
+        return self.shares(predictions)
+
+
+class WideKind(Kind):
+    """A kind whose targets are ``[..., L]``: several labels, tokens or documents per row.
+
+    NaN marks a place without a target, in targets and in a teacher's outputs alike; its loss is 0.
+    """
+
+    wide = True
+    #: Kind of one of a row's targets.
+    of_one: ClassVar[str]
+
+    def counts(self, targets: Tensor) -> Tensor:
+        """Number of losses in each row, ``[...]``; the mean loss is over these."""
+        return (~torch.isnan(targets)).sum(-1)
+
+    def length(self, classes: int) -> int | None:
+        """Targets per row of a task with so many classes; None if any number."""
+        return None
+
+    def channels(self, classes: int) -> int:
+        """Targets for every item of a row."""
+        return 1
+
+    def unseen(self, train: np.ndarray, later: np.ndarray) -> np.ndarray:
+        return np.zeros(0, int)
+
+    def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
+        raise UserError(f"target {task.name!r}: predictions of kind {self.name} are arrays; predict in Python")
+
+
+class WordsKind(WideKind):
+    """A wide kind that tables hold: cells of several words each."""
+
+    form = "words"
+    #: What the words of a cell are.
+    words: ClassVar[str]
+    #: What the column holds, such as "sets of labels".
+    holds: ClassVar[str]
+    #: Between the words of a list's cell, and the cell of an empty list.
+    separator: ClassVar[str] = " "
+    empty: ClassVar[str] = ""
+
+    @abstractmethod
+    def words_of(self, cell: str) -> list[str]:
+        """The words of a cell."""
+
+    @abstractmethod
+    def target_of(self, places: Sequence[int], classes: int) -> Sequence[float]:
+        """A row's targets from the indices of its words among the classes."""
+
+    @abstractmethod
+    def infer(self, counts: Counter[str], per_row: float, at: str) -> tuple[tuple[str, ...], str]:
+        """The classes of a column and what was found, for the user to read.
+
+        Args:
+            counts: How often each word occurs.
+            per_row: Words per row that has any.
+            at: Names the column in messages.
+
+        Raises:
+            UserError: If there are too few.
+        """
+
+
+def check_places(found: int, targets: int) -> None:
+    """Raise if an encoder does not see as many places (words, pixels) as there are targets.
+
+    Raises:
+        UserError: It says how many there are of each.
+    """
+    if found != targets:
+        raise UserError(f"encoder: it gives {found} places per row, and there are targets for {targets}; make its "
+                        f"features [B, 1 + {targets}, D], or write the targets at its resolution")  # fmt: skip
+
+
+def without_nan(values: Tensor) -> Tensor:
+    """0 instead of NaN: masking after arithmetic alone would still give NaN gradients."""
+    return torch.nan_to_num(values, nan=0.0)
+
+
+def class_problems(kind: Kind, classes: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the classes of a task of a kind."""
+    least, most, found = kind.least_classes, kind.most_classes, len(classes)
+    if least == most or most == 0:
+        if found != most:
+            yield f"a {kind.name} task has {most} classes, found {found}"
+    elif found < least or (most is not None and found > most):
+        yield f"a {kind.name} task needs `classes`, at least {least}, found {found}"
+    if len(set(classes)) != found:
+        yield f"class labels repeat: {', '.join(classes)}"

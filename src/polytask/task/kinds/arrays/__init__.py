@@ -1,0 +1,1 @@
+"""Kinds whose targets only arrays hold."""
