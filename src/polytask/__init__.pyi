@@ -2,6 +2,7 @@ from . import balancing
 from .data import Rows, as_rows, rows_of_data_sets, standardise
 from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
 from .errors import UserError
+from .estimators import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, TablePredictor, load
 from .grouping import Affinity, Selection, select_networks
 from .models import MultiTaskModel, TableEncoder
 from .task import Task
@@ -40,7 +41,10 @@ __all__ = [
     "Freeze",
     "Frozen",
     "HeldTasks",
+    "MultiTaskClassifier",
+    "MultiTaskEstimator",
     "MultiTaskModel",
+    "MultiTaskRegressor",
     "OnlineDistillation",
     "Pace",
     "Rows",
@@ -49,6 +53,7 @@ __all__ = [
     "SoftLabelStore",
     "SoftLabels",
     "TableEncoder",
+    "TablePredictor",
     "Task",
     "Teacher",
     "TrainingSettings",
@@ -57,6 +62,7 @@ __all__ = [
     "balancing",
     "evaluate",
     "fit",
+    "load",
     "measure_affinity",
     "rows_of_data_sets",
     "select_networks",

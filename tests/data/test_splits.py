@@ -90,8 +90,8 @@ def test_split_from_column() -> None:
     [
         (["train", "tst", "test"], r"expected train, .* found 'tst' \(row 2\)"),
         (["train", "", "test"], "1 empty cells, first in row 2"),
-        (["train", "test", "test"], "no rows for validation; all of"),
-        (["train", "train"], "no rows for validation and test"),
+        (["train", "test", "test"], "no rows for validation; train and"),
+        (["test", "test"], "no rows for train and validation"),
         ([0, 1, 2], "found '0'"),
     ],
 )

@@ -19,13 +19,15 @@ from safetensors.torch import load_file, save
 from ..config import Config
 from ..data import Rows, Schema
 from ..data.finite import rows_not_finite
+from ..data.frames import arrow_table
 from ..errors import UserError, raise_all
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
 from ..models.encoders import HF, MLP, is_named
 from ..models.encoders.catalogue import resolved
 from ..pretrained import texts_of
-from ..training.evaluation import task_metric, task_outputs, task_targets
+from ..training.evaluation import task_estimate, task_outputs, task_targets
+from ..uncertainty import Estimate
 from .encoded import EncodedColumns
 from .encoders import check_trusted, make_network
 from .folder import RunFolder, stored_metadata
@@ -147,7 +149,8 @@ class Bundle:
         """What the networks take, for the rows of a table.
 
         Args:
-            table: An Arrow table, or a pandas frame, with the columns of the training table.
+            table: An Arrow table or another data frame, see :func:`~polytask.data.frames.arrow_table`, with the columns
+                of the training table.
             folder: To which paths of pictures are relative; that of the process by default.
             where: Name of the table in messages.
 
@@ -232,30 +235,17 @@ class Bundle:
 
     def evaluate(self, rows: Rows, tasks: Sequence[str]) -> dict[str, float]:
         """Metrics of some tasks on labelled rows (with the columns of all tasks), NaN where undefined."""
+        return {name: found.value for name, found in self.estimates(rows, tasks).items()}
+
+    def estimates(self, rows: Rows, tasks: Sequence[str]) -> dict[str, Estimate]:
+        """The same with standard errors."""
         outputs = self.outputs(rows.inputs, len(rows))
-        values = {}
+        found = {}
         for position, task in enumerate(self.schema.tasks):
             if task.name in tasks:
                 ids, targets = task_targets(rows, position)
-                values[task.name] = task_metric(task, outputs[task.name][ids], targets)
-        return values
-
-
-def arrow_table(table: Any, where: str = "table") -> pa.Table:
-    """An Arrow table from an Arrow table or a pandas frame.
-
-    Raises:
-        UserError: If it is neither.
-    """
-    if isinstance(table, pa.Table):
-        return table
-    if hasattr(table, "columns") and hasattr(table, "iloc"):
-        try:
-            found = pa.Table.from_pandas(table, preserve_index=False)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise UserError(f"{where}: this frame cannot be read ({error}); give every column one type") from None
-        return found.rename_columns([str(name) for name in found.column_names])
-    raise UserError(f"{where}: expected a pyarrow.Table or a pandas.DataFrame, found {type(table).__name__}")
+                found[task.name] = task_estimate(task, outputs[task.name][ids], targets, ids)
+        return found
 
 
 def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:

@@ -69,11 +69,28 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
     """
     bundle = bundle_of_a_table(run, trust)
     _check_first_rows(bundle, data)
-    return evaluate_rows(bundle, _table(bundle, data, display), folder=data.parent, where=data.name)
+    return evaluate_rows(bundle, table_of(bundle, data, display), folder=data.parent, where=data.name)
 
 
 def evaluate_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str) -> dict[str, Any]:
-    """The same for a table in memory.
+    """The same for a table in memory; see :func:`labelled_rows`."""
+    rows, names = labelled_rows(bundle, table, folder=folder, where=where)
+    values = bundle.evaluate(rows, names)
+    counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
+    return {
+        task.name: {
+            "metric": task.metric,
+            "direction": task.metric_definition.direction,
+            "value": number(values[task.name]),
+            "labels": counts[task.name],
+        }
+        for task in bundle.schema.tasks
+        if task.name in names
+    }
+
+
+def labelled_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str) -> tuple[Rows, list[str]]:
+    """The rows of a table with the labels of all tasks, and the names of the tasks that the table has.
 
     Args:
         bundle: A run's networks.
@@ -93,19 +110,7 @@ def evaluate_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None
     rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=where, partial=True))
     wide = encode_label_sets(table, tasks, where=where, partial=True)
     wide |= tags_for_words(table, bundle.schema, where=where, partial=True)
-    rows = replace(rows, wide=wide)
-    values = bundle.evaluate(rows, names)
-    counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
-    return {
-        task.name: {
-            "metric": task.metric,
-            "direction": task.metric_definition.direction,
-            "value": number(values[task.name]),
-            "labels": counts[task.name],
-        }
-        for task in bundle.schema.tasks
-        if task.name in names
-    }
+    return replace(rows, wide=wide), names
 
 
 def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:
@@ -126,7 +131,7 @@ def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:
 def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
     """A large table some rows at a time, a small one at once (then messages can tell rows and kinds)."""
     if not data.is_file() or _is_small(data):
-        yield _table(bundle, data, display)
+        yield table_of(bundle, data, display)
         return
     columns = _columns(bundle, data, display)
     for position, piece in enumerate(table_pieces(data, columns=columns)):
@@ -164,7 +169,12 @@ def _of_texts(bundle: Bundle, piece: pa.Table, data: Path) -> Iterator[pa.Table]
     yield from (piece.slice(start, TEXTS) for start in range(0, piece.num_rows, TEXTS))
 
 
-def _table(bundle: Bundle, data: Path, display: Display) -> pa.Table:
+def table_of(bundle: Bundle, data: Path, display: Display) -> pa.Table:
+    """The columns of a file that a run knows.
+
+    Raises:
+        UserError: If it cannot be read or has no rows.
+    """
     table, notes = read_cells(data, _columns(bundle, data, display))
     for note in notes:
         display.say(f"{data.name}: {note}")

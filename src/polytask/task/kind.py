@@ -120,7 +120,7 @@ class Kind(ABC):
 
     def checked(self, task: Task, labels: np.ndarray) -> tuple[Task, np.ndarray]:
         """The labels ``[n]`` or ``[n, L]`` that a part of a split is judged by, and as which task."""
-        return task, labels[~np.isnan(labels).reshape(len(labels), -1).all(1)]
+        return task, labels[~np.isnan(labels).all(axis=tuple(range(1, labels.ndim)))]
 
     def unseen(self, train: np.ndarray, later: np.ndarray) -> np.ndarray:
         """Indices of classes that occur later and not in training."""

@@ -1,0 +1,52 @@
+"""What a notebook shows of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..display import printable
+
+
+@dataclass(frozen=True)
+class Page:
+    """A self-contained HTML page; a notebook shows it in a frame of its own.
+
+    Attributes:
+        html: The page.
+    """
+
+    html: str = field(repr=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to a file."""
+        Path(path).write_text(self.html, encoding="utf-8")
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        return (f'<iframe srcdoc="{escape(self.html)}" title="report of the run" width="100%" height="700" '
+                'style="border:1px solid #8884" sandbox="allow-scripts"></iframe>')  # fmt: skip
+
+
+def metrics_html(results: dict[str, Any]) -> str:
+    """The test metrics of a run as a table: each target with its interval, a constant prediction and the baselines."""
+    baselines = [name for name in ("single_task", "all_in_one") if results["baselines"].get(name)]
+    trivial = results["totals"].get("trivial", {})
+    head = ["target", "metric", "test", "95 % interval", "constant", *(name.replace("_", "-") for name in baselines)]
+    rows = []
+    for name, entry in results["tasks"].items():
+        others = [_number(results["baselines"][other].get(name, {}).get("test")) for other in baselines]
+        interval = entry.get("interval")
+        spread = "" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}"
+        arrow = "\u2191" if entry["direction"] == "max" else "\u2193"
+        cells = [name, f"{entry['metric']} {arrow}", _number(entry["test"]), spread, _number(trivial.get(name))]
+        rows.append([*cells, *others])
+    lines = ["<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows]
+    headers = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    return f"<table><thead><tr>{headers}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

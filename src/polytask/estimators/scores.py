@@ -1,0 +1,41 @@
+"""Skill of a run's networks on labelled rows."""
+
+from __future__ import annotations
+
+import math
+
+import pyarrow as pa
+
+from ..data import Rows
+from ..runs import Bundle
+from ..runs.use import labelled_rows
+from ..training.evaluation import trivial_levels
+from ..uncertainty import Estimate
+
+
+def skills_of(bundle: Bundle, table: pa.Table) -> dict[str, float]:
+    """The skill of every target with labels: 0 for a constant prediction, 1 for a perfect one.
+
+    Args:
+        bundle: The networks.
+        table: Rows with features and labels.
+
+    Raises:
+        UserError: See :func:`polytask.runs.use.evaluate_rows`.
+    """
+    rows, names = labelled_rows(bundle, table, where="table")
+    return {name: one.value for name, one in skill_estimates(bundle, rows, names).items()}
+
+
+def skill_estimates(bundle: Bundle, rows: Rows, names: list[str]) -> dict[str, Estimate]:
+    """The same with standard errors."""
+    levels = trivial_levels(bundle.schema.tasks, rows)
+    found = {}
+    for task in bundle.schema.tasks:
+        if task.name in names:
+            one = bundle.estimates(rows, [task.name])[task.name]
+            perfect = 1.0 if task.metric_definition.higher_is_better else 0.0
+            distance = perfect - levels[task.name]
+            if math.isfinite(one.value) and math.isfinite(distance) and distance:
+                found[task.name] = one.shifted(-levels[task.name]) * (1 / distance)
+    return found
