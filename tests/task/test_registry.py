@@ -70,17 +70,16 @@ def test_no_kind_is_named_outside_of_its_file():
     assert not found
 
 
-def _names_of_kinds(file: Path) -> list[ast.Constant]:
-    named: list[ast.Constant] = []
+def _names_of_kinds(file: Path) -> list[ast.expr]:
+    named: list[ast.expr] = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Compare):
-            named += _constants([node.left, *node.comparators])
-        elif isinstance(node, ast.Dict):
-            named += _constants([key for key in node.keys if key is not None])
-        elif isinstance(node, ast.Tuple | ast.List | ast.Set):
-            named += _constants(node.elts)
-    return [constant for constant in named if constant.value in KINDS]
+        if isinstance(node, ast.Compare) and "kind" in ast.unparse(node):
+            named += _kinds([node.left, *node.comparators])
+        elif isinstance(node, ast.Dict | ast.Tuple | ast.List | ast.Set):
+            found = _kinds(node.keys if isinstance(node, ast.Dict) else node.elts)
+            named += found if len(found) > 1 else []  # a single one may be a word
+    return named
 
 
-def _constants(nodes: list[ast.expr]) -> list[ast.Constant]:
-    return [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+def _kinds(nodes: list[ast.expr | None]) -> list[ast.expr]:
+    return [node for node in nodes if isinstance(node, ast.Constant) and node.value in list(KINDS)]
