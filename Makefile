@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# What `make demo` needs, and what everything else needs besides.
+LIBRARY = $(VENV)/.library
 INSTALLED = $(VENV)/.installed
 
 .PHONY: demo test lowest lint docs package clean
 
-demo: $(INSTALLED)
+demo: $(LIBRARY)
 	$(BIN)/polytask demo
 
 test: $(INSTALLED)
@@ -34,10 +36,14 @@ clean:
 	rm -rf $(VENV) polytask-demo build
 
 # torch first and by its exact version: a range would bring gigabytes of GPU libraries that CPU users do not need.
-$(INSTALLED): pyproject.toml constraints.txt
+$(LIBRARY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed, found $$($(PYTHON) --version); say PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
+	touch $@
+
+$(INSTALLED): $(LIBRARY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	touch $@
