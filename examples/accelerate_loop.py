@@ -1,4 +1,6 @@
-"""A loop with accelerate, in one process or several: `accelerate launch --num_processes 2 --cpu accelerate_loop.py`."""
+"""A loop with accelerate that goes on after a kill, alone or under `accelerate launch --num_processes 2 --cpu`."""
+
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -24,26 +26,32 @@ class Network(torch.nn.Module):
 
 
 torch.manual_seed(0)
-accelerator, network = Accelerator(), Network()
+accelerator, network, folder = Accelerator(cpu=True), Network(), Path("accelerate-run")
 shared = list(network.encoder.parameters())
 model, optimizer, loader = accelerator.prepare(
     network, torch.optim.Adam(network.parameters(), 3e-3), DataLoader(train, batch_size=64, shuffle=True)
 )
-balancer = pt.balancing.PCGrad()  # needs every task's gradient; it agrees on them with the other processes
-for _ in range(15):
+balancer = pt.balancing.GradNorm()  # agrees on its weights with the other processes
+accelerator.register_for_checkpointing(balancer)
+done = [int(path.name) for path in folder.glob("[0-9]*")]
+if done:
+    accelerator.load_state(folder / str(max(done)))
+for epoch in range(max(done, default=0), 15):
     for inputs, digit in loader:
-        outputs = model(inputs)
+        outputs, even = model(inputs), (digit % 2 == 0).float()
         losses = {
             "digit": torch.nn.functional.cross_entropy(outputs["digit"], digit),
-            "even": torch.nn.functional.binary_cross_entropy_with_logits(
-                outputs["even"][:, 0], (digit % 2 == 0).float()
-            ),
+            "even": torch.nn.functional.binary_cross_entropy_with_logits(outputs["even"][:, 0], even),
         }
         balancer.backward(losses, shared=shared, backward=accelerator.backward)
         optimizer.step()
         optimizer.zero_grad()
+    accelerator.save_state(folder / "writing")
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:  # under its final name once it is whole
+        (folder / "writing").rename(folder / str(epoch + 1))
 
 inputs, digit = held[:]
 with torch.no_grad():
-    accuracy = (network(inputs.to(accelerator.device))["digit"].argmax(1).cpu() == digit).float().mean().item()
+    accuracy = (network(inputs)["digit"].argmax(1) == digit).float().mean().item()
 accelerator.print(f"accuracy {accuracy:.3f}")

@@ -1,18 +1,17 @@
-"""Hugging Face's Trainer with a text model of two heads: balanced, and every task keeps its peak."""
+"""Hugging Face's Trainer with a text model of two heads: balanced, and every task keeps its peak. Also torchrun."""
 
-import tempfile
+from pathlib import Path
 
 import torch
-from transformers import AutoModel, BertConfig, BertModel, TrainingArguments
+from transformers import BertConfig, BertModel, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
 
 import polytask as pt
 from polytask.integrations import KeptPeaks
-from polytask.integrations.transformers import BalancedTrainer, KeepPeaks
+from polytask.integrations.transformers import BalancedTrainer, ConvergenceCallback
 
 torch.manual_seed(0)
-folder = tempfile.mkdtemp()
 small = BertConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
-BertModel(small).save_pretrained(folder)  # in place of your checkpoint
 tokens = torch.randint(2, 60, (1600, 12))
 labels = {"topic": (tokens < 20).sum(1).clamp(2, 5) - 2, "question": (tokens[:, :6] < 7).any(1).float()}
 labels["question"][:1200:4] = float("nan")  # no label here
@@ -24,7 +23,7 @@ tasks = [pt.Task("topic", "multiclass", classes=("a", "b", "c", "d")), pt.Task("
 class TwoHeads(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.text = AutoModel.from_pretrained(folder)
+        self.text = BertModel(small)  # in place of AutoModel.from_pretrained(your checkpoint)
         self.topic, self.question = torch.nn.Linear(32, 4), torch.nn.Linear(32, 1)
 
     def forward(self, input_ids, **_):
@@ -50,9 +49,11 @@ def metrics(evaluated):
     return {"topic": (topic.argmax(1) == topics).mean(), "question": ((question > 0) == (questions > 0.5)).mean()}
 
 
+folder = Path("trainer-run")
+folder.mkdir(exist_ok=True)
 options = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 4, "learning_rate": 2e-3, "max_steps": 180,
            "eval_strategy": "steps", "eval_steps": 10, "save_steps": 50, "label_names": list(labels),
            "remove_unused_columns": False, "report_to": [], "disable_tqdm": True, "use_cpu": True}  # fmt: skip
 trainer = Balanced(TwoHeads(), TrainingArguments(folder, **options), None, rows[:1200], rows[1200:], balancer=balancer,
-                   compute_metrics=metrics, callbacks=[KeepPeaks(Balanced.peaks)])  # fmt: skip
-trainer.train()
+                   compute_metrics=metrics, callbacks=[ConvergenceCallback(Balanced.peaks)])  # fmt: skip
+trainer.train(resume_from_checkpoint=get_last_checkpoint(folder))  # None for the first time

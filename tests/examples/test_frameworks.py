@@ -1,14 +1,18 @@
-"""The examples for other people's frameworks run with these, keep the peaks, and stay short."""
+"""The examples for other people's frameworks run with these, keep the peaks, go on after a kill, and stay short."""
 
 from __future__ import annotations
 
+import ast
+import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import torch
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -27,44 +31,86 @@ def test_lightning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for task in peaks.soft:
         assert float(metrics[f"val_{task}"]) > 0.97 * peaks.monitors[task].best
     assert float(metrics["val_digit"]) > 0.9 and float(metrics["val_size"]) > 0.8
-    saved = found["trainer"].callbacks[0].state_dict()
-    assert set(saved["soft"]) == set(peaks.soft)
+    again = runpy.run_path(str(EXAMPLES / "lightning_module.py"))["module"]  # goes on where the first has ended
+    assert again.peaks.state.converged_at == peaks.state.converged_at
+    assert again.balancer.steps == found["module"].balancer.steps
+    assert all(torch.equal(peaks.soft[task].outputs, again.peaks.soft[task].outputs) for task in peaks.soft)
 
 
-def test_lightning_checkpoints_hold_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pytorch_lightning", reason="the extra 'lightning' is not installed")
-    monkeypatch.chdir(tmp_path)
-    found = runpy.run_path(str(EXAMPLES / "lightning_module.py"))
-    found["trainer"].save_checkpoint(tmp_path / "model.ckpt")
-    callback = found["KeepPeaks"](found["KeptPeaks"](found["tasks"], found["module"].peaks.infer))
-    module = found["Digits"]()
-    module.peaks = callback.peaks
-    trainer = type(found["trainer"])(max_epochs=61, callbacks=[callback], accelerator="cpu", logger=False,
-                                     enable_checkpointing=False, enable_progress_bar=False)  # fmt: skip
-    trainer.fit(module, found["loader"], found["validation"], ckpt_path=tmp_path / "model.ckpt", weights_only=False)
-    assert set(found["module"].peaks.soft) <= set(callback.peaks.soft)
-
-
-def test_transformers(tmp_path: Path) -> None:
+def test_transformers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="the extra 'transformers' is not installed")
+    monkeypatch.chdir(tmp_path)
     found = runpy.run_path(str(EXAMPLES / "transformers_trainer.py"))
-    peaks, history = found["Balanced"].peaks, found["trainer"].state.log_history
-    last = next(entry for entry in reversed(history) if "eval_topic" in entry)
+    last = [entry for entry in found["trainer"].state.log_history if "eval_topic" in entry][-1]
     assert last["eval_topic"] > 0.9 and last["eval_question"] > 0.9
-    assert peaks.soft
-    checkpoint = Path(found["folder"]) / "checkpoint-100"
-    assert (checkpoint / "kept_peaks.safetensors").exists()
-    again = type(peaks)(found["tasks"], peaks.infer)
-    callback = found["KeepPeaks"](again)
-    callback.on_train_begin(found["trainer"].args, SimpleNamespace(global_step=100), None)
-    assert again.monitors["topic"].evaluations == 10
+    assert found["Balanced"].peaks.soft
+    again = runpy.run_path(str(EXAMPLES / "transformers_trainer.py"))  # from step 150
+    assert again["Balanced"].peaks.state.converged_at == found["Balanced"].peaks.state.converged_at
+    assert all(map(torch.equal, found["trainer"].model.parameters(), again["trainer"].model.parameters()))
+
+
+def _two_processes(example: str, folder: Path) -> subprocess.Popen[str]:
+    """An example under torchrun, in a session of its own."""
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d")
+    command = [sys.executable, *torchrun, "--rdzv-endpoint", "localhost:0", str(EXAMPLES / example)]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=480)
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def _killed_and_resumed(example: str, folder: Path, checkpoint: str) -> str:
+    """What an example writes that two processes began, which were killed after their first checkpoint."""
+    first = _two_processes(example, folder)
+    give_up = time.monotonic() + 300
+    try:
+        while not list(folder.glob(checkpoint)) and first.poll() is None:
+            assert time.monotonic() < give_up, "there is no checkpoint"
+            time.sleep(0.05)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        written, _ = first.communicate()
+    assert first.returncode == -signal.SIGKILL, written[-3000:]
+    return _output(_two_processes(example, folder))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [(), ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")])
-def test_accelerate(launcher: tuple[str, ...]) -> None:
+def test_lightning_in_two_processes_killed_and_resumed(tmp_path: Path) -> None:
+    pytest.importorskip("pytorch_lightning", reason="the extra 'lightning' is not installed")
+    assert "Restored all states" in _killed_and_resumed("lightning_module.py", tmp_path, "lightning-run/last.ckpt")
+    saved = torch.load(tmp_path / "lightning-run" / "last.ckpt", weights_only=False)
+    assert saved["epoch"] == 59 and saved["callbacks"]["ConvergenceCallback"]["soft"]
+
+
+@pytest.mark.slow
+def test_transformers_in_two_processes_killed_and_resumed(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="the extra 'transformers' is not installed")
+    checkpoint = "trainer-run/checkpoint-*/kept_peaks.safetensors"
+    last = _killed_and_resumed("transformers_trainer.py", tmp_path, checkpoint).rsplit("'eval_topic': '", 1)[1]
+    assert float(last.split("'")[0]) > 0.9
+    assert (tmp_path / "trainer-run" / "checkpoint-150" / "balancer.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_accelerate_in_two_processes_killed_and_resumed(tmp_path: Path) -> None:
     pytest.importorskip("accelerate", reason="the extra 'transformers' is not installed")
-    command = [sys.executable, *launcher, str(EXAMPLES / "accelerate_loop.py")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=480)
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert result.stdout.count("accuracy") == 1 and float(result.stdout.split()[-1]) > 0.9
+    output = _killed_and_resumed("accelerate_loop.py", tmp_path, "accelerate-run/[0-9]*")
+    assert output.count("accuracy") == 1 and float(output.split()[-1]) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_adapters_with_checkpointing(processes: int, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="peft is not installed")
+    if processes == 2:
+        output = _output(_two_processes("peft_checkpointing.py", tmp_path))
+    else:
+        command = [sys.executable, str(EXAMPLES / "peft_checkpointing.py")]
+        output = subprocess.run(command, capture_output=True, text=True, timeout=480, check=True).stdout
+    found = ast.literal_eval(output.splitlines()[-1])
+    assert found["seven"] > 0.95 and found["small"] > 0.4

@@ -14,7 +14,7 @@ from polytask.integrations import KeptPeaks
 
 pl = pytest.importorskip("pytorch_lightning", reason="the extra 'lightning' is not installed")
 
-from polytask.integrations.lightning import Balancing, KeepPeaks  # noqa: E402, after the skip
+from polytask.integrations.lightning import Balancing, ConvergenceCallback  # noqa: E402, after the skip
 
 X = torch.randn(128, 8, generator=torch.Generator().manual_seed(0))
 Y = {"a": X[:, 0], "b": 5 * X[:, 1]}
@@ -58,8 +58,9 @@ def _fit(module: Module, epochs: int, folder: Path, resumed: Path | None = None,
     loader = DataLoader(TensorDataset(X, *Y.values(), torch.arange(len(X))), batch_size=32)
     trainer = pl.Trainer(max_epochs=epochs, default_root_dir=folder, accelerator="cpu", logger=False,
                          enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-                         callbacks=[Balancing(module.balancer), KeepPeaks(module.peaks, **options)])  # fmt: skip
-    trainer.fit(module, loader, loader, ckpt_path=resumed, weights_only=False)
+                         callbacks=[Balancing(module.balancer), ConvergenceCallback(module.peaks, **options)],
+                         )  # fmt: skip
+    trainer.fit(module, loader, loader, ckpt_path=resumed)
     return trainer
 
 

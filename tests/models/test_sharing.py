@@ -216,3 +216,33 @@ def test_the_encoder_given_is_not_copied_where_it_is_shared_as_a_whole(sharing):
     mine = {id(parameter) for parameter in given.parameters()}
     used = {id(parameter) for parameter in model.parameters()}
     assert (mine <= used) == (sharing != "cross_stitch")
+
+
+class _Gives(nn.Linear):
+    """A layer that gives ``found``, whatever goes in."""
+
+    def __init__(self, found):
+        super().__init__(5, 8)
+        self.found = found
+
+    def forward(self, inputs):
+        return self.found
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["first", "last"])
+def test_stages_that_give_no_tensor_are_named(sharing, place):
+    layers = [nn.Linear(5, 8), nn.Linear(8, 8)]
+    layers[place] = _Gives((torch.zeros(7, 8), torch.zeros(1)))
+    model = MultiTaskModel(nn.Sequential(*layers), TASKS, sharing=sharing)
+    with pytest.raises(UserError, match=r"encoder _Gives: expected a tensor \[B, D\], found tuple of Tensor, Tensor"):
+        model(INPUTS)
+
+
+@pytest.mark.parametrize("shape", [(7, 3, 8), (7, 9)])
+def test_ways_of_sharing_that_read_vectors_refuse_other_stages(sharing, shape):
+    model = MultiTaskModel(nn.Sequential(_Gives(torch.zeros(shape)), nn.Linear(8, 8)), TASKS, sharing=sharing)
+    if sharing != "cross_stitch":  # it mixes features of any shape
+        with pytest.raises(
+            UserError, match=rf"'{sharing}': it reads vectors \[B, 8\], and the stage _Gives gives \[7, "
+        ):
+            model(INPUTS)

@@ -8,6 +8,7 @@ from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
 from .kept_peaks import KeptPeaks, metrics_of
+from .renamed import renamed
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")
 import pytorch_lightning as pl  # noqa: E402, after the message that says how to get it
@@ -43,8 +44,8 @@ class Balancing(pl.Callback):
         self.balancer.load_state_dict(state_dict)
 
 
-class KeepPeaks(pl.Callback):
-    """Shows every validation to :class:`KeptPeaks` and keeps its state in Lightning's checkpoints.
+class ConvergenceCallback(pl.Callback):
+    """Shows every validation of a training to :class:`KeptPeaks` and keeps its state in Lightning's checkpoints.
 
     The module computes its losses by ``peaks.losses(...)`` and logs a metric for every task, in several processes with
     ``sync_dist=True``. Evaluations are known by the number of batches so far.
@@ -58,7 +59,7 @@ class KeepPeaks(pl.Callback):
         self.peaks, self.metric = peaks, metric
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         found = metrics_of(self.peaks, trainer.callback_metrics, self.metric)
         step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
@@ -70,3 +71,9 @@ class KeepPeaks(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.peaks.load_state_dict(state_dict)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KeepPeaks":
+        return renamed(name, ConvergenceCallback)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

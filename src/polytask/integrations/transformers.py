@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from ..errors import UserError
 from ..extras import require
 from ..files import load_tree, save_tree
 from ..processes import is_first
-from .kept_peaks import KeptPeaks, metrics_of
+from .kept_peaks import KeptPeaks, metrics_of, missing_metrics
+from .renamed import renamed
 
 require("transformers", "transformers", "accelerate", needed_by="polytask.integrations.transformers")
 from transformers import Trainer, TrainerCallback  # noqa: E402, after the message that says how to get it
@@ -70,6 +73,9 @@ class BalancedTrainer(Trainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, ConvergenceCallback):
+                callback.checkpoint = Path(checkpoint)
         file = Path(checkpoint) / BALANCER_FILE
         if not file.exists():
             raise UserError(
@@ -87,11 +93,16 @@ class _EndOfEpoch(TrainerCallback):
         self.balancer.end_epoch()
 
 
-class KeepPeaks(TrainerCallback):
-    """Shows every evaluation to :class:`KeptPeaks` and keeps its state in the Trainer's checkpoints.
+class ConvergenceCallback(TrainerCallback):
+    """Shows every evaluation of a training to :class:`KeptPeaks` and keeps its state in the Trainer's checkpoints.
 
     The Trainer's ``compute_loss`` takes its losses from ``peaks.losses(...)``, and its ``compute_metrics`` gives every
-    task's metric. For balancing see :class:`BalancedTrainer`.
+    task's metric; with several evaluation datasets those of one step count together. Evaluations outside of ``train``
+    are ignored. For balancing see :class:`BalancedTrainer`.
+
+    A training resumes from any folder with a :class:`BalancedTrainer`. A Trainer does not tell its callbacks where it
+    resumes from: give ``TrainingArguments(resume_from_checkpoint=...)`` that folder as well, unless it lies in
+    ``output_dir``.
 
     Args:
         peaks: The tasks' convergence.
@@ -100,22 +111,62 @@ class KeepPeaks(TrainerCallback):
 
     def __init__(self, peaks: KeptPeaks, metric: str = "eval_{task}") -> None:
         self.peaks, self.metric = peaks, metric
+        #: Where the training resumes from, if a :class:`BalancedTrainer` has told.
+        self.checkpoint: Path | None = None
+        self._training, self._noted = False, -1
+        self._logged: dict[str, Any] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE
-        if not state.global_step:
-            return
+        self._training, self._noted, self._logged = True, -1, {}
+        if state.global_step:
+            self.peaks.load_state_dict(self._saved(args, state))
+
+    def _saved(self, args: Any, state: Any) -> dict[str, Any]:
+        """The state in the checkpoint that the Trainer has just read."""
+        own = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        files = [Path(folder) / FILE for folder in (self.checkpoint, args.resume_from_checkpoint, own) if folder]
+        file = next((file for file in files if file.exists()), files[0])
+        remedy = (
+            "use a BalancedTrainer, or give the folder that holds the checkpoint as "
+            "TrainingArguments(resume_from_checkpoint=...), too"
+        )
         if not file.exists():
-            raise UserError(
-                f"{file}: not found, and without it all peaks would be forgotten; resume with output_dir as the "
-                "folder that holds the checkpoint, or begin a new training"
-            )
-        self.peaks.load_state_dict(load_tree(file))
+            raise UserError(f"{file}: not found, and without it all peaks would be forgotten; {remedy}")
+        saved = load_tree(file)
+        if saved.get("training", _fingerprint(state)) != _fingerprint(state):
+            raise UserError(f"{file}: these are the peaks of another training than the one that is resumed; {remedy}")
+        return saved
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if is_first():
-            save_tree(Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE, self.peaks.state_dict())
+            tree = self.peaks.state_dict() | {"training": _fingerprint(state)}
+            save_tree(Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE, tree)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **known: Any) -> None:
-        found = metrics_of(self.peaks, known["metrics"], self.metric)
-        self.peaks.update(state.global_step, found, known["model"])
+        if self._training and state.global_step != self._noted:
+            self._logged |= known["metrics"]
+            if not missing_metrics(self.peaks, self._logged, self.metric):
+                self._note(state, known["model"])
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **known: Any) -> None:
+        if self._logged:
+            self._note(state, known["model"])  # which says what is missing
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._training, self.checkpoint = False, None
+
+    def _note(self, state: Any, model: nn.Module) -> None:
+        found = metrics_of(self.peaks, self._logged, self.metric)
+        self._noted, self._logged = state.global_step, {}
+        self.peaks.update(state.global_step, found, model)
+
+
+def _fingerprint(state: Any) -> str:
+    """What tells one training's checkpoints from another's."""
+    return hashlib.sha256(json.dumps([state.global_step, state.log_history], sort_keys=True).encode()).hexdigest()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KeepPeaks":
+        return renamed(name, ConvergenceCallback)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .stages import output_width, several_stages
+from .stages import features_of, output_width, several_stages
 from .task_encoder import Representation, TaskEncoder, TaskPart, whole
 
 
@@ -77,10 +77,10 @@ class CrossStitch(TaskEncoder):
 
     def represent(self, inputs: object) -> Representation:
         first, *rest = self.stages
-        features = [stage(inputs) for stage in first]
+        features = [features_of(stage, inputs) for stage in first]
         for unit, stages in zip(self.units, rest, strict=True):
             mixed = unit(torch.stack(features))
-            features = [stage(one) for stage, one in zip(stages, mixed, strict=True)]
+            features = [features_of(stage, one) for stage, one in zip(stages, mixed, strict=True)]
         return Representation(torch.stack(features, 1), None)
 
     def shared_modules(self) -> list[nn.Module]:

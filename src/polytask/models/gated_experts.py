@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import raise_all
-from .stages import fresh_copy, output_width, stages_of
+from .stages import features_of, fresh_copy, output_width, stages_of, vectors_of
 from .task_encoder import Representation, TaskEncoder, TaskPart, whole
 from .task_linear import TaskLinear
 
@@ -43,7 +43,7 @@ class ExtractionLevel(nn.Module):
             The shared experts' outputs ``[B, S, D]``, the tasks' mixtures ``[B, K, D]``, and the shared mixture
             ``[B, D]`` unless this is the last level.
         """
-        shared = torch.stack([expert(common) for expert in self.shared], 1)
+        shared = torch.stack([features_of(expert, common) for expert in self.shared], 1)
         weights = self.gates(private).softmax(-1).to(shared.dtype)
         own = self._own(private)
         count = 0 if own is None else own.shape[2]
@@ -63,7 +63,7 @@ class ExtractionLevel(nn.Module):
         inputs = [private] * len(self.own) if private.ndim == 2 else private.unbind(1)
         return torch.stack(
             [
-                torch.stack([expert(one) for expert in experts], 1)
+                torch.stack([features_of(expert, one) for expert in experts], 1)
                 for experts, one in zip(self.own, inputs, strict=True)
             ],
             1,
@@ -103,6 +103,7 @@ class GatedExperts(TaskEncoder):
         self.stem = first
         stem_width = output_width(first) if rest or width is None else width
         self.width = (width or output_width(encoder)) if rest else stem_width
+        self._stem_width = stem_width
         expert = nn.Sequential(*rest) if rest else _layer(stem_width, self.width)
         sizes = [stem_width, *[self.width] * (levels - 1)]
         self.levels: Any = nn.ModuleList(
@@ -114,7 +115,7 @@ class GatedExperts(TaskEncoder):
         self.cut = levels == 1
 
     def represent(self, inputs: object) -> Representation:
-        stem = self.stem(inputs)
+        stem = vectors_of(self.stem, inputs, type(self).__name__.lower(), self._stem_width)
         # Gradients of the tasks' experts and gates for the stem pass through here, those of shared experts do not.
         private: Tensor = stem.view_as(stem)
         common: Tensor | None = stem

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .stages import output_width, several_stages
+from .stages import output_width, several_stages, vectors_of
 from .task_encoder import Representation, TaskEncoder, TaskPart
 from .task_linear import TaskLinear, task_products
 
@@ -74,15 +74,16 @@ class MTAN(TaskEncoder):
         self.stages: Any = nn.ModuleList(several_stages(encoder, "mtan"))
         widths = [_vector_width(stage) for stage in self.stages]
         widths[-1] = width or widths[-1]
-        self.width = widths[-1]
+        self.width, self._widths = widths[-1], widths
         self.attention: Any = nn.ModuleList(
             TaskAttention(tasks, now, before, attention) for before, now in zip([0, *widths[:-1]], widths, strict=True)
         )
 
     def represent(self, inputs: object) -> Representation:
-        shared, chosen = inputs, None
-        for stage, attention in zip(self.stages, self.attention, strict=True):
-            shared = stage(shared)
+        shared: Any = inputs
+        chosen = None
+        for stage, attention, width in zip(self.stages, self.attention, self._widths, strict=True):
+            shared = vectors_of(stage, shared, "mtan", width)
             chosen = attention(shared, chosen)
         assert chosen is not None
         return Representation(chosen, None)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..data import opened
-from ..errors import UserError, raise_all
+from ..errors import raise_all
 from ..task import Task
 from .heads import LinearHeads, MemberHeads, group_tasks
 from .sharing import make_task_encoder, sharing_problems
-from .stages import output_width
+from .stages import features_of, output_width
 from .task_encoder import Representation, TaskEncoder, TaskPart
 
 
@@ -99,14 +99,7 @@ class MultiTaskModel(nn.Module):
         Raises:
             UserError: If the encoder gives something else than a tensor.
         """
-        features = self.encoder(opened(inputs))
-        if not isinstance(features, Tensor):
-            raise UserError(
-                f"encoder {type(self.encoder).__name__}: expected a tensor [B, D], found {_described(features)}; wrap "
-                "it in a module that gives the tensor the heads are to read, such as `last_hidden_state[:, 0]` of a "
-                "transformer or `output[:, -1]` of a recurrent network"
-            )
-        return features
+        return features_of(self.encoder, opened(inputs))
 
     def grouped(self, inputs: Any) -> list[Tensor]:
         """Outputs by :class:`~polytask.models.heads.TaskGroup`, in the order of ``heads.groups``; of members one by
@@ -155,13 +148,3 @@ class MultiTaskModel(nn.Module):
         """Parameters with the rows of them that belong to one task (by its position) alone, its head included."""
         own = self.encoder.task_parameters(task) if isinstance(self.encoder, TaskEncoder) else []
         return [*own, *self.heads.task_parameters(task)]
-
-
-def _described(found: Any) -> str:
-    """What an encoder gives, in words."""
-    kind = type(found).__name__
-    if isinstance(found, Mapping):
-        return f"{kind} with {', '.join(found)}"
-    if isinstance(found, tuple | list):
-        return f"{kind} of {', '.join(type(part).__name__ for part in found)}"
-    return kind

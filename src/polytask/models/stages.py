@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import UserError
 
@@ -46,6 +48,55 @@ def several_stages(encoder: nn.Module, sharing: str) -> list[nn.Module]:
             f"of stages or a TableEncoder with two hidden widths, found {type(encoder).__name__} with one"
         )
     return stages
+
+
+def features_of(module: nn.Module, inputs: Any) -> Tensor:
+    """What an encoder, or a stage of one, gives.
+
+    Raises:
+        UserError: If that is no tensor.
+    """
+    features = module(inputs)
+    if not isinstance(features, Tensor):
+        raise UserError(
+            f"encoder {_name(module)}: expected a tensor [B, D], found {_described(features)}; wrap it in a module "
+            "that gives the tensor the heads are to read, such as `last_hidden_state[:, 0]` of a transformer or "
+            "`output[:, -1]` of a recurrent network"
+        )
+    return features
+
+
+def vectors_of(module: nn.Module, inputs: Any, sharing: str, width: int) -> Tensor:
+    """``[B, width]`` what a stage gives to a way of sharing that works on vectors.
+
+    Raises:
+        UserError: If it gives something else.
+    """
+    features = features_of(module, inputs)
+    if features.ndim != 2 or features.shape[1] != width:
+        raise UserError(
+            f"sharing {sharing!r}: it reads vectors [B, {width}], and the stage {_name(module)} gives "
+            f"{list(features.shape)}; let the encoder be one module that gives vectors, such as `output.mean(1)`, "
+            "rather than an nn.Sequential of stages, and say their width by features="
+        )
+    return features
+
+
+def _name(module: nn.Module) -> str:
+    """The type of a module; of a stage that is one layer, that of the layer."""
+    while isinstance(module, nn.Sequential) and len(module) == 1:
+        module = module[0]
+    return type(module).__name__
+
+
+def _described(found: Any) -> str:
+    """What an encoder gives, in words."""
+    kind = type(found).__name__
+    if isinstance(found, Mapping):
+        return f"{kind} with {', '.join(found)}"
+    if isinstance(found, tuple | list):
+        return f"{kind} of {', '.join(type(part).__name__ for part in found)}"
+    return kind
 
 
 def output_width(module: nn.Module) -> int:
