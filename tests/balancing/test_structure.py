@@ -115,6 +115,7 @@ def test_complex_parameters_work_as_pairs_of_real_ones() -> None:
     [
         (lambda net, f: Net().trunk.parameters(), lambda f: None, "not a copy"),
         (lambda net, f: [1.0], lambda f: None, "found float"),
+        (lambda net, f: iter(()), lambda f: None, "empty once it has been gone through"),
         (lambda net, f: None, lambda f: f.detach(), "no gradient"),
         (lambda net, f: None, lambda f: {"last_hidden_state": f}, "found dict"),
     ],
@@ -135,6 +136,40 @@ def test_frozen_and_sparse_parameters_are_refused() -> None:
     read = embedding(torch.tensor([1, 2]))
     with pytest.raises(pt.UserError, match="sparse=False"):
         make("upgrad").backward({"a": read.sum(), "b": read.square().sum()}, shared=embedding)
+
+
+def test_modules_and_names_are_shared_as_their_parameters() -> None:
+    found = []
+    for shared in (nn.Module.parameters, list, lambda trunk: dict(trunk.named_parameters())):
+        net = Net()
+        _, losses = net.losses(*batch())
+        make("upgrad").backward(losses, shared=shared(net.trunk))
+        found.append(gradients(net))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("given", [list, lambda losses: torch.stack(list(losses.values())), lambda losses: losses["a"]])
+def test_losses_without_names_are_refused(given: Any) -> None:
+    _, losses = Net().losses(*batch())
+    with pytest.raises(pt.UserError, match="losses: expected scalar losses by task name"):
+        make("equal").backward(given(losses))
+
+
+@pytest.mark.parametrize("name", ["equal", "upgrad", "gradnorm"])
+def test_a_graph_that_is_gone_is_said(name: str) -> None:
+    net = Net()
+    features, losses = net.losses(*batch())
+    sum(losses.values()).backward()
+    with pytest.raises(pt.UserError, match=r"gone through before; Balancer.backward takes the place of loss.backward"):
+        make(name).backward(losses, shared=net.trunk, features=features)
+
+
+def test_a_first_step_without_all_tasks_is_said() -> None:
+    net, balancer = Net(), make("equal")
+    _, losses = net.losses(*batch())
+    balancer.backward({"a": losses["a"]})
+    with pytest.raises(pt.UserError, match=r"'b' is not a task; known: a .*call bind with all of them"):
+        balancer.backward(net.losses(*batch())[1])
 
 
 def test_a_loss_that_shares_nothing_is_said_once() -> None:

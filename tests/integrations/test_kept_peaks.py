@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from polytask import AsynchronousConvergence, Callback, MultiTaskModel, Rows, Task, TrainingSettings, UserError, fit
 from polytask.balancing import Equal
 from polytask.integrations import KeptPeaks
-from polytask.integrations.kept_peaks import metrics_of
+from polytask.integrations.logged import metrics_of
 from polytask.uncertainty import Estimate
 
 X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))

@@ -258,7 +258,12 @@ class Balancer(nn.Module, ABC):
             if prepared.nothing:
                 return self._left_out(prepared, backward)
             self._watch(self._learning(prepared))
-            weights = self._step(prepared, shared, features, backward)
+            try:
+                weights = self._step(prepared, shared, features, backward)
+            except RuntimeError as error:
+                if "backward through the graph a second time" not in str(error):
+                    raise
+                raise freed_error() from error
         self.steps += 1
         if prepared is not losses:
             self._notice_uncalled()
@@ -286,11 +291,23 @@ class Balancer(nn.Module, ABC):
         """The losses of a loop of the user's as :class:`TaskLosses`."""
         if isinstance(losses, TaskLosses):
             return losses
+        if not isinstance(losses, Mapping):
+            raise UserError(
+                "losses: expected scalar losses by task name, {'click': ..., 'price': ...}, one for each task and not "
+                f"their sum, found {type(losses).__name__}"
+            )
         if not losses and world_size() == 1:
             raise UserError("losses: every task is absent; give at least one loss, or skip the step")
         if not self.tasks:
             self.bind(list(losses))
-        self._check_names("losses", losses)
+        raise_all(
+            [
+                f"losses: {name!r} is not a task; {did_you_mean(str(name), map(str, self.tasks))} (if the first step "
+                "lacks a task, call bind with all of them before it)"
+                for name in losses
+                if name not in self.tasks
+            ]
+        )
         result = TaskLosses.from_mapping(losses, self.tasks, counts)
         if self.user_weights.device != result.values.device:
             self.to(result.values.device)
@@ -426,6 +443,14 @@ class Balancer(nn.Module, ABC):
     def set_extra_state(self, state: Tensor) -> None:
         """Continue from :meth:`get_extra_state`."""
         self.steps = int(_read_extra(state)["steps"])
+
+
+def freed_error() -> UserError:
+    """What to do about a graph that has been gone through."""
+    return UserError(
+        "losses: their graph has been gone through before; Balancer.backward takes the place of loss.backward(), once "
+        "per step: compute the losses anew, or take the other backward call away"
+    )
 
 
 def _read_extra(state: Tensor) -> dict[str, Any]:

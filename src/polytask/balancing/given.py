@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Ten
     """The trained ones among the shared parameters, each once.
 
     Args:
-        shared: One parameter, a module, parameters, or names with parameters.
+        shared: One parameter or module, several of them, or names with parameters.
 
     Raises:
         UserError: If something else is among them, or none is trained.
@@ -23,20 +23,30 @@ def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Ten
         >>> layer = nn.Linear(2, 3)
         >>> [len(parameters_of(given)) for given in (layer, layer.weight, layer.named_parameters(), [layer.bias] * 2)]
         [2, 1, 2, 1]
+        >>> [len(parameters_of(given)) for given in ([layer, nn.Linear(3, 1)], dict(layer.named_parameters()))]
+        [4, 2]
     """
     if shared is None:
         return None
-    if isinstance(shared, Tensor):
+    if isinstance(shared, Tensor | nn.Module):
         shared = [shared]
-    elif isinstance(shared, nn.Module):
-        shared = shared.parameters()
-    given: list[Any] = [part[1] if isinstance(part, tuple) and len(part) == 2 else part for part in shared]
+    elif isinstance(shared, Mapping):
+        shared = shared.values()
+    given: list[Any] = []
+    for part in shared:
+        named = part[1] if isinstance(part, tuple) and len(part) == 2 else part
+        given += named.parameters() if isinstance(named, nn.Module) else [named]
     for part in given:
         if not isinstance(part, Tensor):
             raise UserError(
                 f"shared: expected parameters, found {type(part).__name__}; give a list such as "
                 "list(encoder.parameters())"
             )
+    if not given:
+        raise UserError(
+            "shared: there are no parameters in it; a generator such as encoder.parameters() is empty once it has been "
+            "gone through: make a list of it, list(encoder.parameters())"
+        )
     trained = list({id(part): part for part in given if part.requires_grad}.values())
     if not trained:
         raise UserError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -16,13 +17,13 @@ from ..balancing import Balancer
 from ..distillation import Convergence, ConvergenceMonitor, ConvergenceOptions, SoftLabels, SoftLabelStore
 from ..distillation.soft_labels import take_rows
 from ..errors import UserError, did_you_mean, raise_all
-from ..processes import numbers_of_first
 from ..task import Task
 from ..task.kind import WideKind
 from ..training.evaluation import eval_mode
 from ..training.objective import wide_losses
 from ..training.snapshots import Snapshots
-from ..uncertainty import Estimate
+from ..uncertainty import Estimate, as_estimate
+from .batches import check_positions, fitting, inferred, outputs_by_task, positions, standardised
 
 #: Options that say something about our own loop.
 OF_FIT = ("tail", "soft_labels")
@@ -97,6 +98,10 @@ class KeptPeaks:
         self._snapshots = Snapshots(None if folder is None else Path(folder))
         self._last_step = -1
         self._shown: set[str] = set()
+        self._largest_id = torch.tensor(-1)
+        self._inferred = False
+        #: Tasks of classes whose outputs have all been from 0 to 1 so far.
+        self._maybe_probabilities = {task.name for task in tasks if not task.definition.numeric}
         self._evaluations = 0
         self._calls, self._with_ids = 0, 0
 
@@ -121,21 +126,34 @@ class KeptPeaks:
             UserError: If a task has no output, shapes do not fit, or ids are missing.
         """
         self._calls, self._with_ids = self._calls + 1, self._with_ids + (ids is not None)
-        found = {}
+        outputs, found = outputs_by_task(outputs), {}
+        rows = None if ids is None else self._rows(ids)
         for name in (task for task in self.tasks if task in targets):
             if name not in outputs:
                 raise UserError(f"losses: there is no output for task {name!r}; {did_you_mean(name, outputs)}")
-            loss = self._loss(self.tasks[name], outputs[name], targets[name], ids)
+            loss = self._loss(self.tasks[name], outputs[name], targets[name], rows)
             if loss is not None:
                 found[name] = loss
         return found
+
+    def _rows(self, ids: Any) -> Tensor:
+        """``[B]`` checked ids."""
+        rows = positions(ids)
+        if rows.numel():
+            self._largest_id = torch.maximum(self._largest_id.to(rows.device), rows.max())
+        for stored in list(self._stored.values())[:1]:
+            check_positions(rows, len(stored))
+        return rows
 
     def _loss(self, task: Task, output: Tensor, target: Tensor, ids: Tensor | None) -> Tensor | None:
         labels = self.soft.get(task.name)
         if labels is not None and ids is None:
             raise UserError(f"losses: {task.name!r} has converged and learns from soft labels; give the rows' ids")
-        target = task.standardised(target)
-        output = _fitting(task, output.float(), target)
+        target = standardised(task, target, output.device)
+        output = fitting(task, output, target)
+        self._note_probabilities(task, output)
+        if ids is not None and len(ids) != len(target):
+            raise UserError(f"losses: {len(ids)} ids for {len(target)} rows of {task.name!r}; give one per row")
         teacher = None if labels is None else take_rows(self._stored[task.name], cast(Tensor, ids)).to(output)
         loss = (_of_wide if task.definition.wide else _of_rows)(task, output, target, labels, teacher)
         return loss if loss is None or self.balancer is not None else loss * task.weight
@@ -160,10 +178,11 @@ class KeptPeaks:
                 "losses: they were computed without ids, and a task that converges needs these; pass the positions of "
                 "the batch's rows among the training rows, losses(outputs, targets, ids)"
             )
+        measured = {name: _number(name, value) for name, value in metrics.items() if name in self.tasks}
+        self._check_inference(model)
+        self._watch_probabilities()
+        self._watch_names(measured, metrics)
         step = self._last_step = max(step, self._last_step + 1)
-        self._watch_names(metrics)
-        measured = {name: value if isinstance(value, Estimate) else float(value) for name, value in metrics.items()
-                    if name in self.tasks}  # fmt: skip
         converged = self.state.observe(step, measured)
         reopened = self.state.overtaken(measured)
         for name in reopened:
@@ -175,10 +194,19 @@ class KeptPeaks:
         self._snapshots.keep_only(self.state.needed_steps())
         return converged
 
-    def _watch_names(self, metrics: Mapping[str, Any]) -> None:
-        """A task whose metric never comes would be waited for in silence."""
+    def _check_inference(self, model: nn.Module) -> None:
+        """Infer once for every kind of task: what is wrong would be noticed hours later, when a task converges."""
+        if self._inferred:
+            return
+        with eval_mode(model):
+            for task in {task.kind: task for task in self.tasks.values()}.values():
+                inferred(task, self.infer(model, task.name), int(self._largest_id))
+        self._inferred = True
+
+    def _watch_names(self, measured: Mapping[str, float | Estimate], metrics: Mapping[str, Any]) -> None:
+        """A task whose metric never comes, or is never a number, would be waited for in silence."""
         self._evaluations += 1
-        self._shown |= metrics.keys() & self.tasks.keys()
+        self._shown |= {name for name, value in measured.items() if not math.isnan(as_estimate(value).value)}
         missing = [name for name in self.tasks if name not in self._shown]
         if self._evaluations == 2 and missing:
             warnings.warn(
@@ -186,6 +214,20 @@ class KeptPeaks:
                 "converges by its metric only",
                 stacklevel=3,
             )
+
+    def _watch_probabilities(self) -> None:
+        if self._calls and self._evaluations == 0 and self._maybe_probabilities:
+            warnings.warn(
+                f"losses: all outputs of {', '.join(sorted(self._maybe_probabilities))} were from 0 to 1; give raw "
+                "outputs (logits), before a sigmoid or softmax",
+                stacklevel=3,
+            )
+
+    def _note_probabilities(self, task: Task, output: Tensor) -> None:
+        if task.name in self._maybe_probabilities and not self._evaluations and output.numel():
+            low, high = torch.aminmax(output.detach())
+            if low < 0 or high > 1:
+                self._maybe_probabilities.discard(task.name)
 
     def _hold(self, name: str, step: int, outputs: Tensor) -> None:
         self._use(name, outputs)
@@ -209,8 +251,7 @@ class KeptPeaks:
         with eval_mode(model):
             for step in self.monitors[name].top_steps:
                 model.load_state_dict(self._snapshots.load(step))
-                output = self.infer(model, name).float()
-                outputs.append(output[..., 0] if _is_column(self.tasks[name], output) else output)
+                outputs.append(inferred(self.tasks[name], self.infer(model, name), int(self._largest_id)))
             model.load_state_dict(own)
         shape = (len(outputs[0]), 1, *outputs[0].shape[1:])
         kind = self.tasks[name].definition
@@ -225,10 +266,22 @@ class KeptPeaks:
             "soft": dict(self._stored),
             "snapshots": {step: self._snapshots.load(step) for step in self.state.needed_steps()},
             "last_step": self._last_step,
+            "inferred": self._inferred,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            UserError: If that was for other tasks.
+        """
+        saved = state["convergence"]["monitors"].keys()
+        if saved != self.tasks.keys():
+            raise UserError(
+                f"peaks: the state is that of tasks {', '.join(saved)}, these are {', '.join(self.tasks)}; resume with "
+                "the same tasks"
+            )
+        self._inferred = state.get("inferred", False)
         self.state.load_state_dict(state["convergence"])
         self._last_step = state["last_step"]
         self.soft, self._stored = {}, {}
@@ -238,54 +291,11 @@ class KeptPeaks:
             self._snapshots.put(int(step), parameters)
 
 
-def metrics_of(peaks: KeptPeaks, logged: Mapping[str, Any], pattern: str) -> dict[str, float]:
-    """The tasks' metrics among those that a framework has logged, of the first of several processes.
-
-    Args:
-        peaks: Whose tasks.
-        logged: Metrics by the framework's names.
-        pattern: How a task's is called, such as ``val_{task}``.
-
-    Raises:
-        UserError: If a task that still learns has none; it would be waited for in silence.
-    """
-    names = {task: pattern.format(task=task) for task in peaks.tasks}
-    if missing := missing_metrics(peaks, logged, pattern):
-        raise UserError(
-            f"metrics: {', '.join(missing)} not logged in this evaluation, found {', '.join(logged) or 'none'}; log "
-            "one for every task that still learns, or say what they are called by ConvergenceCallback(metric=...)"
-        )
-    known = {task: float(logged[name]) for task, name in names.items() if name in logged}
-    return dict(zip(known, numbers_of_first(list(known.values())), strict=True))
-
-
-def missing_metrics(peaks: KeptPeaks, logged: Mapping[str, Any], pattern: str) -> list[str]:
-    """Names of the metrics of tasks that still learn which are not among ``logged``."""
-    names = {task: pattern.format(task=task) for task in peaks.tasks}
-    return [name for task, name in names.items() if name not in logged and task not in peaks.soft]
-
-
-def _is_column(task: Task, output: Tensor) -> bool:
-    """The head of one output gives ``[B, 1]`` where ``[B]`` is meant."""
-    kind = task.definition
-    return not kind.wide and not kind.vector_output and output.ndim == 2 and output.shape[1] == 1
-
-
-def _fitting(task: Task, output: Tensor, target: Tensor) -> Tensor:
-    """The output in the form that the kind's loss takes.
-
-    Raises:
-        UserError: If it has another shape; broadcasting would compare rows with other rows' targets.
-    """
-    if _is_column(task, output):
-        output = output[:, 0]
-    expected: Iterable[Any] = (*target.shape, len(task.classes)) if task.definition.vector_output else target.shape
-    if tuple(output.shape) != tuple(expected):
-        raise UserError(
-            f"losses: {task.name!r} is a {task.kind} task with targets {list(target.shape)}; expected outputs of shape "
-            f"{list(expected)}, found {list(output.shape)}"
-        )
-    return output
+def _number(name: str, value: Any) -> float | Estimate:
+    try:
+        return value if isinstance(value, Estimate) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"update: metric of {name!r}: expected a number or an Estimate, found {value!r:.60}") from None
 
 
 def _of_rows(

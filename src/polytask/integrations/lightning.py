@@ -7,7 +7,8 @@ from typing import Any
 from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
-from .kept_peaks import KeptPeaks, metrics_of
+from .kept_peaks import KeptPeaks
+from .logged import metrics_of
 from .renamed import renamed
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")

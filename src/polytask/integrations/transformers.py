@@ -15,7 +15,8 @@ from ..errors import UserError
 from ..extras import require
 from ..files import load_tree, save_tree
 from ..processes import is_first
-from .kept_peaks import KeptPeaks, metrics_of, missing_metrics
+from .kept_peaks import KeptPeaks
+from .logged import metrics_of, missing_metrics
 from .renamed import renamed
 
 require("transformers", "transformers", "accelerate", needed_by="polytask.integrations.transformers")
