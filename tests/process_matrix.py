@@ -28,12 +28,12 @@ from polytask import (
     fit,
 )
 from polytask.balancing import BALANCERS, Balancer, GradientBalancer
-from polytask.distillation_keys import DISTILLATIONS
+from polytask.config.learning import Converge
 from polytask.grouping.affinity import ESTIMATORS
-from polytask.learning_keys import Converge
 from polytask.models import SHARING
 from polytask.processes import world_size
 from polytask.training.callbacks import AffinityProbe
+from polytask.training.distillations import DISTILLATIONS
 from small_training import INPUTS, TASKS, make_rows, small_settings
 
 #: Half of the labels are missing: in a batch of six, processes have other tasks than each other, and tasks are absent.

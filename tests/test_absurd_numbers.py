@@ -6,18 +6,18 @@ import math
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from pydantic import BaseModel
 
 from polytask import TrainingSettings, UserError
 from polytask.balancing import BALANCERS
-from polytask.config import Config, make_config
-from polytask.distillation_keys import DISTILLATIONS
+from polytask.config import Config, keys_of, make_config
+from polytask.config.key import subsections
 from polytask.models.encoders import ENCODERS
 from polytask.models.sharing import ARCHITECTURES, sharing_options
 from polytask.ranges import ranges_of
+from polytask.training.distillations import DISTILLATIONS
 from small_table import assert_refused, fit, table_rows, write_table
 
 TABLES = [{"table": "a.csv", "targets": ["click"]}, {"table": "b.csv", "targets": ["price"]}]
@@ -39,22 +39,22 @@ EMPTY = {"convergence.fixed_step", "split", "sampling", "hidden", "model.hidden"
 
 def parts_of(annotation: Any) -> Iterator[Any]:
     """The types that an annotation allows."""
-    if get_origin(annotation) in (Union, types.UnionType, Annotated):
+    if get_origin(annotation) in (Union, types.UnionType):
         for part in get_args(annotation):
             yield from parts_of(part)
     else:
         yield annotation
 
 
-def number_keys(section: type[BaseModel], path: str = "") -> Iterator[str]:
+def number_keys(section: type[Any], path: str = "") -> Iterator[str]:
     """Dotted paths of all keys that take a number."""
-    for name, field in section.model_fields.items():
-        for part in parts_of(field.annotation):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                if part.__name__ not in ("SourceConfig", "NetworkSettings"):
-                    yield from number_keys(part, f"{path}{name}.")
-            elif part in (int, float):
+    hints = get_type_hints(section)
+    for name in keys_of(section):
+        for part in parts_of(hints[name]):
+            if part in (int, float):
                 yield path + name
+            elif get_origin(part) is None:
+                yield from (key for inner in subsections(part) for key in number_keys(inner, f"{path}{name}."))
 
 
 KEYS = sorted(set(number_keys(Config)))

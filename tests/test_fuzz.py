@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mutations import damaged, values
 from polytask import Affinity, UserError, select_networks
 from polytask.config import Config, make_config
-from polytask.config_file import apply_overrides, read_config
+from polytask.config.file import apply_overrides, read_config
 from polytask.errors import DamagedFileError
 from polytask.files import load_tree, save_tree
 from polytask.runs.prepare import prepare

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 from typing import Any
 
@@ -26,4 +28,7 @@ class Docstrings(Extension):
 
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
         if not obj.is_alias and obj.docstring:
+            if obj.is_class and obj.path.startswith("polytask.config."):  # with its keys
+                found = getattr(importlib.import_module(obj.module.path), obj.name)
+                obj.docstring.value = inspect.getdoc(found) or ""
             obj.docstring.value = readable(obj.docstring.value)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, ValidationError, core_schema
+
+from .errors import did_you_mean
 
 #: No size, count or rate above this is meant.
 LARGEST = 1e12
@@ -76,6 +80,20 @@ class Range:
             expected += f" and at most {LARGEST:g}"
         return f"{name} must be {expected}{f' ({self.because})' * bool(self.because)}, found {value!r}"
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """The same for pydantic: ``Annotated[int, Range(1)]`` refuses what is out of the range, in the same voice."""
+
+        def check(value: Any, inner: Any) -> Any:
+            try:
+                found = None if isinstance(value, bool) else inner(value)
+            except ValidationError:
+                found = value
+            if value is not None and found not in self:
+                raise PydanticCustomError("out_of_range", "is out of its range", {"range": self})
+            return found
+
+        return core_schema.no_info_wrap_validator_function(check, handler(source))
+
 
 def refuse_absurd(value: Any) -> Any:
     """``value``, if no number in it is infinite or beyond :data:`LARGEST`; a validator for pydantic.
@@ -97,28 +115,59 @@ def refuse_absurd(value: Any) -> Any:
 
 def ranges_of(settings: type[object]) -> dict[str, Range]:
     """The range of every field of a class that has one."""
-    found = {}
-    for name, hint in get_type_hints(settings, include_extras=True).items():
-        for annotation in (hint, *get_args(hint)):
-            for extra in getattr(annotation, "__metadata__", ()):
-                if isinstance(extra, Range):
-                    found[name] = extra
-    return found
+    hints = get_type_hints(settings, include_extras=True).items()
+    found = {name: next((part for part in _limits(hint) if isinstance(part, Range)), None) for name, hint in hints}
+    return {name: allowed for name, allowed in found.items() if allowed is not None}
+
+
+def _limits(hint: Any) -> Iterator[Range | tuple[Any, ...] | type]:
+    """What an annotation says of the values that it allows: ranges, words, types."""
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, Range):
+            yield extra
+    if get_origin(hint) in (Annotated, Union, UnionType):
+        for part in get_args(hint)[: 1 if get_origin(hint) is Annotated else None]:
+            yield from _limits(part)
+    else:
+        yield get_args(hint) if get_origin(hint) is Literal else hint
+
+
+def word_problem(name: str, value: Any, words: Sequence[str]) -> str:
+    """What is wrong with a value that is none of some words, as a sentence.
+
+    Example:
+        >>> word_problem("optimizer", "adma", ("adam", "sgd"))
+        "optimizer must be one of adam, sgd, found 'adma'; did you mean 'adam'?"
+    """
+    hint = did_you_mean(value, words) if isinstance(value, str) else ""
+    hint = f"; {hint}" if hint.startswith("did") else ""
+    return f"{name} must be one of {', '.join(map(str, words))}, found {value!r}{hint}"
 
 
 def range_problems(settings: object) -> list[str]:
-    """One sentence for each field of ``settings`` that is out of its range; None is left out.
+    """One sentence for each field of ``settings`` that is out of its range or none of its words; None is left out.
 
     Example:
         >>> from polytask.models.encoders import MLP
         >>> range_problems(MLP())
         []
     """
-    return [
-        allowed.problem(name, value)
-        for name, allowed in ranges_of(settings.__class__).items()
-        if (value := getattr(settings, name)) is not None and value not in allowed
-    ]
+    problems = []
+    for name, hint in get_type_hints(settings.__class__, include_extras=True).items():
+        limits = list(_limits(hint))
+        words = [word for limit in limits if isinstance(limit, tuple) for word in limit]
+        values = [value for value in _numbers(getattr(settings, name, None)) if value not in words]
+        if ranges := [limit for limit in limits if isinstance(limit, Range)]:
+            problems += [ranges[0].problem(name, value) for value in values if value not in ranges[0]]
+        elif words and not {str, bool, int, float} & {limit for limit in limits if isinstance(limit, type)}:
+            problems += [word_problem(name, value, words) for value in values]
+    return problems
+
+
+def _numbers(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return [] if value is None else [value]
 
 
 #: What most options are.

@@ -52,7 +52,7 @@ def test_a_damaged_description_is_refused(table: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (("--sharing", "mmo"), ("sharing: 'mmo' is not known", "did you mean 'mmoe'?")),
+        (("--sharing", "mmo"), ("sharing must be one of hard, mmoe", "found 'mmo'; did you mean 'mmoe'?")),
         (("--set", "sharing_options={experts: 3}"), ("sharing 'hard' has no option 'experts'",)),
         (("--sharing", "mmoe", "--set", "sharing_options={experts: 0}"), ("experts must be at least 1, found 0",)),
         (("--sharing", "mtan", "--set", "model.hidden=[16]"), ("needs at least two", "two hidden widths")),

@@ -67,7 +67,7 @@ def test_another_search_is_not_continued(tmp_path: Path) -> None:
     [
         ({"objectives": ["clik"]}, "unknown objective 'clik'; did you mean 'click'?"),
         ({"search": {"learning_rat": {"low": 1, "high": 2}}}, "search.learning_rat: unknown key 'learning_rat'"),
-        ({"sampler": "grid"}, "sampler: input should be 'tpe', 'random' or 'nsga2'"),
+        ({"sampler": "grid"}, "sampler must be one of tpe, random, nsga2, found 'grid'"),
         ({"trails": 3}, "unknown key 'trails'; did you mean 'trials'?"),
     ],
 )

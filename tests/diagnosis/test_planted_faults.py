@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from polytask.config import Config, make_config
-from polytask.config_file import read_config
+from polytask.config.file import read_config
 from small_table import polytask
 
 SMALL = ("--networks", 1, "--batch-size", 64, "--steps", 400, "--set", "threads=1", "--set", "model.hidden=[64,32]",

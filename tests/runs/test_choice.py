@@ -127,7 +127,7 @@ def test_probing_that_stops_by_itself_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--grouping", "tagg"), "unknown way 'tagg'"),
+        (("--grouping", "tagg"), "grouping must be one of tag, "),
         (("--grouping", "given"), "give the tasks of each network"),
         (("--grouping", "given", "--groups", "click;price"), "no network for size, rank"),
         (("--groups", "click;price"), "has an effect only with grouping: given"),

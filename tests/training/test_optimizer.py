@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from polytask.config import TrainingSettings
 from polytask.training.optimizer import absent_tasks_kept, make_optimizer
-from polytask.training.settings import TrainingSettings
 from small_training import TASKS, make_model
 
 METHODS = ["adam", "adamw", "sgd"]

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from polytask import UserError
+from polytask.config import TrainingSettings
 from polytask.training import Pace, Parts
 from polytask.training.optimizer import make_optimizer
 from polytask.training.schedule import learning_rate_factor
-from polytask.training.settings import TrainingSettings
 from small_training import Interrupt, assert_same_result, make_model, train
 
 STEPS = 12

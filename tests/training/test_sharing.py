@@ -6,9 +6,9 @@ from torch import nn
 
 from polytask import AffinityProbe, AsynchronousConvergence, MultiTaskModel, UserError
 from polytask.balancing import BALANCERS, DWA, GradientBalancer
+from polytask.config import TrainingSettings
 from polytask.models import ARCHITECTURES
 from polytask.training.optimizer import absent_tasks_kept, make_optimizer
-from polytask.training.settings import TrainingSettings
 from small_training import INPUTS, TASKS, Interrupt, assert_same_result, make_rows, train
 
 OPTIONS = {"static": {"values": {"spam": 2.0}}}

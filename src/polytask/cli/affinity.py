@@ -16,76 +16,23 @@ from .display import Terminal
     epilog="**Example**\n\n`polytask affinity customers.csv --targets click,purchase,spend --out affinity.json`\n\n"
     "`polytask select affinity.json --networks 2`"
 )
+@o.with_keys("affinity")
 def affinity(
     data: o.DataOrConfig,
-    targets: o.Targets = None,
-    out: Annotated[Path, typer.Option(help="file to write")] = Path("affinity.json"),
-    estimator: Annotated[
-        str | None, typer.Option(help="auto, cosine, factored, gramian, lookahead or representation [default: auto]")
-    ] = None,
-    every: Annotated[int | None, typer.Option(help="steps between probes [default: the estimator's own]")] = None,
-    kind: o.Kind = None,
-    weight: o.Weight = None,
-    metric: o.Metric = None,
-    features: o.Features = None,
-    ignore: o.Ignore = None,
-    id: o.Id = None,
-    split: o.Split = None,
-    group: o.Group = None,
-    time: o.Time = None,
-    validation: o.Validation = None,
-    test: o.Test = None,
-    missing: o.Missing = None,
-    rare: o.Rare = None,
-    steps: o.Steps = None,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None,
-    learning_rate: o.LearningRate = None,
-    device: o.Device = None,
-    devices: o.Devices = None,
-    nodes: o.Nodes = None,
-    strategy: o.Strategy = None,
-    seed: o.Seed = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="file to write")] = Path("affinity.json"),
     set_: o.Set = None,
     quiet: o.Quiet = False,
+    given: o.Given = None,
 ) -> None:
     """Measure in one training run how an update on each task changes the loss of the others (TAG).
 
     `affinity[i][j]` is the effect of an update on task i on the loss of task j; positive helps.
     """
-    from ..processes import is_first
+    config = o.resolve(data, given or {}, set_)
+    o.check_file_to_write(out)
+    from ..processes import is_first  # only now: these load PyTorch, for which mistakes need not wait
     from ..runs.measure import measure_table
 
-    given = o.data_options(
-        targets,
-        kind,
-        weight,
-        metric,
-        features,
-        ignore,
-        id,
-        split,
-        missing,
-        rare,
-        group=group,
-        time=time,
-        validation=validation,
-        test=test,
-    ) | {
-        "affinity": {key: value for key, value in (("estimator", estimator), ("every", every)) if value is not None}
-        or None,
-        "steps": steps,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "device": device,
-        "devices": devices,
-        "nodes": nodes,
-        "strategy": strategy,
-        "seed": seed,
-    }
-    config = o.resolve(data, given, set_)
-    o.check_file_to_write(out)
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first())
     result = measure_table(config, display)

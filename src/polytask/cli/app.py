@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -113,7 +114,9 @@ def _interrupt_by_signals() -> None:
 
 
 def _first() -> bool:
-    from ..processes import is_first  # not at the top: --help need not wait for PyTorch
+    if "torch" not in sys.modules:  # nothing has been started yet
+        return True
+    from ..processes import is_first
 
     return is_first()
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..config.texts import names
 from . import options as o
 from .app import command
 from .display import Terminal
@@ -34,7 +35,9 @@ def export(
 
     display = Terminal(quiet)
     o.check_file_to_write(out)
-    written = export_run(run, out, format=format, tasks=o.names(tasks, "--tasks"), data=data, trust=trust)
+    written = export_run(
+        run, out, format=format, tasks=None if tasks is None else names(tasks, "--tasks"), data=data, trust=trust
+    )
     display.result(
         f"written: {out} ({', '.join(written.tasks)}); it agrees with PyTorch on {written.rows} rows of "
         f"{written.source}: largest relative difference {written.difference:.1e}"

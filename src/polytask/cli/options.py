@@ -2,108 +2,114 @@
 
 from __future__ import annotations
 
-import csv
 import fnmatch
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from ..config import SECTIONS, AffinityOptions, Config, Key, Option, default_of, keys_of, make_config
+from ..config.file import apply_overrides, read_config
 from ..errors import UserError
-from ..task.names import TABLE_KINDS
 
-if TYPE_CHECKING:
-    from ..config import Config
-
-Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", show_default=False)]
+#: Title of the options that are no keys.
+COMMAND = "Command"
+Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", show_default=False, metavar="DATA")]
 DataOrConfig = Annotated[
-    Path | None, typer.Argument(help="table (.csv, .csv.gz, .parquet) or configuration (.yaml)", show_default=False)
+    Path | None,
+    typer.Argument(help="table (.csv, .csv.gz, .parquet) or configuration (.yaml)", show_default=False, metavar="DATA"),
 ]
-Targets = Annotated[
+#: The keys that the user has set; no option.
+Given = dict[str, Any] | None
+Set = Annotated[
     list[str] | None,
     typer.Option(
-        help='columns to predict: a,b or "with, comma",b (quoted as in CSV); patterns such as tox_*; ALL for every '
-        "column that is no feature (--features); repeatable",
-        show_default=False,
+        "--set", metavar="KEY=VALUE", help="any key of the configuration; repeatable", rich_help_panel=COMMAND
     ),
 ]
-Missing = Annotated[str | None, typer.Option(help='words that mean no value beside NA, null, "?", ..., such as -999')]
-Rare = Annotated[str | None, typer.Option(help="classes with a single row: drop, merge or error [default: drop]")]
-Kind = Annotated[list[str] | None, typer.Option(help=f"TARGET={'|'.join(TABLE_KINDS)}; may be repeated")]
-Weight = Annotated[list[str] | None, typer.Option(help="TARGET=NUMBER, weight of its loss; may be repeated")]
-Metric = Annotated[list[str] | None, typer.Option(help="TARGET=METRIC; may be repeated")]
-Features = Annotated[str | None, typer.Option(help="columns to use, separated by commas [default: all others]")]
-Ignore = Annotated[str | None, typer.Option(help="columns not to use, separated by commas")]
-Id = Annotated[str | None, typer.Option("--id", help="column of row ids")]
-Split = Annotated[
-    str | None, typer.Option(help="column with train, validation, test; or shares [default: 0.7,0.15,0.15]")
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="run the code that the run names, if it has an own encoder", rich_help_panel=COMMAND),
 ]
-Group = Annotated[str | None, typer.Option(help="column of groups: none has rows in two parts of the split")]
-Time = Annotated[
-    str | None, typer.Option(help="column of dates or numbers: train on the past, then validation, then test")
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, no tables", rich_help_panel=COMMAND)]
+Json = Annotated[
+    bool, typer.Option("--json", help="print the result as JSON on standard output", rich_help_panel=COMMAND)
 ]
-Validation = Annotated[str | None, typer.Option(help="table with the validation rows", show_default=False)]
-Test = Annotated[str | None, typer.Option(help="table with the test rows", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="seed of everything [default: 0]")]
-Steps = Annotated[int | None, typer.Option(help="most steps of every training")]
-Epochs = Annotated[float | None, typer.Option(help="the same in passes over the data")]
-BatchSize = Annotated[int | None, typer.Option(help="rows per step")]
-LearningRate = Annotated[float | None, typer.Option(help="step size [default: 0.001]")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda [default: auto]")]
-Devices = Annotated[int | None, typer.Option(help="processes that train together, one per GPU [default: 1]")]
-Nodes = Annotated[int | None, typer.Option(help="machines on which this command is started [default: 1]")]
-Strategy = Annotated[str | None, typer.Option(help="how processes share: ddp or fsdp [default: ddp]")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, any key of the configuration; repeatable")]
-Trust = Annotated[bool, typer.Option("--trust", help="run the code that the run names, if it has an own encoder")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, no tables")]
-Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on standard output")]
 
 
-def names(text: str | None, option: str) -> list[str] | None:
-    """Column names from a text with commas, quoted as in CSV where a name has one itself.
+def options_of_keys(command: str) -> Iterator[tuple[str, str, Key, Option, Any]]:
+    """Dotted name, section's title, definition, option and default of every key that a command has an option for."""
+    for section in SECTIONS:
+        for name, key in keys_of(section).items():
+            if key.option and command in key.option.commands:
+                yield Config.model_fields[name].alias or name, section.title, key, key.option, default_of(Config, name)
+    for name, key in keys_of(AffinityOptions).items():
+        if key.option and command in key.option.commands:
+            yield f"affinity.{name}", "Affinity", key, key.option, default_of(AffinityOptions, name)
 
-    Example:
-        >>> names("a, b", "--targets"), names('"a, of b",c', "--targets")
-        (['a', 'b'], ['a, of b', 'c'])
+
+def with_keys(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for every key that has one there.
+
+    The function is called with ``given``, the keys that the user has set.
     """
-    if text is None:
-        return None
-    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [""])]
-    if not all(found):
-        raise UserError(f"{option} {text!r}: expected names separated by commas, found an empty one")
-    return found
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        known = {_argument(key, option): (key, option) for key, _, _, option, _ in options_of_keys(name)}
+        hints = get_type_hints(function, include_extras=True)
+        own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(function).parameters.values()]
+        options = [_parameter(*entry) for entry in options_of_keys(name)]
+        place = 1 + next(position for position, parameter in enumerate(own) if parameter.name == "out")
+
+        @functools.wraps(function)
+        def command(**arguments: Any) -> None:
+            given: dict[str, Any] = {}
+            for argument, (key, option) in known.items():
+                value = arguments.pop(argument)
+                if value is not None and value != []:
+                    shown = option.name or f"--{argument.strip('_').replace('_', '-')}"
+                    _put(given, key, option.parse(value, shown) if option.parse else value)
+            function(**arguments, given=given)
+
+        rest = [parameter for parameter in own[place:] if parameter.name != "given"]
+        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own[:place], *options, *rest)]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorate
 
 
-def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
-    """``NAME=VALUE`` texts as a dictionary; names may hold ``=``.
-
-    Example:
-        >>> pairs(["click=binary"], "--kind")
-        {'click': 'binary'}
-    """
-    found = {}
-    for text in texts or ():
-        name, equals, value = text.rpartition("=")
-        if not equals or not name or not value:
-            raise UserError(f"{option} {text!r}: expected NAME=VALUE")
-        found[name] = value
-    return found
+def _argument(key: str, option: Option) -> str:
+    """Name of the parameter that holds an option."""
+    name = option.name.removeprefix("--") or key.rpartition(".")[2]
+    return (name + "_" * (name == "from")).replace("-", "_")
 
 
-def shares(text: str | None) -> str | list[float] | None:
-    """Three shares, or the name of a column.
+def _parameter(key: str, title: str, known: Key, option: Option, default: Any) -> inspect.Parameter:
+    argument = _argument(key, option)
+    flag = f"--{argument.strip('_').replace('_', '-')}"
+    help = option.help or known.meaning[0].lower() + known.meaning[1:].rstrip(".")
+    if isinstance(default, str | int | float) and not isinstance(default, bool) and "[default" not in help:
+        help += f" [default: {default}]"
+    if option.kind is bool:
+        details = typer.Option(f"{flag}/--no-{flag[2:]}", help=help, show_default=False, rich_help_panel=title)
+    else:
+        details = typer.Option(flag, help=help, show_default=False, metavar=option.metavar, rich_help_panel=title)
+    kind: Any = option.kind | None
+    annotation = Annotated[kind, details]
+    return inspect.Parameter(argument, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
-    Example:
-        >>> shares("0.8,0.1,0.1"), shares("part")
-        ([0.8, 0.1, 0.1], 'part')
-    """
-    if text is None or "," not in text:
-        return text
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return text
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key by its dotted name."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[last] = value
 
 
 def check_file_to_write(out: Path) -> None:
@@ -124,16 +130,13 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
     Raises:
         UserError: All mistakes at once.
     """
-    from ..config import make_config
-    from ..config_file import apply_overrides, read_config
-
     values: dict[str, Any] = {}
     where = "options"
     if data is not None and data.suffix in (".yaml", ".yml"):
         values, where = read_config(data), data.name
     elif data is not None:
         values["data"] = str(data)
-    values |= {key: value for key, value in options.items() if value is not None and value != {}}
+    values |= options
     apply_overrides(values, overrides or ())
     expand_targets(values)
     return make_config(values, where)
@@ -194,37 +197,3 @@ def _matching(pattern: str, known: Sequence[str], values: dict[str, Any]) -> lis
         shown = ", ".join(list(known)[:20]) + (", ..." if len(known) > 20 else "")
         raise UserError(f"targets: no column fits the pattern {pattern!r}; known: {shown}")
     return found
-
-
-def _all_names(texts: Sequence[str] | None, option: str) -> list[str] | None:
-    """The names of an option that may be repeated."""
-    return None if not texts else [name for text in texts for name in names(text, option) or []]
-
-
-def data_options(
-    targets: Sequence[str] | None,
-    kind: Sequence[str] | None,
-    weight: Sequence[str] | None,
-    metric: Sequence[str] | None,
-    features: str | None,
-    ignore: str | None,
-    id: str | None,
-    split: str | None,
-    missing: str | None = None,
-    rare: str | None = None,
-    **parts: str | None,
-) -> dict[str, Any]:
-    """Configuration keys that say what the columns are, and ``parts`` of the split."""
-    return {
-        "targets": _all_names(targets, "--targets"),
-        "kind": pairs(kind, "--kind"),
-        "weights": pairs(weight, "--weight"),
-        "metric": pairs(metric, "--metric"),
-        "features": names(features, "--features"),
-        "ignore": names(ignore, "--ignore"),
-        "id": id,
-        "split": shares(split),
-        "missing": names(missing, "--missing"),
-        "rare": rare,
-        **parts,
-    }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..config.texts import names, pairs
 from ..errors import UserError
 from . import options as o
 from .app import command
@@ -76,8 +77,8 @@ def select(
         "budget": budget,
         "cost": _costs(cost),
         "max_size": max_size,
-        "together": [o.names(text, "--together") for text in together or ()],
-        "apart": [o.names(text, "--apart") for text in apart or ()],
+        "together": [names(text, "--together") for text in together or ()],
+        "apart": [names(text, "--apart") for text in apart or ()],
     }
     limits: dict[str, Any] = {"seconds": seconds, "rounds": rounds}
     matrix = Affinity.load(affinity)
@@ -125,6 +126,6 @@ def _costs(texts: Sequence[str] | None) -> dict[int, float] | None:
     if not texts:
         return None
     try:
-        return {int(size): float(cost) for size, cost in o.pairs(texts, "--cost").items()}
+        return {int(size): float(cost) for size, cost in pairs(texts, "--cost").items()}
     except ValueError:
         raise UserError(f"--cost {' '.join(texts)!r}: expected SIZE=COST, such as 1=0.5") from None

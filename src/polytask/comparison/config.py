@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
-from ..config import Section
-from ..config_file import apply_overrides, read_yaml, tables_from
+from ..config import Section, explained
+from ..config.file import apply_overrides, read_yaml, tables_from
 from ..errors import UserError, did_you_mean, raise_all
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range
 
@@ -108,7 +108,7 @@ def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     try:
         return model(**values)
     except ValidationError as error:
-        raise UserError(*dict.fromkeys(f"{where}: {_explain(detail, model)}" for detail in error.errors())) from None
+        raise UserError(*(f"{where}: {problem}" for problem in explained(error, model, values))) from None
 
 
 def read_comparison(path: Path, overrides: Sequence[str] = ()) -> tuple[CompareConfig, str]:
@@ -138,13 +138,3 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mappings(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else []
-
-
-def _explain(detail: Any, model: type[Section]) -> str:
-    path = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        known = Baselines.model_fields if len(detail["loc"]) > 1 else model.model_fields
-        return f"unknown key {path!r}; {did_you_mean(str(detail['loc'][-1]), known)}"
-    if detail["type"] == "value_error":
-        return f"{path}: {detail['ctx']['error']}"
-    return f"{path}: {detail['msg'][0].lower() + detail['msg'][1:]}, found {detail['input']!r}"

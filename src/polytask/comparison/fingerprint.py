@@ -11,13 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..config import Config, Decides, deciding
 from ..models.encoders import encoder_named, is_named
 from ..runs.made_with import PACKAGES, versions
 
 #: Parts of the package that decide nothing about a run's numbers.
 LEFT_OUT = ("cli", "reporting", "comparison", "demo.py")
 #: Keys that change no numbers; the data's content counts, not its place.
-FREE_KEYS = ("data", "checkpoint_seconds", "keep_checkpoints", "report_to", "jobs")
+FREE_KEYS = deciding(Config, Decides.NOTHING) | {"data"}
 
 
 @cache

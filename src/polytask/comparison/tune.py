@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ..config import Section, make_config
-from ..config_file import apply_overrides, read_yaml, tables_from
+from ..config.file import apply_overrides, read_yaml, tables_from
 from ..display import Display
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json

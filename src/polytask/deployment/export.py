@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..config import make_config
-from ..config_file import read_config
+from ..config.file import read_config
 from ..data import read_cells, with_columns_of_other_sources
 from ..data.dates import DAY
 from ..errors import UserError, did_you_mean, raise_all

@@ -1,7 +1,8 @@
 """Distillation: when a task has converged, and the soft labels it then learns from."""
 
+from ..config.convergence import ConvergenceOptions
 from .adaptors import Adaptors
-from .convergence import Convergence, ConvergenceOptions
+from .convergence import Convergence, check_tasks, labels_of, monitor_of
 from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
@@ -19,8 +20,11 @@ __all__ = [
     "Teacher",
     "adaptive_feature_distance",
     "check_mixture",
+    "check_tasks",
     "feature_distance",
+    "labels_of",
     "let_go",
     "map_labels",
+    "monitor_of",
     "online_task_weights",
 ]

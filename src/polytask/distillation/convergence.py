@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
+from ..config.convergence import ConvergenceOptions
 from ..errors import did_you_mean, raise_all
-from ..ranges import Count, Range, range_problems
-from ..task.kinds import KINDS, SOFT_LOSSES
+from ..task.kinds import KINDS
 from ..uncertainty import Estimate, as_estimate, exceeds
-from .monitor import TESTS, ConvergenceMonitor
-from .soft_labels import SoftLabels, check_mixture
+from .monitor import ConvergenceMonitor
+from .soft_labels import SoftLabels
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -23,123 +23,52 @@ FLOOR = 0.05
 FALSE_REOPENED = 0.01
 
 
-@dataclass(eq=False)
-class ConvergenceOptions:
-    """When a task has converged, and how it is held then.
+def check_tasks(options: ConvergenceOptions, tasks: Iterable[Task]) -> None:
+    """Raise a :class:`UserError` where an option does not fit the tasks."""
+    kinds, names, problems = {task.kind for task in tasks}, [task.name for task in tasks], []
+    if isinstance(options.fixed_step, dict):
+        problems += [f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"
+                     for name in options.fixed_step if name not in names]  # fmt: skip
+    if options.soft_loss != "own" and not any(options.soft_loss in KINDS[kind].soft_losses for kind in kinds):
+        problems.append(f"convergence: soft_loss {options.soft_loss!r} fits no task of kind {', '.join(sorted(kinds))}")
+    raise_all(problems)
+
+
+def monitor_of(
+    options: ConvergenceOptions, task: Task, trivial: float | Estimate, null_error: float = 0.0
+) -> ConvergenceMonitor:
+    """What watches a task.
 
     Args:
-        patience: Evaluations without improvement that make a task converged.
-        min_evaluations: No convergence before; default ``2 * patience``.
-        min_delta: Least improvement that counts, in units of the task's metric.
-        relative: ``min_delta`` is a share of the best value's size instead.
-        patience_steps: Steps without improvement instead of evaluations.
-        test: ``patience``, ``slope`` or ``fixed``; see :class:`~polytask.ConvergenceMonitor`.
-        fixed_step: Step at which tasks converge with ``fixed``, for all or by task name.
-        teachers: Soft labels are the mean prediction of the parameters at so many best evaluations of the task; 1 is
-            the paper's method. The single best one is partly lucky on validation, the mean of a few is not.
-        temperature: Softens the labels of class kinds.
-        kd_weight: Factor of a converged task's loss, beside its own weight.
-        mixture: Share of the soft labels in a converged task's loss; 1 is soft labels only.
-        half: Keep soft labels in two bytes per number instead of four.
-        unlabelled: Hold a converged task also on rows where it has no label.
-        reopen: A converged task that overtakes its teacher, and its own peak, by more than chance learns from its
-            labels again (not with test ``fixed``).
-        tail: Evaluations after the last convergence; default ``2 * patience``.
-        soft_labels: ``stored``: predicted once for all training rows; ``online``: frozen snapshots predict every batch
-            as the network sees it, for inputs that are changed at random.
-        soft_loss: Distance to the soft labels: ``own`` of each kind; ``cross_entropy`` (classes, without taking off
-            the teacher's entropy), ``logits`` (classes, squared), ``l1`` or ``huber`` (numbers). Kinds that do not know
-            it keep their own.
-
-    Raises:
-        UserError: All unusable settings at once.
+        options: When a task has converged.
+        task: The task.
+        trivial: Metric of a constant prediction; minus infinity if unknown.
+        null_error: See :class:`~polytask.ConvergenceMonitor`.
     """
+    metric, level = task.metric_definition, as_estimate(trivial).value
+    perfect = 1.0 if metric.higher_is_better else 0.0
+    fixed = options.fixed_step.get(task.name) if isinstance(options.fixed_step, dict) else options.fixed_step
+    return ConvergenceMonitor(
+        metric.higher_is_better,
+        options.patience,
+        2 * options.patience if options.min_evaluations is None else options.min_evaluations,
+        options.min_delta,
+        trivial,
+        floor=FLOOR * abs(perfect - level) if math.isfinite(level) else 0.0,
+        keep=options.teachers,
+        relative=options.relative,
+        patience_steps=options.patience_steps,
+        test=options.test,
+        fixed_step=fixed,
+        null_error=null_error,
+    )
 
-    patience: Count = 10
-    min_evaluations: Annotated[int | None, Range(whole=True)] = None
-    min_delta: Annotated[float, Range()] = 0.0
-    relative: bool = False
-    patience_steps: Count | None = None
-    test: str = "patience"
-    fixed_step: int | dict[str, int] | None = None
-    teachers: Count = 3
-    temperature: float = 1.0
-    kd_weight: float = 1.0
-    mixture: float = 1.0
-    half: bool = False
-    unlabelled: bool = False
-    reopen: bool = True
-    tail: Annotated[int | None, Range(whole=True)] = None
-    soft_labels: str = "stored"
-    soft_loss: str = "own"
 
-    def __post_init__(self) -> None:
-        raise_all([f"convergence: {problem}" for problem in self._problems()])
-
-    def _problems(self) -> Iterable[str]:
-        yield from check_mixture(self.temperature, self.kd_weight, self.mixture)
-        yield from range_problems(self)
-        for name, known in (("test", TESTS), ("soft_labels", ("stored", "online")), ("soft_loss", SOFT_LOSSES)):
-            if (found := getattr(self, name)) not in known:
-                yield f"{name} {found!r} is not known; {did_you_mean(str(found), known)}"
-        yield from self._without_effect()
-
-    def _without_effect(self) -> Iterable[str]:
-        if self.soft_loss in ("logits", "l1", "huber") and self.temperature != 1.0:
-            yield f"temperature: has no effect on soft_loss {self.soft_loss!r}, found {self.temperature}"
-        if self.soft_labels == "online" and self.half:
-            yield "half: has an effect only on stored soft labels, found soft_labels='online'"
-        if self.patience_steps is not None and self.test != "patience":
-            yield f"patience_steps: has an effect only with test 'patience', found test={self.test!r}"
-        if (self.test == "fixed") != (self.fixed_step is not None):
-            yield f"fixed_step and test 'fixed' go together, found fixed_step={self.fixed_step}, test={self.test!r}"
-        steps = self.fixed_step.values() if isinstance(self.fixed_step, dict) else [self.fixed_step or 0]
-        if any(step < 0 for step in steps):
-            yield f"fixed_step must be at least 0, found {self.fixed_step}"
-
-    def check_tasks(self, tasks: Iterable[Task]) -> None:
-        """Raise a :class:`UserError` where an option does not fit the tasks."""
-        kinds, names, problems = {task.kind for task in tasks}, [task.name for task in tasks], []
-        if isinstance(self.fixed_step, dict):
-            problems += [f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"
-                         for name in self.fixed_step if name not in names]  # fmt: skip
-        if self.soft_loss != "own" and not any(self.soft_loss in KINDS[kind].soft_losses for kind in kinds):
-            problems.append(
-                f"convergence: soft_loss {self.soft_loss!r} fits no task of kind {', '.join(sorted(kinds))}"
-            )
-        raise_all(problems)
-
-    def monitor(self, task: Task, trivial: float | Estimate, null_error: float = 0.0) -> ConvergenceMonitor:
-        """What watches a task.
-
-        Args:
-            task: The task.
-            trivial: Metric of a constant prediction; minus infinity if unknown.
-            null_error: See :class:`~polytask.ConvergenceMonitor`.
-        """
-        metric, level = task.metric_definition, as_estimate(trivial).value
-        perfect = 1.0 if metric.higher_is_better else 0.0
-        fixed = self.fixed_step.get(task.name) if isinstance(self.fixed_step, dict) else self.fixed_step
-        return ConvergenceMonitor(
-            metric.higher_is_better,
-            self.patience,
-            2 * self.patience if self.min_evaluations is None else self.min_evaluations,
-            self.min_delta,
-            trivial,
-            floor=FLOOR * abs(perfect - level) if math.isfinite(level) else 0.0,
-            keep=self.teachers,
-            relative=self.relative,
-            patience_steps=self.patience_steps,
-            test=self.test,
-            fixed_step=fixed,
-            null_error=null_error,
-        )
-
-    def labels(self, outputs: Any, column: int | None = None) -> SoftLabels:
-        """Soft labels from a teacher's outputs, see :class:`~polytask.SoftLabels`."""
-        return SoftLabels(
-            outputs, self.temperature, self.kd_weight, self.mixture, self.unlabelled, column, self.soft_loss
-        )
+def labels_of(options: ConvergenceOptions, outputs: Any, column: int | None = None) -> SoftLabels:
+    """Soft labels from a teacher's outputs, see :class:`~polytask.SoftLabels`."""
+    return SoftLabels(
+        outputs, options.temperature, options.kd_weight, options.mixture, options.unlabelled, column, options.soft_loss
+    )
 
 
 @dataclass(eq=False)
@@ -162,7 +91,7 @@ class Convergence:
     Example:
         >>> from polytask import Task
         >>> options = ConvergenceOptions(patience=1, min_evaluations=0)
-        >>> state = Convergence(options, {"a": options.monitor(Task("a"), 0.5)})
+        >>> state = Convergence(options, {"a": monitor_of(options, Task("a"), 0.5)})
         >>> [state.observe(step, {"a": value}) for step, value in enumerate([0.7, 0.9, 0.8])]
         [[], [], ['a']]
         >>> state.hold("a", 2)

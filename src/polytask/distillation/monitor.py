@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from ..config.convergence import Test
 from ..uncertainty import THREE_ERRORS, Estimate, as_estimate, exceeds
 
 #: A new value is an improvement when it is this many standard errors of their paired difference above the best.
@@ -18,7 +19,7 @@ FALSE_LEARNED = 0.01
 NOISES = 4.0
 #: A task that has not learned is given this share of the budget before training stops waiting for it.
 UNLEARNED_SHARE = 0.75
-TESTS = ("patience", "slope", "fixed")
+TESTS: tuple[str, ...] = get_args(Test)
 
 
 def above_chance(skill: Estimate, looks: int, null_error: float = 0.0) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from ..config import Config, make_config
-from ..config_file import read_config
+from ..config.file import read_config
 from ..data.frames import arrow_table, like
 from ..display import Display
 from ..errors import UserError

@@ -14,7 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from ..balancing import Balancer
-from ..distillation import Convergence, ConvergenceMonitor, ConvergenceOptions, SoftLabels, SoftLabelStore
+from ..distillation import (
+    Convergence,
+    ConvergenceMonitor,
+    ConvergenceOptions,
+    SoftLabels,
+    SoftLabelStore,
+    check_tasks,
+    labels_of,
+    monitor_of,
+)
 from ..distillation.soft_labels import take_rows
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
@@ -85,13 +94,13 @@ class KeptPeaks:
         raise_all([f"{name}: is no option here; {did_you_mean(name, OPTIONS)}"
                    for name in options if name not in OPTIONS])  # fmt: skip
         self.options = ConvergenceOptions(**options)
-        self.options.check_tasks(tasks)
+        check_tasks(self.options, tasks)
         self.tasks, self.infer, self.balancer = {task.name: task for task in tasks}, infer, balancer
         if balancer is not None:
             balancer.bind(list(self.tasks), {task.name: task.weight for task in tasks})
         levels = {task.name: _trivial(task) for task in tasks} | dict(trivial or {})
         self.state = Convergence(
-            self.options, {name: self.options.monitor(task, levels[name]) for name, task in self.tasks.items()}
+            self.options, {name: monitor_of(self.options, task, levels[name]) for name, task in self.tasks.items()}
         )
         self.soft: dict[str, SoftLabels] = {}
         self._stored: dict[str, Tensor] = {}
@@ -243,7 +252,7 @@ class KeptPeaks:
 
     def _use(self, name: str, outputs: Tensor) -> None:
         self._stored[name] = outputs
-        self.soft[name] = self.options.labels(outputs)
+        self.soft[name] = labels_of(self.options, outputs)
 
     def _predictions(self, name: str, model: nn.Module) -> Tensor:
         """The mean predictions of the task's best parameters; the model's own come back afterwards."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config_file import parse_yaml
+from ..config.file import parse_yaml
 from ..errors import UserError
 from ..files import read_json
 from ..grouping import Windows

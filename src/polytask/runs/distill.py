@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import Config
-from ..distillation_keys import DISTILLATIONS, distillation_of
 from ..task import Task
 from ..training import Callback, OnlineDistillation, TrainingResult, teacher_of
 from ..training.callbacks.distilling import Distilling
+from ..training.distillations import DISTILLATIONS, distillation_of
 from .trainer import Trainer
 
 #: Methods with teachers that are trained before.

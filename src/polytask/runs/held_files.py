@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 
 from ..config import Config
+from ..config.split import FILES
 from ..data import (
     PARTS,
     Rows,
@@ -27,7 +28,6 @@ from ..data.equal_rows import equal_rows, row_keys
 from ..data.roles import repeated_ids
 from ..errors import UserError, raise_all
 from ..pretrained import per_word, texts_of
-from ..split_keys import FILES
 from .prepared import Prepared
 from .reading import far_values, some_names, unseen_values
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..balancing import Balancer
 from ..config import Config
+from ..config.learning import unused_entries
 from ..display import Display
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
-from ..learning_keys import unused_entries
 from ..processes import is_first, wait_for_all, world_size
 from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels

@@ -7,17 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Config
+from ..config import Config, is_given, keys_of
 from ..data import InferredTask, Schema, check_split
 from ..data.arrays import read_arrays
 from ..errors import did_you_mean, raise_all
 from ..models.encoders import HF
 from .encoded_arrays import encode_arrays
 from .prepared import Prepared, device_of_features, fingerprint
-
-#: Keys that speak of the columns of a table.
-OF_TABLES = ("kind", "features", "column_kind", "ignore", "id", "sample_weight", "split", "group", "time", "validation",
-             "test", "stream")  # fmt: skip
 
 
 def prepare_arrays(config: Config) -> Prepared:
@@ -35,8 +31,8 @@ def prepare_arrays(config: Config) -> Prepared:
     ]
     problems += [
         f"{key}: has no effect on a folder of arrays, which says this itself; leave it out"
-        for key in OF_TABLES
-        if getattr(config, key) != Config.model_fields[key].get_default(call_default_factory=True)
+        for key, known in keys_of(Config).items()
+        if known.of_tables and is_given(config, key)
     ]
     encoder = config.named_encoder
     if encoder is not None and not isinstance(encoder, HF):

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..config import Config, make_config
-from ..config_file import read_config
+from ..config import Config, Decides, deciding, make_config
+from ..config.file import read_config
 from ..display import Display
 from ..errors import AfterTrainingError, UserError, raise_all
 from ..processes import is_first, wait_for_all
@@ -20,20 +20,7 @@ from .prepared import fingerprint
 from .stored_results import stored_results
 
 #: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = (
-    "data",
-    "validation",
-    "test",
-    "from",
-    "teachers",
-    "checkpoint_seconds",
-    "keep_checkpoints",
-    "report_to",
-    "jobs",
-    "devices",
-    "nodes",
-    "strategy",
-)
+FREE_KEYS = deciding(Config, Decides.PLACE, Decides.ROUNDING, Decides.NOTHING)
 
 
 def same_config(run: RunFolder, config: Config) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from ..config import Config
+from ..config.split import shares_of
 from ..data import PARTS, load_split, make_split
 from ..data.columns import coded
 from ..data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
 from ..data.splits import held_shares, split_from_column, stratified
 from ..errors import UserError, did_you_mean
-from ..split_keys import shares_of
 from ..task import Task
 
 #: The cells of a column, by its name.

@@ -7,14 +7,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from ..balancing import Balancer
+from ..balancing.make import make_balancer as make_balancer
 from ..config import Config
+from ..config.learning import convergence_options
 from ..data import Rows
 from ..display import Display
-from ..learning_keys import convergence_of
-from ..learning_keys import make_balancer as make_balancer
 from ..models import MultiTaskModel, take_over
 from ..task_order import task_order
 from ..training import (
+    AsynchronousConvergence,
     Callback,
     EventLog,
     SequentialConvergence,
@@ -157,12 +158,16 @@ class Trainer:
             gaps: Likewise.
         """
         order = None
+        if self.config.converge == "off":
+            return []
         if self.config.converge == "sequential":
             names = [task.name for task in self.data.tasks]
             labels = dict(zip(names, self.data.rows["train"].label_counts().tolist(), strict=True))
             asked, seed = self.config.sequential.order, self.config.seed
             order = task_order(asked, tasks, labels=labels, best_epochs=best_epochs, gaps=gaps, seed=seed)
-        found = convergence_of(self.config, tasks, order)
-        if isinstance(found, SequentialConvergence):
-            self.display.say(found.plan(order or tasks, self.settings.steps or 1))
-        return [] if found is None else [found]
+        options = convergence_options(self.config, tasks)
+        if self.config.converge == "joint":
+            return [AsynchronousConvergence(**options)]
+        found = SequentialConvergence(**options | {"order": order or tasks})
+        self.display.say(found.plan(order or tasks, self.settings.steps or 1))
+        return [found]

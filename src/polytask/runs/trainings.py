@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..balancing.make import balance_of
 from ..config import Config
 from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
-from ..learning_keys import balance_of
 from ..task_order import task_order
 from ..training import Callback, TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps

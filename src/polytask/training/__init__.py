@@ -1,5 +1,6 @@
 """The loop, its settings and what takes part in it."""
 
+from ..config.training import Freeze, Pace, TrainingSettings
 from .callbacks import (
     MTLKD,
     AffinityProbe,
@@ -17,12 +18,11 @@ from .common_checkpoint import CommonCheckpoint, kept_share
 from .evaluation import Evaluation, evaluate, task_estimate
 from .events import EventLog
 from .fit import TaskResult, TrainingResult, fit
-from .freezing import Freeze, Frozen
+from .freezing import Frozen
 from .loop import Training
 from .measure_affinity import measure_affinity
 from .objective import Objective
-from .parts import Pace, Parts, only_parts_of
-from .settings import TrainingSettings
+from .parts import Parts, only_parts_of
 from .teachers import teacher_of, train_teacher, train_teachers
 
 __all__ = [

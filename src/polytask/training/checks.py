@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..balancing import Balancer
+from ..config.training import TrainingSettings
 from ..errors import UserError
 from ..models import MultiTaskModel
 from .callbacks import Callback
 from .encoding import check_encoding
-from .settings import TrainingSettings
 from .sharding import check_sharding
 
 

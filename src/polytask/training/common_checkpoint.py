@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..config.training import MAIN, select_by_problems
 from ..distillation.monitor import above_chance
-from ..errors import did_you_mean, raise_all
+from ..errors import raise_all
 from ..gain import LEAST_SKILL
 from ..task import Task
 from ..uncertainty import Estimate, as_estimate, exceeds, mean_of
 
-#: Criteria for the checkpoint to return, beside ``task.NAME``.
-SELECT_BY = ("mean", "worst", "weighted")
-MAIN = "task."
 #: A peak that lies so many standard errors above the trivial level, or fewer, has no say.
 SILENT_ERRORS = 2.5
 #: A later stage gives way to an earlier one that is better at this (one-sided) level.
@@ -56,14 +54,6 @@ def say_of(peak: float, error: float) -> float:
     if not peak >= LEAST_SKILL:
         return 0.0
     return max(0.0, 1 - (SILENT_ERRORS * error / peak) ** 2)
-
-
-def select_by_problems(select_by: str, tasks: Sequence[str]) -> list[str]:
-    """What is wrong with a criterion, as sentences."""
-    known = [*SELECT_BY, *(MAIN + task for task in tasks)]
-    if select_by in known:
-        return []
-    return [f"select_by: {select_by!r} is no criterion; {did_you_mean(select_by, known)}"]
 
 
 class CommonCheckpoint:

@@ -15,11 +15,11 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..balancing import Balancer, KeptBuffers
+from ..config.training import TrainingSettings
 from ..data.rows import count_rows, map_inputs
 from ..errors import UserError
 from ..models import MultiTaskModel, Representation
 from .callbacks import Callback
-from .settings import TrainingSettings
 
 Represent = Callable[[Any], Representation]
 

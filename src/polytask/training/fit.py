@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..balancing import Balancer, Equal
+from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..data.finite import finite_problems
 from ..errors import UserError, raise_all
@@ -21,7 +22,6 @@ from .evaluation import Evaluation
 from .events import EventLog
 from .loop import Progress, Training
 from .parameters import check_parameters, make_lazy_parameters
-from .settings import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
+from ..config.training import Freeze
 from ..errors import raise_all
 from ..models import MultiTaskModel, TaskPart
-from ..ranges import Range, range_problems
-from .part_names import STRICT, fits, parameters_of, part_problems
-
-
-@dataclass(frozen=True)
-class Freeze:
-    """A part that stays still: no gradient, and evaluation mode (dropout off, normalisation does not move).
-
-    Attributes:
-        part: See the module.
-        until: Epoch at which it begins to train; None: never.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    part: str
-    until: Annotated[float | None, Range(more=True)] = None
-
-    @classmethod
-    def of(cls, given: str | Freeze | Mapping[str, Any]) -> Freeze:
-        """From a name, or from ``{part: name, until: epoch}``."""
-        if isinstance(given, Freeze):
-            return given
-        return cls(given) if isinstance(given, str) else cls(**given)
-
-    def problems(self) -> Iterator[str]:
-        """What is wrong with it."""
-        yield from range_problems(self)
+from .part_names import fits, parameters_of, part_problems
 
 
 class Frozen:

@@ -35,7 +35,6 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +42,7 @@ import torch
 from torch import Tensor
 
 from ..balancing import Balancer, TaskLosses, repeatable
+from ..config.training import TrainingSettings
 from ..data import Batch, Rows
 from ..models import MultiTaskModel
 from ..processes import (
@@ -78,7 +78,6 @@ from .mixture import MixtureStream, make_stream
 from .objective import Objective
 from .optimizer import absent_tasks_kept, make_optimizer
 from .parts import Parts
-from .settings import TrainingSettings
 from .sharding import WholeNetwork, clip_gradients, shard, whole_optimizer_state
 from .snapshots import Snapshots
 from .threads import cpu_threads, threads_for
@@ -281,7 +280,7 @@ class Training:
             self._write(
                 "training_start",
                 tasks=[task.name for task in self.tasks],
-                settings=asdict(self.settings),
+                settings=self.settings.model_dump(),
                 balancing=self.balancer.name,
                 balancing_cost=self.balancer.cost(self.model.shared_parameters()),
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..balancing import Balancer
+from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..grouping import Affinity
 from ..grouping.affinity import AUTO
@@ -19,7 +20,6 @@ from .events import EventLog
 from .fit import fit
 from .loop import Progress
 from .parameters import make_lazy_parameters
-from .settings import TrainingSettings
 
 
 def measure_affinity(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..config.training import SAMPLING, TrainingSettings, sampling_problems
 from ..data import Rows
 from ..errors import UserError
 from ..processes import rank, world_size
-from .settings import SAMPLING, TrainingSettings, sampling_problems
 from .stream import BlockStream, EpochStream
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from ..config.training import TrainingSettings
 from ..models import TaskPart
 from ..processes import is_sharded
-from .settings import TrainingSettings
 
 
 def make_optimizer(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 from torch import nn
 
@@ -16,8 +15,6 @@ from ..errors import did_you_mean
 from ..models import MultiTaskModel, TaskPart
 
 TASK = "task."
-#: For pydantic: unknown keys of dataclasses that are sections of configurations are errors.
-STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
 def fits(name: str, part: str) -> bool:

@@ -7,61 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from ..config.training import MAIN, Freeze, Pace
 from ..errors import UserError, raise_all
 from ..models import MultiTaskModel, TaskPart
 from ..processes import is_sharded
-from ..ranges import Range, range_problems
-from .common_checkpoint import MAIN
-from .freezing import Freeze, Frozen
-from .part_names import STRICT, parameters_of, part_problems
-from .schedule import SCHEDULES, learning_rate_factor
+from .freezing import Frozen
+from .part_names import parameters_of, part_problems
+from .schedule import learning_rate_factor
 
 
-@dataclass(frozen=True)
-class Pace:
-    """Settings of the optimiser for a part; None: those of the training.
+def rate_of(pace: Pace, step: int, total: int) -> float:
+    """The learning rate at a step."""
+    assert pace.learning_rate is not None and pace.schedule is not None and pace.warmup is not None
+    return pace.learning_rate * learning_rate_factor(step, total, pace.schedule, pace.warmup)
 
-    Attributes:
-        learning_rate: Step size.
-        weight_decay: Decay of the optimiser.
-        schedule: Course of the learning rate.
-        warmup: Steps over which it rises.
-    """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    learning_rate: Annotated[float | None, Range(more=True)] = None
-    weight_decay: Annotated[float | None, Range()] = None
-    schedule: str | None = None
-    warmup: Annotated[int | None, Range(whole=True)] = None
-
-    def problems(self) -> Iterator[str]:
-        """What is wrong with it."""
-        if self == Pace():
-            yield f"says nothing; give {', '.join(field.name for field in fields(self))}"
-        yield from range_problems(self)
-        if self.schedule is not None and self.schedule not in SCHEDULES:
-            yield f"schedule must be one of {', '.join(SCHEDULES)}, found {self.schedule!r}"
-
-    def filled(self, settings: Any) -> Pace:
-        """The same with what is open taken from the training's settings."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Pace(**{name: getattr(settings, name) if value is None else value for name, value in own.items()})
-
-    def times(self, factor: float) -> Pace:
-        """The same with another learning rate."""
-        return replace(self, learning_rate=factor * (self.learning_rate or 0.0))
-
-    def rate(self, step: int, total: int) -> float:
-        """The learning rate at a step."""
-        assert self.learning_rate is not None and self.schedule is not None and self.warmup is not None
-        return self.learning_rate * learning_rate_factor(step, total, self.schedule, self.warmup)
+def _times(pace: Pace, factor: float) -> Pace:
+    """The same with another learning rate."""
+    return replace(pace, learning_rate=factor * (pace.learning_rate or 0.0))
 
 
 class Parts:
@@ -107,7 +77,7 @@ class Parts:
         if not groups:
             raise UserError("freeze: nothing of the network is left to train; freeze less")
         self.groups = list(groups.values())
-        self.paces = [paces.get(part, common).times(factor) for part, factor, _ in groups]
+        self.paces = [_times(paces.get(part, common), factor) for part, factor, _ in groups]
         self._group_of = {id(p): place for place, group in enumerate(self.groups) for p in group}
         self._rows = [entry for entry in rows.values() if id(entry[0][0]) in self._group_of]
         if settings.precision == "16" and settings.optimizer != "adamw":
@@ -130,12 +100,12 @@ class Parts:
         """The learning rates of a step."""
         if not self._constant:
             for group, pace in zip(optimizer.param_groups, self.paces, strict=True):
-                group["lr"] = pace.rate(step, total)
+                group["lr"] = rate_of(pace, step, total)
 
     def slow_down(self, optimizer: Optimizer, factor: float) -> None:
         """Multiply all learning rates from now on."""
-        self.paces = [pace.times(factor) for pace in self.paces]
-        self._rows = [(part, pace.times(factor)) for part, pace in self._rows]
+        self.paces = [_times(pace, factor) for pace in self.paces]
+        self._rows = [(part, _times(pace, factor)) for part, pace in self._rows]
         for group, pace in zip(optimizer.param_groups, self.paces, strict=True):
             group["lr"] = pace.learning_rate
 
@@ -157,7 +127,7 @@ class Parts:
         with torch.no_grad():
             for (parameter, rows), pace in self._rows:
                 place = self._group_of[id(parameter)]
-                rate, usual = pace.rate(step, total), optimizer.param_groups[place]["lr"]
+                rate, usual = rate_of(pace, step, total), optimizer.param_groups[place]["lr"]
                 more = (pace.weight_decay or 0.0) - (self.paces[place].weight_decay or 0.0)
                 kept.append((parameter, rows, parameter[rows].clone(), rate / usual, usual * more if decoupled else 0))
                 if more and not decoupled and parameter.grad is not None:
@@ -181,4 +151,5 @@ def only_parts_of(model: MultiTaskModel, settings: Any) -> Any:
     parts = {part: pace for part, pace in settings.parts.items() if any(parameters_of(model, part))}
     freeze = tuple(entry for entry in settings.freeze if any(parameters_of(model, Freeze.of(entry).part)))
     main = settings.select_by.startswith(MAIN) and settings.select_by not in {MAIN + task.name for task in model.tasks}
-    return replace(settings, parts=parts, freeze=freeze, select_by="mean" if main else settings.select_by)
+    changes = {"parts": parts, "freeze": freeze, "select_by": "mean" if main else settings.select_by}
+    return settings.model_copy(update=changes)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-SCHEDULES = ("constant", "linear", "cosine")
-
 
 def learning_rate_factor(step: int, total: int, schedule: str = "constant", warmup: int = 0) -> float:
     """Factor of the learning rate at a step, counted from 0.

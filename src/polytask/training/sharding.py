@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..balancing import Balancer
+from ..config.training import TrainingSettings
 from ..errors import raise_all
 from ..models import MultiTaskModel
 from ..processes import is_sharded, own_share, sum_over_processes, world_size
 from .callbacks import Callback
-from .settings import TrainingSettings
 
 
 def check_sharding(

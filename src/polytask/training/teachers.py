@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..config import Decides, TrainingSettings, deciding
 from ..data import Data, FileInput, Items, Rows
 from ..data.rows import map_inputs
 from ..distillation.teachers import Teacher
@@ -23,7 +24,6 @@ from ..task import Task
 from .events import EventLog
 from .fit import TrainingResult, fit, labelled_rows
 from .loop import Progress
-from .settings import TrainingSettings
 
 FINGERPRINT = "teacher.json"
 
@@ -151,8 +151,7 @@ def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:
 
 def settings_that_decide(settings: TrainingSettings) -> dict[str, Any]:
     """The settings that change what is learned."""
-    free = {"checkpoint_seconds", "keep_checkpoints", "device", "threads"}
-    return {name: value for name, value in asdict(settings).items() if name not in free}
+    return settings.model_dump(exclude=deciding(type(settings), Decides.ROUNDING, Decides.NOTHING))
 
 
 def kept_fingerprint(folder: Path) -> str | None:

@@ -216,16 +216,22 @@ def test_known_groups_end_the_measurement_and_unrelated_tasks_do_not(known):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stop": "sure"}, "a step, None or 'confident', found 'sure'"),
-        ({"every": 0}, "every must be at least 1"),
-        ({"start": 5, "stop": 5}, "0 <= start < stop"),
-        ({"time": "median"}, "'median' is not known"),
-        ({"estimator": "tag"}, "'tag' is not known"),
-        ({"estimator": "cosine", "lookahead": "sgd"}, "'lookahead' has no effect with estimator cosine"),
+        ({"stop": "sure"}, "stop must be a whole number of at least 1, found 'sure'"),
+        ({"every": 0}, "every must be a whole number of at least 1"),
+        ({"start": 5, "stop": 5}, "expected start < stop"),
+        ({"time": "median"}, "time must be one of mean, trapezoid, winsorised, found 'median'"),
+        ({"estimator": "tag"}, "estimator must be one of auto, .* found 'tag'"),
+        (
+            {"estimator": "cosine", "lookahead": "sgd"},
+            "lookahead: has an effect only with estimator: lookahead or gramian, found 'cosine'",
+        ),
         ({"estimator": "gramian", "null": True}, "null has no effect with estimator gramian and lookahead sgd"),
-        ({"lookahead": "sgd"}, "has no effect with estimator auto; it belongs to gramian, lookahead"),
-        ({"estimator": "factored", "rows": 0}, "rows and refresh must be at least 1"),
-        ({"estimator": "lookahead", "lookahead": "adam"}, "'adam' is not known"),
+        ({"lookahead": "sgd"}, "lookahead: has an effect only with estimator: .* found 'auto'"),
+        ({"estimator": "factored", "rows": 0}, "rows must be a whole number of at least 1, found 0"),
+        (
+            {"estimator": "lookahead", "lookahead": "adam"},
+            "lookahead must be one of sgd, momentum, optimizer, found 'adam'",
+        ),
     ],
 )
 def test_unusable_options_are_refused(options, message):

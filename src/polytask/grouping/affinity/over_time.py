@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
+from ...config.affinity import Time
 from ..windows import Windows
 
-TIMES = ("mean", "trapezoid", "winsorised")
+TIMES: tuple[str, ...] = get_args(Time)
 #: Windows beyond these quantiles count as if they were there.
 QUANTILES = (0.05, 0.95)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
+from ...config.affinity import Lookahead
 from ...errors import UserError, did_you_mean
 
 #: ``step(gradients) -> parameters``; a gradient of None leaves its parameter where it is.
 VirtualStep = Callable[[Sequence[Tensor | None]], list[Tensor]]
 
-LOOKAHEADS = ("sgd", "momentum", "optimizer")
+LOOKAHEADS: tuple[str, ...] = get_args(Lookahead)
 #: Optimisers whose step of a parameter depends on nothing but the parameter's own gradient, state and group.
 PER_PARAMETER = (SGD, Adam, AdamW, NAdam, RAdam, Adamax, Adagrad, Adadelta, RMSprop)
 

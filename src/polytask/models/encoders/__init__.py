@@ -1,8 +1,6 @@
 """Encoders by name: one file each."""
 
-from .catalogue import ENCODERS, encoder_named, encoder_problems, is_named, resolved
-from .encoder import Encoder
-from .hf import HF
-from .mlp import MLP
+import lazy_loader
 
-__all__ = ["ENCODERS", "HF", "MLP", "Encoder", "encoder_named", "encoder_problems", "is_named", "resolved"]
+#: The names are in `__init__.pyi`; the options of `mlp` alone load no PyTorch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

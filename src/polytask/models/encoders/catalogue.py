@@ -69,7 +69,7 @@ def encoder_problems(spec: Spec | None, sharing: str) -> list[str]:
         encoder = _parsed(spec)
     except UserError as error:
         return list(error.problems)
-    if sharing not in (known := encoder.ways_of_sharing()):
+    if (known := encoder.ways_of_sharing()) and sharing not in known:
         return [f"sharing {sharing!r} makes no sense with {encoder.described()}; use {' or '.join(known)}"]
     return []
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
-from torch import nn
 
-from ...data import Schema
 from ...ranges import refuse_absurd
-from ..sharing import SHARING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...data import Schema
 
 
 class Encoder(BaseModel, ABC):
@@ -29,8 +31,8 @@ class Encoder(BaseModel, ABC):
     #: Extra of this project, and those of its packages that must be there.
     extra: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
-    #: Ways of sharing that make sense around it.
-    sharing: ClassVar[tuple[str, ...]] = SHARING
+    #: Ways of sharing that make sense around it; none: all.
+    sharing: ClassVar[tuple[str, ...]] = ()
     #: The option that takes what follows a colon: ``encoder: hf:folder`` is ``{name: hf, source: folder}``.
     argument: ClassVar[str] = ""
 
@@ -43,7 +45,7 @@ class Encoder(BaseModel, ABC):
         return f"encoder {self.name!r}"
 
     def ways_of_sharing(self) -> tuple[str, ...]:
-        """Ways of sharing that make sense around it with these options."""
+        """Ways of sharing that make sense around it with these options; none: all."""
         return self.sharing
 
     def made_from(self) -> dict[str, str]:

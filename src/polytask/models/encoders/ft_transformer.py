@@ -12,7 +12,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from ...data import Schema
 from ..table_encoder import embedded_text
-from .numbers import Linear, Numbers, NumbersOption
+from .number_vectors import Numbers
+from .numbers import Linear, NumbersOption
 from .table import OfTable
 
 

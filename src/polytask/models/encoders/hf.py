@@ -9,7 +9,6 @@ from torch import nn
 
 from ...data import Schema
 from ...pretrained import PretrainedEncoder, dense_layers, make_body, open_checkpoint, per_word
-from ..sharing import SHARING
 from ..table_encoder import TableEncoder
 from .encoder import Encoder
 
@@ -56,7 +55,7 @@ class HF(Encoder):
 
     def ways_of_sharing(self) -> tuple[str, ...]:
         """All around frozen features, which are vectors; a network that trains is shared as a whole."""
-        return SHARING if self.frozen else ("hard",)
+        return () if self.frozen else ("hard",)
 
     def made_from(self) -> dict[str, str]:
         return {**super().made_from(), "checkpoint": open_checkpoint(self.source).digest}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
-from torch import nn
 
-from ...data import Schema
-from ..table_encoder import TableEncoder
 from .table import OfTable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...data import Schema
 
 
 class MLP(OfTable):
@@ -22,6 +24,8 @@ class MLP(OfTable):
     dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
 
     def build(self, schema: Schema) -> nn.Module:
+        from ..table_encoder import TableEncoder
+
         return TableEncoder(
             schema.numeric_width,
             schema.categories,

@@ -5,69 +5,23 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-from torch import Tensor, nn
 
-from ...data import Schema
-from ...data.features import NumericColumn
 from ...ranges import refuse_absurd
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...data import Schema
+    from ...data.features import NumericColumn
+    from .number_vectors import Numbers
 
 #: Length of a number's vector unless the user or the encoder says otherwise.
 WIDTH = 16
 #: Columns that ``auto`` embeds at most: the first layer then has WIDTH times as many inputs.
 MOST_COLUMNS = 256
-
-
-class Numbers(nn.Module):
-    """A vector for each of some numbers.
-
-    Args:
-        embedding: From ``[B, len(at)]`` to ``[B, len(at), width]``.
-        at: Places of the embedded among the numeric inputs.
-        inputs: Number of numeric inputs, indicators of missing values included.
-        width: Length of the vectors.
-    """
-
-    at: Tensor
-    rest: Tensor
-
-    def __init__(self, embedding: nn.Module, at: Sequence[int], inputs: int, width: int) -> None:
-        super().__init__()
-        self.embedding, self.columns, self.width = embedding, len(at), width
-        self.register_buffer("at", torch.tensor(at), persistent=False)
-        rest = sorted(set(range(inputs)) - set(at))
-        self.register_buffer("rest", torch.tensor(rest, dtype=torch.long), persistent=False)
-
-    def forward(self, numeric: Tensor) -> Tensor:
-        """``[B, inputs]`` to ``[B, columns, width]``."""
-        return self.embedding(numeric[:, self.at])
-
-    def others(self, numeric: Tensor) -> Tensor:
-        """``[B, inputs]`` to ``[B, inputs - columns]``: those that are not embedded."""
-        return numeric[:, self.rest]
-
-
-class PerColumn(nn.Module):
-    """A linear map for every column, 0 at the start; the package's own cannot be exported for any number of rows.
-
-    Example:
-        >>> PerColumn(5, 3, 2)(torch.ones(4, 5, 3)).shape
-        torch.Size([4, 5, 2])
-    """
-
-    def __init__(self, columns: int, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(columns, in_features, out_features))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        nn.init.zeros_(self.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.bmm(x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
 class NumberEmbedding(BaseModel, ABC):
@@ -95,6 +49,8 @@ class OneKind(NumberEmbedding):
     """One kind of embedding for all columns that can use it."""
 
     def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
+        from .number_vectors import Numbers
+
         columns = schema.numbers
         at = [place for place, column in enumerate(columns) if width or self._embeds(column)]
         size = width or getattr(self, "width", None) or WIDTH
@@ -163,7 +119,10 @@ class Piecewise(OneKind):
         return len(column.edges) > 2  # with one bin the function would be linear
 
     def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
+        import torch
         from rtdl_num_embeddings import PiecewiseLinearEmbeddings
+
+        from .number_vectors import PerColumn
 
         edges = [torch.tensor(column.edges, dtype=torch.float32) for column in columns]
         with warnings.catch_warnings():

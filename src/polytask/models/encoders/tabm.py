@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...data import Schema
 from ..table_encoder import dense_columns, dense_widths, embedded_text
-from .numbers import Numbers
+from .number_vectors import Numbers
 from .table import OfTable
 
 

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...adding_keys import frozen_whole
 from ...balancing import BALANCERS
 from ...config import Config
+from ...config.run import frozen_whole
 from ...display import Display
 from ...errors import UserError
 from ...files import read_json, write_json

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ...adding_keys import frozen_whole
+from ...config.run import frozen_whole
 from ...data.rows import map_inputs, rows_at_once
 from ...models import MultiTaskModel, take_over
 from ...training import Callback, HeldTasks, TrainingResult
@@ -69,7 +69,7 @@ def probe(trainer: Trainer, addition: Addition, number: int, features: Mapping[s
         part: labelled_rows(replace(trainer.data.rows[part], inputs=features[part]), positions)
         for part in ("train", "validation")
     }
-    heads = replace(trainer, settings=replace(trainer.settings, freeze=(), parts={}))
+    heads = replace(trainer, settings=trainer.settings.model_copy(update={"freeze": (), "parts": {}}))
     callbacks = trainer.convergence(names, None, None) if frozen_whole(trainer.config) else []
     return heads.carry_out(f"probe_{number}", f"probe_{number}", model, parts, callbacks=callbacks)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...adding_keys import frozen_whole
+from ...config.run import frozen_whole
 from ...files import sha256, write_json
 from ...models import MultiTaskModel, take_over
 from ...processes import is_first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,10 +11,9 @@ from torch import Tensor
 
 from ...balancing import TaskLosses
 from ...balancing.step_graph import StepGraph
-from ...errors import UserError, did_you_mean, raise_all
+from ...config.affinity import AffinityOptions
+from ...errors import UserError
 from ...grouping.affinity import (
-    AUTO,
-    TIMES,
     AffinityStatistics,
     Moment,
     Sample,
@@ -42,18 +41,10 @@ class AffinityProbe(Callback):
     A probe leaves parameters, buffers, optimiser and random state bit-identical.
 
     Args:
-        estimator: One of :data:`polytask.grouping.affinity.ESTIMATORS`; ``auto``: the first of ``factored`` and
-            ``gramian`` that fits the model.
         every: Steps between probes. Default: the estimator's own.
-        start: First step that may be probed.
-        stop: Step from which on none is; None for never; ``confident``: from the evaluation on at which the affinity is
-            measured well enough.
         enough: With ``stop="confident"``: whether an affinity is measured well enough for the choice to be made from
             it. It must depend on nothing else.
-        time: How the course becomes one number: ``mean``, ``trapezoid`` or ``winsorised``, see
-            :func:`~polytask.grouping.affinity.over_time`.
-        divide_by_lr: Divide every sample by the learning rate of its step, as the published matrices are.
-        options: Of the estimator, such as ``lookahead="optimizer"``.
+        options: Others of :class:`~polytask.config.AffinityOptions`.
 
     Raises:
         UserError: All unusable values at once.
@@ -67,33 +58,15 @@ class AffinityProbe(Callback):
     whole_parameters = True
 
     def __init__(
-        self,
-        every: int | None = None,
-        *,
-        estimator: str = AUTO,
-        start: int = 0,
-        stop: int | Literal["confident"] | None = None,
-        enough: Callable[[Affinity], bool] = measured_enough,
-        time: str = "mean",
-        divide_by_lr: bool = False,
-        **options: Any,
+        self, every: int | None = None, *, enough: Callable[[Affinity], bool] = measured_enough, **options: Any
     ) -> None:
-        problems = []
-        if every is not None and every < 1:
-            problems.append(f"affinity: every must be at least 1, found {every}")
-        if isinstance(stop, str) and stop != "confident":
-            problems.append(f"affinity: expected stop to be a step, None or 'confident', found {stop!r}")
-        elif start < 0 or (isinstance(stop, int) and stop <= start):
-            problems.append(f"affinity: expected 0 <= start < stop, found start={start} and stop={stop}")
-        if time not in TIMES:
-            problems.append(f"affinity: time {time!r} is not known; {did_you_mean(time, TIMES)}")
-        raise_all(problems)
-        self._candidates = make_estimators(estimator, options)
+        asked = AffinityOptions(every=every, **options)
+        self._candidates = make_estimators(asked.estimator, asked.of_estimator())
         self.measures_gradients = any(candidate.gives_gramian for candidate in self._candidates)
-        self.every, self.first, self.end = every, start, stop if isinstance(stop, int) else None
-        self.until_confident, self.enough = stop == "confident", enough
+        self.every, self.first, self.end = every, asked.start, asked.stop if isinstance(asked.stop, int) else None
+        self.until_confident, self.enough = asked.stop == "confident", enough
+        self.time, self.divide_by_lr = asked.time, asked.divide_by_lr
         self.judged = 0  # samples at the last verdict
-        self.time, self.divide_by_lr = time, divide_by_lr
         self.estimator = self._candidates[0]
         self.chosen = False
         self.statistics = AffinityStatistics(0)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...errors import UserError, did_you_mean
+from ...config.convergence import JointOptions
 from .converging import Converging
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..loop import Training
 
-RETURNED = ("mean", "last", "last_task")
-
 
 @dataclass(eq=False)
-class AsynchronousConvergence(Converging):
+class AsynchronousConvergence(JointOptions, Converging):
     """Joint asynchronous convergence by distillation from converged tasks.
 
     All tasks train from the start. When the validation metric of one has not improved for ``patience`` evaluations, its
@@ -27,14 +25,8 @@ class AsynchronousConvergence(Converging):
     A task that has not learned (:class:`~polytask.ConvergenceMonitor`) does not converge: it would be held where it
     knows nothing. It is given three quarters of the budget to begin.
 
-    Args:
-        restore: After a switch go back to the best parameters of the task that has converged, with a fresh optimiser
-            (of several tasks, to those of the latest best evaluation). It discards progress of the others.
-        returned: The parameters to return, once at most one task still learns from its own labels: those with the best
-            ``mean`` share of the peaks; of the ``last`` evaluation; or of the best evaluation of the ``last_task``. An
-            earlier evaluation that is better by more than chance is returned instead.
-
-    Further options: see :class:`~polytask.distillation.ConvergenceOptions`.
+    Options: those of the sections `convergence` and `joint`, see
+    :class:`~polytask.config.ConvergenceOptions` and :class:`~polytask.config.JointOptions`.
 
     Source:
         W. Lu et al., "Asynchronous Convergence in Multi-Task Learning via Knowledge Distillation from Converged Tasks",
@@ -47,16 +39,7 @@ class AsynchronousConvergence(Converging):
     """
 
     name = "asynchronous_convergence"
-    restore: bool = False
-    returned: str = "mean"
     _step: int = field(default=0, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.returned not in RETURNED:
-            raise UserError(
-                f"convergence: returned {self.returned!r} is not known; {did_you_mean(self.returned, RETURNED)}"
-            )
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         self._step = evaluation.step

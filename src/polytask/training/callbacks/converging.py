@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...distillation import Convergence, ConvergenceMonitor, ConvergenceOptions
+from ...distillation import (
+    Convergence,
+    ConvergenceMonitor,
+    ConvergenceOptions,
+    check_tasks,
+    labels_of,
+    monitor_of,
+)
 from .callback import Callback
 from .label_sources import LabelSource, OnlineLabels, StoredLabels
 
@@ -24,14 +31,16 @@ class Converging(ConvergenceOptions, Callback):
     _resumed: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _since_settled: int = field(default=0, init=False, repr=False)
 
+    __eq__, __hash__ = object.__eq__, object.__hash__  # two of equal options are not one
+
     def start(self, training: Training) -> None:
         self._since_settled = 0
-        self.check_tasks(training.tasks)
+        check_tasks(self, training.tasks)
         online = self.soft_labels == "online"
         self._source = OnlineLabels(training) if online else StoredLabels(training, self.half, self.unlabelled)
         learning = [task for place, task in enumerate(training.tasks) if place not in training.objective.soft]
         self.state = Convergence(self, {
-            task.name: self.monitor(task, *training.baseline[task.name]) for task in learning
+            task.name: monitor_of(self, task, *training.baseline[task.name]) for task in learning
         })  # fmt: skip
 
     @property
@@ -81,7 +90,7 @@ class Converging(ConvergenceOptions, Callback):
         """All converged tasks learn from the teachers' predictions."""
         for position, task in enumerate(training.tasks):
             if task.name in self.converged_at:
-                training.objective.use_soft_labels(position, self.labels(*self._source.labels(position)))
+                training.objective.use_soft_labels(position, labels_of(self, *self._source.labels(position)))
 
     def resume(self, training: Training) -> None:
         self._source.load_state_dict(self._resumed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...distillation import ConvergenceMonitor, ConvergenceOptions
+from ...distillation import ConvergenceMonitor, ConvergenceOptions, monitor_of
 from .callback import Callback
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class EarlyStopping(Callback):
 
     def start(self, training: Training) -> None:
         options = ConvergenceOptions(patience=self.patience, min_evaluations=0)
-        self._of_all = {task.name: options.monitor(task, *training.baseline[task.name]) for task in training.tasks}
+        self._of_all = {task.name: monitor_of(options, task, *training.baseline[task.name]) for task in training.tasks}
         self._progress = 0.0
         self.monitors = {
             task.name: self._of_all[task.name]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...config.convergence import SequentialOptions
 from ...errors import UserError, did_you_mean
-from ...ranges import Count
 from ...task_order import ORDERS, task_order
 from .converging import Converging
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class SequentialConvergence(Converging):
+class SequentialConvergence(SequentialOptions, Converging):
     """Sequential asynchronous convergence by distillation from converged tasks.
 
     Stage a trains the first a tasks of the order: those before the last on their soft labels, the last on its own
@@ -29,15 +29,10 @@ class SequentialConvergence(Converging):
 
     Suits tasks with separate inputs, slow ones first; on one shared table joint training is better.
 
-    Args:
-        order: Names, or an order of :func:`~polytask.task_order.task_order`; those that look at other trainings
-            (``slowest_first``, ``fastest_first``, ``largest_gap_first``) need names here and work in ``polytask fit``.
-        max_stage_steps: Most steps of a stage; default the ``steps`` of the settings, so that k tasks may take k times
-            as long as one joint training.
-        restore: Restore the best parameters and reset the optimiser between stages, or go on from where it is.
-        learning_rate_restart: The schedule of the learning rate begins anew with every stage.
-
-    Further options: see :class:`~polytask.distillation.ConvergenceOptions`.
+    Options: those of the sections `convergence` and `sequential`, see
+    :class:`~polytask.config.ConvergenceOptions` and :class:`~polytask.config.SequentialOptions`. Orders that look at
+    other trainings (``slowest_first``, ``fastest_first``, ``largest_gap_first``) need names here and work in ``polytask
+    fit``.
 
     Source:
         Lu et al., NAACL 2022 Industry Track, sequential setting; order, cap and restoring are our choices.
@@ -48,10 +43,6 @@ class SequentialConvergence(Converging):
     """
 
     name = "sequential_convergence"
-    order: str | Sequence[str] = "given"
-    max_stage_steps: Count | None = None
-    restore: bool = True
-    learning_rate_restart: bool = True
     stage: int = field(default=0, init=False)
     _began: int = field(default=0, init=False, repr=False)
     _cap: int = field(default=0, init=False, repr=False)

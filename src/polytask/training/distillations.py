@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from inspect import signature
 from typing import Any
 
-from .errors import UserError, did_you_mean
-from .training import MTLKD, CooperativeDistillation, OnlineDistillation
+from ..errors import UserError, did_you_mean
+from .callbacks import MTLKD, CooperativeDistillation, OnlineDistillation
 
 #: Distillation from teachers, by name.
 DISTILLATIONS: dict[str, Any] = {

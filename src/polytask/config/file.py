@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from .errors import UserError
+from ..errors import UserError
 
 
 def read_config(path: Path) -> dict[str, Any]:

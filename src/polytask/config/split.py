@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .key import is_given
+
 if TYPE_CHECKING:
     from .config import Config
 
@@ -23,7 +25,7 @@ def split_problems(config: Config) -> Iterator[str]:
         yield from (f"{key}: has no effect with split: {config.split}, a column that says the part of every row; leave "
                     "one of them out" for key in (*by, *files))  # fmt: skip
     elif len(files) == len(FILES):
-        given = [*by, *(["split"] if config.split != type(config).model_fields["split"].default else [])]
+        given = [*by, *(["split"] if is_given(config, "split") else [])]
         yield from (f"{key}: has no effect where validation and test are files: nothing is drawn; leave it out"
                     for key in given)  # fmt: skip
     if files and not isinstance(config.data, str):

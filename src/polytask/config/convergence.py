@@ -1,0 +1,136 @@
+"""When a task has converged and how it is held then: the sections ``convergence``, ``joint`` and ``sequential``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from ..errors import did_you_mean, raise_all
+from ..ranges import Count, Range, range_problems
+from .key import Key, documented, without_effect
+from .training import STRICT
+
+Test = Literal["patience", "slope", "fixed"]
+Returned = Literal["mean", "last", "last_task"]
+
+
+@documented
+@dataclass
+class ConvergenceOptions:
+    """When a task has converged, and how it is held then.
+
+    Raises:
+        UserError: All unusable settings at once.
+
+    Example:
+        >>> ConvergenceOptions(patience=3).teachers
+        3
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    patience: Annotated[Count, Key("Evaluations without improvement that make a task converged.")] = 10
+    min_evaluations: Annotated[int | None, Range(whole=True), Key(
+        "No task converges before so many evaluations. Default: twice `patience`.",
+    )] = None  # fmt: skip
+    min_delta: Annotated[float, Range(), Key("Least improvement that counts, in units of the task's metric.")] = 0.0
+    relative: Annotated[bool, Key("`min_delta` is a share of the best value's size instead.")] = False
+    patience_steps: Annotated[int | None, Range(1, whole=True), Key(
+        "Steps without improvement instead of evaluations.", needs={"test": ("patience",)},
+    )] = None  # fmt: skip
+    test: Annotated[Test, Key(
+        "What makes a task converged: no improvement for `patience` evaluations; no upward `slope` over these; or a "
+        "`fixed` step.",
+    )] = "patience"  # fmt: skip
+    fixed_step: Annotated[Count | dict[str, Count] | None, Key(
+        "Step at which tasks converge, for all or by task name.", needs={"test": ("fixed",)},
+    )] = None  # fmt: skip
+    teachers: Annotated[Count, Key(
+        "Soft labels are the mean prediction of the parameters at so many best evaluations of the task; 1 is the "
+        "paper's method. The single best one is partly lucky on validation, the mean of a few is not.",
+    )] = 3  # fmt: skip
+    temperature: Annotated[float, Range(more=True), Key("Softens the labels of class kinds.")] = 1.0
+    kd_weight: Annotated[float, Range(more=True), Key(
+        "Factor of a converged task's loss, beside the task's own weight.",
+    )] = 1.0  # fmt: skip
+    mixture: Annotated[float, Range(0, 1, more=True), Key(
+        "Share of the soft labels in a converged task's loss; 1 is soft labels only.",
+    )] = 1.0  # fmt: skip
+    half: Annotated[bool, Key(
+        "Keep soft labels in two bytes per number instead of four.", needs={"soft_labels": ("stored",)},
+    )] = False  # fmt: skip
+    unlabelled: Annotated[bool, Key("Hold a converged task also on rows where it has no label.")] = False
+    reopen: Annotated[bool, Key(
+        "A converged task that overtakes its teacher, and its own peak, by more than chance learns from its labels "
+        "again (not with test `fixed`).",
+    )] = True  # fmt: skip
+    tail: Annotated[int | None, Range(whole=True), Key(
+        "Evaluations after the last convergence. Default: twice `patience`.",
+    )] = None  # fmt: skip
+    soft_labels: Annotated[Literal["stored", "online"], Key(
+        "`stored`: predicted once for all training rows; `online`: frozen snapshots predict every batch as the network "
+        "sees it, for inputs that are changed at random.",
+    )] = "stored"  # fmt: skip
+    soft_loss: Annotated[str, Key(
+        "Distance to the soft labels: `own` of each kind; `cross_entropy` (classes, without taking off the teacher's "
+        "entropy), `logits` (classes, squared), `l1` or `huber` (numbers). Kinds that do not know it keep their own.",
+    )] = "own"  # fmt: skip
+
+    def __post_init__(self) -> None:
+        raise_all([f"convergence: {problem}" for problem in self._problems()])
+
+    def _problems(self) -> Iterator[str]:
+        yield from range_problems(self)
+        yield from without_effect(self)
+        if self.soft_loss != "own":
+            from ..task.kinds import SOFT_LOSSES  # with PyTorch
+
+            if self.soft_loss not in SOFT_LOSSES:
+                yield f"soft_loss: {self.soft_loss!r} is not known; {did_you_mean(str(self.soft_loss), SOFT_LOSSES)}"
+        if self.soft_loss in ("logits", "l1", "huber") and self.temperature != 1.0:
+            yield f"temperature: has no effect on soft_loss {self.soft_loss!r}, found {self.temperature}"
+        if self.relative and not self.min_delta:
+            yield "relative: has an effect only with min_delta above 0; give one, or leave it out"
+        if self.test == "fixed" and self.fixed_step is None:
+            yield "test: fixed needs fixed_step; give one, or another test"
+
+
+@documented
+@dataclass
+class JointOptions:
+    """Further settings of ``converge: joint``."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    restore: Annotated[bool, Key(
+        "After a switch go back to the best parameters of the task that has converged, with a fresh optimiser (of "
+        "several tasks, to those of the latest best evaluation). It discards progress of the others.",
+    )] = False  # fmt: skip
+    returned: Annotated[Returned, Key(
+        "The parameters to return, once at most one task still learns from its own labels: those with the best `mean` "
+        "share of the peaks; of the `last` evaluation; or of the best evaluation of the `last_task`. An earlier "
+        "evaluation that is better by more than chance is returned instead.",
+    )] = "mean"  # fmt: skip
+
+
+@documented
+@dataclass
+class SequentialOptions:
+    """The order of tasks and their stages with ``converge: sequential``."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    order: Annotated[str | tuple[str, ...], Key(
+        "`given`, `largest_first`, `smallest_first`, `slowest_first`, `fastest_first`, `largest_gap_first`, `random`, "
+        "or the names of the tasks.",
+    )] = "given"  # fmt: skip
+    max_stage_steps: Annotated[int | None, Range(1, whole=True), Key(
+        "Most steps of a stage. Default: `steps`, so that k tasks may take k times as long as one joint training.",
+    )] = None  # fmt: skip
+    restore: Annotated[bool, Key(
+        "Restore the best parameters and reset the optimiser between stages, or go on from where it is.",
+    )] = True  # fmt: skip
+    learning_rate_restart: Annotated[bool, Key(
+        "The schedule of the learning rate begins anew with every stage.",
+    )] = True  # fmt: skip

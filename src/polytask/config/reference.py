@@ -1,0 +1,120 @@
+"""The page of all configuration keys: ``python -m polytask.config.reference > docs/configuration.md``."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Iterator
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from ..ranges import Range, ranges_of
+from . import SECTIONS, Config, Decides, Key, default_of, keys_of
+from .key import subsections
+
+HEAD = """# Configuration keys
+
+<!-- Written by `python -m polytask.config.reference > docs/configuration.md`: do not edit. -->
+
+All keys of a configuration file, of `--set KEY=VALUE` and of `polytask.config.make_config`. Those with an option have
+it on the command line, too. A section is a mapping: `convergence: {patience: 5}` in a file is `--set
+convergence.patience=5`. Numbers are finite; an unknown key, a value out of its range, and a key that is given where it
+has no effect are refused before anything is written.
+
+A key decides the numbers of a run unless it says otherwise: a run that is resumed needs the same value of it, and
+`polytask compare` trains again where it differs.
+"""
+_SAYS = {
+    Decides.ROUNDING: "Decides where and how it is computed; a resumed run may change it.",
+    Decides.PLACE: "Says where files are; a resumed run may change it.",
+    Decides.NOTHING: "Changes no numbers; a resumed run may change it.",
+}
+
+
+def reference() -> str:
+    """The page, in Markdown."""
+    lines = [HEAD]
+    for section in SECTIONS:
+        lines += [f"## {section.title}", "", *_table(section, keys_of(section)), ""]
+        for name in keys_of(section):
+            for part in _parts_of(section, name):
+                lines += [f"### {_shown(name)}", "", *_table(part, keys_of(part)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _parts_of(section: type[Any], name: str) -> Iterator[type[Any]]:
+    found = subsections(get_type_hints(section)[name])
+    yield from (part for part in found if keys_of(part))
+
+
+def _shown(name: str) -> str:
+    field = Config.model_fields.get(name)
+    return f"`{(field.alias if field else None) or name}`"
+
+
+def _table(section: type[Any], keys: dict[str, Key]) -> Iterator[str]:
+    yield "| key | values | default | meaning |"
+    yield "|---|---|---|---|"
+    ranges, hints = ranges_of(section), get_type_hints(section)
+    owner = Config if section in SECTIONS else section
+    for name, key in keys.items():
+        shown = _shown(name) if section in SECTIONS else f"`{name}`"
+        values = _values(hints[name], ranges.get(name))
+        yield f"| {shown} | {values} | {_default(default_of(owner, name))} | {' '.join(_sentences(name, key))} |"
+
+
+def _sentences(name: str, key: Key) -> Iterator[str]:
+    yield key.meaning.replace("|", "\\|")
+    for other, values in key.needs.items():
+        yield f"Has an effect only with `{other}: {' or '.join(map(str, values))}`."
+    if key.decides in _SAYS:
+        yield _SAYS[key.decides]
+    if key.of_tables:
+        yield "Only for tables."
+    if key.of_first_run:
+        yield "Not with `from`."
+    if key.option:
+        option = key.option.name or f"--{_shown(name).strip('`').replace('_', '-')}"
+        yield f"Option `{option}` of {' and '.join(f'`{command}`' for command in key.option.commands)}."
+
+
+def _default(value: Any) -> str:
+    if value is dataclasses.MISSING:
+        return "must be given"
+    if isinstance(value, BaseModel) or dataclasses.is_dataclass(value):
+        return "see there"
+    if isinstance(value, tuple):
+        value = list(value)
+    return {"None": "-", "True": "`true`", "False": "`false`"}.get(str(value), f"`{value}`")
+
+
+def _values(hint: Any, range_: Range | None) -> str:
+    """What a key takes, in words."""
+    found = list(dict.fromkeys(word for word in _words(hint, range_) if word))
+    return " or ".join([*found[:-1], found[-1]] if found else ["-"])
+
+
+def _words(hint: Any, range_: Range | None) -> Iterator[str]:
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        for part in parts:
+            yield from _words(part, range_)
+    elif origin is Literal:
+        yield ", ".join(f"`{str(word).lower() if isinstance(word, bool) else word}`" for word in parts)
+    elif hint is bool:
+        yield "`true`, `false`"
+    elif hint in (int, float):
+        yield str(range_) if range_ else "a number"
+    elif hint is str:
+        yield "text"
+    elif origin is tuple:
+        yield "a list"
+    elif origin is dict or hint is dict:
+        yield "a mapping"
+    elif isinstance(hint, type) and hint is not type(None):
+        yield "a section"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

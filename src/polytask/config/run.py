@@ -1,0 +1,85 @@
+"""What a run consists of, and the processes that train it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ..ranges import Range
+from . import texts
+from .key import TRAIN, Decides, Key, Option, is_given, keys_of
+from .section import Section
+
+if TYPE_CHECKING:
+    from .config import Config
+
+#: The part that is frozen where nothing of the old networks may move.
+WHOLE = ("encoder", "shared")
+
+
+class RunKeys(Section):
+    """Run."""
+
+    title: ClassVar[str] = "Run"
+
+    from_run: Annotated[str | None, Field(alias="from"), Key(
+        "Finished run whose networks learn further: targets that it has not are added.",
+        Option(str, "RUN", "add the targets to the networks of this finished run"), decides=Decides.PLACE,
+    )] = None  # fmt: skip
+    into: Annotated[int | None, Range(0, whole=True), Key(
+        "Network of `from` that new targets join. Default: the one whose features suit them best.",
+    )] = None  # fmt: skip
+    baselines: Annotated[bool, Key(
+        "Also train single-task models and one plain network for all.", Option(bool, "", "train what to compare with"),
+    )] = True  # fmt: skip
+    seed: Annotated[int, Range(0, 2**63 - 1, whole=True), Key(
+        "Random seed for split, weights and order.",
+        Option(int, "N", "random seed for split, weights and row order", commands=TRAIN),
+    )] = 0  # fmt: skip
+    jobs: Annotated[int, Range(1, 1024, whole=True), Key(
+        "Networks that train side by side, each in a process and a thread of its own.",
+        Option(int, "N", "networks that train side by side, a process each"),
+        decides=Decides.NOTHING, of_first_run=True,
+    )] = 1  # fmt: skip
+    devices: Annotated[int, Range(1, 1024, whole=True), Key(
+        "Processes of this machine that train together; one per GPU.",
+        Option(int, "N", "processes that train together, one per GPU", commands=TRAIN), decides=Decides.ROUNDING,
+    )] = 1  # fmt: skip
+    nodes: Annotated[int, Range(1, 65536, whole=True), Key(
+        "Machines on which the same command is started.", Option(int, "N", commands=TRAIN), decides=Decides.ROUNDING,
+    )] = 1  # fmt: skip
+    report_to: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], Key(
+        "Where else events go.",
+        Option(str, "NAMES", "tensorboard, mlflow, or both with a comma", texts.names), decides=Decides.NOTHING,
+    )] = ()  # fmt: skip
+
+
+def run_problems(config: Config) -> Iterator[str]:
+    """Keys of a run that do not go together."""
+    if config.jobs > 1 and config.devices * config.nodes > 1:
+        yield (
+            f"jobs: networks train side by side ({config.jobs}), or several processes train each of them "
+            f"(devices: {config.devices}, nodes: {config.nodes}), not both; set one of them to 1"
+        )
+    if config.from_run is None:
+        if config.into is not None:
+            yield "into: has an effect only with from: RUN"
+        return
+    if not isinstance(config.data, str):
+        yield "from: tasks are added from one table, found several data sets; put them into one"
+    for name, key in keys_of(type(config)).items():
+        if key.of_first_run and is_given(config, name):
+            yield f"{name}: has no effect with from: the networks and columns are those of that run; leave it out"
+    if frozen_whole(config):
+        for name in ("freeze", "parts"):
+            if len(getattr(config, name)) - (name == "freeze"):
+                yield f"{name}: only heads are trained where the whole encoder is frozen; leave the others out"
+
+
+def frozen_whole(config: Any) -> bool:
+    """Whether the old networks are to stay as they are, all of them and for good."""
+    named = [entry if isinstance(entry, str) else entry.part for entry in config.freeze
+             if isinstance(entry, str) or entry.until is None]  # fmt: skip
+    return any(part in WHOLE for part in named)
