@@ -43,7 +43,7 @@ NOT_TABLES = {
     "csv named parquet": ("table.parquet", b"a,b\n1,2\n", "is not a Parquet file"),
     "half a parquet file": ("table.parquet", b"PAR1" + bytes(50), "the Parquet file is damaged"),
     "half a gzip file": ("table.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50)[:-12], "table.csv.gz"),
-    "another ending": ("table.xlsx", b"PK\x03\x04", "expected a name ending in .csv, .csv.gz, .parquet"),
+    "another ending": ("table.ods", b"PK\x03\x04", ".csv, .csv.gz, .tsv"),
     "an error page": ("table.csv", b"<html><body>404</body></html>", "is an HTML or XML page"),
     "names alone": ("table.csv", b"a,b", "column names but no rows"),
 }

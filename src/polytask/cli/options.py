@@ -17,10 +17,10 @@ from ..errors import UserError
 
 #: Title of the options that are no keys.
 COMMAND = "Command"
-Data = Annotated[Path, typer.Argument(help="table (.csv, .csv.gz, .parquet)", show_default=False, metavar="DATA")]
+Data = Annotated[Path, typer.Argument(help="table (.csv, .parquet, ...)", show_default=False, metavar="DATA")]
 DataOrConfig = Annotated[
     Path | None,
-    typer.Argument(help="table (.csv, .csv.gz, .parquet) or configuration (.yaml)", show_default=False, metavar="DATA"),
+    typer.Argument(help="table (.csv, .parquet, ...) or configuration (.yaml)", show_default=False, metavar="DATA"),
 ]
 #: The keys that the user has set; no option.
 Given = dict[str, Any] | None
@@ -151,7 +151,7 @@ def expand_targets(values: dict[str, Any]) -> None:
     given, data = values.get("targets"), values.get("data")
     if isinstance(given, str):
         given = values["targets"] = [given]
-    if not isinstance(data, str) or not isinstance(given, list | tuple) or not Path(data).is_file():
+    if not isinstance(data, str) or not isinstance(given, list | tuple) or not _may_exist(data):
         return
     from ..data.table import column_names
 
@@ -163,6 +163,11 @@ def expand_targets(values: dict[str, Any]) -> None:
     for name in _with_commas(list(given), known):
         found += [name] if name in known or not isinstance(name, str) else _matching(name, known, values)
     values["targets"] = list(dict.fromkeys(found)) if len(found) != len(given) else found
+
+
+def _may_exist(table: str) -> bool:
+    """Whether there is something to read; behind a # some formats name a part of the file."""
+    return Path(table).exists() or Path(table.partition("#")[0]).is_file()
 
 
 def _with_commas(given: list[Any], known: Sequence[str]) -> list[Any]:

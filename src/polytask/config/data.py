@@ -23,7 +23,7 @@ ColumnKind = Literal["numeric", "categorical", "text", "image", "date", "day_fir
 class SourceConfig(Section):
     """One of several data sets."""
 
-    table: Annotated[str, Key("Table: .csv, .csv.gz or .parquet.", decides=Decides.PLACE)]
+    table: Annotated[str, Key("Table (.csv, .parquet, ...).", decides=Decides.PLACE)]
     targets: Annotated[tuple[str, ...], Key("Targets that it has labels for; all of its columns by default.")] = ()
 
 
@@ -33,7 +33,7 @@ class DataKeys(Section):
     title: ClassVar[str] = "Data"
 
     data: Annotated[str | tuple[SourceConfig, ...], Key(
-        "Table: .csv, .csv.gz or .parquet; or several data sets, each with its `table` and its `targets`.",
+        "Table (.csv, .parquet, ...); or several data sets, each with its `table` and its `targets`.",
         decides=Decides.PLACE,
     )]  # fmt: skip
     targets: Annotated[tuple[str, ...], Field(min_length=1), Key(

@@ -18,6 +18,7 @@ from ..config import make_config
 from ..config.file import read_config
 from ..data import read_cells, with_columns_of_other_sources
 from ..data.dates import DAY
+from ..data.formats import file_of
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
 from ..pretrained import PictureReader, write_plainly
@@ -167,7 +168,7 @@ def _rows_to_check(run: Path, bundle: Bundle, data: Path | None, scratch: Path) 
     else:
         config_file = RunFolder.open(run).config
         sources = make_config(read_config(config_file), str(config_file)).sources
-        paths = [Path(source.table) for source in sources if Path(source.table).is_file()]
+        paths = [Path(source.table) for source in sources if file_of(Path(source.table)).exists()]
     table = read_cells(paths[0], schema.feature_names)[0].slice(0, most) if paths else None
     if table is None or table.num_rows < 2:
         return _random_rows(bundle, most, scratch), scratch, "random rows"

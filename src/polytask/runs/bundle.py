@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -19,6 +17,8 @@ from safetensors.torch import load_file, save
 from ..config import Config
 from ..data import Rows, Schema
 from ..data.finite import rows_not_finite
+from ..data.format import Format
+from ..data.formats import FORMATS, format_of
 from ..data.frames import arrow_table
 from ..errors import UserError, raise_all
 from ..files import replaced, sha256, write_bytes, write_json
@@ -248,16 +248,28 @@ class Bundle:
         return found
 
 
+def check_writes(path: Path) -> Format:
+    """The format of a file that predictions are written to.
+
+    Raises:
+        UserError: If it is none that is written.
+    """
+    found = format_of(path)
+    if found is None or not found.writes:
+        endings = [one.endings[0] for one in FORMATS.values() if one.writes]
+        raise UserError(f"--out {path}: expected a name that ends in {', '.join(endings)}")
+    return found
+
+
 def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:
-    """Write pieces of equal columns to one Parquet file (or CSV, by the ending), atomically; gives the rows."""
-    rows = 0
+    """Write pieces of equal columns to one file, of the format that its ending says, atomically; gives the rows."""
+    chosen, rows = check_writes(path), 0
     with replaced(path) as temporary, contextlib.ExitStack() as stack:
         writer: Any = None
         for piece in pieces:
             if writer is None:
-                make = pa.csv.CSVWriter if path.suffix == ".csv" else pa.parquet.ParquetWriter
-                writer = stack.enter_context(make(temporary, piece.schema))
-            writer.write_table(piece.cast(writer.schema) if path.suffix == ".parquet" else piece)
+                schema, writer = piece.schema, stack.enter_context(chosen.writer(temporary, piece.schema))
+            writer.write_table(piece.cast(schema))
             rows += piece.num_rows
         stack.close()  # before the file takes its place
     return rows

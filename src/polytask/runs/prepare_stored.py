@@ -30,6 +30,7 @@ from ..data import (
 )
 from ..data.equal_rows import equal_rows, row_keys
 from ..data.stored import load
+from ..data.table import can_stream
 from ..errors import UserError, raise_all
 from ..models.encoders import HF
 from ..pretrained import memory_bytes
@@ -57,7 +58,7 @@ def wants_streaming(config: Config) -> bool:
         UserError: If they are, and the data are not one Parquet file.
     """
     path = Path(config.sources[0].table)
-    possible = len(config.sources) == 1 and path.name.lower().endswith(".parquet")
+    possible = len(config.sources) == 1 and can_stream(path)
     if config.stream is True and not possible:
         raise UserError(
             f"stream: only a single Parquet file can be read while training, found {config.data_name}; convert it "

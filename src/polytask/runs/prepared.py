@@ -25,7 +25,8 @@ from ..data import (
     save_split,
     weight_columns,
 )
-from ..data.arrays import MANIFEST
+from ..data.arrays import MANIFEST, is_arrays
+from ..data.formats import files_of
 from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
@@ -157,7 +158,8 @@ def device_of_features(config: Config) -> str:
 def fingerprint(config: Config) -> str:
     """SHA-256 of the data, of several files that of their fingerprints, of a folder that of its manifest."""
     paths = [Path(table) for table in config.tables]
-    prints = [sha256(path / MANIFEST if path.is_dir() else path) for path in paths]
+    files = [file for path in paths for file in ([path / MANIFEST] if is_arrays(path) else files_of(path))]
+    prints = [sha256(file) for file in files]
     return prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet
 
 from ..data import (
     Rows,
@@ -22,9 +18,11 @@ from ..data import (
     table_pieces,
     with_columns_of_other_sources,
 )
+from ..data.formats import file_of
+from ..data.table import is_small
 from ..display import Display
 from ..errors import UserError
-from .bundle import Bundle, write_predictions
+from .bundle import Bundle, check_writes, write_predictions
 from .held_files import tags_for_words
 from .reading import far_values, some_names, unseen_values
 from .results import number
@@ -41,9 +39,8 @@ def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: 
     Raises:
         UserError: If run or table are not usable; nothing is written then.
     """
-    if out.suffix not in (".parquet", ".csv"):
-        raise UserError(f"--out {out}: expected a name that ends in .parquet or .csv")
-    if out.exists() and data.exists() and out.samefile(data):
+    check_writes(out)
+    if out.exists() and (source := file_of(data)).exists() and out.samefile(source):
         raise UserError(f"--out {out}: is the input table, which would be lost; choose another name")
     bundle = bundle_of_a_table(run, trust)
     pieces = _noted(_pieces(bundle, data, display), bundle, data, display)
@@ -130,7 +127,7 @@ def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:
 
 def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
     """A large table some rows at a time, a small one at once (then messages can tell rows and kinds)."""
-    if not data.is_file() or _is_small(data):
+    if is_small(data, SMALL_ROWS, SMALL_BYTES):
         yield table_of(bundle, data, display)
         return
     columns = _columns(bundle, data, display)
@@ -142,24 +139,11 @@ def _pieces(bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
 
 def _check_first_rows(bundle: Bundle, data: Path) -> None:
     """That a large table has the columns, before all of it is read."""
-    if not data.is_file() or _is_small(data):
+    if is_small(data, SMALL_ROWS, SMALL_BYTES):
         return
     for piece in table_pieces(data, columns=_columns(bundle, data, Display())):
         bundle.inputs(_completed(bundle, piece.slice(0, 1)), folder=data.parent, where=data.name)
         return
-
-
-def _is_small(data: Path) -> bool:
-    """By the rows where they are known: the size of a compressed file says little about what it takes in memory."""
-    if data.name.lower().endswith(".gz"):  # two megabytes can decode to gigabytes
-        with contextlib.suppress(EOFError, OSError, zlib.error), gzip.open(data) as stream:
-            return len(stream.read(SMALL_BYTES + 1)) <= SMALL_BYTES
-        return True  # reading it says what is wrong with it
-    if not data.name.lower().endswith(".parquet"):
-        return data.stat().st_size <= SMALL_BYTES
-    with contextlib.suppress(pa.ArrowException, OSError):
-        return pa.parquet.read_metadata(data).num_rows <= SMALL_ROWS
-    return True  # reading it says what is wrong with it
 
 
 def _of_texts(bundle: Bundle, piece: pa.Table, data: Path) -> Iterator[pa.Table]:

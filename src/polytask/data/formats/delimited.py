@@ -1,0 +1,199 @@
+"""Text with a separator: CSV and TSV, also compressed."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.csv
+
+from ...errors import UserError
+from ..dialect import Dialect, detect
+from ..format import Format, first_line, wanted
+
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+T = TypeVar("T")
+#: Bytes that Arrow parses at a time; a row has to fit, so that more are tried where one does not.
+_BLOCK, _MOST_BLOCK = 1 << 20, 1 << 30
+
+
+class Delimited(Format):
+    """UTF-8, separated by commas, semicolons, tabs or bars (found out), names in the first line; all cells are text."""
+
+    endings = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+    about = "text with a separator, which is found out"
+    writes = True
+
+    def check(self, path: Path) -> None:
+        if path.name.lower().endswith(".gz"):
+            return
+        with path.open("rb") as file:
+            start = file.read(1024)
+        if b"\0" in start and not start.startswith(UTF16):
+            raise UserError(
+                f"{path}: holds binary data; expected a table as text, or a name ending in .csv.gz or .parquet"
+            )
+
+    def read(self, path: Path, columns: Sequence[str] | None) -> tuple[pa.Table, list[str]]:
+        dialect = _dialect(path)
+        return _read_csv(path, dialect, columns), dialect.describe()
+
+    def names(self, path: Path) -> Sequence[str]:
+        dialect = _dialect(path)
+        with _csv_errors(path, dialect):
+            return dialect.columns or _in_blocks(lambda block: _begin_csv(path, dialect, block)).schema.names
+
+    def pieces(self, path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        yield from _csv_pieces(path, rows, columns)
+
+    def is_small(self, path: Path, rows: int, size: int) -> bool:
+        if not path.name.lower().endswith(".gz"):
+            return super().is_small(path, rows, size)
+        with contextlib.suppress(EOFError, OSError, zlib.error), gzip.open(path) as stream:
+            return len(stream.read(size + 1)) <= size  # two megabytes can decode to gigabytes
+        return True  # reading it says what is wrong with it
+
+    def writer(self, path: Path, schema: pa.Schema) -> Any:
+        return pa.csv.CSVWriter(path, schema)
+
+
+def _csv_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    dialect = _dialect(path)
+    with _csv_errors(path, dialect):
+        reader = _open_csv(path, dialect, columns)
+        waiting: list[pa.RecordBatch] = []
+        empty = True
+        for batch in reader:
+            waiting.append(batch)
+            if sum(len(part) for part in waiting) >= rows:
+                yield pa.Table.from_batches(waiting)
+                waiting, empty = [], False
+        if waiting or empty:
+            yield pa.Table.from_batches(waiting, reader.schema)
+
+
+def _dialect(path: Path) -> Dialect:
+    with _gzip_errors(path):
+        return detect(path)
+
+
+def _read_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa.Table:
+    with _csv_errors(path, dialect):
+        return _in_blocks(lambda block: _parse_csv(path, dialect, columns, block))
+
+
+def _parse_csv(
+    path: Path, dialect: Dialect, columns: Sequence[str] | None, block: int, *, threads: bool = True
+) -> pa.Table:
+    names = dialect.columns or _begin_csv(path, dialect, block).schema.names
+    # With one thread Arrow's pool waits at exit for tasks that a mistake in the file has left behind.
+    options = _csv_options(dialect, names, columns, block, threads=threads and pa.cpu_count() > 1)
+    table = pa.csv.read_csv(path, **options)
+    return table.select([]) if columns is not None and not wanted(names, columns) else table
+
+
+def _open_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa.csv.CSVStreamingReader:
+    def opened(block: int) -> pa.csv.CSVStreamingReader:
+        names = dialect.columns or _begin_csv(path, dialect, block).schema.names
+        return pa.csv.open_csv(path, **_csv_options(dialect, names, columns, block, threads=False))
+
+    return _in_blocks(opened)
+
+
+def _begin_csv(path: Path, dialect: Dialect, block: int) -> pa.csv.CSVStreamingReader:
+    return pa.csv.open_csv(path, **_csv_options(dialect, [], None, block, threads=False))
+
+
+def _in_blocks(read: Callable[[int], T]) -> T:
+    """What ``read`` gives with a block that a row fits into."""
+    block = _BLOCK
+    while True:
+        try:
+            return read(block)
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error) or block >= _MOST_BLOCK:
+                raise
+            block *= 8
+
+
+def _csv_options(
+    dialect: Dialect, names: Sequence[str], columns: Sequence[str] | None, block: int, *, threads: bool
+) -> dict[str, Any]:
+    reading = {"column_names": list(dialect.names), "skip_rows": 1} if dialect.names else {"skip_rows": dialect.above}
+    return {
+        "read_options": pa.csv.ReadOptions(use_threads=threads, block_size=block, **reading),
+        "parse_options": pa.csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True),
+        "convert_options": pa.csv.ConvertOptions(
+            null_values=[],
+            strings_can_be_null=False,
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=wanted(names, columns),
+        ),
+    }
+
+
+@contextlib.contextmanager
+def _gzip_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: the gzip file is damaged ({first_line(error)}); write or copy it again") from error
+
+
+@contextlib.contextmanager
+def _csv_errors(path: Path, dialect: Dialect) -> Iterator[None]:
+    with _gzip_errors(path):
+        try:
+            yield
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise UserError(_diagnose(path, dialect, error)) from error
+
+
+def _diagnose(path: Path, dialect: Dialect, error: Exception) -> str:
+    """Why Arrow could not parse the file."""
+    problem = encoding_problem(path)
+    if problem:
+        return problem
+    message = first_line(error)
+    if "mpty CSV" in message:
+        if path.read_bytes().strip() and not path.name.lower().endswith(".gz"):
+            return f"{path}: the table has column names but no rows; at least one row is needed"
+        return f"{path}: the file is empty; expected a line of column names and rows below it"
+    try:
+        _in_blocks(lambda block: _parse_csv(path, dialect, None, block, threads=False))  # only it numbers the rows
+    except pa.ArrowInvalid as again:
+        message = first_line(again)
+    message = message.removeprefix("CSV parse error: ")
+    if "columns, got" in message:
+        return (
+            f"{path}: a line has another number of cells than the line of names: {message}; "
+            "mend that line, or put cells that contain the separator in double quotes"
+        )
+    return f"{path}: is not a table of cells with a separator: {message}"
+
+
+def encoding_problem(path: Path) -> str | None:
+    """A message with the place of the first bytes that are not UTF-8, or None."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    seen = 0
+    with opener(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 and line.startswith(UTF16):
+                return f"{path}: is encoded as UTF-16; expected UTF-8. Save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return (
+                    f"{path}: is not UTF-8: byte {seen + error.start + 1} (line {number}) is "
+                    f"0x{line[error.start]:02x}. Save it as UTF-8 (from Latin-1: iconv -f LATIN1 -t UTF-8)"
+                )
+            seen += len(line)
+    return None
+
+
+FORMAT = Delimited()
