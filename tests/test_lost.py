@@ -1,14 +1,19 @@
-"""One of several processes is lost, or memory is: one sentence each."""
+"""One of several processes is lost, or memory or files have run out: one sentence each."""
 
 from __future__ import annotations
 
+import errno
+import gzip
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from polytask import lost
+from polytask.data import read_table
 from small_table import assert_refused, polytask
 
 
@@ -37,14 +42,36 @@ def test_only_errors_of_the_connection_are_a_loss(monkeypatch: pytest.MonkeyPatc
     assert lost.is_lost(gloo) and not lost.is_lost(RuntimeError("shapes do not match"))
 
 
-@pytest.mark.parametrize("error", [
-    MemoryError("malloc of size 64 failed"),
-    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
-    ImportError("libx.so: failed to map segment from shared object"),
+@pytest.mark.parametrize(("error", "words"), [
+    (MemoryError("malloc of size 64 failed"), "not enough memory"),
+    (pa.ArrowMemoryError("malloc of size 64 failed"), "not enough memory"),
+    (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "ulimit -v"),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), "batch_size"),
+    (ImportError("libx.so: failed to map segment from shared object"), "not enough memory"),
+    (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "too many open files"),
+    (RuntimeError("unable to open file <x> in read-only mode: Too many open files (24)"), "ulimit -n"),
+    (RuntimeError("can't start new thread"), "no more processes or threads"),
 ])  # fmt: skip
-def test_too_little_memory_is_one_message(error: Exception, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_run_out_is_one_message(
+    error: Exception, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("polytask.runs.use.evaluate_table", fail)
-    assert_refused(polytask("evaluate", tmp_path, "t.csv"), "not enough memory", "batch_size", status=1)
+    assert_refused(polytask("evaluate", tmp_path, "t.csv"), words, "--resume", status=1)
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "parquet"])
+def test_a_file_is_not_called_damaged_where_files_have_run_out(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    content = gzip.compress(b"a\n1\n") if ending == "csv.gz" else b"PAR1"
+    (tmp_path / f"t.{ending}").write_bytes(content)
+    monkeypatch.setattr("gzip.open", fail)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        read_table(tmp_path / f"t.{ending}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -29,6 +30,33 @@ class UserError(ValueError):
             return self.problems[0]
         lines = [f"  {number}. {problem}" for number, problem in enumerate(self.problems, 1)]
         return "\n".join([f"{len(self.problems)} problems:", *lines])
+
+
+#: What a library without error numbers says where the system has no more for this process, by what has run out.
+_USED_UP = {
+    "memory": ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory",
+               "failed to map segment", "malloc of size"),
+    "files": ("too many open files",),
+    "processes": ("can't start new thread", "resource temporarily unavailable"),
+}  # fmt: skip
+_NUMBERS = {errno.ENOMEM: "memory", errno.EMFILE: "files", errno.ENFILE: "files", errno.EAGAIN: "processes"}
+
+
+def used_up(error: BaseException) -> str | None:
+    """What the system has no more of for this process: memory, files or processes; None for any other error.
+
+    Such an error says nothing of the file that was being read, which is then not called damaged.
+
+    Example:
+        >>> used_up(MemoryError()), used_up(OSError(24, "Too many open files")), used_up(OSError(2, "No such file"))
+        ('memory', 'files', None)
+    """
+    if isinstance(error, MemoryError):
+        return "memory"
+    if (number := getattr(error, "errno", None)) in _NUMBERS:
+        return _NUMBERS[number]
+    said = str(error).lower()
+    return next((what for what, signs in _USED_UP.items() if any(sign in said for sign in signs)), None)
 
 
 class AfterTrainingError(RuntimeError):

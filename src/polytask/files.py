@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import DamagedFileError, UserError
+from .errors import DamagedFileError, UserError, used_up
 
 #: What trees hold, as safetensors calls it.
 DTYPES = {
@@ -93,6 +93,8 @@ def read_json(path: Path, made_by: str = "") -> Any:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file{source}") from None
     except OSError as error:
+        if used_up(error):
+            raise
         raise UserError(f"{path}: cannot be read ({error.strerror}){source}") from None
     except (ValueError, RecursionError) as error:  # not JSON, not text at all, or nested a thousand times
         if made_by:

@@ -68,6 +68,8 @@ class LocalProcesses:
         try:
             process.start()
             process.join()
+        except OSError as error:
+            return None, f"the process cannot be started: {error.strerror or error}"
         finally:
             self._running.discard(process)
             self._gpus.put(gpu)

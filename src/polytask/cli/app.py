@@ -14,7 +14,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from ..display import printable
-from ..errors import AfterTrainingError, DivergedError, UserError
+from ..errors import AfterTrainingError, DivergedError, UserError, used_up
 from ..signals import SIGNALS
 
 P = ParamSpec("P")
@@ -56,17 +56,14 @@ def options(
 
 
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-#: Words of errors where memory runs out, of PyTorch's and of the loader's of libraries.
-_NO_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "cannot allocate memory",
-    "failed to map segment",
-)
-_SMALLER = ("; what was written before is whole. Take a smaller batch_size (or accumulate), give a table as Parquet "
-            "with --set stream=true, or raise the limit (ulimit -v); an interrupted `polytask fit` continues with "
-            "--resume")  # fmt: skip
+#: What the system has no more of, and what helps.
+_USED_UP = {
+    "memory": "there is not enough memory for this; what was written before is whole. Take a smaller batch_size (or "
+    "accumulate), give a table as Parquet with --set stream=true, or raise the limit (ulimit -v)",
+    "files": "too many open files for this process; what was written before is whole. Raise the limit (ulimit -n 1024)",
+    "processes": "the system starts no more processes or threads; what was written before is whole. Raise "
+    "the limit (ulimit -u), or take fewer --jobs",
+}
 _WRONG_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
                 errno.EROFS)  # fmt: skip
 
@@ -93,9 +90,7 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
                 status = _fail(1, f"error: {error}" if _first() else "")
             except KeyboardInterrupt:
                 status = _fail(130, INTERRUPTED if _first() else "")
-            except OSError as error:
-                status = _os_error(error)
-            except (MemoryError, RuntimeError, ImportError) as error:
+            except (MemoryError, RuntimeError, ImportError, OSError) as error:
                 status = _outside(error)
             if status:
                 raise typer.Exit(status)
@@ -137,14 +132,16 @@ def _os_error(error: OSError) -> int:
     raise error
 
 
-def _outside(error: MemoryError | RuntimeError | ImportError) -> int:
+def _outside(error: MemoryError | RuntimeError | ImportError | OSError) -> int:
     """Exit status for what is wrong with the machine or another process; raises anything else again."""
     from ..lost import is_lost, lost_sentence
 
-    if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _NO_MEMORY):
-        return _fail(1, "error: there is not enough memory for this" + _SMALLER)
+    if what := used_up(error):
+        return _fail(1, f"error: {_USED_UP[what]}; an interrupted `polytask fit` continues with --resume")
     if is_lost(error):
         return _fail(1, lost_sentence())
+    if isinstance(error, OSError):
+        return _os_error(error)
     raise error
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from ..errors import UserError
+from ..errors import UserError, used_up
 
 
 class Format(ABC):
@@ -95,6 +95,8 @@ def damaged(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
+        if used_up(error):
+            raise
         raise UserError(f"{path}: the {what} is damaged ({first_line(error)}); write or copy it again") from error
 
 

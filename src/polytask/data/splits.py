@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from ..errors import UserError, did_you_mean, raise_all
+from ..errors import UserError, did_you_mean, raise_all, used_up
 from ..files import replaced
 from ..task import KINDS
 from .columns import coded
@@ -200,6 +200,8 @@ def load_split(path: str | Path) -> tuple[np.ndarray, pa.Array | None]:
     except FileNotFoundError:
         raise UserError(f"{path}: file not found") from None
     except (pa.ArrowException, OSError, KeyError) as error:
+        if used_up(error):
+            raise
         raise UserError(f"{path}: is not a saved split, or damaged ({error})") from error
     return codes, table["id"].combine_chunks() if "id" in table.column_names else None
 

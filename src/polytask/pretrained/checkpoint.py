@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from safetensors import SafetensorError
 from torch import nn
 
-from ..errors import UserError
+from ..errors import UserError, used_up
 from ..files import read_json, sha256
 
 #: What is fetched from a hub: no pickled weights, no code.
@@ -147,6 +147,8 @@ class Checkpoint:
             with _quiet():
                 return load()
         except FAULTS as error:
+            if used_up(error):
+                raise
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"encoder: {self.name} cannot be loaded as {self.kind}: {said}; expected a checkpoint of "
                             "transformers without code of its own (save_pretrained writes one)") from None  # fmt: skip

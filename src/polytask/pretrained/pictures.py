@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..data import FileInput
-from ..errors import UserError
+from ..errors import UserError, used_up
 from ..extras import require
 
 #: Share of the machine's memory that pictures, or frozen features of words, may take.
@@ -179,7 +179,9 @@ def _read_into(picture: np.ndarray, source: Path | bytes | None) -> bool:
             if known and image.width * image.height > MOST_PIXELS:
                 return False
             small = image.convert("RGB").resize(picture.shape[1:], Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if used_up(error):
+            raise
         return False
     picture[:] = np.asarray(small).transpose(2, 0, 1)
     return True

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.csv
 
-from ...errors import UserError
+from ...errors import UserError, used_up
 from ..dialect import Dialect, detect
 from ..format import Format, first_line, wanted
 
@@ -142,6 +142,8 @@ def _gzip_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError) as error:
+        if used_up(error):
+            raise
         raise UserError(f"{path}: the gzip file is damaged ({first_line(error)}); write or copy it again") from error
 
 
