@@ -2,7 +2,7 @@
 
 from ..config.convergence import ConvergenceOptions
 from .adaptors import Adaptors
-from .convergence import Convergence, check_tasks, labels_of, monitor_of
+from .convergence import Convergence, check_tasks, labels_of, monitor_of, soft_loss_fits
 from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
@@ -27,4 +27,5 @@ __all__ = [
     "map_labels",
     "monitor_of",
     "online_task_weights",
+    "soft_loss_fits",
 ]

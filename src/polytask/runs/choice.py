@@ -84,7 +84,16 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         train_ahead(trainer, [work(tasks) for tasks in subsets])
 
     return Context(
-        names, budgets(trainer), affinity, train, config.groups, config.seed, wishes(config), trained, maps, ahead
+        names,
+        budgets(config, len(names)),
+        affinity,
+        train,
+        config.groups,
+        config.seed,
+        wishes(config),
+        trained,
+        maps,
+        ahead,
     )
 
 

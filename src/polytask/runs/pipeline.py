@@ -10,6 +10,7 @@ from ..balancing import Balancer
 from ..config import Config
 from ..config.learning import unused_entries
 from ..display import Display
+from ..distillation import check_tasks
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
@@ -36,7 +37,17 @@ from .served import Trained, choose_served
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
-from .trainings import ALTERNATIVE, Network, Work, check_order, joint_wanted, train_joint, train_network, train_single
+from .trainings import (
+    ALTERNATIVE,
+    Network,
+    Work,
+    check_choice,
+    check_order,
+    joint_wanted,
+    train_joint,
+    train_network,
+    train_single,
+)
 
 
 def fit_run(
@@ -189,7 +200,11 @@ def _made_once(config: Config, data: Prepared, balancer: Balancer) -> None:
     distilling = without_teachers(config, data.tasks)
     for method in (balancer, *(make_balancer(own.balance) for own in config.network_settings if own.balance)):
         check_training(settings, method, network, distilling)
-        check_trains(method, network)
+        check_trains(method, network, distilling)
+    for keys in (config, *(config.for_network(entry.tasks) for entry in config.network_settings)):
+        if keys.converge != "off":
+            check_tasks(keys.convergence, data.tasks)
+    check_choice(config, network)
 
 
 def _finish(

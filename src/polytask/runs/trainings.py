@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..balancing.make import balance_of
 from ..config import Config
+from ..grouping import Affinity, select_networks
 from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
+from ..models import MultiTaskModel
 from ..task_order import task_order
 from ..training import Callback, TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps
@@ -76,7 +80,7 @@ def train_joint(trainer: Trainer) -> TrainingResult | None:
     if not joint_wanted(trainer.config):
         return None
     everyone = range(len(trainer.data.tasks))
-    return trainer.train("all_in_one", "all_in_one", everyone, callbacks=joint_probes(trainer))
+    return trainer.train("all_in_one", "all_in_one", everyone, callbacks=joint_probes(trainer.config, len(everyone)))
 
 
 def train_single(trainer: Trainer, position: int) -> TrainingResult:
@@ -126,9 +130,22 @@ def check_order(config: Config) -> None:
         )
 
 
-def joint_probes(trainer: Trainer) -> list[Callback]:
-    """What the joint training has to measure for the way of grouping."""
-    config = trainer.config
+def check_choice(config: Config, model: MultiTaskModel) -> None:
+    """Raise where networks cannot be chosen or measured as configured; nothing is trained for it.
+
+    Raises:
+        UserError: No networks that may be chosen can serve all tasks as wished, or a probe cannot work on the model.
+    """
+    names = tuple(task.name for task in model.tasks)
+    for probe in joint_probes(config, len(names)):
+        probe.check(model)
+    if wishes(config):
+        nothing_known = Affinity(names, np.zeros((len(names), len(names))))
+        select_networks(nothing_known, budgets(config, len(names))[-1], **wishes(config))
+
+
+def joint_probes(config: Config, tasks: int) -> list[Callback]:
+    """What the joint training of so many tasks has to measure for the way of grouping."""
     if "data_maps" in _needs(config):
         return [DataMaps()]
     if "affinity" not in _needs(config):
@@ -136,7 +153,7 @@ def joint_probes(trainer: Trainer) -> list[Callback]:
     estimator = GROUPINGS[config.grouping].estimator
     options = config.affinity.options() | ({"estimator": estimator} if estimator else {})
     if config.affinity.stop == "confident":
-        options["enough"] = partial(measured_enough, budgets=budgets(trainer), **wishes(config))
+        options["enough"] = partial(measured_enough, budgets=budgets(config, tasks), **wishes(config))
     return [AffinityProbe(**options)]
 
 
@@ -146,13 +163,12 @@ def _needs(config: Config) -> tuple[str, ...]:
     return GROUPINGS[config.grouping].needs if chosen else ()
 
 
-def budgets(trainer: Trainer) -> Sequence[int]:
+def budgets(config: Config, tasks: int) -> Sequence[int]:
     """Numbers of networks to propose for."""
-    config = trainer.config
     if config.networks != "auto":
-        return [min(int(config.networks), len(trainer.data.tasks))]
+        return [min(int(config.networks), tasks)]
     most = MOST_AUTOMATIC if config.max_cost is None else min(MOST_AUTOMATIC, config.max_cost - 1)
-    return range(1, max(1, min(len(trainer.data.tasks), most)) + 1)
+    return range(1, max(1, min(tasks, most)) + 1)
 
 
 def wishes(config: Config) -> dict[str, Any]:

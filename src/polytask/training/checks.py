@@ -43,8 +43,10 @@ def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
         )
 
 
-def check_trains(balancer: Balancer, model: MultiTaskModel) -> None:
-    """Raise if a method looks at gradients of shared parameters, and all of these are frozen."""
+def check_trains(balancer: Balancer, model: MultiTaskModel, callbacks: Sequence[Callback]) -> None:
+    """Raise if a method cannot work on a model, of which some parts are frozen by now."""
+    for callback in callbacks:
+        callback.check(model)
     if balancer.needs.gradients != "none" and not model.shared_parameters():
         raise UserError(
             f"freeze: balancer {balancer.name!r} looks at gradients of the shared part, all of which is frozen; "

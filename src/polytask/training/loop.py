@@ -143,7 +143,7 @@ class Training:
         self.parts = Parts(model, self.settings)
         self.model.train()  # all parts: an encoder may come from a network that has been evaluated
         self.parts.frozen.at(0)
-        check_trains(balancer, model)
+        check_trains(balancer, model, self.callbacks)
         self.optimizer = make_optimizer(self.parts.for_optimizer(), self.settings)
         if self._whole is not None:
             whole_optimizer_state(self.optimizer)

@@ -77,7 +77,7 @@ def _checked(config: Config, base: Base, out: Path, resume: bool) -> Addition:
     network = network_of(config, addition.data.schema, addition.data.tasks)
     Parts(network, config.training()).frozen.at(0)
     check_training(config.training(), balancer, network, [])
-    check_trains(balancer, network)
+    check_trains(balancer, network, [])
     return addition
 
 

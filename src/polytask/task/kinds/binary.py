@@ -56,6 +56,8 @@ class Binary(ClassKind):
         return torch.sigmoid(outputs)
 
     def labels(self, predictions: Tensor) -> Tensor:
+        if predictions.ndim == 2:  # shares of both classes, as a constant prediction of any kind of classes
+            return predictions.argmax(-1)
         return (predictions > 0.5).long()
 
     def shares(self, predictions: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from .callback import Callback
 
 if TYPE_CHECKING:
     from ...data import Batch
+    from ...models import MultiTaskModel
     from ..evaluation import Evaluation
     from ..loop import Training
 
@@ -72,14 +73,16 @@ class AffinityProbe(Callback):
         self.statistics = AffinityStatistics(0)
         self.null = torch.zeros(2, 0, dtype=torch.float64)  # sums and counts
 
-    def start(self, training: Training) -> None:
+    def check(self, model: MultiTaskModel) -> None:
         if self.until_confident:
-            check_confidence(len(training.tasks))
-        if not training.model.shared_parameters():
+            check_confidence(len(model.tasks))
+        if not model.shared_parameters():
             raise UserError(
                 "affinity: every shared parameter is frozen, so that an update on one task leaves the others as they "
-                "are; train a part of the encoder"
+                "are; train a part of the encoder, or choose networks without affinity (networks: 1)"
             )
+
+    def start(self, training: Training) -> None:
         self.statistics = AffinityStatistics(len(training.tasks))
         self.null = torch.zeros(2, len(training.tasks), dtype=torch.float64)
 

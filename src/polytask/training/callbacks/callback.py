@@ -9,6 +9,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from ...balancing import TaskLosses
     from ...data import Batch
+    from ...models import MultiTaskModel
     from ..evaluation import Evaluation
     from ..loop import Training
 
@@ -52,6 +53,9 @@ class Callback:
     def watches_layers(self) -> bool:
         """Whether it reads what single layers of the encoder find in a step."""
         return False
+
+    def check(self, model: MultiTaskModel) -> None:
+        """Raise a :class:`~polytask.UserError` if it cannot work on a model; called before anything is trained."""
 
     def start(self, training: Training) -> None:
         """Before the first step, and before the state of a resumed run is loaded."""

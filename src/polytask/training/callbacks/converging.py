@@ -18,6 +18,7 @@ from .callback import Callback
 from .label_sources import LabelSource, OnlineLabels, StoredLabels
 
 if TYPE_CHECKING:
+    from ...models import MultiTaskModel
     from ..evaluation import Evaluation
     from ..loop import Training
 
@@ -33,9 +34,11 @@ class Converging(ConvergenceOptions, Callback):
 
     __eq__, __hash__ = object.__eq__, object.__hash__  # two of equal options are not one
 
+    def check(self, model: MultiTaskModel) -> None:
+        check_tasks(self, model.tasks)
+
     def start(self, training: Training) -> None:
         self._since_settled = 0
-        check_tasks(self, training.tasks)
         online = self.soft_labels == "online"
         self._source = OnlineLabels(training) if online else StoredLabels(training, self.half, self.unlabelled)
         learning = [task for place, task in enumerate(training.tasks) if place not in training.objective.soft]
