@@ -40,7 +40,7 @@ def test_a_search_in_pieces_is_the_search_in_one_go(sampler: str, tmp_path: Path
     killed = opened(tmp_path, "pieces")
     ask(killed, sampler, DISTRIBUTIONS)
     pieces = opened(tmp_path, "pieces")
-    resume(pieces)
+    resume(pieces, DISTRIBUTIONS)
     searched(pieces, sampler, 3)
     assert settings_of(pieces) == settings_of(whole)
     assert len({settings["x"] for settings in settings_of(whole)}) == 14

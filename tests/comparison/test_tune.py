@@ -42,6 +42,26 @@ def test_a_search_goes_on_and_its_best_can_be_fitted(tmp_path: Path) -> None:
     assert polytask("fit", tmp_path / "out" / "best.yaml", "--out", tmp_path / "run").exit_code == 0
 
 
+def test_a_search_that_is_killed_while_it_draws_ends_as_one_left_alone(tmp_path: Path) -> None:
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        assert tune(search(tmp_path / name, trials=1)).exit_code == 0
+    optuna = pytest.importorskip("optuna")
+    killed = optuna.load_study(study_name="polytask", storage=f"sqlite:///{tmp_path / 'killed' / 'out' / 'study.db'}")
+    drawn = killed.trials[0].distributions
+    killed.ask({"learning_rate": drawn["learning_rate"]})  # killed before the other one was drawn
+    for name in ("whole", "killed"):
+        assert tune(tmp_path / name / "search.yaml", "--set", "trials=3").exit_code == 0
+    assert trials(tmp_path / "killed" / "search.yaml") == trials(tmp_path / "whole" / "search.yaml")
+
+
+def test_a_damaged_study_is_named(tmp_path: Path) -> None:
+    path = search(tmp_path, trials=1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "study.db").write_bytes(b"SQLite? " * 1000)
+    assert_refused(tune(path), "study.db", "damaged", "--out")
+
+
 def test_several_objectives_have_a_front(tmp_path: Path) -> None:
     ranges = {"model.embedding": {"low": 1, "high": 32, "whole": True}, "learning_rate": {"low": 1e-3, "high": 0.1}}
     path = search(tmp_path, objectives=["click", "parameters"], search=ranges)

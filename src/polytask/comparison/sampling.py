@@ -38,19 +38,28 @@ def ask(study: Any, name: str, distributions: Mapping[str, Any]) -> Any:
         >>> len(set(drawn))
         3
     """
-    waiting = optuna().trial.TrialState.WAITING
-    trials = study.get_trials(deepcopy=False)
-    study.sampler = sampler(name, sum(1 for one in trials if one.state != waiting and not _was_interrupted(one)))
+    study.sampler = sampler(name, len(ended(study)))
     return study.ask(distributions)
 
 
-def resume(study: Any) -> None:
-    """Let the trials that were running when their search was killed be done again, with the same settings."""
+def resume(study: Any, distributions: Mapping[str, Any]) -> None:
+    """Let the trials that were running when their search was killed be done again, with the same settings.
+
+    One that was killed while its settings were drawn has only some of them; the next draw gives them all again.
+    """
     library = optuna()
     for trial in study.get_trials(states=(library.trial.TrialState.RUNNING,)):
         library.trial.Trial(study, trial._trial_id).set_user_attr("failure", INTERRUPTED)
         study.tell(trial.number, state=library.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+        settings = trial.system_attrs.get("fixed_params", trial.params)
+        if settings.keys() == distributions.keys():
+            study.enqueue_trial(settings)
+
+
+def ended(study: Any) -> list[Any]:
+    """The trials in the order of their numbers, without those that were interrupted and done again."""
+    waiting = optuna().trial.TrialState.WAITING
+    return [one for one in study.get_trials(deepcopy=False) if one.state != waiting and not _was_interrupted(one)]
 
 
 def _was_interrupted(trial: Any) -> bool:

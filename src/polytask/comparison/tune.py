@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +16,7 @@ from pydantic import Field, field_validator
 from ..config import Section, make_config
 from ..config.file import apply_overrides, read_yaml, tables_from
 from ..display import Display
-from ..errors import UserError, did_you_mean, raise_all
+from ..errors import DamagedFileError, UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
 from ..runs.prepared import fingerprint
 from .cache import RunCache
@@ -22,12 +26,14 @@ from .execute import RunSpec, to_dict
 from .lock import locked
 from .plan import PLAIN
 from .pools import InProcess, Pool
-from .sampling import ask, resume
+from .sampling import ask, ended, resume
 from .search import score, skill
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range, applied, optuna, weight_ranges
 from .statistics import pareto_front
 from .tables import write_table
 
+#: Optuna's study.
+DATABASE = "study.db"
 #: Objectives besides the names of tasks; a larger value is better for the first, a smaller one for the others.
 MEAN, COSTS = "mean_skill", ("parameters", "seconds")
 
@@ -103,7 +109,7 @@ def tune(
         The content of ``results.json``: ``objectives``, ``trials``, ``front`` (numbers of trials) and ``best``.
     """
     display, pool = display or Display(), pool or InProcess()
-    with locked(out):
+    with locked(out), _stored_in(out / DATABASE):
         made = make_config(merged(PLAIN, config.base, {"baselines": False}))
         study = _study(config, out)
         space = config.search | (weight_ranges(made.targets) if config.weights else {})
@@ -118,13 +124,41 @@ def tune(
     return results
 
 
+@contextmanager
+def _stored_in(database: Path) -> Iterator[None]:
+    """What SQLite says of the study's file, as one message."""
+    try:
+        yield
+    except Exception as error:
+        said = next((str(cause) for cause in _causes(error) if isinstance(cause, sqlite3.Error)), None)
+        if said is None:
+            raise
+        if "disk is full" in said:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(database)) from None
+        if "malformed" in said or "not a database" in said:
+            raise DamagedFileError(
+                f"{database}: damaged ({said}); restore it, or search again in another --out"
+            ) from None
+        raise UserError(
+            f"{database}: cannot be used ({said}); allow to read and write there and enough open files (ulimit -n), or "
+            "choose another --out; the same command goes on with the search"
+        ) from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _search(
     config: TuneConfig, study: Any, space: Mapping[str, Range], data: str, cache: RunCache, pool: Pool, jobs: int,
     display: Display,
 ) -> None:  # fmt: skip
     states = optuna().trial.TrialState
     distributions = {key: found.distribution() for key, found in space.items()}
-    resume(study)
+    resume(study, distributions)
     done = len(study.get_trials(states=(states.COMPLETE,)))
     running: dict[Future[Any], tuple[Any, RunSpec]] = {}
     begun = done
@@ -139,16 +173,17 @@ def _search(
         for future in finished:
             trial, spec = running.pop(future)
             record, failure = future.result()
+            number = next(place for place, one in enumerate(ended(study)) if one.number == trial.number)
             values = None if record is None else [_value(record, name) for name in config.objectives]
             if values is None or any(value is None for value in values):
                 trial.set_user_attr("failure", failure or "an objective is undefined")
                 study.tell(trial, state=states.FAIL)
-                display.warn(f"trial {trial.number}: failed: {failure or 'an objective is undefined'}")
+                display.warn(f"trial {number}: failed: {failure or 'an objective is undefined'}")
                 continue
             cache.store(spec.fingerprint, record or {})
             study.tell(trial, values)
             shown = ", ".join(f"{name} {value:.4g}" for name, value in zip(config.objectives, values, strict=True))
-            display.say(f"trial {trial.number}: {shown}")
+            display.say(f"trial {number}: {shown}")
 
 
 def _outcome(spec: RunSpec, cache: RunCache, pool: Pool) -> Future[Any]:
@@ -165,7 +200,7 @@ def _study(config: TuneConfig, out: Path) -> Any:
     library = optuna()
     study = library.create_study(
         study_name="polytask",
-        storage=f"sqlite:///{out / 'study.db'}",
+        storage=f"sqlite:///{out / DATABASE}",
         directions=["minimize" if name in COSTS else "maximize" for name in config.objectives],
         load_if_exists=True,
     )
@@ -190,10 +225,10 @@ def _value(record: Mapping[str, Any], objective: str) -> float | None:
 
 def _results(config: TuneConfig, study: Any) -> dict[str, Any]:
     trials: list[dict[str, Any]] = []
-    for trial in study.get_trials():
+    for number, trial in enumerate(ended(study)):
         values = trial.values if trial.state.name == "COMPLETE" else None
         trials.append({
-            "number": trial.number,
+            "number": number,
             "settings": trial.params,
             "values": None if values is None else dict(zip(config.objectives, values, strict=True)),
             "failure": trial.user_attrs.get("failure"),
