@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import gzip
 import itertools
 import json
@@ -23,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 from unittest.mock import patch
 
 import numpy as np
@@ -104,8 +105,10 @@ def values_of(annotation: Any, numbers: bool = False) -> list[Any]:
         return values_of(get_args(annotation)[0], numbers)
     if numbers and annotation in (int, float):
         return [1, 2] if annotation is int else [0.5]
-    fields = getattr(annotation, "model_fields", {})
-    return [{name: value} for name, field in fields.items() for value in values_of(field.annotation, numbers=True)]
+    if not dataclasses.is_dataclass(annotation) and not hasattr(annotation, "model_fields"):
+        return []
+    section = get_type_hints(annotation, include_extras=True)
+    return [{name: value} for name, kind in section.items() for value in values_of(kind, numbers=True)]
 
 
 KEYS = {
