@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import UserError
+from ..errors import UserError, used_up
 from ..files import read_json, sha256, write_json
 from ..task import Task
 from .rows import Rows
@@ -106,6 +106,8 @@ def read_arrays(folder: Path) -> tuple[list[Task], dict[str, Rows]]:
         wide = {place: _mapped(path) for place in range(len(tasks)) if (path := folder / WIDE.format(place)).exists()}
         sizes = [int(stored["parts"][part]) for part in PARTS]
     except (KeyError, TypeError, ValueError, OSError) as error:
+        if used_up(error):
+            raise
         raise UserError(f"{folder}: damaged folder of arrays ({error}); remove it and make it again") from None
     rows, start = {}, 0
     for part, size in zip(PARTS, sizes, strict=True):
