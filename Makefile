@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all their own set-up: they need Python >= 3.11 and make.
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= logical
 BIN = $(VENV)/bin
 # What `make demo` needs, and what everything else needs besides.
 LIBRARY = $(VENV)/.library
@@ -11,8 +12,9 @@ INSTALLED = $(VENV)/.installed
 demo: $(LIBRARY)
 	$(BIN)/polytask demo
 
+# A file of tests goes to one process, with what its tests share; each process computes with one thread.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # The oldest releases that pyproject.toml allows; this PyTorch brings gigabytes of GPU libraries.
 lowest:

@@ -80,8 +80,7 @@ def main() -> None:
         parser.error("say where the data are: --data, or POLYTASK_DATA")
     os.environ["POLYTASK_DATA"] = str(arguments.data)
     torch.set_num_threads(1)
-    for package in ("lightning_fabric", "torchmetrics"):  # else loaded by the first training, which would be longer
-        import_module(package)
+    import_module("scipy.special")  # else loaded by the first training, which would be longer
     with tempfile.TemporaryDirectory() as folder:
         for seed in arguments.seeds:
             for name in arguments.sets:

@@ -63,7 +63,7 @@ def _call(arguments: tuple[str, ...]) -> None:
 def start(*arguments: object) -> BaseProcess:
     """``polytask`` in a process of its own (forked from one that has imported the program already)."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["polytask.cli"])
+    context.set_forkserver_preload(["polytask.cli", "polytask.runs", "scipy.special"])
     process = context.Process(target=_call, args=(tuple(map(str, arguments)),))
     process.start()
     return process

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from multiprocessing import connection, get_all_start_methods, get_context, parent_process
@@ -24,8 +24,6 @@ Result = tuple[dict[str, Any] | None, str | None]
 #: Does what a description says, with files in a folder of its own, and gives a record that JSON can hold.
 Function = Callable[[dict[str, Any], Path], dict[str, Any]]
 LOG = "log.txt"
-#: Imported once, in the process that all others are forked from; each takes seconds.
-LIBRARIES = ("lightning_fabric", "torchmetrics.functional", "sklearn.ensemble", "scipy.stats")
 #: Time that a process has to write what it needs to go on later.
 GRACE = 10.0
 
@@ -36,15 +34,17 @@ class LocalProcesses:
     Args:
         jobs: Most processes at once; they share the GPUs, if there are any, in turn.
         function: What is done; it is imported by its name there.
+        libraries: What it needs besides and takes long to load: that is done once, in the process that all others are
+            forked from.
     """
 
-    def __init__(self, jobs: int, function: Function) -> None:
+    def __init__(self, jobs: int, function: Function, libraries: Sequence[str] = ()) -> None:
         self._function = function
         self._threads = ThreadPoolExecutor(jobs)
         server = "forkserver" in get_all_start_methods()
         self._context: Any = get_context("forkserver" if server else "spawn")
         if server:
-            self._context.set_forkserver_preload([function.__module__, *LIBRARIES])
+            self._context.set_forkserver_preload([function.__module__, "scipy.special", *libraries])
         self._running: set[Any] = set()
         self._futures: list[Future[Result]] = []
         self._gpus: SimpleQueue[int] = SimpleQueue()
@@ -127,5 +127,6 @@ def _end_with_parent() -> None:
 
 
 def default_jobs() -> int:
-    """One process per GPU, or else per core."""
-    return torch.cuda.device_count() or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    """One process per GPU, or else per core that this process may use."""
+    own = getattr(os, "sched_getaffinity", None)  # Linux only
+    return torch.cuda.device_count() or (len(own(0)) if own else os.cpu_count() or 1)

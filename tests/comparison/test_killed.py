@@ -18,7 +18,7 @@ KILLS = 20
 #: One process that has paid the imports; every comparison is a fork of it that gets so many seconds.
 SCRIPT = """
 import os, sys, time
-import lightning_fabric, torchmetrics.functional, optuna
+import optuna, polytask.runs, scipy.special, sklearn.ensemble
 from polytask.cli import main
 print("ready", flush=True)
 for line in sys.stdin:

@@ -12,6 +12,7 @@ from polytask.grouping.affinity import ESTIMATORS
 from polytask.grouping.baselines import GROUPINGS
 from polytask.models import SHARING
 from small_table import polytask as command
+from small_table import table_rows, write_table
 
 SOURCE = Path(polytask.__file__).parent
 #: Loaded at use only, as are all packages of the extras.
@@ -47,6 +48,16 @@ def test_the_names_of_the_package_need_pytorch_but_no_heavy_library() -> None:
     loaded = loaded_after("from polytask import *\nassert Task and balancing.GradNorm")
     assert "torch" in loaded
     assert not loaded & (HEAVY | EXTRAS)
+
+
+def test_a_short_fit_waits_for_no_library_that_it_does_not_use(tmp_path: Path) -> None:
+    """Most of the time of a fit of few steps was imports: of a compiler, of processes, of metrics of texts."""
+    table = write_table(tmp_path / "table.csv", table_rows(60))
+    options = ["fit", str(table), "--targets", "click,price", "--id", "key", "--steps", "3", "--set", "threads=1", "-q"]
+    code = f"from polytask.cli import app\napp({[*options, '--out', str(tmp_path / 'run')]}, standalone_mode=False)\n"
+    loaded = loaded_after(code + "import sys\nassert 'torch._dynamo' not in sys.modules")
+    assert not loaded & {"lightning_fabric", "torchmetrics", "sklearn", "transformers", "optuna"}
+    assert (tmp_path / "run" / "report.html").exists()
 
 
 def test_every_part_can_be_imported_first() -> None:

@@ -6,8 +6,8 @@ import inspect
 import json
 import warnings
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -31,15 +31,13 @@ ROUNDING = 1e-5
 UNCALLED = {"after_step": 50, "end_epoch": 250, "observe_metrics": 250}
 
 
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Autocast off, on the CPU (where solvers run) and on ``device``."""
-    kinds = [kind for kind in {"cpu", device.type} if torch.is_autocast_enabled(kind)]
-    if not kinds:
-        yield
-        return
-    with torch.autocast(kinds[0], enabled=False), torch.autocast(kinds[-1], enabled=False):
-        yield
+    off = ExitStack()
+    for kind in {"cpu", device.type}:
+        if torch.is_autocast_enabled(kind):
+            off.enter_context(torch.autocast(kind, enabled=False))
+    return off
 
 
 class Balancer(nn.Module, ABC):

@@ -44,7 +44,7 @@ class Processes(LocalProcesses):
     """
 
     def __init__(self, jobs: int) -> None:
-        super().__init__(jobs, execute)
+        super().__init__(jobs, execute, libraries=["sklearn.ensemble"])
 
 
 class RayCluster:

@@ -108,6 +108,7 @@ class LinearHeads(nn.Module):
         super().__init__()
         self.groups = tuple(groups)
         self.own = own
+        self._by_item = any(group.kind.items for group in groups)
         self.wide = nn.Linear(in_features, groups[-1].rows.stop)
 
     def forward(self, features: Tensor) -> list[Tensor]:
@@ -122,7 +123,7 @@ class LinearHeads(nn.Module):
     def _check(self, features: Tensor) -> None:
         """Refuse features of which the heads would read only a part, or nothing."""
         found, width = list(features.shape), self.wide.in_features
-        if any(group.kind.items for group in self.groups):
+        if self._by_item:
             if features.ndim != 3:
                 raise UserError(f"encoder: tasks with a target per item need features [B, 1 + L, D], found {found}")
         elif features.ndim != (3 if self.own else 2) and not (self.first_item and features.ndim == 3):

@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 
 #: Packages whose versions can change a run's numbers.
-PACKAGES = ("torch", "lightning-fabric", "torchmetrics", "numpy", "scipy", "scikit-learn", "pyarrow", "torchjd",
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pyarrow", "torchjd",
             "transformers", "rtdl-num-embeddings", "tabm")  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def of_roc_auc(p: Tensor, y: Tensor) -> Tensor:
     p, positive = p.double(), y > 0.5
     n, found = len(p), torch.empty_like(p)
     for own, other, sign in ((positive, ~positive, 1.0), (~positive, positive, -1.0)):
-        above = _share_above(p[own], p[other], torch.ones_like(p[other]))  # of the other class
+        above = share_above(p[own], p[other], torch.ones_like(p[other]))  # of the other class
         beaten = 1 - above if sign > 0 else above
         found[own] = (beaten - beaten.mean()) * (n / own.sum())
     return found
@@ -92,12 +92,12 @@ def of_pearson(p: Tensor, y: Tensor) -> Tensor:
 def of_spearman(p: Tensor, y: Tensor) -> Tensor:
     """Influence on the rank correlation: on the correlation of the ranks, and through the ranks of the other rows."""
     p, y = p.double(), y.double()
-    ranks = [_share_below(values) for values in (p, y)]
+    ranks = [share_below(values, values) for values in (p, y)]
     a, b = (_standard(rank) for rank in ranks)
     found = a * b - (a * b).mean() * (a.square() + b.square()) / 2
     for values, rank, own, other in ((p, ranks[0], a, b), (y, ranks[1], b, a)):
         slope = (other - (a * b).mean() * own) / rank.std(unbiased=False).clamp_min(1e-300)
-        found = found + _share_above(values, values, slope) - (slope * rank).mean()
+        found = found + share_above(values, values, slope) - (slope * rank).mean()
     return found
 
 
@@ -196,12 +196,12 @@ def _suffix(values: Tensor) -> Tensor:
     return values.flip(0).cumsum(0).flip(0)
 
 
-def _share_below(values: Tensor) -> Tensor:
-    """Mid-ranks as shares: how many values lie below each, ties half."""
-    return 1 - _share_above(values, values, torch.ones_like(values))
+def share_below(values: Tensor, others: Tensor) -> Tensor:
+    """For each value the share of the others below it, ties half; of all values themselves their mid-ranks."""
+    return 1 - share_above(values, others, torch.ones_like(others))
 
 
-def _share_above(values: Tensor, others: Tensor, weights: Tensor) -> Tensor:
+def share_above(values: Tensor, others: Tensor, weights: Tensor) -> Tensor:
     """For each value the sum of the weights of the others above it, ties half, by the number of others."""
     order = others.argsort()
     ordered = others[order].contiguous()

@@ -26,6 +26,7 @@ from .influence import (
     of_roc_auc,
     of_spearman,
 )
+from .scores import average_precision, confusion, ndcg, pearson, roc_auc, spearman
 from .spans import span_counts, span_f1
 
 
@@ -101,13 +102,6 @@ class Metric:
         return influence(predictions, targets)
 
 
-def _torchmetrics() -> Any:
-    """Loaded when first used: it takes seconds, and most commands measure nothing."""
-    import torchmetrics.functional
-
-    return torchmetrics.functional
-
-
 #: From predictions to indices of classes.
 ToLabels = Callable[[Tensor], Tensor]
 
@@ -120,14 +114,6 @@ def _classes(predictions: Tensor) -> int:
     return predictions.shape[1] if predictions.ndim == 2 else 2
 
 
-def _roc_auc(p: Tensor, y: Tensor) -> Tensor:
-    return _torchmetrics().classification.binary_auroc(p, y.long())
-
-
-def _average_precision(p: Tensor, y: Tensor) -> Tensor:
-    return _torchmetrics().classification.binary_average_precision(p, y.long())
-
-
 def _right(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
     return (labels(p) == y.long()).double()
 
@@ -136,17 +122,20 @@ def _accuracy(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
     return _right(p, y, labels).mean()
 
 
+def _confusion(p: Tensor, y: Tensor, labels: ToLabels) -> Tensor:
+    return confusion(y, labels(p), _classes(p))
+
+
 def _macro_f1(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
-    score = _torchmetrics().classification.multiclass_f1_score
-    return score(labels(p), y.long(), num_classes=_classes(p), average="macro")
+    return macro_f1_of(_confusion(p, y, labels))
 
 
 def _binary_f1(p: Tensor, y: Tensor) -> Tensor:
-    return _torchmetrics().classification.binary_f1_score(p, y.long())
+    return binary_f1_of(_confusion(p, y, _labels))
 
 
 def _matthews(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
-    return _torchmetrics().classification.multiclass_matthews_corrcoef(labels(p), y.long(), num_classes=_classes(p))
+    return matthews_of(_confusion(p, y, labels))
 
 
 def _surprise(p: Tensor, y: Tensor) -> Tensor:
@@ -170,14 +159,6 @@ def _rmse(p: Tensor, y: Tensor) -> Tensor:
 
 def _mae(p: Tensor, y: Tensor) -> Tensor:
     return (p.double() - y.double()).abs().mean()
-
-
-def _spearman(p: Tensor, y: Tensor) -> Tensor:
-    return _torchmetrics().spearman_corrcoef(p, y)
-
-
-def _pearson(p: Tensor, y: Tensor) -> Tensor:
-    return _torchmetrics().pearson_corrcoef(p, y)
 
 
 def _majority(y: Tensor) -> float:
@@ -220,10 +201,9 @@ def _of_labels(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, 
 
 def _ndcg_values(p: Tensor, y: Tensor) -> list[float | None]:
     """Per list, None without anything relevant."""
-    score = _torchmetrics().retrieval.retrieval_normalized_dcg
     known = ~torch.isnan(y)
     lists = [(p[i, known[i]], y[i, known[i]]) for i in range(len(y))]
-    return [float(score(scores, found.long())) if bool((found > 0).any()) else None for scores, found in lists]
+    return [float(ndcg(scores, found.long())) if bool((found > 0).any()) else None for scores, found in lists]
 
 
 def _ndcg(p: Tensor, y: Tensor) -> Tensor:
@@ -320,8 +300,8 @@ def median(y: Tensor) -> Tensor:
 
 
 # fmt: off
-ROC_AUC = Metric("roc_auc", True, (), _roc_auc, Constant(0.5), of_roc_auc, varied=True, **_AREA)
-AVERAGE_PRECISION = Metric("average_precision", True, (), _average_precision, lambda y: float(y.float().mean()),
+ROC_AUC = Metric("roc_auc", True, (), roc_auc, Constant(0.5), of_roc_auc, varied=True, **_AREA)
+AVERAGE_PRECISION = Metric("average_precision", True, (), average_precision, lambda y: float(y.float().mean()),
                            of_average_precision, mean, counted=_rarer, varied=True)
 ACCURACY = Metric("accuracy", True, (), _accuracy, _majority, of_mean(_right), class_shares, by_label=True)
 MACRO_F1 = Metric("macro_f1", True, (), _macro_f1, Constant(0.0), of_confusion(macro_f1_of, _labels), by_label=True)
@@ -329,11 +309,11 @@ MATTHEWS = Metric("matthews", True, (), _matthews, Constant(0.0), of_confusion(m
                   varied=True, **_CORRELATION)
 LOG_LOSS = Metric("log_loss", False, (), _log_loss, _entropy, of_mean(_surprise), class_shares)
 R2 = Metric("r2", True, (), _r2, Constant(0.0), of_r2, varied=True)
-SPEARMAN = Metric("spearman", True, (), _spearman, Constant(0.0), of_spearman, varied=True, **_CORRELATION)
-PEARSON = Metric("pearson", True, (), _pearson, Constant(0.0), of_pearson, varied=True, **_CORRELATION)
+SPEARMAN = Metric("spearman", True, (), spearman, Constant(0.0), of_spearman, varied=True, **_CORRELATION)
+PEARSON = Metric("pearson", True, (), pearson, Constant(0.0), of_pearson, varied=True, **_CORRELATION)
 RMSE = Metric("rmse", False, (), _rmse, lambda y: float(y.double().std(unbiased=False)), of_rmse, mean, unit_power=1)
 MAE = Metric("mae", False, (), _mae, spread, of_mean(_error), median, unit_power=1)
-MEAN_ROC_AUC = Metric("mean_roc_auc", True, (), _of_labels(_roc_auc), Constant(0.5), of_labels(of_roc_auc),
+MEAN_ROC_AUC = Metric("mean_roc_auc", True, (), _of_labels(roc_auc), Constant(0.5), of_labels(of_roc_auc),
                       counted=_rarest_label)
 MEAN_F1 = Metric("mean_f1", True, (), _of_labels(_binary_f1), Constant(0.0),
                  of_labels(of_confusion(binary_f1_of, _labels)))

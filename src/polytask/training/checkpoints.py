@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,10 +201,10 @@ def training_state(training: Training) -> dict[str, Any]:
         "schedule": [training.schedule_start, training.schedule_steps],
         "optimizer": training.optimizer.state_dict(),
         "balancer": dict(training.balancer.state_dict()),
-        "precision": training.fabric.strategy.precision.state_dict(),
+        "precision": training.precision.state_dict(),
         "returned": training.returned.state_dict(),
-        "history": [asdict(evaluation) for evaluation in training.history],
-        "sums": training.sums,
+        "history": [dict(vars(evaluation)) for evaluation in training.history],
+        "sums": training.sums.values,
         "weights": training.weights,
         "gradients": training.gradients.sums,
         "callbacks": [callback.state_dict() for callback in training.callbacks],
@@ -222,13 +221,13 @@ def load_training_state(training: Training, state: dict[str, Any]) -> None:
     training.schedule_start, training.schedule_steps = state["schedule"]
     training.optimizer.load_state_dict(state["optimizer"])
     training.balancer.load_state_dict(state["balancer"])
-    training.fabric.strategy.precision.load_state_dict(state["precision"])
+    training.precision.load_state_dict(state["precision"])
     training.returned.load_state_dict(state["returned"])
     if "history" in state:
         training.history = [Evaluation(**evaluation) for evaluation in state["history"]]
-    training.sums = state["sums"].to(training.fabric.device)
-    training.weights = state["weights"].to(training.fabric.device)
-    training.gradients.sums = state["gradients"].to(training.fabric.device)
+    training.sums.values = state["sums"]
+    training.weights = state["weights"].to(training.device)
+    training.gradients.sums = state["gradients"].to(training.device)
     for callback, callback_state in zip(training.callbacks, state["callbacks"], strict=True):
         callback.load_state_dict(callback_state)
     if "log" in state:

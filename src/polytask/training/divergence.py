@@ -43,7 +43,7 @@ def what_diverged(training: Training) -> str:
 
     With half precision a loss may overflow: the gradient scaler leaves that step out.
     """
-    lost = (~torch.isfinite(training.sums[0])).tolist()
+    lost = (~torch.isfinite(training.sums.values[0])).tolist()
     names = [task.name for task, gone in zip(training.tasks, lost, strict=True) if gone]
     if names and training.settings.precision != "16":
         return f"the loss of {', '.join(names)}"

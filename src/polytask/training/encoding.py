@@ -39,7 +39,7 @@ def make_represent(model: MultiTaskModel, settings: TrainingSettings) -> Represe
         # Methods that look at gradients per task go backwards through the graph several times.
         torch._functorch.config.donated_buffer = False
         represent = torch.compile(represent)
-    return partial(represent_in_parts, represent, model, settings.accumulate)
+    return represent if settings.accumulate == 1 else partial(represent_in_parts, represent, model, settings.accumulate)
 
 
 def check_encoding(settings: TrainingSettings, balancer: Balancer, callbacks: Sequence[Callback]) -> None:

@@ -36,7 +36,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +47,6 @@ from ..data import Batch, Rows
 from ..models import MultiTaskModel
 from ..processes import (
     average_gradients,
-    local_rank,
     rank,
     share_from_first,
     sum_over_processes,
@@ -74,10 +73,12 @@ from .evaluation import (
 from .events import EventLog
 from .gradient_course import GradientCourse
 from .interruption import Interruption
+from .loss_sums import LossSums
 from .mixture import MixtureStream, make_stream
 from .objective import Objective
 from .optimizer import absent_tasks_kept, make_optimizer
 from .parts import Parts
+from .precision import Precision, chosen_device
 from .sharding import WholeNetwork, clip_gradients, shard, whole_optimizer_state
 from .snapshots import Snapshots
 from .threads import cpu_threads, threads_for
@@ -86,11 +87,6 @@ from .threads import cpu_threads, threads_for
 Progress = Callable[[int, int], None]
 #: About as many training rows are measured for balancers that ask for training metrics.
 METRIC_ROWS = 4096
-PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "32": "32-true",
-    "bf16": "bf16-mixed",
-    "16": "16-mixed",
-}
 
 
 class Training:
@@ -114,24 +110,17 @@ class Training:
         name: str = "training",
     ) -> None:
         self.settings = settings.resolve(len(train))
-        from lightning_fabric import Fabric  # takes seconds to load, and most commands do not train
-        from lightning_fabric.plugins.environments import LightningEnvironment
-
-        self.fabric = Fabric(
-            accelerator=settings.device,
-            devices=[local_rank()] if settings.device != "cpu" and torch.cuda.is_available() else 1,
-            precision=PRECISION[settings.precision],
-            plugins=[LightningEnvironment()],  # it need not look for other processes
-        )
-        self.model = model.to(self.fabric.device)
+        self.device = chosen_device(settings.device)
+        self.precision = Precision(settings.precision, self.device)
+        self.model = model.to(self.device)
         share_from_first(self.model.state_dict().values())
-        self.train, self.validation = train.to(self.fabric.device), validation.to(self.fabric.device)
+        self.train, self.validation = train.to(self.device), validation.to(self.device)
         self.tasks = model.tasks
         self.balancer, self.callbacks = balancer, list(callbacks)
         self.folder, self.log, self.name, self.seed = folder, log or EventLog(), name, seed
 
         balancer.bind([task.name for task in self.tasks], {task.name: task.weight for task in self.tasks})
-        balancer.to(self.fabric.device)
+        balancer.to(self.device)
         check_training(settings, balancer, model, self.callbacks)
         self._whole, average = None, None
         if settings.strategy == "fsdp":
@@ -147,7 +136,6 @@ class Training:
         self.optimizer = make_optimizer(self.parts.for_optimizer(), self.settings)
         if self._whole is not None:
             whole_optimizer_state(self.optimizer)
-        self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)  # steps through the gradient scaler
         self.objective = Objective(model.heads.groups, len(self.tasks), read_by=model.heads.wide)
         self.average = AveragedModel(self.model, self.settings.ema, average) if self.settings.ema else None
         self.schedule_start = 0
@@ -161,9 +149,9 @@ class Training:
         self.returned = CommonCheckpoint(self.tasks, self.baseline, self.settings.select_by)
         self.history: list[Evaluation] = []
         self.step, self.seconds = 0, 0.0
-        self.sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=self.fabric.device)
-        self.weights = torch.ones(len(self.tasks), device=self.fabric.device)
-        self.gradients = GradientCourse(len(self.tasks), self.fabric.device)
+        self.sums = LossSums(len(self.tasks), self.device)
+        self.weights = torch.ones(len(self.tasks), device=self.device)
+        self.gradients = GradientCourse(len(self.tasks), self.device)
         every, keep = self.settings.checkpoint_seconds, self.settings.keep_checkpoints
         self.checkpoints = Checkpoints(folder, self.snapshots, every, keep)
         self.recovery = Recovery()
@@ -206,7 +194,7 @@ class Training:
         total = self.total
         if self.objective.active is not None or total - begin >= self.stream.steps_per_epoch:
             return None
-        drawn = torch.zeros(len(self.train), device=self.fabric.device)
+        drawn = torch.zeros(len(self.train), device=self.device)
         for step in range(begin, total):
             drawn[self.stream.ids(step - self._since).to(drawn.device)] = 1
         return sum_over_processes(drawn) > 0
@@ -328,7 +316,7 @@ class Training:
         if self._drawn is not None:
             ids = self._drawn[ids]
         self.parts.set_learning_rates(self.optimizer, *self._course)
-        self._one_step(self.train[ids.to(self.fabric.device)])
+        self._one_step(self.train[ids.to(self.device)])
         self.step += 1
         if (self.step - self._since) % self.stream.steps_per_epoch == 0:
             self.balancer.end_epoch()
@@ -360,26 +348,25 @@ class Training:
         if self.settings.gradient_clip and self._whole is not None:
             clip_gradients(self.model.parameters(), self.settings.gradient_clip)
         elif self.settings.gradient_clip:
-            self.fabric.clip_gradients(self.model, self._stepper, max_norm=self.settings.gradient_clip,
-                                       error_if_nonfinite=False)  # fmt: skip
+            self.precision.clip(self.model.parameters(), self.optimizer, self.settings.gradient_clip)
         absent = [] if losses.complete else (~losses.present).nonzero()[:, 0].tolist()
         parts = [part for task in absent for part in self.model.task_parameters(task)]
         with (
             absent_tasks_kept(self.optimizer, parts) if parts else nullcontext(),
             self.parts.own_pace(self.optimizer, *self._course) if self.parts.has_rows else nullcontext(),
         ):
-            self._stepper.step()
+            self.precision.step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)
         if self.average:
             self.average.update()
         if again is not None:
             with again():
                 self.balancer.after_step(lambda: self._forward(batch)[1])
-        self.sums += torch.stack([losses.means * losses.counts, losses.counts, losses.present.to(losses.counts)])
+        self.sums.add(losses)
 
     def _forward(self, batch: Batch) -> tuple[ForwardPass, TaskLosses]:
         """What the model finds in a batch, and its losses."""
-        with self.fabric.autocast():
+        with self.precision.autocast():
             features, common = self.represent(batch.inputs)
             outputs = self.model.heads(features)
         return ForwardPass(features, common, outputs), self.objective(outputs, batch)
@@ -387,15 +374,15 @@ class Training:
     def _backward(self, passed: ForwardPass, losses: TaskLosses, batch: Batch) -> None:
         """Fill ``.grad`` from the losses as balanced, and from what the callbacks add to them."""
         terms = [term for callback in self.callbacks if (term := callback.extra_loss(self, passed, batch)) is not None]
-        backward: Callable[[Tensor], None] = self.fabric.backward
+        backward: Callable[[Tensor], None] = self.precision.backward
         shared = None if self.balancer.needs.gradients == "none" else self.model.shared_parameters()
         if terms and shared is None:
 
             def backward(total: Tensor) -> None:
-                self.fabric.backward(sum(terms, total))
+                self.precision.backward(sum(terms, total))
 
         elif terms:  # apart from the total: the balancer puts other gradients in place of that one's
-            self.fabric.backward(sum(terms[1:], terms[0]), retain_graph=True)
+            self.precision.backward(sum(terms[1:], terms[0]), retain_graph=True)
         self.weights = self.balancer.backward(losses, shared=shared, features=passed.common, backward=backward)
 
     def _see_gradients(self) -> None:
@@ -407,8 +394,7 @@ class Training:
     @property
     def gradient_scale(self) -> float:
         """Factor of all gradients between backward pass and optimiser (half precision), otherwise 1."""
-        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
-        return 1.0 if scaler is None else scaler.get_scale()
+        return self.precision.scale
 
     def _show_metrics(self, validation: dict[str, float]) -> None:
         """Tell the balancer how good the tasks are, as skill scores, if it asks."""
@@ -428,16 +414,17 @@ class Training:
             self._go_back(what)
             return
         names = [task.name for task in self.tasks]
-        losses, weights = (self.sums[0] / self.sums[1]).tolist(), self.weights.tolist()
-        labels = [int(count) for count in self.sums[1].tolist()]
-        shares = (self.sums[2] / (self.step - (self.history[-1].step if self.history else 0))).tolist()
+        sums = self.sums.values
+        losses, weights = (sums[0] / sums[1]).tolist(), self.weights.tolist()
+        labels = [int(count) for count in sums[1].tolist()]
+        shares = (sums[2] / (self.step - (self.history[-1].step if self.history else 0))).tolist()
         share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
         measured, single_losses = measure_losses(self.evaluated, self.validation)
         self.measured = estimates_of_first(measured)
         if what := what_is_undefined(self, {name: found.value for name, found in measured.items()}):
             self._go_back(what)
             return
-        self.sums.zero_()
+        self.sums.values = torch.zeros_like(sums)
         evaluation = Evaluation(
             self.step,
             self.epoch,

@@ -73,8 +73,8 @@ class Objective:
         """
         observed = self._observed(batch)
         if observed is None and world_size() == 1 and not batch.wide and batch.weights is None:
-            sums = torch.cat([self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)])
-            values = self._ordered(sums)
+            found = [self._elements(i, o, batch).mean(0) for i, o in enumerate(outputs)]
+            values = self._ordered(found[0] if len(found) == 1 else torch.cat(found))
             counts = values.new_full((len(values),), len(batch))
             return TaskLosses(values, values.detach(), counts, complete=True, outputs=self.outputs)
         if observed is None:

@@ -4,15 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from inspect import unwrap
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch import Tensor, nn, optim
+from torch.optim import Optimizer
 
 from ..config.training import TrainingSettings
 from ..models import TaskPart
 from ..processes import is_sharded
+
+
+class _Eager(Optimizer):
+    """Without what PyTorch wraps around the methods of its optimisers.
+
+    Wrappers for ``torch.compile`` load the compiler at the first call, which takes longer than a short training; those
+    for hooks and the profiler are a good part of the step of a small network, and come with the first hook.
+    """
+
+    #: The one of PyTorch's optimisers that takes the same steps.
+    steps_as: ClassVar[type[Optimizer]]
+
+    add_param_group = unwrap(Optimizer.add_param_group)
+    state_dict = unwrap(Optimizer.state_dict)
+    load_state_dict = unwrap(Optimizer.load_state_dict)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        if not set_to_none:
+            unwrap(Optimizer.zero_grad)(self, set_to_none)
+            return
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def _patch_step_function(self) -> None:
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
+
+    def register_step_pre_hook(self, hook: Any) -> Any:
+        super()._patch_step_function()
+        return super().register_step_pre_hook(hook)
+
+    def register_step_post_hook(self, hook: Any) -> Any:
+        super()._patch_step_function()
+        return super().register_step_post_hook(hook)
+
+
+class SGD(_Eager, optim.SGD):
+    """:class:`torch.optim.SGD`."""
+
+    steps_as = optim.SGD
+    step = torch.no_grad()(unwrap(optim.SGD.step))
+
+
+class Adam(_Eager, optim.Adam):
+    """:class:`torch.optim.Adam` with its fused kernel, called at once where all parameters are of one kind."""
+
+    steps_as = optim.Adam
+    _step = torch.no_grad()(unwrap(optim.Adam.step))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        if closure is not None or hasattr(self, "found_inf") or not all(map(_is_plain, self.param_groups)):
+            return self._step(closure)
+        for group in self.param_groups:
+            params, grads, means, squares, steps = lists = [], [], [], [], []  # type: ignore[var-annotated]
+            self._init_group(group, *lists[:4], [], steps)
+            if params:
+                torch._foreach_add_(steps, 1)
+                kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+                beta1, beta2 = group["betas"]
+                options = {key: group[key] for key in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
+                kernel(params, grads, means, squares, [], steps, beta1=beta1, beta2=beta2, **options)
+        return None
+
+
+class AdamW(Adam, optim.AdamW):
+    """:class:`torch.optim.AdamW`, likewise."""
+
+    steps_as = optim.AdamW
+
+
+def _is_plain(group: dict[str, Any]) -> bool:
+    """Whether one call of a fused kernel takes all parameters of a group."""
+    unusual = group["amsgrad"] or group["differentiable"] or not group["fused"]
+    return not unusual and len({parameter.dtype for parameter in group["params"]}) == 1
 
 
 def make_optimizer(

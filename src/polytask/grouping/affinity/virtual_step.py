@@ -44,7 +44,7 @@ def virtual_step(lookahead: str, optimizer: Optimizer, shared: Sequence[Tensor])
     """
     if lookahead not in LOOKAHEADS:
         raise UserError(f"affinity: lookahead {lookahead!r} is not known; {did_you_mean(lookahead, LOOKAHEADS)}")
-    kind = type(optimizer)
+    kind = getattr(optimizer, "steps_as", type(optimizer))  # ours are torch's without their wrappers
     if lookahead == "momentum" and not (kind is SGD and all(g["momentum"] for g in optimizer.param_groups)):
         raise UserError(
             "affinity: lookahead 'momentum' follows an SGD with momentum, but training uses "

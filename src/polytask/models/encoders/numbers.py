@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -22,6 +25,26 @@ if TYPE_CHECKING:
 WIDTH = 16
 #: Columns that ``auto`` embeds at most: the first layer then has WIDTH times as many inputs.
 MOST_COLUMNS = 256
+
+
+class _WhenUsed(ModuleType):
+    """A module that is loaded when something of it is needed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+def _package() -> ModuleType:
+    """``rtdl_num_embeddings``; scikit-learn's trees, one of its ways to find bins, take half a second to load."""
+    if sys.modules.keys() & {"rtdl_num_embeddings", "sklearn.tree"}:
+        return import_module("rtdl_num_embeddings")
+    sys.modules["sklearn.tree"] = None  # type: ignore[assignment]  # as if not installed, which the package allows
+    try:
+        package = import_module("rtdl_num_embeddings")
+    finally:
+        del sys.modules["sklearn.tree"]
+    package.sklearn_tree = _WhenUsed("sklearn.tree")  # type: ignore[attr-defined]
+    return package
 
 
 class NumberEmbedding(BaseModel, ABC):
@@ -74,9 +97,7 @@ class Linear(OneKind):
         return False
 
     def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
-        from rtdl_num_embeddings import LinearEmbeddings
-
-        return LinearEmbeddings(len(columns), width)
+        return _package().LinearEmbeddings(len(columns), width)
 
 
 class Periodic(OneKind):
@@ -93,9 +114,7 @@ class Periodic(OneKind):
     scale: float = Field(0.1, gt=0, description="standard deviation of the frequencies at the start")
 
     def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
-        from rtdl_num_embeddings import PeriodicEmbeddings
-
-        return PeriodicEmbeddings(
+        return _package().PeriodicEmbeddings(
             len(columns), width, n_frequencies=self.frequencies, frequency_init_scale=self.scale, lite=True
         )
 
@@ -120,14 +139,13 @@ class Piecewise(OneKind):
 
     def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
         import torch
-        from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 
         from .number_vectors import PerColumn
 
         edges = [torch.tensor(column.edges, dtype=torch.float32) for column in columns]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*just two bin edges")  # of tokens all columns are
-            embedding = PiecewiseLinearEmbeddings(edges, width, activation=False, version="B")
+            embedding = _package().PiecewiseLinearEmbeddings(edges, width, activation=False, version="B")
         embedding.linear = PerColumn(*embedding.linear.weight.shape)
         return embedding
 

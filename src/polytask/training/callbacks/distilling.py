@@ -113,7 +113,7 @@ class Distilling(Callback):
         self._names = [task.name for task in training.tasks]
         self.check_tasks(self._names)
         beta = self.beta if isinstance(self.beta, Mapping) else dict.fromkeys(self._names, self.beta)
-        self._device, self._seed = training.fabric.device, training.seed
+        self._device, self._seed = training.device, training.seed
         self._betas = [float(beta.get(name, 1.0)) for name in self._names]
         self._own, self._widths = training.model.heads.own, [training.model.heads.wide.in_features]
         if self.features and self.tap_count > 1:

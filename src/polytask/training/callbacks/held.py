@@ -82,7 +82,7 @@ class HeldTasks(Callback):
         ])  # fmt: skip
         for name, outputs in self.outputs.items():
             labels = SoftLabels(
-                outputs.to(training.fabric.device),
+                outputs.to(training.device),
                 self.temperature,
                 self.kd_weight,
                 unlabelled=True,

@@ -105,7 +105,7 @@ class StoredLabels:
         group = self._training.objective.groups[number]
         rows, *rest = label_shape(self._training, group.tasks[0])
         shape = (rows, len(group.tasks), *rest)
-        return SoftLabelStore(group.kind, shape, self._file(number), self._half, self._training.fabric.device)
+        return SoftLabelStore(group.kind, shape, self._file(number), self._half, self._training.device)
 
     def _file(self, number: int, process: int | None = None) -> Path | None:
         folder, process = self._training.folder, rank() if process is None else process

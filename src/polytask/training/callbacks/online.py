@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from ...distillation.feature_distance import adaptive_feature_distance
 from ...distillation.online import online_task_weights
@@ -17,7 +16,7 @@ from ...models import MultiTaskModel, TaskEncoder
 from ...models.stages import fresh_copy
 from ...processes import average_gradients, sum_over_processes, world_size
 from ..objective import Objective
-from ..optimizer import make_optimizer
+from ..optimizer import Adam, make_optimizer
 from .callback import Callback, ForwardPass
 from .number_checks import number_problems, unused_problems
 from .taps import Taps
@@ -105,7 +104,7 @@ class OnlineDistillation(Callback):
         if isinstance(model.encoder, TaskEncoder):
             raise UserError(f"okd: mixes the teachers for one common representation, and sharing {model.sharing!r} has "
                             "none; use hard sharing, or mtlkd or scd")  # fmt: skip
-        self._device, self._seed = training.fabric.device, training.seed
+        self._device, self._seed = training.device, training.seed
         self.teachers = self._make_teachers(training).to(self._device)
         self.objectives = [Objective(teacher.heads.groups, 1) for teacher in self._each()]
         factors = {p: factor for teacher in self._each() for p, factor in teacher.rate_factors().items()}

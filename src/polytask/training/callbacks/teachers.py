@@ -100,7 +100,7 @@ class TeacherOutputs:
         shape = label_shape(self._training, position)
         path = self._file((position, step))
         if path is None:
-            return torch.zeros(shape, device=self._training.fabric.device)
+            return torch.zeros(shape, device=self._training.device)
         path.unlink(missing_ok=True)  # of an interrupted run
         return map_labels(path, shape)
 

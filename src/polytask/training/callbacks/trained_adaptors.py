@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from ...distillation.adaptors import Adaptors
 from ...distillation.feature_distance import adapted_distance
 from ...processes import average_gradients, share_from_first
-from ..optimizer import absent_tasks_kept
+from ..optimizer import Adam, absent_tasks_kept
 
 
 class TrainedAdaptors:
