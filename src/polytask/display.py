@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .training.loop import Progress
 
 #: Characters that move the cursor, colour the rest, turn the direction of writing round, or that no file can hold.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+#: ``progress(done steps, all steps)``.
+Progress = Callable[[int, int], None]
 #: ``transfer(done bytes, all bytes or None)``.
 Transfer = Callable[[int, int | None], None]
 

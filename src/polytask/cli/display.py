@@ -25,7 +25,7 @@ from rich.table import Table
 from ..display import Display, Transfer, printable
 
 if TYPE_CHECKING:
-    from ..training.loop import Progress as ProgressCall
+    from ..display import Progress as ProgressCall
 
 #: Columns of a terminal from which on tables have headers of one line.
 WIDE = 110

@@ -14,7 +14,7 @@ from ..errors import UserError, did_you_mean, raise_all
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range
 
 Model = TypeVar("Model", bound=Section)
-#: Names of the methods that are always in; see :mod:`polytask.comparison.methods`.
+#: Names of the methods that are always in; see :mod:`polytask.comparison.plan`.
 BASELINES = ("single_task", "equal", "static", "trees")
 
 

@@ -39,7 +39,8 @@ def check_columns(
 ) -> list[str]:
     """Problems of the columns' roles: unknown, doubled, in two roles, no feature left, bad row ids.
 
-    Known as soon as the table is read, so that a caller can show them together with others (:func:`raise_all`).
+    Known as soon as the table is read, so that a caller can show them together with others
+    (:func:`~polytask.errors.raise_all`).
     """
     roles = {"feature": list(features or ()), "ignored": list(ignore)}
     roles |= {role: [name] for role, name in (("row id", id_column), ("split", split_column)) if name is not None}

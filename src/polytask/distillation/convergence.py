@@ -34,7 +34,7 @@ def soft_loss_fits(soft_loss: str, kinds: Iterable[str]) -> bool:
 
 
 def check_tasks(options: ConvergenceOptions, tasks: Iterable[Task]) -> None:
-    """Raise a :class:`UserError` where an option does not fit the tasks."""
+    """Raise a :class:`~polytask.UserError` where an option does not fit the tasks."""
     kinds, names, problems = {task.kind for task in tasks}, [task.name for task in tasks], []
     if isinstance(options.fixed_step, dict):
         problems += [f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"

@@ -92,19 +92,19 @@ def selection_stability(
     Args:
         affinity: a measured affinity with its windows.
         selection: what was chosen from it.
-        networks: as for :func:`select_networks`.
+        networks: as for :func:`~polytask.grouping.select_networks`.
         budget: likewise.
         resamples: number of draws.
         seed: of the draws.
         seconds: longest time for all draws where there are more than 12 tasks (choices are searched for, from the given
             one and from clusterings, not proven). If it ends them, there are fewer resamples. None: no limit.
-        wishes: as for :func:`select_networks`.
+        wishes: as for :func:`~polytask.grouping.select_networks`.
 
     Returns:
         None if there are fewer than two windows.
 
     Raises:
-        UserError: no resamples, or wishes as for :func:`select_networks`.
+        UserError: no resamples, or wishes as for :func:`~polytask.grouping.select_networks`.
 
     Example (Three tasks; in one of two windows the second pair is better):
         >>> from polytask.grouping.windows import Windows

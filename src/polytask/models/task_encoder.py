@@ -32,7 +32,7 @@ class TaskEncoder(nn.Module, ABC):
         width: D.
         cut: :attr:`Representation.common` exists.
         last_layer: There is a last shared layer, through which everything passes; it comes last in
-            :meth:`shared_parameters`.
+            :meth:`polytask.MultiTaskModel.shared_parameters`.
     """
 
     #: Where it comes from.

@@ -68,7 +68,7 @@ def fit_run(
         out: Folder of the run; it must not exist, unless ``resume``.
         resume: Continue an interrupted run; finished phases are read again, the interrupted one goes on bit for bit.
         display: Where progress is shown.
-        trust: See :meth:`Bundle.load`, for the run that ``from`` names.
+        trust: See :meth:`polytask.runs.bundle.Bundle.load`, for the run that ``from`` names.
         final_part: Part of the split that ``test`` in the results is measured on; a search for settings says
             ``validation`` and leaves the test split alone.
 

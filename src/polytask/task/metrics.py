@@ -38,7 +38,8 @@ class Metric:
         name: Its name in results.
         higher_is_better: Direction.
         kinds: Kinds of tasks it fits; of the project's own metrics, those that list it.
-        value: ``value(predictions, targets)``: predictions as :meth:`Kind.predict` gives them, observed rows only.
+        value: ``value(predictions, targets)``: predictions as :meth:`polytask.task.Kind.predict` gives them, of
+            observed rows only.
         trivial: Value that a constant prediction reaches on these targets, the floor of a normalised score.
         influence: What each row contributes to the value, see :mod:`polytask.task.influence`; without it the jackknife
             over groups of rows is taken.

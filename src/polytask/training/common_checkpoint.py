@@ -108,7 +108,10 @@ class CommonCheckpoint:
         return {name: found.value for name, found in self._values.items()}
 
     def learned(self, task: Task, evaluations: int) -> bool:
-        """Whether the task's peak is above the trivial level by more than chance; see :class:`ConvergenceMonitor`."""
+        """Whether the task's peak is above the trivial level by more than chance.
+
+        See :class:`~polytask.distillation.ConvergenceMonitor`.
+        """
         trivial, null = self._trivial[task.name]
         if task.name not in self._peaks or math.isnan(trivial.value):
             return False

@@ -11,6 +11,7 @@ from ..balancing import Balancer, Equal
 from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..data.finite import finite_problems
+from ..display import Progress
 from ..errors import UserError, raise_all
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
@@ -20,7 +21,7 @@ from .callbacks import Callback, EarlyStopping
 from .common_checkpoint import MAIN, kept_share
 from .evaluation import Evaluation
 from .events import EventLog
-from .loop import Progress, Training
+from .loop import Training
 from .parameters import check_parameters, make_lazy_parameters
 
 
@@ -96,7 +97,7 @@ def fit(
         validation: The rows on which all choices are made, in any such form. A task without a label there is trained,
             its metric is NaN and the other tasks decide; if no task has one, the last step's parameters are returned.
         balancer: How the losses are balanced; equal weights by default.
-        callbacks: E.g. :class:`~polytask.distillation.AsynchronousConvergence`. Unless one of them decides the end,
+        callbacks: E.g. :class:`~polytask.AsynchronousConvergence`. Unless one of them decides the end,
             training stops early when every task has stalled for ``settings.patience`` evaluations.
         settings: :class:`~polytask.training.TrainingSettings`.
         seed: Order of the rows and all randomness. Make the model under a seed of your own.

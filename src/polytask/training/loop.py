@@ -44,6 +44,7 @@ from torch import Tensor
 from ..balancing import Balancer, TaskLosses, repeatable
 from ..config.training import TrainingSettings
 from ..data import Batch, Rows
+from ..display import Progress
 from ..models import MultiTaskModel
 from ..processes import (
     average_gradients,
@@ -83,8 +84,6 @@ from .sharding import WholeNetwork, clip_gradients, shard, whole_optimizer_state
 from .snapshots import Snapshots
 from .threads import cpu_threads, threads_for
 
-#: ``progress(done steps, all steps)``.
-Progress = Callable[[int, int], None]
 #: About as many training rows are measured for balancers that ask for training metrics.
 METRIC_ROWS = 4096
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..balancing import Balancer
 from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
+from ..display import Progress
 from ..grouping import Affinity
 from ..grouping.affinity import AUTO
 from ..models import MultiTaskModel
@@ -18,7 +19,6 @@ from ..task import Task
 from .callbacks import AffinityProbe, affinity_from_state
 from .events import EventLog
 from .fit import fit
-from .loop import Progress
 from .parameters import make_lazy_parameters
 
 

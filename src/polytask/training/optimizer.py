@@ -24,7 +24,7 @@ class _Eager(Optimizer):
     """
 
     #: The one of PyTorch's optimisers that takes the same steps.
-    steps_as: ClassVar[type[Optimizer]]
+    steps_as: ClassVar[Any]
 
     add_param_group = unwrap(Optimizer.add_param_group)
     state_dict = unwrap(Optimizer.state_dict)
@@ -53,14 +53,14 @@ class _Eager(Optimizer):
 class SGD(_Eager, optim.SGD):
     """:class:`torch.optim.SGD`."""
 
-    steps_as = optim.SGD
+    steps_as: ClassVar[Any] = optim.SGD
     step = torch.no_grad()(unwrap(optim.SGD.step))
 
 
 class Adam(_Eager, optim.Adam):
     """:class:`torch.optim.Adam` with its fused kernel, called at once where all parameters are of one kind."""
 
-    steps_as = optim.Adam
+    steps_as: ClassVar[Any] = optim.Adam
     _step = torch.no_grad()(unwrap(optim.Adam.step))
 
     @torch.no_grad()
@@ -82,7 +82,7 @@ class Adam(_Eager, optim.Adam):
 class AdamW(Adam, optim.AdamW):
     """:class:`torch.optim.AdamW`, likewise."""
 
-    steps_as = optim.AdamW
+    steps_as: ClassVar[Any] = optim.AdamW
 
 
 def _is_plain(group: dict[str, Any]) -> bool:

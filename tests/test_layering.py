@@ -1,0 +1,93 @@
+"""docs/architecture.md is true: its order of rooms holds, and references in docstrings lead somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+import pytest
+
+from layering import circle, floors, imports, modules, room, upward
+
+KNOWN_MODULES = modules()
+#: Imports against the order that are there, by room; none may be added, and one that is mended goes.
+KNOWN_UPWARD = {
+    ("polytask.comparison.compare", "reporting"),  # writes its page at the end
+    ("polytask.comparison.tune", "reporting"),
+    ("polytask.config.grouping", "grouping"),  # checks that need what they check, in functions: a key costs no PyTorch
+    ("polytask.config.learning", "balancing"),
+    ("polytask.config.learning", "training"),
+    ("polytask.estimators.progress", "cli"),
+    ("polytask.runs.resumed", "reporting"),
+}
+#: The package itself and the module that ``python -m`` runs.
+NO_ROOM = {"", "__main__"}
+REFERENCE = re.compile(r":(?:class|func|mod|data|meth|attr|exc):`~?([\w.]+)`")
+
+
+def test_every_room_stands_in_the_table() -> None:
+    rooms = {room(module) for module in KNOWN_MODULES} - NO_ROOM
+    assert rooms == set(floors())
+
+
+def test_things_at_the_top_know_nothing_of_those_below() -> None:
+    assert {(one.importer, room(one.imported)) for one in upward(imports(KNOWN_MODULES))} == KNOWN_UPWARD
+
+
+def test_no_module_needs_itself() -> None:
+    """An import of the package by its own modules is one: all names of ``polytask`` load on demand."""
+    assert circle(one for one in imports(KNOWN_MODULES) if one.imported != "polytask") == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name in {room(module) for module in KNOWN_MODULES} if name))
+def test_references_in_docstrings_lead_somewhere(name: str) -> None:
+    wrong = []
+    for module, path in KNOWN_MODULES.items():
+        if room(module) != name:
+            continue
+        text = path.read_text(encoding="utf-8")
+        for match in REFERENCE.finditer(text):
+            if not _leads_somewhere(match[1], module):
+                line = text[: match.start()].count("\n") + 1
+                wrong.append(f"{path.name}:{line}: {match[0]}")
+    assert wrong == []
+
+
+def _leads_somewhere(target: str, module: str) -> bool:
+    """Whether a reference is the full name of something, or that of something in its module or one of its classes."""
+    if "." in target and target.split(".")[0] in ("polytask", "torch", "transformers", "pathlib"):
+        return _exists(target)
+    here = importlib.import_module(module)
+    classes = [value for value in vars(here).values() if isinstance(value, type)]
+    return any(_has(owner, target.split(".")) for owner in (here, *classes))
+
+
+def _exists(target: str) -> bool:
+    parts = target.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        return _has(found, parts[end:])
+    return False
+
+
+def _has(owner: Any, names: list[str]) -> bool:
+    """Attributes of attributes; of a class also those that only its instances have."""
+    for place, name in enumerate(names):
+        declared = {key for kind in getattr(owner, "__mro__", ()) for key in getattr(kind, "__annotations__", {})}
+        if name in declared and place == len(names) - 1:
+            return True
+        if isinstance(owner, type) and not hasattr(owner, name):
+            return bool(re.search(rf"\bself\.{name}\b", _source(owner)))
+        if not hasattr(owner, name):
+            return False
+        owner = getattr(owner, name)
+    return True
+
+
+def _source(owner: type) -> str:
+    path = KNOWN_MODULES.get(owner.__module__)
+    return path.read_text(encoding="utf-8") if path else ""
