@@ -102,7 +102,7 @@ class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, D
         return " + ".join(Path(source.table).name for source in self.sources)
 
     def beside(self, folder: Path) -> Config:
-        """The same for a file in ``folder``: paths of data are relative to it, see :func:`~polytask.config.read_config`."""
+        """The same for a file in ``folder``: paths of data are relative to it, as in a configuration file."""
 
         def moved_to(path: str) -> str:
             return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix()
