@@ -56,6 +56,7 @@ def test_data_and_targets_are_enough():
         ({"convergence": {"temperature": {}}}, "convergence.temperature must be more than 0, found {}"),
         ({"affinity": {"stop": []}}, "affinity.stop must be a whole number of at least 1, found []"),
         ({"freeze": [{"part": "a", "until": -1}]}, "freeze.0.until must be more than 0 and finite, found -1"),
+        ({"teachers": "kept", "baselines": False}, "teachers: has an effect only where single-task models are trained"),
         ({"steps": True}, "steps must be a whole number of at least 1, found True"),
         ({"convergence": {"patience": 0}}, "convergence.patience must be a whole number of at least 1, found 0"),
         ({"convergence": {"half": True, "soft_labels": "online"}}, "convergence: half: has an effect only with soft_"),

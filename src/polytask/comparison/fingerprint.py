@@ -25,7 +25,7 @@ FREE_KEYS = deciding(Config, Decides.NOTHING) | {"data"}
 def code_version() -> str:
     """SHA-256 of what this package does, as far as runs depend on it, and of the versions of the packages it uses.
 
-    Comments, docstrings and the layout of the source do not count: they change no numbers.
+    Comments, docstrings, the meanings of keys and the layout of the source do not count: they change no numbers.
     """
     package = Path(__file__).parent.parent
     own = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in LEFT_OUT]
@@ -38,14 +38,18 @@ def code_version() -> str:
 
 
 def meaning(source: str) -> str:
-    """The syntax tree of a module without docstrings, as text.
+    """The syntax tree of a module without docstrings and without what is said of configuration keys, as text.
 
     Example:
+        >>> meaning('x: Annotated[int, Key("one")] = 1') == meaning('x: Annotated[int, Key("a unit")] = 1')
+        True
         >>> meaning('def f():  # why\\n    "What."\\n    return 1') == meaning("def f():\\n    return  1")
         True
     """
     tree = ast.parse(source)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Key", "Option"):
+            node.args, node.keywords = [], []
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
     return ast.dump(tree)

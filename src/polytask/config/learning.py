@@ -105,6 +105,8 @@ def learning_problems(config: Config) -> Iterator[str]:
         from ..training.distillations import distillation_problems
 
         yield from distillation_problems(config.distill, config.sharing, config.converge)
+    elif config.teachers and not config.baselines and config.networks != "single_task" and config.max_cost is None:
+        yield "teachers: has an effect only where single-task models are trained: with baselines, or with distill"
     yield from _network_settings_problems(config)
     yield from _strategy_problems(config)
 

@@ -129,7 +129,7 @@ def test_an_interrupted_run_continues_bit_for_bit(tmp_path: Path, stop: int) -> 
     [
         ({"order": "bigest_first"}, "did you mean"),
         ({"max_stage_steps": 0}, "at least 1"),
-        ({"test": "fixed"}, "go together"),
+        ({"test": "fixed"}, "test: fixed needs fixed_step"),
         ({"patience": 0, "mixture": 2.0}, "patience(.|\n)*mixture|mixture(.|\n)*patience"),
     ],
 )
