@@ -31,7 +31,7 @@ from polytask.config.section import known_keys
 from polytask.grouping.affinity import ESTIMATORS
 from polytask.grouping.baselines import GROUPINGS
 from polytask.models import SHARING
-from small_table import polytask
+from small_table import polytask, table_rows, write_table
 
 LEAST = {"data": "table.csv", "targets": ["click", "price"]}
 #: Options of `fit` that users know.
@@ -90,6 +90,22 @@ def test_configurations_load_neither_torch_nor_tables() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_command_refuses_mistakes_before_it_loads_torch(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "table.csv", table_rows(30))
+    common = ["fit", str(table), "--targets", "click,price", "--out", str(tmp_path / "run")]
+    wrong = [["--steps", "0"], ["--set", "stepps=1"], ["--validation", "gone.csv", "--test", "gone.csv"]]
+    program = (
+        "import sys; from polytask.cli import app\n"
+        f"for more in {wrong!r}:\n"
+        f"    try: app({common!r} + more)\n"
+        "    except SystemExit as error: assert error.code == 2\n"
+        "print(*{'torch', 'sklearn'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "" and done.stderr.count("gone.csv: no such file") == 2
+    assert list(tmp_path.iterdir()) == [table]
 
 
 @pytest.mark.parametrize("command", ["fit", "affinity"])

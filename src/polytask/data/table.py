@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..errors import UserError
+from ..errors import UserError, raise_all
 from .format import Format
 from .formats import ENDINGS, FORMATS, file_of, format_of
 from .formats.delimited import encoding_problem
@@ -67,6 +67,22 @@ def column_names(path: str | Path) -> list[str]:
     path = Path(path)
     names = list(_checked(path).names(path))
     return list(_named(pa.table([pa.nulls(0)] * len(names), names=names), path).column_names)
+
+
+def check_files(paths: Sequence[str | Path]) -> None:
+    """Find out before the work whether files are there.
+
+    Raises:
+        UserError: All that are missing at once.
+    """
+    problems: list[str] = []
+    for path in map(Path, paths):
+        if not file_of(path).exists():
+            try:
+                _checked(path)
+            except UserError as error:
+                problems += error.problems
+    raise_all(problems)
 
 
 def table_pieces(path: str | Path, *, rows: int = 65_536, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

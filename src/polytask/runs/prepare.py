@@ -25,6 +25,7 @@ from ..data import (
 )
 from ..data.arrays import is_arrays
 from ..data.equal_rows import row_keys
+from ..data.table import check_files
 from ..errors import UserError
 from ..models.encoders import HF
 from .encoded import EncodedColumns
@@ -46,6 +47,7 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     Raises:
         UserError: Whatever is wrong with the file or its columns, as much as possible at once.
     """
+    check_files(config.tables)
     if is_arrays(config.sources[0].table):
         return prepare_arrays(config)
     if wants_streaming(config):
