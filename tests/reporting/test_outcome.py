@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from polytask.gain import gain
 from polytask.reporting.networks import Network, groups, networks
 from polytask.reporting.outcome import Row, rows, tallies
 from polytask.reporting.run import Run
 from polytask.reporting.summary import summary
+from polytask.task.gain import gain
 
 
 def run(tasks: dict[str, tuple[str, float | None, float | None]], **totals: object) -> Run:

@@ -6,7 +6,7 @@ import json as jsonlib
 from pathlib import Path
 from typing import Any
 
-from ..gain import Gain, gain, mean_relative
+from ..task.gain import Gain, gain, mean_relative
 from .display import Terminal
 
 #: What our networks are compared with: the column's head, and its name in a sentence.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..gain import gain
+from ..task.gain import gain, sign, skill
 from .significance import against, correct_all, over_setups
 from .statistics import (
     bootstrap_interval,
@@ -99,10 +99,12 @@ class _Analysis:
     def _skills(self, method: str) -> np.ndarray:
         """``[seeds]`` mean skill of the tasks; NaN where a run failed or a metric is undefined."""
         trivial = self._matrix(method, "trivial")
-        perfect = np.where(self.higher, 1.0, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            skill = (self.test[method] - trivial) / (perfect - trivial)
-        return np.maximum(skill, -1.0).mean(1)
+        directions = [task["direction"] for task in self.tasks.values()]
+        skills = [
+            [skill(*values, least=-1.0) for values in zip(found, levels, directions, strict=True)]
+            for found, levels in zip(self.test[method].tolist(), trivial.tolist(), strict=True)
+        ]
+        return np.array(skills).mean(1)
 
     def _skill(self, method: str) -> dict[str, Any]:
         return _interval(self._skills(method), self.config["level"])
@@ -147,11 +149,11 @@ class _Analysis:
         test = self.config["test"]
         tasks: dict[str, Any] = {}
         for position, task in enumerate(self.tasks):
-            sign = 1.0 if self.higher[position] else -1.0
-            values = [sign * self.test[name][:, position] for name in others]
-            tasks[task] = against(others, values, sign * self.test[reference][:, position], test)
-        skill = against(others, [self._skills(name) for name in others], self._skills(reference), test)
-        return {"reference": reference, "tasks": tasks, "skill": skill}
+            better = sign(self.tasks[task]["direction"])
+            values = [better * self.test[name][:, position] for name in others]
+            tasks[task] = against(others, values, better * self.test[reference][:, position], test)
+        means = against(others, [self._skills(name) for name in others], self._skills(reference), test)
+        return {"reference": reference, "tasks": tasks, "skill": means}
 
     def _cost(self, method: str) -> dict[str, Any]:
         runs = [run["cost"] for run in self.methods[method]["seeds"].values() if "cost" in run]
@@ -211,7 +213,7 @@ def _blocks(
 
 
 def _is_scale(values: np.ndarray, trivial: np.ndarray, direction: str) -> bool:
-    """Whether a baseline can be what differences are relative to, see :mod:`polytask.gain`: in every seed, as one
+    """Whether a baseline can be what differences are relative to, see :mod:`polytask.task.gain`: in every seed, as one
     that is near trivial there would outweigh all others."""
     known = np.isfinite(values) & np.isfinite(trivial)
     gains = [gain(base, base, direction, level) for base, level in zip(values[known], trivial[known], strict=True)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..task import gain
 from .execute import RunSpec
 from .space import Range, optuna
 
@@ -106,8 +107,7 @@ def skill(task: Mapping[str, Any], part: str = "validation") -> float | None:
     value, trivial = task[part], task["trivial"]
     if value is None or trivial is None:
         return None
-    distance = (1.0 if task["direction"] == "max" else 0.0) - trivial
-    return max(-1.0, (value - trivial) / distance) if distance else 0.0
+    return gain.skill(value, trivial, task["direction"], least=-1.0)
 
 
 def _study() -> Any:

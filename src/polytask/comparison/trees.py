@@ -138,7 +138,7 @@ def _estimator(task: Task, options: Mapping[str, Any], categorical: list[int], s
 def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[int, float]:
     """The number of rounds that is best on validation, and the metric there."""
     best, found = model.n_iter_, float("nan")
-    sign = 1 if task.metric_definition.higher_is_better else -1
+    sign = task.metric_definition.sign
     for rounds, raw in enumerate(_staged(task, model, inputs.numpy()), 1):
         if rounds % EVERY and rounds != model.n_iter_:
             continue

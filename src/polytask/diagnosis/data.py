@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..reporting.numbers import number
 from ..reporting.outcome import rows
 from ..reporting.run import Run
+from ..task.gain import sign
 from .advice import more_validation, quoted
 from .finding import Finding
 
@@ -57,9 +58,7 @@ def drift(run: Run) -> Iterator[Finding]:
         level, validation, test = number(trivial.get(row.task)), row.ours.validation, row.ours.test
         if level is None or validation is None or test is None:
             continue
-        learned, lost = validation - level, validation - test
-        if row.direction == "min":
-            learned, lost = -learned, -lost
+        learned, lost = (sign(row.direction) * (validation - other) for other in (level, test))
         if learned > 0 and lost > DRIFT * learned:
             found.append(row)
     if 2 * len(found) >= len(run.tasks) > 0 and found:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..gain import LEAST_SKILL
 from ..reporting.run import Run
 from ..task import KINDS
+from ..task.gain import LEAST_SKILL
 from .advice import dropout, more_validation, patience, quoted, steps, weight
 from .advice import learning_rate as rate
 from .finding import Finding

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..gain import gain
 from ..reporting.numbers import number
 from ..reporting.outcome import rows
 from ..reporting.run import Run
+from ..task.gain import best_of, gain
 from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, steps, weight
 from .finding import Finding
 
@@ -173,9 +173,8 @@ def converged_early(run: Run) -> Iterator[Finding]:
         for name, training in run.log.trainings.items():
             if not (name == "all_in_one" or name.startswith("single_task")) or row.task not in training.tasks:
                 continue
-            sign = -1 if row.direction == "min" else 1
             later = [value for epoch, value in training.curve(row.task) if epoch > row.converged_epoch]
-            best = max(later, key=lambda value: sign * value, default=None)
+            best = best_of(later, row.direction)
             change = gain(best, row.peak, row.direction)
             if change and change.relative is not None and change.relative > STARVED:
                 found.append((row, name, best))

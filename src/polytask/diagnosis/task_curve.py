@@ -9,6 +9,7 @@ import numpy as np
 
 from ..reporting.numbers import number
 from ..reporting.run import Run
+from ..task.gain import sign
 
 #: Evaluations below which a curve says nothing.
 LEAST_POINTS = 8
@@ -66,7 +67,7 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
         training = run.training_of(task)
         if training is None or task in run.held:
             continue
-        sign = -1.0 if result.get("direction") == "min" else 1.0
+        better = sign(str(result.get("direction")))
         converged = training.converged.get(task)
         points = [point for point in training.evaluations if converged is None or point.step <= converged.step]
         known = [point for point in points if point.validation.get(task) is not None]
@@ -75,9 +76,9 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
         level = number(trivial.get(task))
         yield TaskCurve(
             task,
-            sign * np.array([point.validation[task] for point in known], float),
+            better * np.array([point.validation[task] for point in known], float),
             np.array([point.losses.get(task) for point in known], float),
-            float("nan") if level is None else sign * level,
+            float("nan") if level is None else better * level,
             bool(training.steps) and training.evaluations[-1].step >= (training.steps or 0),
             known[-1].step / (training.steps or known[-1].step),
         )

@@ -56,7 +56,6 @@ def monitor_of(
         null_error: See :class:`~polytask.ConvergenceMonitor`.
     """
     metric, level = task.metric_definition, as_estimate(trivial).value
-    perfect = 1.0 if metric.higher_is_better else 0.0
     fixed = options.fixed_step.get(task.name) if isinstance(options.fixed_step, dict) else options.fixed_step
     return ConvergenceMonitor(
         metric.higher_is_better,
@@ -64,7 +63,7 @@ def monitor_of(
         2 * options.patience if options.min_evaluations is None else options.min_evaluations,
         options.min_delta,
         trivial,
-        floor=FLOOR * abs(perfect - level) if math.isfinite(level) else 0.0,
+        floor=FLOOR * abs(metric.perfect - level) if math.isfinite(level) else 0.0,
         keep=options.teachers,
         relative=options.relative,
         patience_steps=options.patience_steps,
@@ -148,10 +147,9 @@ class Convergence:
     def _overtakes(self, name: str, value: float | Estimate) -> bool:
         monitor, found = self.monitors[name], as_estimate(value)
         self._looks[name] = looks = self._looks.get(name, 0) + 1
-        sign = 1.0 if monitor.higher_is_better else -1.0
         references = [reference for reference in (monitor.peak, self._teachers.get(name)) if reference is not None]
         return bool(found.error) and all(
-            exceeds((found - reference) * sign, FALSE_REOPENED, looks) for reference in references
+            exceeds((found - reference) * monitor.sign, FALSE_REOPENED, looks) for reference in references
         )
 
     def hold(self, name: str, step: int, teacher: Estimate | None = None) -> None:

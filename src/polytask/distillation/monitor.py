@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ..config.convergence import Test
+from ..task.gain import direction_of, sign
 from ..uncertainty import THREE_ERRORS, Estimate, as_estimate, exceeds
 
 #: A new value is an improvement when it is this many standard errors of their paired difference above the best.
@@ -119,7 +120,7 @@ class ConvergenceMonitor:
             self.bad += 1
         # Sorted from best to worst; of equal values the earlier comes first.
         newest = (found.value, step)
-        self.top = sorted([*self.top, newest], key=lambda entry: (-self._sign * entry[0], entry[1]))[: self.keep]
+        self.top = sorted([*self.top, newest], key=lambda entry: (-self.sign * entry[0], entry[1]))[: self.keep]
         return self.converged
 
     def restart(self, step: int, value: float | Estimate) -> None:
@@ -143,12 +144,13 @@ class ConvergenceMonitor:
         if self.peak is None:
             return not math.isnan(found.value)
         delta = self.min_delta * abs(self.peak.value) if self.relative else self.min_delta
-        difference = (found - self.peak) * self._sign
+        difference = (found - self.peak) * self.sign
         return difference.value > max(delta, IMPROVEMENT_ERRORS * difference.error)
 
     @property
-    def _sign(self) -> float:
-        return 1.0 if self.higher_is_better else -1.0
+    def sign(self) -> float:
+        """1 if higher is better, else -1."""
+        return sign(direction_of(self.higher_is_better))
 
     @property
     def stalled(self) -> bool:
@@ -168,7 +170,7 @@ class ConvergenceMonitor:
         values = np.array([value for value in self.recent if not math.isnan(value)])
         if len(self.recent) < max(2, self.patience) or len(values) < 2:
             return False
-        return bool(self._sign * np.polyfit(np.arange(len(values)), values, 1)[0] <= self.min_delta)
+        return bool(self.sign * np.polyfit(np.arange(len(values)), values, 1)[0] <= self.min_delta)
 
     @property
     def learned(self) -> bool:
@@ -176,7 +178,7 @@ class ConvergenceMonitor:
         trivial = as_estimate(self.trivial)
         if self.peak is None or not math.isfinite(trivial.value):
             return self.peak is not None
-        above = (self.peak - trivial) * self._sign
+        above = (self.peak - trivial) * self.sign
         if not above.value > self.floor:
             return False
         if not self.peak.error:

@@ -10,7 +10,7 @@ from ..data import Rows
 from ..runs import Bundle
 from ..runs.use import labelled_rows
 from ..training.evaluation import trivial_levels
-from ..uncertainty import Estimate
+from ..uncertainty import Estimate, skill_of
 
 
 def skills_of(bundle: Bundle, table: pa.Table) -> dict[str, float]:
@@ -33,9 +33,7 @@ def skill_estimates(bundle: Bundle, rows: Rows, names: list[str]) -> dict[str, E
     found = {}
     for task in bundle.schema.tasks:
         if task.name in names:
-            one = bundle.estimates(rows, [task.name])[task.name]
-            perfect = 1.0 if task.metric_definition.higher_is_better else 0.0
-            distance = perfect - levels[task.name]
-            if math.isfinite(one.value) and math.isfinite(distance) and distance:
-                found[task.name] = one.shifted(-levels[task.name]) * (1 / distance)
+            one, metric = bundle.estimates(rows, [task.name])[task.name], task.metric_definition
+            if math.isfinite(one.value) and math.isfinite(levels[task.name]) and levels[task.name] != metric.perfect:
+                found[task.name] = skill_of(metric, one, Estimate.exact(levels[task.name]))
     return found

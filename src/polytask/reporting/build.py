@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from ..display import printable
 from ..files import write_bytes
-from ..gain import EQUAL_WITHIN
+from ..task.gain import EQUAL_WITHIN
 from . import numbers
 from .cooperation import cooperations
 from .course import courses

@@ -8,6 +8,7 @@ from statistics import median
 
 from markupsafe import Markup
 
+from ..task.gain import sign
 from .numbers import number
 from .outcome import BASELINES
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of
@@ -70,13 +71,13 @@ def _across(drawn: Line) -> tuple[float, float]:
 def _up(panel: Panel, drawn: Line) -> tuple[float, float]:
     """Range of the vertical axis: the first steps of a training may be so bad that they would flatten all the rest."""
     values = [value for _, value in drawn] + ([] if panel.peak is None else [panel.peak])
-    sign = -1.0 if panel.direction == "min" else 1.0
-    scores = [sign * value for value in values]
+    better = sign(panel.direction)
+    scores = [better * value for value in values]
     best, typical = max(scores), median(scores)
     marked = [_near(panel.ours, epoch) for epoch in (panel.switch, panel.returned) if epoch is not None and panel.ours]
-    worst = min(sign * value for value in [*(value for _, value in marked), sign * best])
+    worst = min(better * value for value in [*(value for _, value in marked), better * best])
     limit = min(best - SPREAD * (best - typical), worst) if best > typical else min(scores)
-    return padded([sign * max(score, limit) for score in scores])
+    return padded([better * max(score, limit) for score in scores])
 
 
 def _lines(frame: Frame, panel: Panel) -> Iterator[Markup]:

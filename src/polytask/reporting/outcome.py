@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..gain import Gain, gain, mean_relative
+from ..task.gain import Gain, gain, mean_relative
 from .numbers import number, places
 from .run import Run
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ..task import Task
-from ..uncertainty import Estimate, estimate, exceeds, mean_of
+from ..uncertainty import Estimate, estimate, exceeds, mean_of, skill_of
 from ..uncertainty.decide import LEAST_COUNTED
 
 #: Probability that a task, or a run, leaves its network for one that is no better.
@@ -41,12 +41,9 @@ def skill_estimate(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor) ->
     metric = task.metric_definition
     found = estimate(metric, task.definition.predict(outputs), targets, ids)
     trivial = metric.trivial(targets) if len(targets) else math.nan
-    distance = (1.0 if metric.higher_is_better else 0.0) - trivial
     if math.isnan(found.value) or math.isnan(trivial):
         return replace(Estimate.exact(math.nan), counted=0)
-    if not distance:
-        return replace(Estimate.exact(0.0), counted=found.counted)
-    skill = found.shifted(-trivial) * (1 / distance)
+    skill = skill_of(metric, found, Estimate.exact(trivial))
     return skill if skill.value >= -1 else replace(Estimate.exact(-1.0), counted=found.counted)
 
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..gain import gain, mean_relative
 from ..task import Task
+from ..task.gain import gain, mean_relative
 from ..training import TrainingResult
 from ..uncertainty import Estimate, interval
 
@@ -79,8 +79,8 @@ def baseline(
         name, found = task.name, test[task.name]
         entries[name] = {"validation": number(result.tasks[name].validation), "test": number(found.value)}
         if ours is not None and name in ours:
-            sign = 1.0 if task.metric_definition.higher_is_better else -1.0
-            entries[name]["gain_interval"] = bounds((ours[name] - found) * sign, len(ours))
+            better = (ours[name] - found) * task.metric_definition.sign
+            entries[name]["gain_interval"] = bounds(better, len(ours))
     return entries
 
 

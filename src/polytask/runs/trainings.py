@@ -188,7 +188,7 @@ def _convergence(
         gaps = {}
         for position in group:
             task, single = trainer.data.tasks[position], singles[position]
-            sign = 1 if task.metric_definition.higher_is_better else -1
+            sign = task.metric_definition.sign
             alone, together = single.tasks[task.name].validation, joint.tasks[task.name].validation
             gaps[task.name] = sign * (alone - together) / max(abs(alone), 1e-12)
     return trainer.convergence(names, best_epochs, gaps)

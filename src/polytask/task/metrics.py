@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .gain import direction_of, perfect, sign, skill
 from .influence import (
     binary_f1_of,
     by_groups,
@@ -69,16 +70,21 @@ class Metric:
     @property
     def direction(self) -> str:
         """``max`` if higher is better, else ``min``."""
-        return "max" if self.higher_is_better else "min"
+        return direction_of(self.higher_is_better)
+
+    @property
+    def sign(self) -> float:
+        """1 if higher is better, else -1."""
+        return sign(self.direction)
+
+    @property
+    def perfect(self) -> float:
+        """The best value."""
+        return perfect(self.direction)
 
     def skill(self, value: float, trivial: float) -> float:
-        """Skill score: 0 for a trivial prediction, 1 for a perfect one, negative below trivial.
-
-        ``(value - trivial) / (perfect - trivial)``, with 1 as the perfect value of a metric to maximise and 0 of one to
-        minimise. Unlike the value itself it can be compared among metrics, and near 0 it misleads nobody.
-        """
-        distance = (1.0 if self.higher_is_better else 0.0) - trivial
-        return (value - trivial) / distance if distance else 0.0
+        """0 for a trivial prediction, 1 for a perfect one, see :func:`polytask.task.gain.skill`."""
+        return skill(value, trivial, self.direction)
 
     def __call__(self, predictions: Tensor, targets: Tensor) -> float:
         """The metric, NaN where it is not defined (no row, one class only, constant targets).

@@ -10,9 +10,9 @@ from typing import Any
 from ..config.training import MAIN, select_by_problems
 from ..distillation.monitor import above_chance
 from ..errors import raise_all
-from ..gain import LEAST_SKILL
 from ..task import Task
-from ..uncertainty import Estimate, as_estimate, exceeds, mean_of
+from ..task.gain import LEAST_SKILL
+from ..uncertainty import Estimate, as_estimate, exceeds, mean_of, skill_of
 
 #: A peak that lies so many standard errors above the trivial level, or fewer, has no say.
 SILENT_ERRORS = 2.5
@@ -115,14 +115,13 @@ class CommonCheckpoint:
         trivial, null = self._trivial[task.name]
         if task.name not in self._peaks or math.isnan(trivial.value):
             return False
-        sign = 1.0 if task.metric_definition.higher_is_better else -1.0
-        return above_chance((self._peaks[task.name][0] - trivial) * sign, evaluations, null)
+        above = (self._peaks[task.name][0] - trivial) * task.metric_definition.sign
+        return above_chance(above, evaluations, null)
 
     def _skill(self, task: Task, value: Estimate) -> Estimate:
         """0 at the trivial level, 1 for a perfect prediction, with the paired error."""
         trivial, _ = self._trivial[task.name]
-        distance = (1.0 if task.metric_definition.higher_is_better else 0.0) - trivial.value
-        return (value - trivial) * (1 / distance if distance else 0.0)
+        return skill_of(task.metric_definition, value, trivial)
 
     def _kept_skill(self, task: Task, value: float | Estimate) -> Estimate:
         """The skill, 0 for a value that is undefined or below the trivial level: worse than nothing is nothing."""
@@ -136,7 +135,7 @@ class CommonCheckpoint:
         if task.name not in self._peaks or math.isnan(trivial.value):
             return 0.0
         peak = self._skill(task, self._peaks[task.name][0])
-        perfect = 1.0 if task.metric_definition.higher_is_better else 0.0
+        perfect = task.metric_definition.perfect
         least = null / abs(perfect - trivial.value) if perfect != trivial.value else 0.0
         return say_of(peak.value, max(peak.error, least))
 
@@ -175,7 +174,7 @@ class CommonCheckpoint:
         """
         found = {task.name: as_estimate(values[task.name]) for task in self.tasks}
         for task in self.tasks:
-            value, sign = found[task.name].value, 1 if task.metric_definition.higher_is_better else -1
+            value, sign = found[task.name].value, task.metric_definition.sign
             better = task.name not in self._peaks or sign * (value - self._peaks[task.name][0].value) > 0
             if not math.isnan(value) and better and task.name not in frozen:
                 self._peaks[task.name] = (found[task.name], step)

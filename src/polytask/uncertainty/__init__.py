@@ -5,7 +5,7 @@ takes its error bar from here.
 """
 
 from .decide import THREE_ERRORS, critical, exceeds, interval
-from .estimate import BLOCKS, Estimate, as_estimate, estimate, mean_of, trivial_estimate
+from .estimate import BLOCKS, Estimate, as_estimate, estimate, mean_of, skill_of, trivial_estimate
 from .shared import estimates_of_first
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "exceeds",
     "interval",
     "mean_of",
+    "skill_of",
     "trivial_estimate",
 ]

@@ -121,6 +121,23 @@ def trivial_estimate(metric: Metric, targets: Tensor, ids: Tensor | None = None)
     return Estimate(level, _in_blocks(influences, ids), metric.counted(targets))
 
 
+def skill_of(metric: Metric, found: Estimate, trivial: Estimate) -> Estimate:
+    """Skill of a value, see :func:`polytask.task.gain.skill`, with its standard error.
+
+    Args:
+        metric: Of which it is the value.
+        found: The value.
+        trivial: That of a constant prediction; from the same rows, the errors are paired.
+
+    Example:
+        >>> from polytask.task import METRICS
+        >>> skill_of(METRICS["roc_auc"], Estimate.exact(0.75), Estimate.exact(0.5)).value
+        0.5
+    """
+    distance = metric.perfect - trivial.value
+    return (found - trivial) * (1 / distance if distance else 0.0)
+
+
 def _in_blocks(influences: Tensor, ids: Tensor | None) -> Tensor:
     n = len(influences)
     rows = torch.arange(n) if ids is None else ids.cpu()

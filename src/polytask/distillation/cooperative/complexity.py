@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ...gain import LEAST_SCALE
+from ...task.gain import LEAST_SCALE, direction_of, sign
 from .blocks import Blocks
 
 INDICATORS = ("gap", "teacher_deficit", "speed", "loss_ratio")
@@ -24,7 +24,7 @@ def gap(teacher: float, student: float, higher_is_better: bool = True, least: fl
         >>> round(gap(.60, .48), 6), round(gap(20., 25., higher_is_better=False), 6)
         (0.2, 0.25)
     """
-    difference = (teacher - student) if higher_is_better else (student - teacher)
+    difference = sign(direction_of(higher_is_better)) * (teacher - student)
     scale = max(abs(teacher), least)
     value = difference / scale if scale else 0.0
     return value if math.isfinite(value) else 0.0

@@ -40,7 +40,7 @@ class BestOfEach(Callback):
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
         for task in training.tasks:
-            value, sign = evaluation.validation[task.name], 1 if task.metric_definition.higher_is_better else -1
+            value, sign = evaluation.validation[task.name], task.metric_definition.sign
             if not math.isnan(value) and (task.name not in self.best or sign * (value - self.best[task.name][0]) > 0):
                 self.best[task.name] = (value, evaluation.step)
                 training.keep_snapshot()

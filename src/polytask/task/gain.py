@@ -1,7 +1,8 @@
-"""One network's metrics against another's: what better, equal and worse mean wherever results are shown."""
+"""What a metric's value means: which way is better, how good it is, and what better and equal mean for two."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,51 @@ EQUAL_WITHIN = 0.002
 LEAST_SKILL = 0.02
 #: Below this share a value is too near to trivial to be the scale of a relative gain: R2 .06 after .03 is no +100 %.
 LEAST_SCALE = 0.1
+
+
+def direction_of(higher_is_better: bool) -> str:
+    """``max`` if higher is better, else ``min``: as results say it."""
+    return "max" if higher_is_better else "min"
+
+
+def sign(direction: str) -> float:
+    """1 if higher is better, else -1: times it, more is better."""
+    return -1.0 if direction == "min" else 1.0
+
+
+def perfect(direction: str) -> float:
+    """The best value: 1 of a metric to maximise, 0 of one to minimise."""
+    return 0.0 if direction == "min" else 1.0
+
+
+def best_of(values: Iterable[float], direction: str) -> float | None:
+    """The best of some values; None if there are none.
+
+    Example:
+        >>> best_of([0.5, 0.25], "min"), best_of([], "max")
+        (0.25, None)
+    """
+    return max(values, key=lambda value: sign(direction) * value, default=None)
+
+
+def skill(value: float, trivial: float, direction: str, least: float = -math.inf) -> float:
+    """Skill score: 0 for a trivial prediction, 1 for a perfect one, negative below trivial; NaN if undefined.
+
+    ``(value - trivial) / (perfect - trivial)``. Unlike the value itself it can be compared among metrics.
+
+    Args:
+        value: The value.
+        trivial: That of a constant prediction; if it is perfect, nothing has skill (0).
+        direction: ``max`` or ``min``.
+        least: Bound from below: of what is worse than useless for a task, none shall decide for all others.
+
+    Example:
+        >>> skill(0.75, 0.5, "max"), skill(0.5, 2.0, "min"), skill(9.0, 2.0, "min", least=-1.0)
+        (0.5, 0.75, -1.0)
+    """
+    distance = perfect(direction) - trivial
+    found = (value - trivial) / distance if distance else 0.0
+    return found if math.isnan(found) else max(least, found)
 
 
 @dataclass(frozen=True)
@@ -59,7 +105,7 @@ def gain(
     """
     if ours is None or other is None:
         return None
-    difference = other - ours if direction == "min" else ours - other
+    difference = sign(direction) * (ours - other)
     relative = difference / abs(other) if other and _is_scale(other, direction, trivial) else None
     if interval is not None:
         verdict = "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "equal"
@@ -70,10 +116,7 @@ def gain(
 
 
 def _is_scale(other: float, direction: str, trivial: float | None) -> bool:
-    if trivial is None:
-        return True
-    distance = (0.0 if direction == "min" else 1.0) - trivial
-    return distance != 0 and (other - trivial) / distance >= LEAST_SCALE
+    return trivial is None or skill(other, trivial, direction) >= LEAST_SCALE
 
 
 def mean_relative(gains: Iterable[Gain | None]) -> float | None:
