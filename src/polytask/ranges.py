@@ -172,3 +172,5 @@ def _numbers(value: Any) -> list[Any]:
 
 #: What most options are.
 Count = Annotated[int, Range(1, whole=True)]
+#: A share that is not the whole, such as that of dropout.
+Share = Annotated[float, Range(0, 1, less=True)]

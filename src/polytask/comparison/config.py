@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from ..config import Section, explained
 from ..config.file import apply_overrides, read_yaml, tables_from
 from ..errors import UserError, did_you_mean, raise_all
+from ..ranges import Count
 from .space import LEARNING_RATE, WEIGHT_DECAY, Range
 
 Model = TypeVar("Model", bound=Section)
@@ -37,7 +38,7 @@ class CompareConfig(Section):
     setups: dict[str, dict[str, Any]] = Field({}, description="name: keys on top of base, such as data and targets")
     methods: dict[str, dict[str, Any]] = Field({}, description="name: keys on top of base and set-up")
     seeds: tuple[int, ...] = Field((0, 1, 2, 3, 4), min_length=1, description="a number of seeds, or the seeds")
-    trials: int = Field(8, ge=1, description="settings tried for every method; 1 tries only the given one")
+    trials: Count = Field(8, description="settings tried for every method; 1 tries only the given one")
     search: dict[str, Range] = Field(
         {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}, description="what is tuned for every network"
     )

@@ -18,6 +18,7 @@ from ..config.file import apply_overrides, read_yaml, tables_from
 from ..display import Display
 from ..errors import DamagedFileError, UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
+from ..ranges import Count
 from ..runs.prepared import fingerprint
 from .cache import RunCache
 from .config import checked, merged
@@ -47,7 +48,7 @@ class TuneConfig(Section):
     objectives: tuple[str, ...] = Field(
         (MEAN,), min_length=1, description="mean_skill, parameters, seconds, or targets (their skill)"
     )
-    trials: int = Field(20, ge=1, description="settings to try in all")
+    trials: Count = Field(20, description="settings to try in all")
     sampler: Literal["tpe", "random", "nsga2"] = Field("tpe", description="how settings are drawn")
 
     @field_validator("objectives", mode="before")

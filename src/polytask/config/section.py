@@ -72,7 +72,7 @@ def _explain(detail: Any, section: type[BaseModel], values: Mapping[str, Any]) -
         yield f"unknown key {path!r}; {did_you_mean(keys[-1], known_keys(section, keys[:-1]))}"
     elif kind == "out_of_range":
         yield detail["ctx"]["range"].problem(path, detail["input"])
-    elif top in expected:
+    elif top in expected and kind != "range":
         yield f"{top}: expected {expected[top]}, found {values[top]!r}"
     elif kind == "missing":
         meaning = meaning_of(section, keys) or "give it"

@@ -98,5 +98,7 @@ def _explain(kind: type[Encoder], detail: Any) -> str:
         return f"{kind.name} has no option {path!r}; {hint}"
     if detail["type"] == "missing":
         return f"{kind.name} needs {path}: {kind.model_fields[path].description}"
+    if detail["type"] == "out_of_range":
+        return detail["ctx"]["range"].problem(f"{kind.name}: {path}", detail["input"])
     message = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
     return f"{kind.name}: {path or 'options'}: {message[0].lower() + message[1:]}, found {detail['input']!r}"

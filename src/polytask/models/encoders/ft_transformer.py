@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from ...data import Schema
+from ...ranges import Count, Share
 from ..table_encoder import embedded_text
 from .number_vectors import Numbers
 from .numbers import Linear, NumbersOption
@@ -113,11 +114,11 @@ class FTTransformer(OfTable):
     sharing: ClassVar[tuple[str, ...]] = ("hard", "mmoe", "cgc", "ple")
 
     numbers: NumbersOption = Field(Linear(name="linear"), description=OfTable.model_fields["numbers"].description)
-    width: int = Field(64, ge=1, description="length of a token; a multiple of heads")
-    blocks: int = Field(2, ge=1, description="number of blocks")
-    heads: int = Field(8, ge=1, description="attention heads")
-    attention_dropout: float = Field(0.15, ge=0, lt=1, description="share of attention dropped while training")
-    dropout: float = Field(0.05, ge=0, lt=1, description="share of inner outputs dropped while training")
+    width: Count = Field(64, description="length of a token; a multiple of heads")
+    blocks: Count = Field(2, description="number of blocks")
+    heads: Count = Field(8, description="attention heads")
+    attention_dropout: Share = Field(0.15, description="share of attention dropped while training")
+    dropout: Share = Field(0.05, description="share of inner outputs dropped while training")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> FTTransformer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import nn
 
 from ...data import Schema
 from ...pretrained import PretrainedEncoder, dense_layers, make_body, open_checkpoint, per_word
+from ...ranges import Count, Range, Share
 from ..table_encoder import TableEncoder
 from .encoder import Encoder
 
@@ -31,13 +32,21 @@ class HF(Encoder):
     source: str = Field(min_length=1, description="folder of a checkpoint, or its name on the Hugging Face hub")
     tune: Literal["frozen", "full"] = Field("frozen", description="frozen: its features are computed once; or full")
     pooling: Literal["mean", "cls"] = Field("mean", description="mean of all tokens or places, or the first token")
-    max_length: int | None = Field(None, ge=4, description="most tokens of a text; null: what training rows need")
-    size: int | None = Field(None, ge=8, description="height and width of pictures; null: the checkpoint's")
-    rate: float = Field(RATE, gt=0, description="tune full: its learning rate, as a factor of learning_rate")
-    layer_decay: float = Field(1.0, gt=0, le=1, description="tune full: factor of the rate from layer to layer")
+    max_length: Annotated[int | None, Range(4, whole=True)] = Field(
+        None, description="most tokens of a text; null: what training rows need"
+    )
+    size: Annotated[int | None, Range(8, whole=True)] = Field(
+        None, description="height and width of pictures; null: the checkpoint's"
+    )
+    rate: Annotated[float, Range(more=True)] = Field(
+        RATE, description="tune full: its learning rate, as a factor of learning_rate"
+    )
+    layer_decay: Annotated[float, Range(0, 1, more=True)] = Field(
+        1.0, description="tune full: factor of the rate from layer to layer"
+    )
     hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="layers above frozen features, or columns")
-    embedding: int = Field(8, ge=1, description="length of a category's vector")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
+    embedding: Count = Field(8, description="length of a category's vector")
+    dropout: Share = Field(0.1, description="share of outputs dropped while training")
 
     @model_validator(mode="after")
     def _has_effect(self) -> HF:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from ...ranges import Count, Share
 from .table import OfTable
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ class MLP(OfTable):
     name: ClassVar[str] = "mlp"
 
     hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="widths of the layers")
-    embedding: int = Field(8, ge=1, description="length of a category's vector")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
+    embedding: Count = Field(8, description="length of a category's vector")
+    dropout: Share = Field(0.1, description="share of outputs dropped while training")
 
     def build(self, schema: Schema) -> nn.Module:
         from ..table_encoder import TableEncoder

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from ...ranges import refuse_absurd
+from ...ranges import Count, Range, refuse_absurd
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,9 +109,11 @@ class Periodic(OneKind):
     """
 
     name: Literal["periodic"]
-    width: int | None = Field(None, ge=1, description=f"length of a number's vector; null: {WIDTH}")
-    frequencies: int = Field(24, ge=1, description="frequencies of every column")
-    scale: float = Field(0.1, gt=0, description="standard deviation of the frequencies at the start")
+    width: Count | None = Field(None, description=f"length of a number's vector; null: {WIDTH}")
+    frequencies: Count = Field(24, description="frequencies of every column")
+    scale: Annotated[float, Range(more=True)] = Field(
+        0.1, description="standard deviation of the frequencies at the start"
+    )
 
     def _module(self, columns: Sequence[NumericColumn], width: int) -> nn.Module:
         return _package().PeriodicEmbeddings(
@@ -127,8 +129,8 @@ class Piecewise(OneKind):
     """
 
     name: Literal["piecewise"]
-    width: int | None = Field(None, ge=1, description=f"length of a number's vector; null: {WIDTH}")
-    bins: int = Field(32, ge=2, description="most bins of a column")
+    width: Count | None = Field(None, description=f"length of a number's vector; null: {WIDTH}")
+    bins: Annotated[int, Range(2, whole=True)] = Field(32, description="most bins of a column")
 
     @property
     def bins_wanted(self) -> int:

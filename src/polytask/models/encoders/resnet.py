@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...data import Schema
+from ...ranges import Count, Share
 from ..table_encoder import TableInputs
 from .table import OfTable
 
@@ -51,11 +52,11 @@ class ResNet(OfTable):
 
     name: ClassVar[str] = "resnet"
 
-    width: int = Field(128, ge=1, description="width of the blocks")
-    blocks: int = Field(2, ge=1, description="number of blocks")
-    hidden: int = Field(256, ge=1, description="width inside of a block")
-    embedding: int = Field(8, ge=1, description="length of a category's vector")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of inner outputs dropped while training")
+    width: Count = Field(128, description="width of the blocks")
+    blocks: Count = Field(2, description="number of blocks")
+    hidden: Count = Field(256, description="width inside of a block")
+    embedding: Count = Field(8, description="length of a category's vector")
+    dropout: Share = Field(0.1, description="share of inner outputs dropped while training")
 
     def build(self, schema: Schema) -> nn.Module:
         blocks = [ResidualBlock(self.width, self.hidden, self.dropout) for _ in range(self.blocks)]

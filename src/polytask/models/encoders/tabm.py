@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ...data import Schema
+from ...ranges import Count, Range, Share
 from ..table_encoder import dense_columns, dense_widths, embedded_text
 from .number_vectors import Numbers
 from .table import OfTable
@@ -78,11 +79,11 @@ class TabM(OfTable):
     # A way of sharing would mix the members, which must stay apart.
     sharing: ClassVar[tuple[str, ...]] = ("hard",)
 
-    members: int = Field(16, ge=2, description="networks in one")
-    width: int = Field(128, ge=1, description="width of the layers")
-    blocks: int = Field(2, ge=1, description="number of layers")
-    embedding: int = Field(8, ge=1, description="length of a category's vector")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of outputs dropped while training")
+    members: Annotated[int, Range(2, whole=True)] = Field(16, description="networks in one")
+    width: Count = Field(128, description="width of the layers")
+    blocks: Count = Field(2, description="number of layers")
+    embedding: Count = Field(8, description="length of a category's vector")
+    dropout: Share = Field(0.1, description="share of outputs dropped while training")
 
     def build(self, schema: Schema) -> nn.Module:
         return Ensemble(schema, self.numbers.make(schema), self)
