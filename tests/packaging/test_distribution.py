@@ -26,7 +26,8 @@ def test_every_folder_with_code_is_a_package() -> None:
 
 def test_version_is_said_once_and_the_same() -> None:
     citation = (SOURCE.parents[1] / "CITATION.cff").read_text(encoding="utf-8")
-    assert PROJECT["project"]["version"] == polytask.__version__
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "polytask.__version__"}
     assert f"version: {polytask.__version__}\n" in citation
 
 

@@ -124,6 +124,18 @@ def check_file_to_write(out: Path) -> None:
         raise UserError(f"--out {out}: {out.parent} is not a folder; choose another place")
 
 
+def check_table_exists(data: Path) -> None:
+    """Say that there is no table before PyTorch is loaded, which takes a second.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if not _may_exist(str(data)):
+        from ..data.table import column_names
+
+        column_names(data)
+
+
 def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str] | None) -> Config:
     """The configuration from a table or a YAML file, then options, then ``--set``.
 
@@ -139,7 +151,10 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
     values |= options
     apply_overrides(values, overrides or ())
     expand_targets(values)
-    return make_config(values, where)
+    config = make_config(values, where)
+    if data is not None and values.get("data") == str(data):
+        check_table_exists(data)
+    return config
 
 
 def expand_targets(values: dict[str, Any]) -> None:

@@ -26,9 +26,10 @@ def predict(
 
     One column per target, and for classes one column with the probability of each: `<target>_p_<class>`.
     """
-    from ..runs.use import predict_table
+    o.check_file_to_write(out)
+    o.check_table_exists(data)
+    from ..runs.use import predict_table  # loads PyTorch, for which mistakes need not wait
 
     display = Terminal(quiet)
-    o.check_file_to_write(out)
     rows = predict_table(run, data, out, display, trust=trust)
     display.result(f"written: {out} ({rows:,} rows)")
