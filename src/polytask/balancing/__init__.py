@@ -4,7 +4,7 @@ from .balancer import Balancer
 from .gradient_balancer import GradientBalancer
 from .methods.aligned_mtl import AlignedMTL
 from .methods.cagrad import CAGrad
-from .methods.config import ConFIG
+from .methods.conf_ig import ConFIG
 from .methods.cosmos import COSMOS
 from .methods.cr_mogm import CRMOGM
 from .methods.db_mtl import DBMTL, db_mtl_scales
