@@ -6,7 +6,7 @@ import math
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -46,15 +46,27 @@ def parts_of(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def number_keys(section: type[Any], path: str = "") -> Iterator[str]:
-    """Dotted paths of all keys that take a number."""
+def typed_keys(section: type[Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Dotted paths of all keys with the types that they take."""
     hints = get_type_hints(section)
     for name in keys_of(section):
-        for part in parts_of(hints[name]):
-            if part in (int, float):
-                yield path + name
-            elif get_origin(part) is None:
-                yield from (key for inner in subsections(part) for key in number_keys(inner, f"{path}{name}."))
+        parts = list(parts_of(hints[name]))
+        yield path + name, parts
+        for part in parts:
+            if get_origin(part) is None:
+                yield from (key for inner in subsections(part) for key in typed_keys(inner, f"{path}{name}."))
+
+
+def number_keys(section: type[Any]) -> list[str]:
+    """Dotted paths of all keys that take a number."""
+    return [key for key, parts in typed_keys(section) for part in parts if part in (int, float)]
+
+
+def word_keys(section: type[Any]) -> list[str]:
+    """Dotted paths of all keys that take certain words, or yes and no, and no other text."""
+    found = dict(typed_keys(section))
+    return [key for key, parts in found.items()
+            if str not in parts and any(part is bool or get_origin(part) is Literal for part in parts)]  # fmt: skip
 
 
 KEYS = sorted(set(number_keys(Config)))
@@ -86,6 +98,14 @@ def test_absurd_values_are_refused(key: str) -> None:
         if isinstance(value, list | dict) and key in EMPTY:
             continue
         with pytest.raises(UserError):
+            make_config(configuration(key, value))
+            pytest.fail(f"{key}: {value!r} was taken")
+
+
+@pytest.mark.parametrize("key", word_keys(Config))
+def test_words_that_mean_nothing_are_refused(key: str) -> None:
+    for value in ("nonsense", 3.5, [], {"a": 1}):
+        with pytest.raises(UserError, match=key.split(".")[-1]):
             make_config(configuration(key, value))
             pytest.fail(f"{key}: {value!r} was taken")
 
