@@ -37,7 +37,7 @@ accelerator, network = Accelerator(cpu=True), Texts()
 shared = [parameter for parameter in network.text.parameters() if parameter.requires_grad]  # the adapters
 trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
 model, optimizer, loader = accelerator.prepare(
-    network, torch.optim.Adam(trained, 5e-3), DataLoader(train, batch_size=50, shuffle=True)
+    network, torch.optim.Adam(trained, 5e-3), DataLoader(train, 50 // accelerator.num_processes, shuffle=True)
 )
 balancer = pt.balancing.UPGrad()
 for _ in range(12):

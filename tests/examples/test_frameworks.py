@@ -50,11 +50,11 @@ def test_transformers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def _two_processes(example: str, folder: Path) -> subprocess.Popen[str]:
-    """An example under torchrun, in a session of its own."""
+    """An example under torchrun."""
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d")
     command = [sys.executable, *torchrun, "--rdzv-endpoint", "localhost:0", str(EXAMPLES / example)]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True,
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def _output(process: subprocess.Popen[str]) -> str:
 
 def _killed_and_resumed(example: str, folder: Path, checkpoint: str) -> str:
     """What an example writes that two processes began, which were killed after their first checkpoint."""
+    psutil = pytest.importorskip("psutil", reason="psutil is not installed")
     first = _two_processes(example, folder)
     give_up = time.monotonic() + 300
     try:
@@ -73,7 +74,9 @@ def _killed_and_resumed(example: str, folder: Path, checkpoint: str) -> str:
             assert time.monotonic() < give_up, "there is no checkpoint"
             time.sleep(0.05)
     finally:
-        os.killpg(first.pid, signal.SIGKILL)
+        torchrun = psutil.Process(first.pid)
+        for process in (torchrun, *torchrun.children(recursive=True)):  # they are in sessions of their own
+            process.kill()
         written, _ = first.communicate()
     assert first.returncode == -signal.SIGKILL, written[-3000:]
     return _output(_two_processes(example, folder))

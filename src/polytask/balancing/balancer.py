@@ -6,8 +6,8 @@ import inspect
 import json
 import warnings
 from abc import ABC
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -31,13 +31,20 @@ ROUNDING = 1e-5
 UNCALLED = {"after_step": 50, "end_epoch": 250, "observe_metrics": 250}
 
 
-def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+#: A context in which nothing changes, made once.
+UNCHANGED = nullcontext()
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[None]:
     """Autocast off, on the CPU (where solvers run) and on ``device``."""
-    off = ExitStack()
-    for kind in {"cpu", device.type}:
-        if torch.is_autocast_enabled(kind):
-            off.enter_context(torch.autocast(kind, enabled=False))
-    return off
+    kinds = [kind for kind in ("cpu", device.type) if torch.is_autocast_enabled(kind)]
+    return _without_autocast(kinds) if kinds else UNCHANGED
+
+
+@contextmanager
+def _without_autocast(kinds: Sequence[str]) -> Iterator[None]:
+    with torch.autocast(kinds[0], enabled=False), torch.autocast(kinds[-1], enabled=False):
+        yield
 
 
 class Balancer(nn.Module, ABC):
@@ -118,6 +125,7 @@ class Balancer(nn.Module, ABC):
         #: ``[K]`` bool, the tasks that :attr:`gramian` is about.
         self.took_part = torch.ones(0, dtype=torch.bool)
         self._any_switched = False
+        self._any_loss = False  # nothing is required of losses, known once it is bound
         self._latest: tuple[Tensor, Tensor] | None = None  # weights and labels of the learning tasks in the last step
         self._lowest: Tensor | None = None  # [K] least loss above its bound since the last check
         self._uncalled = dict.fromkeys(UNCALLED, 0)
@@ -159,6 +167,7 @@ class Balancer(nn.Module, ABC):
             UserError: If weights are given for an unknown task.
         """
         self.tasks, self.steps = list(tasks), 0
+        self._any_loss = self.needs.losses == "any"
         given = dict(user_weights or {})
         self._check_names("weights", given)
         self.user_weights = torch.tensor([float(given.get(task, 1.0)) for task in self.tasks], dtype=torch.float32)
@@ -255,7 +264,8 @@ class Balancer(nn.Module, ABC):
         with full_precision(prepared.values.device):
             if prepared.nothing:
                 return self._left_out(prepared, backward)
-            self._watch(self._learning(prepared))
+            if not self._any_loss:
+                self._watch(self._learning(prepared))
             try:
                 weights = self._step(prepared, shared, features, backward)
             except RuntimeError as error:
@@ -317,8 +327,6 @@ class Balancer(nn.Module, ABC):
 
     def _watch(self, losses: TaskLosses) -> None:
         """Refuse losses below their bounds; on an accelerator some steps later, without waiting for it."""
-        if self.needs.losses == "any":
-            return
         above = losses.means - self._bounds()
         if not losses.complete:
             above = torch.where(losses.present, above, torch.inf)

@@ -32,16 +32,7 @@ def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Ten
         shared = [shared]
     elif isinstance(shared, Mapping):
         shared = shared.values()
-    given: list[Any] = []
-    for part in shared:
-        named = part[1] if isinstance(part, tuple) and len(part) == 2 else part
-        given += named.parameters() if isinstance(named, nn.Module) else [named]
-    for part in given:
-        if not isinstance(part, Tensor):
-            raise UserError(
-                f"shared: expected parameters, found {type(part).__name__}; give a list such as "
-                "list(encoder.parameters())"
-            )
+    given = [parameter for part in shared for parameter in _parameters_in(part)]
     if not given:
         raise UserError(
             "shared: there are no parameters in it; a generator such as encoder.parameters() is empty once it has been "
@@ -54,6 +45,19 @@ def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Ten
             "balance in the shared layers; use a method that looks at losses alone, such as equal or uw"
         )
     return trained
+
+
+def _parameters_in(part: Any) -> Iterable[Tensor]:
+    """The parameters that a member of ``shared`` stands for."""
+    if isinstance(part, Tensor):
+        return (part,)
+    if isinstance(part, tuple) and len(part) == 2:
+        return _parameters_in(part[1])
+    if isinstance(part, nn.Module):
+        return part.parameters()
+    raise UserError(
+        f"shared: expected parameters, found {type(part).__name__}; give a list such as list(encoder.parameters())"
+    )
 
 
 def representations_of(features: Tensor | Sequence[Tensor] | None) -> list[Tensor] | None:

@@ -214,7 +214,7 @@ class GradientBalancer(Balancer):
 
     def _weigh(self, found: Tensor, step: StepTensors) -> Tensor:
         """``[K]`` weights with the user's, from what the method has found for the tasks that it sees."""
-        weights = torch.where(step.losses.present, found, 0.0)
+        weights = found if step.losses.complete else torch.where(step.losses.present, found, 0.0)
         return self._with_switched(weights, step.everything, step.losses) * self.user_weights
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
@@ -228,7 +228,7 @@ class GradientBalancer(Balancer):
     def _head_weights(self, weights: Tensor, losses: TaskLosses) -> Tensor:
         if self.head_weighting:
             return weights
-        plain = self.user_weights * losses.present
+        plain = self.user_weights if losses.complete else self.user_weights * losses.present
         return torch.where(torch.isfinite(weights), plain, weights)  # a step to skip is skipped as a whole
 
     def _rows(self, step: StepTensors) -> Sequence[Block]:

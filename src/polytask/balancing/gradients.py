@@ -126,22 +126,26 @@ def parameter_rows(
     losses: Differentiated, features: Sequence[Tensor] | None, shared: Sequence[Tensor], *, reduce: bool = True
 ) -> list[Dense]:
     """As :func:`shared_rows`, for losses whose graph has been checked."""
-    number, rows, reached = len(losses.values), [_empty(len(losses.values), part) for part in shared], set()
+    rows, reached = [_empty(len(losses.values), part) for part in shared], set()
     blocks = None if features is None else rows_at_representation(losses, features)
     outputs = [losses.values] if features is None else features
     # One after another: as fast as batched on a CPU for dense layers and faster for convolutions and attention.
-    for i in range(number):
-        starts = [losses.starts[i]] if blocks is None else [block.row(i) * losses.factor(i) for block in blocks]
+    for i in range(len(losses.values)):
+        starts = [losses.starts[i]] if blocks is None else [block.row(i) for block in blocks]
+        if blocks is not None and losses.factors is not None:
+            starts = [start * losses.factor(i) for start in starts]
         starts = [start.to(out.dtype) for start, out in zip(starts, outputs, strict=True)]
         for place, part in enumerate(_gradients(outputs, shared, starts)):
             if part is not None:
-                rows[place][i] = losses.row(_real(part, place), i)
+                rows[place][i] = _real(part, place)
                 reached.add(place)
-    flags = torch.tensor([float(place in reached) for place in range(len(rows))])
+    if losses.factors is not None:
+        rows = [losses.row(row) for row in rows]
     if reduce and world_size() > 1:
         rows = [sum_over_processes(row) / world_size() for row in rows]
-        flags = sum_over_processes(flags.to(rows[0].device))
-    return [Dense(row, flag > 0) for row, flag in zip(rows, flags.tolist(), strict=True)]
+        flags = torch.tensor([float(place in reached) for place in range(len(rows))], device=rows[0].device)
+        reached = set(sum_over_processes(flags).nonzero()[:, 0].tolist())
+    return [Dense(row, place in reached) for place, row in enumerate(rows)]
 
 
 def _empty(number: int, parameter: Tensor) -> Tensor:
@@ -242,6 +246,8 @@ def scalar_with_gradients(value: Tensor, parameters: Sequence[Tensor], gradients
 
 def _as(parameter: Tensor, gradient: Tensor) -> Tensor:
     """A gradient in the shape of its parameter, complex again if that is."""
+    if gradient.shape == parameter.shape:
+        return gradient
     if parameter.is_complex() and not gradient.is_complex():
         return torch.view_as_complex(gradient.reshape(*parameter.shape, 2))
     return gradient.view_as(parameter)

@@ -17,6 +17,10 @@ from .task_losses import OwnOutputs
 HALF_SCALE = 1024.0
 #: Name of the node of reentrant checkpointing, behind which a graph shows none of the parameters.
 REENTRANT = "CheckpointFunctionBackward"
+#: Type of the node of a parameter.
+LEAF = "AccumulateGrad"
+#: Type of the node of a conversion.
+CONVERSION = "ToCopyBackward0"
 
 
 def walk(starts: Sequence[Any], stop: Sequence[Any] = ()) -> Iterator[Any]:
@@ -28,12 +32,14 @@ def walk(starts: Sequence[Any], stop: Sequence[Any] = ()) -> Iterator[Any]:
             continue
         seen.add(node)
         yield node
-        todo.extend(following for following, _ in node.next_functions if following is not None)
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                todo.append(following)
 
 
 def leaves_of(nodes: Iterable[Any]) -> list[Tensor]:
     """The parameters among the nodes of a graph."""
-    return [node.variable for node in nodes if hasattr(node, "variable")]
+    return [node.variable for node in nodes if type(node).__name__ == LEAF]
 
 
 class StepGraph:
@@ -105,7 +111,7 @@ class StepGraph:
         return any(
             _is_half(node) or any(following is not None and _is_half(following) for following, _ in node.next_functions)
             for node in [*self.heads, *self.trunk]
-            if node.name() == "ToCopyBackward0"
+            if type(node).__name__ == CONVERSION
         )
 
     def readers(self, layers: Sequence[Any]) -> list[int] | None:

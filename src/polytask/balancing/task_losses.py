@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -78,7 +79,7 @@ class TaskLosses:
         scaled = values * (count * world_size() / divisor)
         return cls(scaled, (sums / divisor).float(), total.float(), bool((total > 0).all()), nodes)
 
-    @property
+    @cached_property
     def present(self) -> Tensor:
         """``[K]`` bool: the task has a label in this step."""
         return self.counts > 0

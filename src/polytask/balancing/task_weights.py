@@ -31,7 +31,7 @@ class TaskWeights(Tensor):
     @classmethod
     def of(cls, weights: Tensor, tasks: Sequence[str]) -> TaskWeights:
         """Name the elements of ``weights``."""
-        named = weights.detach().as_subclass(cls)
+        named = (weights.detach() if weights.requires_grad else weights).as_subclass(cls)
         named.tasks = tuple(tasks)
         return named
 

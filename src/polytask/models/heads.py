@@ -110,6 +110,7 @@ class LinearHeads(nn.Module):
         self.own = own
         self._by_item = any(group.kind.items for group in groups)
         self.wide = nn.Linear(in_features, groups[-1].rows.stop)
+        self._width = in_features
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """``[B, in_features]``, or ``[B, K, in_features]`` if ``own``, to one tensor per group, see
@@ -122,17 +123,19 @@ class LinearHeads(nn.Module):
 
     def _check(self, features: Tensor) -> None:
         """Refuse features of which the heads would read only a part, or nothing."""
-        found, width = list(features.shape), self.wide.in_features
-        if self._by_item:
-            if features.ndim != 3:
-                raise UserError(f"encoder: tasks with a target per item need features [B, 1 + L, D], found {found}")
-        elif features.ndim != (3 if self.own else 2) and not (self.first_item and features.ndim == 3):
+        vectors = features.ndim == (3 if self.own else 2) or (self.first_item and features.ndim == 3)
+        fits = features.ndim == 3 if self._by_item else vectors
+        if fits and features.shape[-1] == self._width:
+            return
+        found = list(features.shape)
+        if self._by_item and not fits:
+            raise UserError(f"encoder: tasks with a target per item need features [B, 1 + L, D], found {found}")
+        if not fits:
             raise UserError(
                 f"encoder: these tasks read one vector per row, features [B, D], found {found}; let the encoder give "
                 "one of them or their mean, such as `output[:, -1]` or `output.mean(1)`"
             )
-        if found[-1] != width:
-            raise UserError(f"encoder: the heads were made for features [B, {width}], found {found}; say features=D")
+        raise UserError(f"encoder: the heads were made for features [B, {self._width}], found {found}; say features=D")
 
     def single(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         """One output per row from the outputs by group, which may be those of several members."""
