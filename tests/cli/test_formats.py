@@ -50,7 +50,7 @@ def test_results(fitted: Any) -> None:
     networks = load(fitted.run / "selection.json")["networks"]
     for name, entry in results["tasks"].items():
         assert set(entry) == {"kind", "metric", "direction", "validation", "test", "best_epoch", "converged_epoch",
-                              "peak", "kept", "network", "weight", "interval", "trivial", "learned",
+                              "peak", "kept", "network", "networks", "weight", "interval", "trivial", "learned",
                               "metrics"}  # fmt: skip
         low, high = entry["interval"]
         assert low <= entry["test"] <= high and entry["metrics"] == {entry["metric"]: entry["test"]}
@@ -60,7 +60,7 @@ def test_results(fitted: Any) -> None:
         for key in ("validation", "test", "best_epoch", "peak", "kept"):
             assert isinstance(entry[key], float) and math.isfinite(entry[key])
         assert entry["converged_epoch"] is None or isinstance(entry["converged_epoch"], float)
-    assert set(results["baselines"]) == {"single_task", "all_in_one"}
+    assert set(results["baselines"]) == {"single_task", "all_in_one", "linear"}
     for baseline in results["baselines"].values():
         assert list(baseline) == list(TARGETS)
         assert all(set(entry) == {"validation", "test", "gain_interval"} for entry in baseline.values())

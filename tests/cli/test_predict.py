@@ -57,7 +57,7 @@ def test_predictions_are_those_of_the_networks(fitted: Any, predictions: pa.Tabl
         network.eval()
         outputs = network(inputs)
         for task in network.tasks:
-            if bundle.serves[task.name] != number:
+            if bundle.serves[task.name] != (number,):
                 continue
             output = outputs[task.name].detach().double()
             if task.kind == "regression":

@@ -38,7 +38,7 @@ def test_options_reach_the_networks_but_not_the_baselines(table: Path) -> None:
     level = network.encoder.levels[0]
     assert (len(level.shared), len(level.own[0])) == (3, 2)
     results = json.loads((run / "results.json").read_text())
-    assert set(results["baselines"]) == {"single_task", "all_in_one"}
+    assert set(results["baselines"]) == {"single_task", "all_in_one", "linear"}
 
 
 def test_a_damaged_description_is_refused(table: Path) -> None:

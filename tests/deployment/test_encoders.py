@@ -47,7 +47,7 @@ def written_agrees(tmp_path, spec, format, tasks, sharing="hard"):
     schema = Schema.fit(table, tasks, ignore=["key", "size"], **encoder.schema_options())
     torch.manual_seed(0)
     network = MultiTaskModel(encoder.build(schema), schema.tasks, sharing=sharing)
-    bundle, path = Bundle(schema, (network,), {task.name: 0 for task in tasks}), tmp_path / "model"
+    bundle, path = Bundle(schema, (network,), {task.name: (0,) for task in tasks}), tmp_path / "model"
     model = DeployedModel(bundle, [task.name for task in tasks]).eval()
     FORMATS[format].write(model, deployed_inputs(bundle, table), {"polytask.json": "{}"}, path)
     assert largest_difference(FORMATS[format].read(path), model, bundle, table, tmp_path) <= TOLERANCE

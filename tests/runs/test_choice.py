@@ -23,6 +23,7 @@ def test_more_networks_than_targets_are_one_each_at_most() -> None:
 @pytest.mark.parametrize("kept", ["grouped", "all_in_one", "plain"])
 def test_auto_keeps_what_is_better_and_records_it(kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "best_plan", lambda plans, networks: kept)
+    monkeypatch.setattr(served, "near_best", lambda plans: [kept])
     monkeypatch.setattr("polytask.runs.choice.choose_budget", lambda curve: 2)
     data = write_table(tmp_path / "table.csv", table_rows())
     result = fit(data, tmp_path / "run", "--steps", 40, "--no-baselines", "--quiet")

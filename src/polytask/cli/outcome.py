@@ -14,6 +14,7 @@ TITLES = {
     "before": ("before", "the networks before"),
     "single_task": ("single-\u200btask", "single-task models"),
     "all_in_one": ("all-in-\u200bone", "one plain network for all"),
+    "linear": ("linear", "linear models"),
 }
 
 
@@ -24,19 +25,19 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         return
     tasks, baselines = results["tasks"], results["baselines"]
     trivial = results["totals"].get("trivial", {})
+    compared = [name for name in TITLES if name in baselines and (display.wide or name != "linear")]
     rows = []
     for name, entry in tasks.items():
         row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
         ours = figure(entry["test"])
         row += [figure(trivial.get(name)), ours + plus_minus(entry.get("interval"))] if display.wide else [ours]
-        for baseline in TITLES:
-            if baseline in baselines:
-                value = baselines[baseline].get(name)
-                gain = None if value is None else against(entry, value, trivial.get(name))
-                row += [figure(None if value is None else value["test"]), shown(gain)]
-        rows.append([*row, str(entry["network"]), converged(entry, display.wide), share(entry["kept"])])
+        for baseline in compared:
+            value = baselines[baseline].get(name)
+            gain = None if value is None else against(entry, value, trivial.get(name))
+            row += [figure(None if value is None else value["test"]), shown(gain)]
+        rows.append([*row, served_by(entry), converged(entry, display.wide), share(entry["kept"])])
     header = ["task", "metric", *(["trivial"] if display.wide else []), "ours"]
-    header += [text for baseline, (title, _) in TITLES.items() if baseline in baselines for text in (title, "gain")]
+    header += [text for baseline in compared for text in (TITLES[baseline][0], "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table("test split", header, rows, left=2)
     if "before" in baselines:
@@ -51,7 +52,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         shown_weights = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     totals = results["totals"]
-    display.result(f"{totals['networks']} network(s), {totals['parameters']:,} parameters; "
+    display.result(f"{totals['networks']} network(s){averaged(tasks)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
 
@@ -104,6 +105,17 @@ def plus_minus(interval: list[float] | None) -> str:
 def converged(entry: dict[str, Any], wide: bool) -> str:
     """The epoch at which a task converged, or that it has not learned."""
     return "not learned" if wide and not entry.get("learned", True) else figure(entry["converged_epoch"], 1)
+
+
+def served_by(entry: dict[str, Any]) -> str:
+    """The numbers of the networks that serve a task."""
+    return ", ".join(map(str, entry.get("networks", [entry["network"]])))
+
+
+def averaged(tasks: dict[str, Any]) -> str:
+    """Note that tasks are served by several networks."""
+    several = any(len(entry.get("networks", ())) > 1 for entry in tasks.values())
+    return " (of several for a task the mean prediction; epochs and peak are of the first)" if several else ""
 
 
 def share(value: float | None) -> str:

@@ -50,9 +50,9 @@ class DeployedModel(nn.Module):
         super().__init__()
         schema = bundle.schema
         self.tasks = tuple(task for task in schema.tasks if task.name in tasks)
-        used = sorted({bundle.serves[task.name] for task in self.tasks})
+        used = sorted({number for task in self.tasks for number in bundle.serves[task.name]})
         self.networks = nn.ModuleList(bundle.networks[number] for number in used)
-        self._network_of = {task.name: used.index(bundle.serves[task.name]) for task in self.tasks}
+        self._networks_of = {task.name: [used.index(n) for n in bundle.serves[task.name]] for task in self.tasks}
         self.text_width = schema.text_width
         self.encoded = None if bundle.encoded is None else EncodedInputs(bundle.encoded)
         with_indicator = [number for number, column in enumerate(schema.numbers) if column.indicator]
@@ -98,7 +98,10 @@ class DeployedModel(nn.Module):
                      "words": words, "pictures": pictures}  # fmt: skip
             inputs |= self.encoded({name: value for name, value in given.items() if value is not None})
         outputs = [network(inputs) for network in self.networks]
-        return {task.name: prediction(task, outputs[self._network_of[task.name]][task.name]) for task in self.tasks}
+        return {
+            task.name: prediction(task, [outputs[place][task.name] for place in self._networks_of[task.name]])
+            for task in self.tasks
+        }
 
     def _parts(self, seconds: Tensor) -> list[Tensor]:
         """``[n, parts]`` of every column of dates."""
@@ -119,9 +122,9 @@ class DeployedModel(nn.Module):
         return torch.cat(parts, 1)
 
 
-def prediction(task: Task, output: Tensor) -> Tensor:
-    """What :class:`DeployedModel` gives for a task, of a network's raw output."""
-    return task.definition.exported(task, task.definition.predict(output))
+def prediction(task: Task, outputs: Sequence[Tensor]) -> Tensor:
+    """What :class:`DeployedModel` gives for a task, of the raw outputs of the networks that serve it."""
+    return task.definition.exported(task, task.definition.mean_prediction(outputs))
 
 
 def deployed_inputs(

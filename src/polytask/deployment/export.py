@@ -146,7 +146,7 @@ def largest_difference(predict: Predict, model: DeployedModel, bundle: Bundle, t
         outputs = bundle.outputs(bundle.inputs(part, folder=folder), part.num_rows)
         found = predict(deployed_inputs(bundle, part, folder=folder))
         for task in model.tasks:
-            expected, other = prediction(task, outputs[task.name]).numpy(), np.asarray(found[task.name])
+            expected, other = prediction(task, [outputs[task.name]]).numpy(), np.asarray(found[task.name])
             if other.shape != expected.shape:
                 raise UserError(f"export: output {task.name!r} has shape {other.shape}, expected {expected.shape}")
             # Of standardised targets: single precision bears no more digits of a price in millions.

@@ -129,7 +129,7 @@ def conflict(run: Run) -> Iterator[Finding]:
     np.fill_diagonal(values, np.nan)
     size = np.nanmedian(np.abs(values)) if np.isfinite(values).any() else np.nan
     undone = -values / np.where(own > 0, own, np.nan)  # [i, j]: of what an update on j gains, one on i undoes
-    served = {task: result.get("network") for task, result in run.results.get("tasks", {}).items()}
+    served = {task: run.networks_of(task)[:1] for task in run.tasks}
     pairs = [
         (i, j)
         for i in range(len(tasks))

@@ -15,14 +15,14 @@ class Earlier:
     Attributes:
         task: Its name.
         held: Held by what it predicted; otherwise it learned again from labels.
-        network: The network that serves it now.
+        networks: The networks that serve it now.
         agreement: Share of test rows with the same prediction; of numbers the coefficient of determination.
         change: Mean absolute difference, see ``docs/adding-tasks.md``.
     """
 
     task: str
     held: bool
-    network: int | None
+    networks: list[int]
     agreement: float | None
     change: float | None
 
@@ -30,12 +30,7 @@ class Earlier:
 def earlier(run: Run) -> list[Earlier]:
     """The tasks of the earlier run; none if the run was not made with ``--from``."""
     return [
-        Earlier(task, bool(entry.get("held")), _network(run, task), number(entry.get("agreement")),
+        Earlier(task, bool(entry.get("held")), run.networks_of(task), number(entry.get("agreement")),
                 number(entry.get("change")))
         for task, entry in run.before.items()
     ]  # fmt: skip
-
-
-def _network(run: Run, task: str) -> int | None:
-    network = number(run.results["tasks"].get(task, {}).get("network"))
-    return None if network is None else int(network)

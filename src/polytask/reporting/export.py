@@ -77,7 +77,8 @@ def _tasks(results: Sequence[Row]) -> Table:
     header += [*(f"{BASELINES[name]} test" for name in others), "network", "converged at epoch", "peak", "peak kept"]
     lines = [
         [row.task, row.kind, row.metric, row.direction, row.ours.test, row.ours.validation,
-         *(row.others[name].test for name in others), row.network, row.converged_epoch, row.peak, row.kept]
+         *(row.others[name].test for name in others), " ".join(map(str, row.networks)), row.converged_epoch,
+         row.peak, row.kept]
         for row in results
     ]  # fmt: skip
     return header, lines

@@ -23,35 +23,39 @@ def networks(run: Run) -> list[Network]:
     members = run.selection.get("networks")
     if members is None:
         return _from_results(run)
-    serves = run.selection["serves"]
+    serves = {str(task): run.networks_of(str(task)) for tasks in members for task in tasks}
     kept = (run.selection.get("stability") or {}).get("networks") or []
     stable = {index: number(value) for index, value in enumerate(kept)} if len(kept) == len(members) else {}
     chosen = []
     for index, tasks in enumerate(members):
-        served = [str(task) for task in tasks if serves.get(task) == index]
-        helpers = [str(task) for task in tasks if serves.get(task) != index]
+        served = [str(task) for task in tasks if index in serves[str(task)]]
+        helpers = [str(task) for task in tasks if index not in serves[str(task)]]
         chosen.append(Network(index, served, helpers, stable.get(index)))
     return chosen
 
 
 def groups(chosen: list[Network], tasks: list[str]) -> list[list[str]]:
-    """``tasks`` in groups that are served by one network; what no network serves makes the last group."""
-    served = [[task for task in network.served if task in tasks] for network in chosen]
-    left = [task for task in tasks if not any(task in group for group in served)]
-    return [group for group in [*served, left] if group]
+    """``tasks`` in groups that are served by one network, each in its first; those of no network are the last group."""
+    left, found = list(tasks), []
+    for network in chosen:
+        found.append([task for task in left if task in network.served])
+        left = [task for task in left if task not in network.served]
+    return [group for group in [*found, left] if group]
 
 
 def partners(chosen: list[Network]) -> dict[str, list[str]]:
-    """For every task the others in the network that serves it."""
-    return {
-        task: [other for other in (*network.served, *network.helpers) if other != task]
-        for network in chosen
-        for task in network.served
-    }
+    """For every task the others in the networks that serve it."""
+    found: dict[str, list[str]] = {}
+    for network in chosen:
+        for task in network.served:
+            others = [other for other in (*network.served, *network.helpers) if other != task]
+            found[task] = list(dict.fromkeys([*found.get(task, []), *others]))
+    return found
 
 
 def _from_results(run: Run) -> list[Network]:
     by_network: dict[int, list[str]] = {}
-    for task, result in run.results.get("tasks", {}).items():
-        by_network.setdefault(int(result.get("network") or 0), []).append(task)
+    for task in run.results.get("tasks", {}):
+        for network in run.networks_of(task) or [0]:
+            by_network.setdefault(network, []).append(task)
     return [Network(index, tasks, []) for index, tasks in sorted(by_network.items())]

@@ -10,7 +10,7 @@ from ..task.gain import Gain, gain, mean_relative
 from .numbers import number, places
 from .run import Run
 
-BASELINES = {"before": "earlier", "single_task": "single-task", "all_in_one": "all-in-one"}
+BASELINES = {"before": "earlier", "single_task": "single-task", "all_in_one": "all-in-one", "linear": "linear"}
 """Key in the results -> what the page calls it."""
 
 
@@ -33,7 +33,7 @@ class Row:
     ours: Pair
     others: dict[str, Pair]
     gains: dict[str, Gain | None]
-    network: int | None
+    networks: list[int]
     converged_epoch: float | None
     peak: float | None
     kept: float | None
@@ -59,9 +59,10 @@ def rows(run: Run) -> list[Row]:
     trivial = (run.results.get("totals") or {}).get("trivial") or {}
     present = [name for name in BASELINES if isinstance(baselines.get(name), dict) and baselines[name]]
     return [
-        _row(task, result, {name: baselines[name].get(task) for name in present}, number(trivial.get(task)))
+        _row(task, result, {name: baselines[name].get(task) for name in present}, number(trivial.get(task)),
+             run.networks_of(task))
         for task, result in run.results.get("tasks", {}).items()
-    ]
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,15 @@ def _tally(name: str, gains: Sequence[Gain | None]) -> Tally:
     return Tally(BASELINES[name], better, equal, worse, mean_relative(gains))
 
 
-def _row(task: str, result: dict[str, Any], baselines: dict[str, Any], trivial: float | None) -> Row:
+def _row(
+    task: str, result: dict[str, Any], baselines: dict[str, Any], trivial: float | None, networks: list[int]
+) -> Row:
     ours, direction = _pair(result), str(result.get("direction") or "")
     others = {name: _pair(values) for name, values in baselines.items()}
     gains = {
         name: gain(ours.test, pair.test, direction, trivial, _interval(baselines[name], "gain_interval"))
         for name, pair in others.items()
     }
-    network = number(result.get("network"))
     return Row(
         task=task,
         kind=str(result.get("kind") or ""),
@@ -110,7 +112,7 @@ def _row(task: str, result: dict[str, Any], baselines: dict[str, Any], trivial: 
         trivial=trivial,
         interval=_interval(result, "interval"),
         learned=result.get("learned") is not False,
-        network=None if network is None else int(network),
+        networks=networks,
         converged_epoch=number(result.get("converged_epoch")),
         peak=number(result.get("peak")),
         kept=number(result.get("kept")),

@@ -81,10 +81,16 @@ class Run:
         moment = datetime.datetime.fromtimestamp(started, datetime.UTC)
         return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
+    def networks_of(self, task: str) -> list[int]:
+        """Numbers of the networks whose mean prediction ``task`` has: most often one, none while that is not known."""
+        result = self.results.get("tasks", {}).get(task, {})
+        found = result.get("networks") or [result.get("network", self.selection.get("serves", {}).get(task))]
+        return [network for network in found if isinstance(network, int)]
+
     def training_of(self, task: str) -> Training | None:
-        """The training of the network that serves ``task``."""
+        """The training of the network that serves ``task``, of several the first."""
         trainings = self.log.trainings
-        served = self.results.get("tasks", {}).get(task, {}).get("network", self.selection.get("serves", {}).get(task))
+        served = next(iter(self.networks_of(task)), None)
         names = (self.results.get("totals") or {}).get("trainings") or []
         name = names[served] if isinstance(served, int) and served < len(names) else f"network_{served}"
         if str(name).startswith("single_task_"):  # numbered in the results, named in the log

@@ -93,21 +93,34 @@ def kept_encoder(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[
     return whole | {HF.argument: str(RunFolder(run).encoder.absolute())} if whole["name"] == HF.name else encoder
 
 
+def serving_places(serves: Iterable[Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    """The places of the networks that serve each task, of the tasks that each network serves.
+
+    Example:
+        >>> serving_places([["a", "b"], ["b"]])
+        {'a': (0,), 'b': (0, 1)}
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for place, names in enumerate(serves):
+        found |= {name: (*found.get(name, ()), place) for name in names}
+    return found
+
+
 @dataclass(frozen=True)
 class Bundle:
-    """The networks of a finished run, every task with the one that serves it.
+    """The networks of a finished run, every task with those that serve it: several predict their mean.
 
     Attributes:
         schema: The stored transformation.
         networks: Networks in order.
-        serves: Number of the network for every task.
+        serves: Numbers of the networks for every task.
         sources: Feature columns of each data set if there were several.
         encoded: Columns that a pretrained encoder reads, if there is one.
     """
 
     schema: Schema
     networks: tuple[MultiTaskModel, ...]
-    serves: dict[str, int]
+    serves: dict[str, tuple[int, ...]]
     sources: tuple[tuple[str, ...], ...] = ()
     encoded: EncodedColumns | None = None
 
@@ -131,19 +144,15 @@ class Bundle:
             schema = Schema.from_dict(stored)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{run.schema}: damaged ({error}); restore the file or make the run again") from None
-        networks: list[MultiTaskModel] = []
-        serves: dict[str, int] = {}
         count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0
-        for number in range(count):
-            model, names = load_network(run.networks / str(number), schema, run.schema, trust)
-            networks.append(model)
-            serves |= dict.fromkeys(names, number)
+        loaded = [load_network(run.networks / str(number), schema, run.schema, trust) for number in range(count)]
+        serves = serving_places(names for _, names in loaded)
         missing = [task.name for task in schema.tasks if task.name not in serves]
         if missing:
             raise UserError(f"{run.networks}: no network for {', '.join(missing)}; make the run again")
         sources = tuple(tuple(columns) for columns in stored.get("sources", ()))
         encoded = EncodedColumns.load(run.encoder) if schema.encoded or run.encoder.is_dir() else None
-        return cls(schema, tuple(networks), serves, sources, encoded)
+        return cls(schema, tuple(model for model, _ in loaded), serves, sources, encoded)
 
     def inputs(self, table: Any, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:
         """What the networks take, for the rows of a table.
@@ -164,25 +173,32 @@ class Bundle:
         return inputs
 
     def outputs(self, inputs: Any, n: int) -> dict[str, torch.Tensor]:
-        """Raw outputs of every task, ``[n]`` or ``[n, C]``.
+        """Raw outputs of every task, ``[n]`` or ``[n, C]``; of several networks those of their mean prediction.
 
         Raises:
             UserError: If one is not finite.
         """
         if n == 0:
             return self._no_outputs()
-        found: dict[str, torch.Tensor] = {}
-        for number, model in enumerate(self.networks):
-            positions = [p for p, task in enumerate(model.tasks) if self.serves[task.name] == number]
-            for position, output in zip(positions, task_outputs(model, inputs, positions, n), strict=True):
-                found[model.tasks[position].name] = output
+        each = [self.outputs_of(number, inputs, n) for number in range(len(self.networks))]
         raise_all([
             f"row {int(bad[0])}: the prediction of {name} is not finite ({len(bad)} of {n} rows); look for extreme "
             "values in its columns"
-            for name, output in found.items()
+            for outputs in each
+            for name, output in outputs.items()
             if len(bad := rows_not_finite(output))
         ])  # fmt: skip
-        return found
+        return {
+            task.name: task.definition.average([each[number][task.name] for number in self.serves[task.name]])
+            for task in self.schema.tasks
+        }
+
+    def outputs_of(self, number: int, inputs: Any, n: int) -> dict[str, torch.Tensor]:
+        """Raw outputs of one network for the tasks that it serves."""
+        model = self.networks[number]
+        positions = [p for p, task in enumerate(model.tasks) if number in self.serves[task.name]]
+        outputs = task_outputs(model, inputs, positions, n)
+        return {model.tasks[p].name: output for p, output in zip(positions, outputs, strict=True)}
 
     def _no_outputs(self) -> dict[str, torch.Tensor]:
         """Outputs of no rows, shaped as those of one."""

@@ -192,10 +192,10 @@ def _scores(trainer: Trainer, members: list[list[str]], serves: Mapping[str, int
     return scores
 
 
-def serving(networks: list[Network], served_by: Mapping[str, str]) -> list[Network]:
-    """The networks that serve somebody, by the names of trainings."""
+def serving(networks: list[Network], served_by: Mapping[str, Sequence[str]]) -> list[Network]:
+    """The networks that serve some task, by the names of trainings."""
     found = [
-        replace(network, serves=tuple(task for task, training in served_by.items() if training == network.training))
+        replace(network, serves=tuple(task for task, trainings in served_by.items() if network.training in trainings))
         for network in networks
     ]
     return [network for network in found if network.serves]

@@ -68,8 +68,28 @@ def mean_difference(ours: Skills, theirs: Skills) -> Estimate:
     return replace(mean_of(gains), counted=int(min(freedom + 1, 10**9)))
 
 
+def near_best(plans: Mapping[str, Skills]) -> list[str]:
+    """The plans among which validation cannot tell the better one: within one paired standard error of the best mean.
+
+    Of plans that predict the same only the first is listed.
+
+    Args:
+        plans: Skills by plan, those to be preferred first.
+
+    Example:
+        >>> same, worse = ({"a": replace(Estimate.exact(skill), counted=100)} for skill in (0.5, 0.4))
+        >>> near_best({"one": same, "plain": same, "single": worse})
+        ['one']
+    """
+    first = next(iter(plans))
+    best = max(plans, key=lambda plan: mean_difference(plans[first], plans[plan]).value)
+    behind = {plan: mean_difference(skills, plans[best]) for plan, skills in plans.items()}
+    near = [plan for plan, gap in behind.items() if gap.value <= gap.error]
+    return [plan for place, plan in enumerate(near) if not any(_equal(plans[plan], plans[p]) for p in near[:place])]
+
+
 def best_plan(plans: Mapping[str, Skills], networks: Mapping[str, int]) -> str:
-    """The plan with the fewest networks among those within one paired standard error of the best mean skill.
+    """The plan with the fewest networks among those of :func:`near_best`.
 
     Args:
         plans: Skills by plan, those to be preferred first.
@@ -82,11 +102,13 @@ def best_plan(plans: Mapping[str, Skills], networks: Mapping[str, int]) -> str:
         >>> best_plan({"one": one, "two": one}, {"one": 1, "two": 2})
         'one'
     """
-    first = next(iter(plans))
-    best = max(plans, key=lambda plan: mean_difference(plans[first], plans[plan]).value)
-    behind = {plan: mean_difference(skills, plans[best]) for plan, skills in plans.items()}
-    near = [plan for plan, gap in behind.items() if gap.value <= gap.error]
-    return min(near, key=lambda plan: networks[plan])
+    return min(near_best(plans), key=lambda plan: networks[plan])
+
+
+def _equal(ours: Skills, theirs: Skills) -> bool:
+    """Whether skills rest on the same predictions: no row contributes another amount."""
+    gaps = [theirs[name] - ours[name] for name in ours]
+    return all(math.isnan(gap.value) or (gap.value == 0 and not gap.blocks.any()) for gap in gaps)
 
 
 def surely_better(asked: Estimate | Skills, others: Mapping[str, Estimate] | Mapping[str, Skills]) -> str | None:

@@ -21,19 +21,20 @@ from ..training.mixture import make_stream
 from ..training.optimizer import make_optimizer
 from ..uncertainty import Estimate
 from .adding import add_run
-from .bundle import save_network
+from .bundle import save_network, serving_places
 from .choice import one_network, plan_networks
 from .decided import decisions
 from .distill import needs_teachers, without_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
 from .kept_teachers import check_kept, keep, take_kept
+from .linear import linear_models
 from .made_with import made_with
 from .prepare import prepare
 from .prepared import Prepared
-from .results import baseline, number, task_entry, totals_of
+from .results import baseline, linear_baseline, number, task_entry, totals_of
 from .resumed import AFTER_TRAINING, close, finished, nothing_lost, same_data
-from .served import Trained, choose_served
+from .served import Trained, choose_served, means_of_several
 from .side_by_side import train_ahead
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
@@ -132,10 +133,9 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     train_ahead(trainer, works, joint=joint is not None, singles=bool(singles))
     asked, alternative = (_train(trainer, some, joint, singles) for some in (networks, one))
     served = choose_served(trainer, asked, alternative, joint, singles)
-    networks, results = [found.network for found in served], [found.result for found in served]
     compared = (joint, singles) if config.baselines else (None, [])
     with nothing_lost(AFTER_TRAINING.format(trainer.run.path)):
-        return _finish(trainer, networks, results, *compared)
+        return _finish(trainer, served, *compared)
 
 
 def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
@@ -209,25 +209,28 @@ def _made_once(config: Config, data: Prepared, balancer: Balancer) -> None:
 
 def _finish(
     trainer: Trainer,
-    networks: list[Network],
-    trained: list[TrainingResult],
+    served: list[Trained],
     joint: TrainingResult | None,
     singles: list[TrainingResult],
 ) -> dict[str, Any]:
     """Read the test split, write results, networks and the report, and clean up."""
     run, data, config = trainer.run, trainer.data, trainer.config
-    entries: dict[str, Any] = {}
     trivial: dict[str, float] = {}
     ours: dict[str, Estimate] = {}
-    for k, (network, result) in enumerate(zip(networks, trained, strict=True)):
+    for k, (network, result) in enumerate((one.network, one.result) for one in served):
         if is_first():
             save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
         test = trainer.test(result, network.tasks)
         trivial |= trivial_levels(result.model.tasks, trainer.part(trainer.final_part, network.tasks))
-        served = [task for task in result.model.tasks if task.name in network.serves]
-        ours |= {task.name: test[task.name] for task in served}
-        entries |= {task.name: task_entry(task, result, test[task.name], k, trivial[task.name]) for task in served}
-    entries = {task.name: entries[task.name] for task in data.tasks}
+        ours |= {name: test[name] for name in network.serves}
+    places = serving_places(one.network.serves for one in served)
+    means, validation = (means_of_several(trainer, served, places, part) for part in (trainer.final_part, "validation"))
+    ours |= means
+    entries = {
+        task.name: task_entry(task, [served[k].result for k in places[task.name]], ours[task.name], places[task.name],
+                              trivial[task.name], validation.get(task.name))
+        for task in data.tasks
+    }  # fmt: skip
     baselines: dict[str, Any] = {}
     if singles:
         baselines["single_task"] = {
@@ -237,8 +240,14 @@ def _finish(
         }
     if joint is not None:
         baselines["all_in_one"] = baseline(joint, trainer.test(joint, range(len(data.tasks))), ours)
-    totals = totals_of(trainer, trained, entries, baselines, {name: number(trivial[name]) for name in entries})
-    totals["trainings"] = [network.training for network in networks]
+    if config.baselines:
+        linear, note = linear_models(data.rows, trainer.final_part, data.tasks, config.seed)
+        baselines |= {"linear": linear_baseline(linear, data.tasks, ours)} if linear else {}
+        if note:
+            trainer.display.say(note)
+    levels = {name: number(trivial[name]) for name in entries}
+    totals = totals_of(trainer, [one.result for one in served], entries, baselines, levels)
+    totals["trainings"] = [one.network.training for one in served]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
     results["made_with"] = made_with(data.fingerprint, config.seed, run.decided)
     if is_first():

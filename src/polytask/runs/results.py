@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..task import Task
@@ -32,25 +32,42 @@ def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:
     return [low, high] if math.isfinite(low) and math.isfinite(high) else None
 
 
-def task_entry(task: Task, trained: TrainingResult, test: Estimate, network: int, trivial: float) -> dict[str, Any]:
-    """One task's entry in ``results.json``; ``weight`` is that of its loss in the last step, the user's included."""
-    result = trained.tasks[task.name]
+def task_entry(
+    task: Task,
+    trained: Sequence[TrainingResult],
+    test: Estimate,
+    networks: Sequence[int],
+    trivial: float,
+    validation: Estimate | None = None,
+) -> dict[str, Any]:
+    """One task's entry in ``results.json``; ``weight`` is that of its loss in the last step, the user's included.
+
+    Args:
+        task: The task.
+        trained: Trainings of the networks that serve it; epochs, peak and weight are those of the first.
+        test: Its test metric.
+        networks: Numbers of these networks.
+        trivial: Test metric of a constant prediction.
+        validation: Validation metric of the networks' mean prediction.
+    """
+    result = trained[0].tasks[task.name]
     return {
         "kind": task.kind,
         "metric": task.metric,
         "direction": task.metric_definition.direction,
-        "validation": number(result.validation),
+        "validation": number(result.validation if validation is None else validation.value),
         "test": number(test.value),
         "interval": bounds(test),
         "trivial": number(trivial),
-        "learned": result.learned,
+        "learned": any(one.tasks[task.name].learned for one in trained),
         "metrics": {task.metric: number(test.value)},
         "best_epoch": result.best_epoch,
         "converged_epoch": result.converged_epoch,
         "peak": number(result.peak),
         "kept": number(result.kept) if math.isfinite(result.peak) else None,
-        "network": network,
-        "weight": number(trained.history[-1].weights[task.name]),
+        "network": networks[0],
+        "networks": list(networks),
+        "weight": number(trained[0].history[-1].weights[task.name]),
     }
 
 
@@ -74,14 +91,35 @@ def baseline(
         ours: Those of the networks that the run serves: with them the entry has ``gain_interval``, the interval of
             their difference on the same rows, plus where ours are better; those of all tasks hold together with 95 %.
     """
-    entries: dict[str, dict[str, Any]] = {}
-    for task in result.model.tasks:
-        name, found = task.name, test[task.name]
-        entries[name] = {"validation": number(result.tasks[name].validation), "test": number(found.value)}
-        if ours is not None and name in ours:
-            better = (ours[name] - found) * task.metric_definition.sign
-            entries[name]["gain_interval"] = bounds(better, len(ours))
-    return entries
+    return {
+        task.name: _level(task, result.tasks[task.name].validation, test[task.name], ours)
+        for task in result.model.tasks
+    }
+
+
+def linear_baseline(
+    found: Mapping[str, Mapping[str, Estimate]], tasks: Sequence[Task], ours: Mapping[str, Estimate]
+) -> dict[str, Any]:
+    """The entry of linear models in ``results.json``, like :func:`baseline`; tasks without one are left out.
+
+    Args:
+        found: Metrics by task, ``validation`` and ``test``.
+        tasks: All tasks.
+        ours: See :func:`baseline`.
+    """
+    return {
+        task.name: _level(task, found[task.name]["validation"].value, found[task.name]["test"], ours)
+        for task in tasks
+        if task.name in found
+    }
+
+
+def _level(task: Task, validation: float, test: Estimate, ours: Mapping[str, Estimate] | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"validation": number(validation), "test": number(test.value)}
+    if ours is not None and task.name in ours:
+        better = (ours[task.name] - test) * task.metric_definition.sign
+        entry["gain_interval"] = bounds(better, len(ours))
+    return entry
 
 
 def totals_of(

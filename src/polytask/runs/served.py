@@ -10,10 +10,10 @@ from statistics import fmean
 from ..config import Config
 from ..grouping.baselines import GROUPINGS
 from ..training import TrainingResult
-from ..training.evaluation import task_outputs, task_targets
 from ..uncertainty import Estimate
+from .averaged import Outputs
 from .choice import record_kept, serving
-from .keep import best_plan, skill_estimate, surely_better
+from .keep import Skills, best_plan, near_best, skill_estimate, surely_better
 from .trainer import Trainer
 from .trainings import Network
 
@@ -24,7 +24,10 @@ TITLES = {
     "plain": "one plain network for all",
     "grouped": "{} networks",
     "single_task": "single-task models",
+    "average": "the mean prediction",
 }
+#: By task name the trainings whose mean prediction it has.
+Serving = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def choose_served(
 ) -> list[Trained]:
     """The networks to serve, by what is better on validation.
 
-    The plan is decided first, then each task moves to another trained network if that is better beyond chance.
+    The plan is decided first. Where validation cannot tell the better one, the mean prediction of the plans that could
+    be is served, unless it is worse. Then each task moves to another trained network if that is better beyond chance.
 
     Args:
         trainer: The run.
@@ -57,27 +61,77 @@ def choose_served(
     if len(plans) < 2 or not len(trainer.data.rows["validation"]):
         return list(asked)
     every = {one.network.training: one for plan in plans.values() for one in plan}
-    skills = {training: _skills(trainer, one) for training, one in every.items()}
-    by_plan = {name: {task: skills[one.network.training][task] for one in plan for task in one.network.serves}
-               for name, plan in plans.items()}  # fmt: skip
-    first = next(iter(plans))
+    models = {training: one.result.model for training, one in every.items()}
+    outputs = Outputs(trainer.data.rows["validation"], trainer.data.tasks, models)
+    candidates = {name: _serving(plan) for name, plan in plans.items()}
+    by_plan = {name: _skills(outputs, plan) for name, plan in candidates.items()}
     automatic = trainer.config.networks == "auto" and GROUPINGS[trainer.config.grouping].chooses
     if automatic:
         order = [name for name in TITLES if name in plans]
         kept = best_plan({name: by_plan[name] for name in order}, {name: len(plan) for name, plan in plans.items()})
     else:
-        others = {name: found for name, found in by_plan.items() if name != first}
-        kept = surely_better(by_plan[first], others) or first
-    served = {task: one.network.training for one in plans[kept] for task in one.network.serves}
-    moved = _moves(trainer.config, served, skills)
+        first, *others = by_plan
+        kept = surely_better(by_plan[first], {name: by_plan[name] for name in others}) or first
+    averaged = _average(trainer, candidates, by_plan, kept, len(asked))
+    if averaged:
+        candidates["average"] = _together([candidates[name] for name in averaged])
+        by_plan["average"] = _skills(outputs, candidates["average"])
+        kept = surely_better(by_plan["average"], {kept: by_plan[kept]}) or "average"
+    moved = _moves(trainer.config, candidates[kept], outputs)
+    served = candidates[kept] | {task: (training,) for task, training in moved.items()}
+    networks = serving([one.network for one in every.values()], served)
     means = {name: _mean(found.values()) for name, found in by_plan.items()}
-    sentence = _sentence(kept, None if automatic else first, means, len(asked), moved)
+    chosen = [every[network.training].result for network in networks]
+    sentence = _sentence(kept, None if automatic else next(iter(plans)), means, len(asked), averaged, moved)
+    sentence += _cost(chosen) if kept == "average" else ""
     trainer.display.say(sentence)
-    networks = serving([one.network for one in every.values()], served | moved)
     compared = {"skill_on_validation": {name: mean for name, mean in means.items() if math.isfinite(mean)},
-                "kept": kept, "moved": moved, "sentence": sentence}  # fmt: skip
+                "kept": kept, "averaged": averaged if kept == "average" else [], "moved": moved,
+                "sentence": sentence}  # fmt: skip
     record_kept(trainer, networks, compared, [one.network for one in asked])
-    return [Trained(network, every[network.training].result) for network in networks]
+    return [Trained(network, result) for network, result in zip(networks, chosen, strict=True)]
+
+
+def means_of_several(
+    trainer: Trainer, served: Sequence[Trained], places: Mapping[str, Sequence[int]], part: str
+) -> dict[str, Estimate]:
+    """Metrics of the mean predictions of tasks that several networks serve.
+
+    Args:
+        trainer: The run.
+        served: Its networks.
+        places: Places of the networks that serve each task.
+        part: Part of the split.
+    """
+    models = {str(place): one.result.model for place, one in enumerate(served)}
+    outputs = Outputs(trainer.data.rows[part], trainer.data.tasks, models)
+    return {task: outputs.metric(task, list(map(str, own))) for task, own in places.items() if len(own) > 1}
+
+
+def _serving(plan: Sequence[Trained]) -> Serving:
+    return {task: (one.network.training,) for one in plan for task in one.network.serves}
+
+
+def _together(plans: Sequence[Serving]) -> Serving:
+    """The mean of several plans: every task is served by its networks in all of them."""
+    return {task: tuple(dict.fromkeys(training for plan in plans for training in plan[task])) for task in plans[0]}
+
+
+def _average(
+    trainer: Trainer, plans: Mapping[str, Serving], skills: Mapping[str, Skills], kept: str, asked: int
+) -> list[str]:
+    """The plans whose mean prediction is a candidate; none where one is the best, or it needs too many networks."""
+    near = near_best({name: skills[name] for name in TITLES if name in plans})
+    networks = {training for name in near for trainings in plans[name].values() for training in trainings}
+    most = _most_networks(trainer.config, asked)
+    return near if kept in near and len(near) > 1 and (most is None or len(networks) <= most) else []
+
+
+def _most_networks(config: Config, asked: int) -> int | None:
+    """Most networks that may serve a task or run together; None for any number."""
+    if config.networks == "auto" and GROUPINGS[config.grouping].chooses:
+        return config.max_cost
+    return max(asked, config.networks) if isinstance(config.networks, int) else asked
 
 
 def _plans(
@@ -111,27 +165,23 @@ def _fits(config: Config, plan: Sequence[Trained]) -> bool:
     return together and not (apart or large)
 
 
-def _skills(trainer: Trainer, one: Trained) -> dict[str, Estimate]:
-    """Skill of every task of a network on the validation rows."""
-    rows, names = trainer.data.rows["validation"], [task.name for task in trainer.data.tasks]
-    found = {}
-    for place, task in enumerate(one.result.model.tasks):
-        ids, targets = task_targets(rows, names.index(task.name))
-        outputs = task_outputs(one.result.model, rows, [place])[0].cpu()[ids.cpu()]
-        found[task.name] = skill_estimate(task, outputs, targets.cpu(), ids)
-    return found
+def _skills(outputs: Outputs, plan: Serving) -> dict[str, Estimate]:
+    """Skill of every task as a plan serves it."""
+    return {
+        task: skill_estimate(outputs.tasks[task], *outputs.labelled(task, trainings))
+        for task, trainings in plan.items()
+    }
 
 
-def _moves(config: Config, served: Mapping[str, str], skills: Mapping[str, Mapping[str, Estimate]]) -> dict[str, str]:
+def _moves(config: Config, served: Serving, outputs: Outputs) -> dict[str, str]:
     """The tasks that another network serves beyond chance better, with its training; ``together`` holds them."""
     held = {task for group in config.together for task in group}
-    found = {
-        task: surely_better(
-            skills[now][task], {name: own[task] for name, own in skills.items() if name != now and task in own}
-        )
-        for task, now in served.items()
-        if task not in held
-    }
+    found = {}
+    for task, now in served.items():
+        others = [name for name, model in outputs.models.items() if task in {one.name for one in model.tasks}]
+        skills = {name: _skills(outputs, {task: (name,)})[task] for name in others if (name,) != now}
+        if task not in held:
+            found[task] = surely_better(_skills(outputs, {task: now})[task], skills)
     return {task: training for task, training in found.items() if training is not None}
 
 
@@ -140,16 +190,31 @@ def _mean(skills: Iterable[Estimate]) -> float:
     return fmean(known) if known else math.nan
 
 
-def _sentence(kept: str, asked: str | None, means: Mapping[str, float], count: int, moved: Mapping[str, str]) -> str:
+def _sentence(
+    kept: str,
+    asked: str | None,
+    means: Mapping[str, float],
+    count: int,
+    averaged: Sequence[str],
+    moved: Mapping[str, str],
+) -> str:
     """What is served and why; ``asked`` is what the user has asked for."""
 
     def shown(plan: str) -> str:
         return f"{TITLES[plan].format(count)} ({means[plan]:.4f})"
 
-    against = ", ".join(shown(plan) for plan in means if plan != kept)
-    why = ""
-    if asked is not None and kept != asked:
-        why = f", beyond chance better than what was asked for, {TITLES[asked].format(count)}"
+    against = ", ".join(shown(plan) for plan in means if plan not in (kept, *(averaged if kept == "average" else ())))
+    why = f"; against {against}" if against else ""
+    if kept == "average":
+        why = f" of {', '.join(map(shown, averaged))}, which validation cannot tell apart{why}"
+    elif asked is not None and kept != asked:
+        why = f", beyond chance better than what was asked for, {TITLES[asked].format(count)}{why}"
     tasks = "; ".join(f"{task} by {training}" for task, training in moved.items())
     also = f"; beyond chance better elsewhere, and served from there: {tasks}" if moved else ""
-    return f"served, by mean skill on validation: {shown(kept)}{why}; against {against}{also}"
+    return f"served, by mean skill on validation: {shown(kept)}{why}{also}"
+
+
+def _cost(networks: Sequence[TrainingResult]) -> str:
+    """What predictions cost that several networks make together."""
+    parameters = sum(p.numel() for result in networks for p in result.model.parameters())
+    return f"; a prediction takes {len(networks)} networks with {parameters:,} parameters (--networks 1: one network)"

@@ -22,6 +22,7 @@ class _Task(_Stored):
     direction: Literal["max", "min"]
     test: float | None
     network: int
+    networks: list[int] = []
     converged_epoch: float | None
     kept: float | None
     weight: float | None = None
@@ -41,6 +42,7 @@ class _Baselines(_Stored):
     before: dict[str, _Before] = {}
     single_task: dict[str, _Level] = {}
     all_in_one: dict[str, _Level] = {}
+    linear: dict[str, _Level] = {}
 
 
 class _Totals(_Stored):

@@ -79,10 +79,22 @@ class Kind(ABC):
         """Distance of every element to the ``teacher``'s outputs, shape ``[...]``; 0 where both agree."""
 
     def average(self, outputs: Sequence[Tensor]) -> Tensor:
-        """One teacher from several: outputs whose prediction is the mean prediction."""
-        if len(outputs) == 1:
-            return outputs[0]
-        return self.outputs_of(torch.stack([self.predict(output) for output in outputs]).mean(0))
+        """One network from several: outputs whose prediction is the mean prediction."""
+        return outputs[0] if len(outputs) == 1 else self.outputs_of(self.mean_prediction(outputs))
+
+    def mean_prediction(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Mean of what several networks predict: of probabilities for class kinds, of values for numbers."""
+        predicted = [self.predict(output) for output in outputs]
+        return predicted[0] if len(predicted) == 1 else torch.stack(predicted).mean(0)
+
+    def linear_model(self, strength: float, passes: int) -> Any:
+        """scikit-learn's linear model for such targets; None where it has none.
+
+        Args:
+            strength: Inverse strength of the penalty on squared weights.
+            passes: Most iterations of its solver.
+        """
+        return None
 
     @abstractmethod
     def outputs_of(self, predictions: Tensor) -> Tensor:
@@ -219,6 +231,11 @@ class ClassKind(Kind):
     one_class = True
     least_classes = 2
     trees = ("HistGradientBoostingClassifier", {})
+
+    def linear_model(self, strength: float, passes: int) -> Any:
+        from sklearn.linear_model import LogisticRegression  # takes a moment to load
+
+        return LogisticRegression(C=strength, max_iter=passes)
 
     def labels(self, predictions: Tensor) -> Tensor:
         return predictions.argmax(-1)

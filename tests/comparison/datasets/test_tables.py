@@ -11,6 +11,7 @@ from polytask.comparison.config import read_comparison
 from polytask.comparison.datasets import DATASETS, with_dataset
 from polytask.comparison.datasets.multimnist import make_table, overlaid
 from polytask.comparison.setups import ready
+from polytask.comparison.significance import reach
 from polytask.config import make_config
 from polytask.runs.prepare import prepare
 from realdata import realdata
@@ -77,5 +78,9 @@ def test_two_digits_lie_over_each_other() -> None:
 def test_ready_comparisons_are_in_order(name: str) -> None:
     config, _ = read_comparison(ready()[name])
     for values in config.setup_values().values():
-        name = values["dataset"]
-        assert (name["name"] if isinstance(name, dict) else name) in DATASETS
+        dataset = values["dataset"]
+        assert (dataset["name"] if isinstance(dataset, dict) else dataset) in DATASETS
+    methods = len(config.methods) + sum(config.baselines.model_dump().values())
+    tests = (methods - 1) * len(config.setup_values())
+    if name not in ("celeba", "taskonomy"):  # days
+        assert not list(reach(len(config.seeds), tests, config.model_dump()))

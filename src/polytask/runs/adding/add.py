@@ -96,18 +96,18 @@ def _carry_out(trainer: Trainer, addition: Addition) -> dict[str, Any]:
         trainer.display.say(line)
     for warning in data.warnings:
         trainer.display.warn(warning)
-    outputs = {part: base.bundle.outputs(rows.inputs, len(rows)) for part, rows in data.rows.items()}
+    outputs = {part: base.bundle.outputs(rows.inputs, len(rows)) for part, rows in data.rows.items() if part != "train"}
     features = {number: features_of(addition, number) for number in base.candidates}
     found = {number: probe(trainer, addition, number, features[number]) for number in base.candidates}
     probes = {number: result for number, result in found.items() if result is not None}
     joins = plan(trainer, addition, probes)
     trained: dict[int, tuple[TrainingResult, str]] = {}
-    for number in sorted({*joins.values(), *(base.bundle.serves[name] for name in addition.again)}):
+    for number in sorted({*joins.values(), *(n for name in addition.again for n in base.bundle.serves[name])}):
         learning = addition.learning(number, joins)
         if frozen_whole(config):
             trained[number] = probes[number], f"probe_{number}"
         else:
-            result = continue_network(trainer, addition, number, learning, outputs, probes.get(number))
+            result = continue_network(trainer, addition, number, learning, probes.get(number))
             trained[number] = result, f"network_{number}"
     singles = {}
     if config.baselines:

@@ -66,7 +66,7 @@ class Base:
 
     def served(self, number: int) -> list[str]:
         """The tasks that a network serves."""
-        return [name for name, network in self.bundle.serves.items() if network == number]
+        return [name for name, networks in self.bundle.serves.items() if number in networks]
 
     def adapted(self, config: Config) -> Config:
         """The configuration with the encoder of this run, which is the only one possible.

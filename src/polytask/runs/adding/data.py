@@ -68,7 +68,7 @@ class Addition:
         """The tasks that learn from labels in a network of the run: new ones that join it, and its own."""
         own = self.base.bundle.serves
         return [
-            name for name in self.names if joins.get(name) == number or (name in self.again and own[name] == number)
+            name for name in self.names if joins.get(name) == number or (name in self.again and number in own[name])
         ]
 
     def positions(self, names: Sequence[str]) -> list[int]:

@@ -56,7 +56,7 @@ def probe(trainer: Trainer, addition: Addition, number: int, features: Mapping[s
     base = addition.base
     asked = trainer.config.into
     new = addition.new if asked in (None, number) else ()
-    names = [*(name for name in addition.again if base.bundle.serves[name] == number), *new]
+    names = [*(name for name in addition.again if number in base.bundle.serves[name]), *new]
     if not names:
         return None
     positions = addition.positions(names)
@@ -101,7 +101,6 @@ def continue_network(
     addition: Addition,
     number: int,
     learning: Sequence[str],
-    outputs: Mapping[str, Mapping[str, Tensor]],
     probed: TrainingResult | None,
 ) -> TrainingResult:
     """Train a network further; what it serves and does not learn is held.
@@ -111,7 +110,6 @@ def continue_network(
         addition: What is added.
         number: The network's.
         learning: Tasks that learn from labels.
-        outputs: What the finished run says about the rows of every part, by task.
         probed: Heads of new targets to begin with.
     """
     config, old = trainer.config, addition.base.bundle.networks[number]
@@ -125,6 +123,8 @@ def continue_network(
     callbacks: list[Callback] = []
     if held:
         parts = {part: trainer.data.rows[part].only_tasks(positions) for part in ("train", "validation")}
+        bundle = addition.base.bundle
+        outputs = {part: bundle.outputs_of(number, rows.inputs, len(rows)) for part, rows in parts.items()}
         levels = {name: level(addition, "validation", name, outputs) for name in held}
         teachers = {name: outputs["train"][name] for name in held}
         options = {key: getattr(config.convergence, key) for key in ("temperature", "kd_weight", "soft_loss")}

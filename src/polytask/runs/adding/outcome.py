@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...processes import is_first
 from ...task import Task
 from ...training import TrainingResult
 from ...training.evaluation import trivial_levels
-from ..bundle import METADATA, WEIGHTS, Bundle, save_network
+from ..bundle import METADATA, WEIGHTS, Bundle, save_network, serving_places
 from ..encoders import network_of
 from ..made_with import made_with
 from ..results import baseline, bounds, task_entry, totals_of
@@ -55,7 +55,7 @@ def kept_networks(
     frozen, serves = frozen_whole(trainer.config), dict(addition.base.bundle.serves)
     found, beside = [], []
     for number, model in enumerate(addition.base.bundle.networks):
-        own = [name for name in addition.names if serves.get(name) == number]
+        own = [name for name in addition.names if number in serves.get(name, ())]
         if number not in trained:
             found.append(Kept(model, tuple(own), number))
             continue
@@ -94,15 +94,14 @@ def write_outcome(
     """Read the test split, write networks, results and the report, and clean up."""
     run, data = trainer.run, trainer.data
     networks = kept_networks(trainer, addition, joins, trained)
-    serves = {name: place for place, network in enumerate(networks) for name in network.serves}
+    serves = serving_places(network.serves for network in networks)
     bundle = Bundle(data.schema, tuple(network.model.cpu() for network in networks), serves)
     part = trainer.final_part
     after = {name: bundle.outputs(data.rows[name].inputs, len(data.rows[name])) for name in {"validation", part}}
     levels = trivial_levels(data.tasks, data.rows[part])
     entries: dict[str, Any] = {}
     for task in data.tasks:
-        place = serves[task.name]
-        entries[task.name] = _entry(addition, task, networks[place], after, part, place, levels[task.name])
+        entries[task.name] = _entry(addition, task, networks, after, part, serves[task.name], levels[task.name])
     ours = {name: measured(addition, part, name, after) for name in entries}
     baselines: dict[str, Any] = {"before": {
         name: {"validation": json_number(level(addition, "validation", name, before)),
@@ -131,7 +130,8 @@ def write_outcome(
         for place, network in enumerate(networks):
             _save(trainer, addition, place, network)
         members = [list(network.serves) for network in networks]
-        write_json(run.selection, {"networks": members, "serves": serves, "grouping": "from"})
+        first = {name: places[0] for name, places in serves.items()}
+        write_json(run.selection, {"networks": members, "serves": first, "grouping": "from"})
         run.forget_unfinished()
         run.log.write("finish", seconds=totals["seconds"])
         write_json(run.results, written)
@@ -139,14 +139,23 @@ def write_outcome(
 
 
 def _entry(
-    addition: Addition, task: Task, network: Kept, after: Outputs, part: str, place: int, trivial: float
+    addition: Addition,
+    task: Task,
+    networks: Sequence[Kept],
+    after: Outputs,
+    part: str,
+    places: Sequence[int],
+    trivial: float,
 ) -> dict[str, Any]:
     """The task in ``results.json``."""
     test = measured(addition, part, task.name, after)
-    if network.result is not None:
-        found = task_entry(task, network.result, test, place, trivial)
-        return found | ({} if found["validation"] is not None else {"kept": None})
     here = json_number(level(addition, "validation", task.name, after))
+    results = [networks[place].result for place in places]
+    trained = [result for result in results if result is not None]
+    if trained and results[0] is not None:
+        mean = measured(addition, "validation", task.name, after) if len(places) > 1 else None
+        found = task_entry(task, trained, test, places, trivial, mean)
+        return found | ({} if found["validation"] is not None else {"kept": None})
     return {
         "kind": task.kind,
         "metric": task.metric,
@@ -161,7 +170,8 @@ def _entry(
         "converged_epoch": 0.0,
         "peak": here,
         "kept": None if here is None else 1.0,
-        "network": place,
+        "network": places[0],
+        "networks": list(places),
         "weight": None,
     }
 

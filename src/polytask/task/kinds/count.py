@@ -73,6 +73,11 @@ class Count(NumberKind):
         rate = self.predict(teacher)
         return rate * (teacher.clamp_max(MOST) - outputs) - rate + _rate_and_beyond(outputs)
 
+    def linear_model(self, strength: float, passes: int) -> Any:
+        from sklearn.linear_model import PoissonRegressor  # takes a moment to load
+
+        return PoissonRegressor(alpha=1e-3 / strength, max_iter=passes)
+
     def outputs_of(self, predictions: Tensor) -> Tensor:
         return predictions.clamp_min(LEAST_RATE).log()
 

@@ -1,0 +1,53 @@
+"""Networks that serve a task together: what they predict is the mean of their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from ..data import Rows
+from ..models import MultiTaskModel
+from ..task import Task
+from ..training.evaluation import task_estimate, task_outputs, task_targets
+from ..uncertainty import Estimate
+
+
+class Outputs:
+    """Raw outputs of trained networks for the rows of one part; every network infers them once.
+
+    Args:
+        rows: The rows, with the columns of all tasks.
+        tasks: All tasks.
+        models: Networks by name.
+    """
+
+    def __init__(self, rows: Rows, tasks: Sequence[Task], models: Mapping[str, MultiTaskModel]) -> None:
+        self.rows = rows
+        self.tasks = {task.name: task for task in tasks}
+        self.models = models
+        self._places = {task.name: place for place, task in enumerate(tasks)}
+        self._known: dict[str, dict[str, Tensor]] = {}
+
+    def labelled(self, task: str, networks: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs whose prediction is the mean prediction of some networks, with targets and ids of the labelled rows.
+
+        Args:
+            task: What they predict.
+            networks: Their names.
+        """
+        ids, targets = task_targets(self.rows, self._places[task])
+        ids = ids.cpu()
+        outputs = [self._of(network)[task][ids] for network in networks]
+        return self.tasks[task].definition.average(outputs), targets.cpu(), ids
+
+    def metric(self, task: str, networks: Sequence[str]) -> Estimate:
+        """Metric of the mean prediction of some networks; see :meth:`labelled`."""
+        return task_estimate(self.tasks[task], *self.labelled(task, networks))
+
+    def _of(self, network: str) -> dict[str, Tensor]:
+        if network not in self._known:
+            model = self.models[network]
+            found = task_outputs(model, self.rows, range(len(model.tasks)))
+            self._known[network] = {task.name: one.cpu() for task, one in zip(model.tasks, found, strict=True)}
+        return self._known[network]
