@@ -25,18 +25,22 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         return
     tasks, baselines = results["tasks"], results["baselines"]
     trivial = results["totals"].get("trivial", {})
-    compared = [name for name in TITLES if name in baselines and (display.wide or name != "linear")]
+    compared = [name for name in TITLES if name in baselines and name != "linear"]
+    levels = {"trivial": trivial}
+    if "linear" in baselines:
+        levels["linear"] = {name: entry["test"] for name, entry in baselines["linear"].items()}
     rows = []
     for name, entry in tasks.items():
         row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
         ours = figure(entry["test"])
-        row += [figure(trivial.get(name)), ours + plus_minus(entry.get("interval"))] if display.wide else [ours]
+        known = [figure(level.get(name)) for level in levels.values()]
+        row += [*known, ours + plus_minus(entry.get("interval"))] if display.wide else [ours]
         for baseline in compared:
             value = baselines[baseline].get(name)
             gain = None if value is None else against(entry, value, trivial.get(name))
             row += [figure(None if value is None else value["test"]), shown(gain)]
         rows.append([*row, served_by(entry), converged(entry, display.wide), share(entry["kept"])])
-    header = ["task", "metric", *(["trivial"] if display.wide else []), "ours"]
+    header = ["task", "metric", *(levels if display.wide else []), "ours"]
     header += [text for baseline in compared for text in (TITLES[baseline][0], "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table("test split", header, rows, left=2)

@@ -57,7 +57,7 @@ def choose_served(
         joint: The plain network for all.
         singles: Single-task models.
     """
-    plans = _plans(trainer, asked, alternative, joint, singles)
+    plans = candidate_plans(trainer, asked, alternative, joint, singles)
     if len(plans) < 2 or not len(trainer.data.rows["validation"]):
         return list(asked)
     every = {one.network.training: one for plan in plans.values() for one in plan}
@@ -74,7 +74,7 @@ def choose_served(
         kept = surely_better(by_plan[first], {name: by_plan[name] for name in others}) or first
     averaged = _average(trainer, candidates, by_plan, kept, len(asked))
     if averaged:
-        candidates["average"] = _together([candidates[name] for name in averaged])
+        candidates["average"] = mean_of([candidates[name] for name in averaged])
         by_plan["average"] = _skills(outputs, candidates["average"])
         kept = surely_better(by_plan["average"], {kept: by_plan[kept]}) or "average"
     moved = _moves(trainer.config, candidates[kept], outputs)
@@ -112,7 +112,7 @@ def _serving(plan: Sequence[Trained]) -> Serving:
     return {task: (one.network.training,) for one in plan for task in one.network.serves}
 
 
-def _together(plans: Sequence[Serving]) -> Serving:
+def mean_of(plans: Sequence[Serving]) -> Serving:
     """The mean of several plans: every task is served by its networks in all of them."""
     return {task: tuple(dict.fromkeys(training for plan in plans for training in plan[task])) for task in plans[0]}
 
@@ -134,7 +134,7 @@ def _most_networks(config: Config, asked: int) -> int | None:
     return max(asked, config.networks) if isinstance(config.networks, int) else asked
 
 
-def _plans(
+def candidate_plans(
     trainer: Trainer,
     asked: Sequence[Trained],
     alternative: Sequence[Trained],
