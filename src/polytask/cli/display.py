@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Columns of a terminal from which on tables have headers of one line.
 WIDE = 110
+#: And from which on they show linear models; where there is no terminal, tables are this wide.
+WIDEST = 160
 
 
 class Terminal(Display):
@@ -116,6 +118,11 @@ class Terminal(Display):
         """Whether tables have room for what is good to know but not needed."""
         return bool(self.results.width >= WIDE)
 
+    @property
+    def widest(self) -> bool:
+        """Whether they have room for linear models, too."""
+        return bool(self.results.width >= WIDEST)
+
     def _header(self, text: str) -> str:
         if self.results.width >= WIDE:
             return text.replace("\u200b", "").replace("\u00ad", "")
@@ -130,5 +137,5 @@ def _console(**options: bool) -> Console:
     """A console that is wide enough for a table of results where nobody's window says otherwise."""
     console = Console(soft_wrap=True, stderr=options.get("stderr", False), quiet=options.get("quiet", False))
     if not console.is_terminal:
-        console.width = 140
+        console.width = WIDEST
     return console

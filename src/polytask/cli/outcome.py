@@ -27,7 +27,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     trivial = results["totals"].get("trivial", {})
     compared = [name for name in TITLES if name in baselines and name != "linear"]
     levels = {"trivial": trivial}
-    if "linear" in baselines:
+    if "linear" in baselines and display.widest:
         levels["linear"] = {name: entry["test"] for name, entry in baselines["linear"].items()}
     rows = []
     for name, entry in tasks.items():
