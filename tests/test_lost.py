@@ -51,6 +51,9 @@ def test_only_errors_of_the_connection_are_a_loss(monkeypatch: pytest.MonkeyPatc
     (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "too many open files"),
     (RuntimeError("unable to open file <x> in read-only mode: Too many open files (24)"), "ulimit -n"),
     (RuntimeError("can't start new thread"), "no more processes or threads"),
+    (pa.ArrowException("Failed to launch worker thread: Resource temporarily unavailable"), "ulimit -u"),
+    (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "run/state.json"), "run/state.json cannot be reached"),
+    (OSError(errno.EIO, os.strerror(errno.EIO), "run/state.json"), "Input/output error"),
 ])  # fmt: skip
 def test_what_has_run_out_is_one_message(
     error: Exception, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .errors import UserError, did_you_mean
 from .lost import remember_members
+from .meeting import watched
 from .slurm import workers_of_srun
 
 STRATEGIES = ("ddp", "fsdp")
@@ -64,8 +65,10 @@ class Processes:
         nodes = int(os.environ.get("GROUP_WORLD_SIZE", self.nodes))
         _forget_addresses_before_restart()
         environment = TorchElasticEnvironment() if joined else LightningEnvironment()
-        Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp", plugins=[environment]).launch()
-        remember_members()
+        fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp", plugins=[environment])
+        with watched(getattr(fabric.strategy.launcher, "procs", ())):
+            fabric.launch()
+            remember_members()
 
     def _join_srun(self) -> bool:
         """Whether SLURM has started this process as one of several; it is then told so in torchrun's way."""

@@ -30,6 +30,8 @@ def test_a_run_is_used_and_not_changed(uninterrupted: Uninterrupted, read_only: 
     assert polytask("evaluate", run, data, "--json").exit_code == 0
     assert polytask("doctor", run).exit_code == 0
     assert polytask(*uninterrupted.options, "--out", run, "--resume").exit_code == 0  # it is finished
-    assert_refused(polytask("report", run), "report.html", "Read-only")
+    refused = polytask("report", run)
+    assert_refused(refused, "report.html", "Read-only", "copy the folder")
+    assert "--out" not in refused.stderr  # it has no such option
     assert_refused(polytask("predict", run, data, "--out", read_only / "p.csv"), "Read-only", "--out")
     assert_refused(polytask(*uninterrupted.options, "--out", read_only / "new"), "Read-only", "--out")

@@ -1,5 +1,9 @@
 """The command line: one small file per command."""
 
+import os
+import sys
+
+from ..signals import INTERRUPTED
 from . import (  # noqa: F401 - registers the commands
     affinity,
     compare,
@@ -20,7 +24,12 @@ from .app import app
 
 def main() -> None:
     """Entry point of ``polytask``."""
-    app()
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost process is a page of C++ frames
+    try:
+        app()
+    except KeyboardInterrupt:  # before a command had begun
+        print(INTERRUPTED, file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 __all__ = ["app", "main"]

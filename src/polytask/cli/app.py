@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import inspect
 import signal
 import sys
 import threading
@@ -15,10 +16,9 @@ import typer
 
 from ..display import printable
 from ..errors import AfterTrainingError, DivergedError, UserError, used_up
-from ..signals import SIGNALS
+from ..signals import INTERRUPTED, SIGNALS
 
 P = ParamSpec("P")
-INTERRUPTED = "interrupted; `fit` continues with the same options and --resume, other commands when called again"
 
 app = typer.Typer(
     name="polytask",
@@ -62,10 +62,11 @@ _USED_UP = {
     "accumulate), give a table as Parquet with --set stream=true, or raise the limit (ulimit -v)",
     "files": "too many open files for this process; what was written before is whole. Raise the limit (ulimit -n 1024)",
     "processes": "the system starts no more processes or threads; what was written before is whole. Raise "
-    "the limit (ulimit -u), or take fewer --jobs",
+    "the limit (ulimit -u, and -v for their memory), or take fewer --jobs",
 }
 _WRONG_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
                 errno.EROFS)  # fmt: skip
+_GONE = (errno.ENOENT, errno.ESTALE, errno.EIO, errno.ENODEV, errno.ENXIO)
 
 
 def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -90,8 +91,8 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
                 status = _fail(1, f"error: {error}" if _first() else "")
             except KeyboardInterrupt:
                 status = _fail(130, INTERRUPTED if _first() else "")
-            except (MemoryError, RuntimeError, ImportError, OSError) as error:
-                status = _outside(error)
+            except Exception as error:
+                status = _outside(error, "out" in inspect.signature(function).parameters)
             if status:
                 raise typer.Exit(status)
 
@@ -121,18 +122,23 @@ def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     typer.echo(f"note: {printable(str(message))}", err=True)
 
 
-def _os_error(error: OSError) -> int:
+def _os_error(error: OSError, has_out: bool) -> int:
     """Exit status for a file that cannot be written; raises anything else again."""
     what = f"error: cannot write {error.filename or 'a file'}: {error.strerror or error}"
+    if error.errno in _GONE:
+        return _fail(1, f"error: {error.filename or 'a file'} cannot be reached any more ({error.strerror}); if its "
+                        "folder was moved or unmounted put it back: an interrupted `polytask fit` continues with "
+                        "--resume; if it was removed begin again")  # fmt: skip
     if error.errno in _NO_PLACE:
         return _fail(1, f"{what}. What was written before is whole. Make room or choose another place; an interrupted "
                         "`polytask fit` continues with --resume")  # fmt: skip
     if error.errno in _WRONG_PLACE:
-        return _fail(2, f"{what}; choose another place with --out, or change the permissions of this one")
+        other = "choose another place with --out" if has_out else "copy the folder to a place that can be written"
+        return _fail(2, f"{what}; {other}, or change the permissions of this one")
     raise error
 
 
-def _outside(error: MemoryError | RuntimeError | ImportError | OSError) -> int:
+def _outside(error: Exception, has_out: bool) -> int:
     """Exit status for what is wrong with the machine or another process; raises anything else again."""
     from ..lost import is_lost, lost_sentence
 
@@ -141,7 +147,7 @@ def _outside(error: MemoryError | RuntimeError | ImportError | OSError) -> int:
     if is_lost(error):
         return _fail(1, lost_sentence())
     if isinstance(error, OSError):
-        return _os_error(error)
+        return _os_error(error, has_out)
     raise error
 
 
