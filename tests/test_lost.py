@@ -62,7 +62,8 @@ def test_what_has_run_out_is_one_message(
         raise error
 
     monkeypatch.setattr("polytask.runs.use.evaluate_table", fail)
-    assert_refused(polytask("evaluate", tmp_path, "t.csv"), words, "--resume", status=1)
+    (tmp_path / "t.csv").touch()
+    assert_refused(polytask("evaluate", tmp_path, tmp_path / "t.csv"), words, "--resume", status=1)
 
 
 @pytest.mark.parametrize("ending", ["csv.gz", "parquet"])
