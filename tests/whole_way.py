@@ -48,7 +48,7 @@ class WholeWay:
 def whole_way(folder: Path, columns: dict[str, Any], kind: str, *options: str) -> WholeWay:
     """Train a network for ``columns["target"]`` of a kind and a binary target, and put it to use.
 
-    Performance indicators go into the weights (`dtp`), and tasks converge, so that soft labels are learned from.
+    Performance indicators go into the weights (`dtp`), and after two thirds of the steps soft labels are learned from.
     """
     first = np.asarray(columns["a"]) > 0
     table = pa.table({**columns, "positive": np.where(first, "yes", "no")})
@@ -56,7 +56,7 @@ def whole_way(folder: Path, columns: dict[str, Any], kind: str, *options: str) -
     pa.csv.write_csv(table, data)
     _done("fit", data, "--targets", f"{TARGET},positive", "--kind", f"{TARGET}={kind}", "--out", run, "--networks", "1",
           "--balance", "dtp", "--steps", "300", "--batch-size", "32", "--set", "learning_rate=0.01",
-          "--set", "patience=2", "--set", "threads=1", "--no-baselines", *options)  # fmt: skip
+          "--set", "convergence.test=fixed", "--set", "convergence.fixed_step=200", "--set", "threads=1", "--no-baselines", *options)  # fmt: skip
     _done("predict", run, data, "--out", out)
     _done("export", run, "--out", folder / "model.onnx", "--tasks", TARGET)
     bundle, features = Bundle.load(run), read_table(data).select(["a", "b"])

@@ -115,6 +115,7 @@ def way(tmp_path_factory):
 
 def test_every_command_takes_counts(way):
     assert (way.result["kind"], way.result["metric"], way.result["direction"]) == ("count", "poisson_deviance", "min")
+    assert way.result["converged_epoch"] is not None and way.result["kept"] > 0.9
     assert way.result["learned"] and way.result["test"] < 0.4 * way.result["trivial"]
     predicted = way.predictions["target"].to_numpy()
     assert (predicted > 0).all() and 5 < np.median(predicted) < 80  # in counts

@@ -135,6 +135,7 @@ def way(tmp_path_factory):
 
 def test_every_command_takes_ordered_classes(way):
     assert (way.result["kind"], way.result["metric"]) == ("ordinal", "quadratic_kappa")
+    assert way.result["converged_epoch"] is not None and way.result["kept"] > 0.9
     assert way.result["learned"] and way.result["test"] > 0.6
     columns = [way.predictions[f"target_p_{star}"].to_numpy() for star in range(1, 6)]
     shares = torch.tensor(np.stack(columns, 1))
