@@ -47,9 +47,7 @@ def fit(
         raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
     config = None if data is None else o.resolve(data, given, set_)
     if config is not None and not resume:
-        from ..data.table import check_files  # not at the top: --help need not wait for Arrow
-
-        check_files(config.tables)
+        o.check_tables_exist(*config.tables)
     from ..processes import is_first  # only now: these load PyTorch, for which mistakes need not wait
     from ..runs import RunFolder, fit_run
     from ..runs.encoders import check_offline, check_trusted

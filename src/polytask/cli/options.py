@@ -124,16 +124,15 @@ def check_file_to_write(out: Path) -> None:
         raise UserError(f"--out {out}: {out.parent} is not a folder; choose another place")
 
 
-def check_table_exists(data: Path) -> None:
-    """Say that there is no table before PyTorch is loaded, which takes a second.
+def check_tables_exist(*tables: str | Path) -> None:
+    """Say which tables are missing before PyTorch is loaded, which takes a second.
 
     Raises:
-        UserError: If there is none.
+        UserError: All that are missing.
     """
-    if not _may_exist(str(data)):
-        from ..data.table import column_names
+    from ..data.table import check_files  # not at the top: --help need not wait for Arrow
 
-        column_names(data)
+    check_files(tables)
 
 
 def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str] | None) -> Config:
@@ -151,10 +150,7 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
     values |= options
     apply_overrides(values, overrides or ())
     expand_targets(values)
-    config = make_config(values, where)
-    if data is not None and values.get("data") == str(data):
-        check_table_exists(data)
-    return config
+    return make_config(values, where)
 
 
 def expand_targets(values: dict[str, Any]) -> None:

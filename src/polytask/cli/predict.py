@@ -27,7 +27,7 @@ def predict(
     One column per target, and for classes one column with the probability of each: `<target>_p_<class>`.
     """
     o.check_file_to_write(out)
-    o.check_table_exists(data)
+    o.check_tables_exist(data)
     from ..runs.use import predict_table  # loads PyTorch, for which mistakes need not wait
 
     display = Terminal(quiet)
