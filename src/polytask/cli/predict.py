@@ -18,7 +18,7 @@ Run = Annotated[Path, typer.Argument(help="folder that `polytask fit` wrote", sh
 def predict(
     run: Run,
     data: o.Data,
-    out: Annotated[Path, typer.Option(help="file to write (.parquet or .csv)")] = Path("predictions.parquet"),
+    out: Annotated[Path, typer.Option(help="file to write (.parquet, .csv or .arrow)")] = Path("predictions.parquet"),
     trust: o.Trust = False,
     quiet: o.Quiet = False,
 ) -> None:
