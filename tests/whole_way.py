@@ -56,8 +56,8 @@ def whole_way(folder: Path, columns: dict[str, Any], kind: str, *options: str) -
     pa.csv.write_csv(table, data)
     _done("fit", data, "--targets", f"{TARGET},positive", "--kind", f"{TARGET}={kind}", "--out", run, "--networks", "1",
           "--balance", "dtp", "--steps", "300", "--batch-size", "32", "--set", "learning_rate=0.01",
-          "--set", "convergence.test=fixed", "--set", "convergence.fixed_step=200", "--set", "threads=1", "--no-baselines",
-          *options)  # fmt: skip
+          "--set", "convergence.test=fixed", "--set", "convergence.fixed_step=200", "--set", "threads=1",
+          "--no-baselines", *options)  # fmt: skip
     _done("predict", run, data, "--out", out)
     _done("export", run, "--out", folder / "model.onnx", "--tasks", TARGET)
     bundle, features = Bundle.load(run), read_table(data).select(["a", "b"])
