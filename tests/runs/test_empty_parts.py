@@ -61,7 +61,7 @@ def test_all_commands_cope(run: Path, table: Path, tmp_path: Path) -> None:
         assert result.exit_code == 0, (command, result.output)
     evaluated = polytask("evaluate", run, few, "--json")
     assert json.loads(evaluated.stdout)["tasks"]["price"] == {
-        "metric": "r2", "direction": "max", "value": None, "labels": 0,
+        "metric": "r2", "direction": "max", "value": None, "interval": None, "labels": 0,
     }  # fmt: skip
 
 

@@ -143,3 +143,34 @@ def test_a_file_without_columns_is_refused(folder: Path, frame: pd.DataFrame, tm
     message = "none of the targets is a column" if missing == "targets" else "column 'a' is missing"
     with pytest.raises(UserError, match=f"test: .*short.csv: {message}"):
         prepare(config(folder, "train.csv", test=str(tmp_path / "short.csv"), ignore=["when", "patient"]))
+
+
+@pytest.mark.parametrize("keys", [{}, {"group": "patient"}, {"split": [0.5, 0.25, 0.25]}])
+def test_folds_partition_the_rows(folder: Path, frame: pd.DataFrame, keys: dict[str, Any]) -> None:
+    ignore = ["when"] if "group" in keys else ["when", "patient"]
+    splits = [prepare(config(folder, folds=4, fold=fold, ignore=ignore, **keys)).split for fold in range(4)]
+    tested = np.stack([split == 2 for split in splits])
+    assert (tested.sum(0) == 1).all() and tested.sum(1).min() >= ROWS // 8
+    if "group" in keys:
+        for split in splits:
+            assert frame.assign(part=split).groupby("patient").part.nunique().max() == 1
+    whole = prepare(config(folder, folds=4, ignore=ignore, **keys))
+    assert not (whole.split == 2).any() and (whole.split == 1).any()
+    assert not any("test rows" in warning for warning in whole.warnings)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"fold": 1}, "fold: has an effect only with folds"),
+        ({"folds": 3, "fold": 3}, "there is no fold 3"),
+        ({"folds": 3, "time": "when"}, "also the first in time"),
+        ({"folds": 3, "test": "test.parquet"}, "leave test out"),
+        ({"folds": 3, "split": "when"}, "a column that says the part of every row"),
+        ({"folds": 60}, "120 rows are too few for 60 folds; give at most 40"),
+        ({"folds": 30, "group": "patient"}, "20 groups cannot be in 30 parts"),
+    ],
+)
+def test_folds_refused(folder: Path, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        prepare(config(folder, **keys))

@@ -23,12 +23,19 @@ BINARY = {
     "macro_f1": reference.f1_score(NO_OR_YES, YES > 0.5, average="macro"),
     "matthews": reference.matthews_corrcoef(NO_OR_YES, YES > 0.5),
     "log_loss": reference.log_loss(NO_OR_YES, YES),
+    "balanced_accuracy": reference.balanced_accuracy_score(NO_OR_YES, YES > 0.5),
+    "f1": reference.f1_score(NO_OR_YES, YES > 0.5),
+    "precision": reference.precision_score(NO_OR_YES, YES > 0.5),
+    "recall": reference.recall_score(NO_OR_YES, YES > 0.5),
+    "brier": reference.brier_score_loss(NO_OR_YES, YES),
 }
 MULTICLASS = {
     "accuracy": reference.accuracy_score(CLASS, SHARES.argmax(1)),
     "macro_f1": reference.f1_score(CLASS, SHARES.argmax(1), average="macro"),
     "matthews": reference.matthews_corrcoef(CLASS, SHARES.argmax(1)),
     "log_loss": reference.log_loss(CLASS, SHARES),
+    "balanced_accuracy": reference.balanced_accuracy_score(CLASS, SHARES.argmax(1)),
+    "brier": ((SHARES - np.eye(4)[CLASS]) ** 2).sum(1).mean(),
 }
 REGRESSION = {
     "r2": reference.r2_score(TRUTH, VALUES),
@@ -52,7 +59,7 @@ def best_constant(name: str, kind: str, targets: torch.Tensor) -> torch.Tensor:
     if kind == "regression":
         return torch.full((n,), float(targets.median() if name == "mae" else targets.mean()))
     if kind == "binary":
-        return torch.full((n,), float(targets.mean()))
+        return torch.full((n,), 1.0 if name in ("f1", "precision") else float(targets.mean()))
     return (torch.bincount(targets.long(), minlength=4) / n).expand(n, 4)
 
 
@@ -62,7 +69,8 @@ def test_every_metric_equals_its_reference(name, kind):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [case for case in CASES if case[0] not in ("macro_f1", "matthews", "spearman", "pearson")]
+    ("name", "kind"),
+    [case for case in CASES if case[0] not in ("macro_f1", "matthews", "spearman", "pearson", "recall")],
 )
 def test_a_constant_prediction_reaches_the_trivial_level(name, kind):
     _, targets = tensors(kind)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Iterator
+from typing import Any
 
 from . import options as o
 from .app import command
 from .display import Terminal
-from .outcome import figure
+from .outcome import figure, plus_minus
 from .predict import Run
 
 
@@ -22,5 +24,16 @@ def evaluate(run: Run, data: o.Data, trust: o.Trust = False, json: o.Json = Fals
     if json:
         print(jsonlib.dumps({"tasks": entries}, indent=1, ensure_ascii=False))
         return
-    rows = [[name, entry["metric"], figure(entry["value"]), f"{entry['labels']:,}"] for name, entry in entries.items()]
+    rows = [
+        [name if place == 0 else "", metric, figure(value) + plus_minus(interval), f"{entry['labels']:,}"]
+        for name, entry in entries.items()
+        for place, (metric, value, interval) in enumerate(_metrics(entry))
+    ]
     display.table(str(data), ["task", "metric", "value", "labels"], rows, left=2)
+
+
+def _metrics(entry: dict[str, Any]) -> Iterator[tuple[str, float | None, list[float] | None]]:
+    """Name, value and interval of the metric that decides and of further ones."""
+    yield entry["metric"], entry["value"], entry["interval"]
+    for name, value in entry.get("metrics", {}).items():
+        yield name, value, entry["intervals"][name]

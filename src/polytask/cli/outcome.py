@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
             gain = None if value is None else against(entry, value, trivial.get(name))
             row += [figure(None if value is None else value["test"]), shown(gain)]
         rows.append([*row, served_by(entry), converged(entry, display.wide), share(entry["kept"])])
+        rows += further_lines(entry, list(levels) if display.wide else [], len(rows[-1]))
     header = ["task", "metric", *(levels if display.wide else []), "ours"]
     header += [text for baseline in compared for text in (TITLES[baseline][0], "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
-    display.table("test split", header, rows, left=2)
+    display.table(measured_on(results["totals"].get("folds")), header, rows, left=2)
     if "before" in baselines:
         show_before(baselines["before"], tasks, display)
     for baseline, (_, title) in TITLES.items():
@@ -59,6 +61,26 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     display.result(f"{totals['networks']} network(s){averaged(tasks)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
+
+
+def measured_on(folds: int | None) -> str:
+    """The rows that the table's metrics are of."""
+    return f"all rows, each predicted by networks of the other of {folds} folds" if folds else "test split"
+
+
+def further_lines(entry: dict[str, Any], levels: list[str], width: int) -> Iterator[list[str]]:
+    """The cells of the table for every metric after the first, which the baselines are not measured by.
+
+    Args:
+        entry: Of a task.
+        levels: Columns of levels to compare with; none in a narrow terminal.
+        width: Columns of the table.
+    """
+    for name, value in entry.get("metrics", {}).items():
+        if name != entry["metric"]:
+            known = [figure(entry["trivials"][name]) if level == "trivial" else "" for level in levels]
+            line = ["", name, *known, figure(value) + (plus_minus(entry["intervals"][name]) if levels else "")]
+            yield line + [""] * (width - len(line))
 
 
 def show_before(before: dict[str, Any], tasks: dict[str, Any], display: Terminal) -> None:

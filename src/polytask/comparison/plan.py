@@ -26,6 +26,16 @@ ONE_NETWORK: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "o
 BASELINE_KEYS = dict.fromkeys(BASELINES, ONE_NETWORK) | {"single_task": ONE_NETWORK | {"networks": "single_task"}}
 
 
+def refuse_folds(config: Config, where: str) -> None:
+    """Comparisons repeat by seeds, on validation and test rows that all runs have in common.
+
+    Raises:
+        UserError: If a cross-validation is asked for.
+    """
+    if config.folds is not None:
+        raise UserError(f"{where}: folds: has an effect only with `polytask fit`; leave it out: runs repeat by seeds")
+
+
 @dataclass(frozen=True)
 class Method:
     """One method on one set-up.
@@ -161,6 +171,7 @@ def _search_mistakes(values: dict[str, Any], space: Mapping[str, Range], spot: s
 def _mistakes(values: dict[str, Any], place: str) -> list[str]:
     try:
         config = make_config(values, place)
+        refuse_folds(config, place)
     except UserError as error:
         return list(error.problems)
     try:

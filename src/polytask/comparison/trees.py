@@ -166,4 +166,5 @@ def _staged(task: Task, model: Any, inputs: np.ndarray) -> Iterator[np.ndarray]:
 def _value(task: Task, raw: np.ndarray, targets: torch.Tensor) -> float:
     predictions = torch.from_numpy(np.asarray(raw, dtype=np.float32))
     metric = task.metric_definition
-    return metric(predictions, targets) * task.scale**metric.unit_power
+    targets, unit = task.measured_targets(targets, metric)
+    return metric(task.in_units(predictions) if task.parameters else predictions, targets) * unit

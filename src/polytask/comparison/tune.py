@@ -25,7 +25,7 @@ from .config import checked, merged
 from .datasets import with_dataset
 from .execute import RunSpec, to_dict
 from .lock import locked
-from .plan import PLAIN
+from .plan import PLAIN, refuse_folds
 from .pools import InProcess, Pool
 from .sampling import ask, ended, resume
 from .search import score, skill
@@ -72,6 +72,7 @@ def read_tuning(path: Path, overrides: list[str], folder: Path, display: Display
     try:
         base = with_dataset(config.base, folder, display)
         made = make_config(merged(PLAIN, base, {"baselines": False}), f"{path.name}: base")
+        refuse_folds(made, f"{path.name}: base")
     except UserError as error:
         raise UserError(*error.problems) from None
     known = [*made.targets, MEAN, *COSTS]

@@ -19,13 +19,14 @@ from .learning import LearningKeys, learning_problems
 from .model import ModelKeys, model_problems
 from .run import RunKeys, run_problems
 from .split import FILES
+from .target import TargetKeys, target_problems
 from .training import MovingAverage, TrainingSettings, select_by_problems
 
 #: The sections of a configuration, whose keys are all written without the name of the section.
-SECTIONS = (DataKeys, RunKeys, GroupingKeys, ModelKeys, LearningKeys, TrainingSettings)
+SECTIONS = (DataKeys, TargetKeys, RunKeys, GroupingKeys, ModelKeys, LearningKeys, TrainingSettings)
 
 
-class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, DataKeys):
+class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, TargetKeys, DataKeys):
     """Everything that decides what a run does."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -49,7 +50,8 @@ class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, D
     def _problems(self) -> Iterator[str]:
         """Mistakes of keys against each other."""
         for problems in (
-            data_problems, grouping_problems, model_problems, learning_problems, without_effect, run_problems,
+            data_problems, target_problems, grouping_problems, model_problems, learning_problems, without_effect,
+            run_problems,
         ):  # fmt: skip
             yield from problems(self)
         yield from self.training_problems()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ..errors import did_you_mean
+from ..ranges import Range
 from ..task.names import TABLE_KINDS, TableKind
 from . import texts
 from .key import TRAIN, Decides, Key, Option
@@ -46,10 +47,6 @@ class DataKeys(Section):
         f"Kind of a target: {', '.join(TABLE_KINDS)}.",
         Option(list[str], "TARGET=KIND", f"{', '.join(TABLE_KINDS)}; repeatable", texts.pairs, commands=TRAIN),
         of_tables=True,
-    )] = {}  # noqa: RUF012  # fmt: skip
-    metric: Annotated[dict[str, str], Key(
-        "Metric of a target, which decides what is best.",
-        Option(list[str], "TARGET=METRIC", "metric of a target; repeatable", texts.pairs, commands=TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     losses: Annotated[dict[str, dict[str, float]], Key(
         "Losses of a target with their weights, such as {price: {squared: 1, absolute: 0.5}}.",
@@ -112,6 +109,13 @@ class DataKeys(Section):
     )] = None  # fmt: skip
     test: Annotated[str | None, Key(
         "Table with the test rows.", Option(str, "FILE", commands=TRAIN), decides=Decides.PLACE, of_tables=True,
+    )] = None  # fmt: skip
+    folds: Annotated[int | None, Range(2, 100, whole=True), Key(
+        "Cross-validation: every row is tested in one of so many runs; what is served is trained on all rows.",
+        Option(int, "N", "cross-validation in so many folds; what is served is trained on all rows"), of_tables=True,
+    )] = None  # fmt: skip
+    fold: Annotated[int | None, Range(0, 99, whole=True), Key(
+        "Only this fold of the cross-validation, from 0 on.", of_tables=True,
     )] = None  # fmt: skip
 
     @model_validator(mode="before")

@@ -35,6 +35,26 @@ def split_problems(config: Config) -> Iterator[str]:
     if files and config.stream is True:
         yield (f"stream: {' and '.join(files)} are files of their own, and one Parquet file is read while training; "
                "put the rows into it, with a split column")  # fmt: skip
+    yield from fold_problems(config)
+
+
+def fold_problems(config: Config) -> Iterator[str]:
+    """Keys that do not go together with a cross-validation."""
+    if config.folds is None:
+        if config.fold is not None:
+            yield "fold: has an effect only with folds: give their number"
+        return
+    reasons = (
+        (config.fold is not None and config.fold >= config.folds, f"there is no fold {config.fold}, they count from 0"),
+        (isinstance(config.split, str), "has no effect with a column that says the part of every row (split)"),
+        (config.time is not None, "tests every row, also the first in time; leave one of folds and time out"),
+        (config.validation is not None, "draws the validation rows from the table; leave validation out"),
+        (config.test is not None, "draws the test rows from the table; leave test out"),
+        (config.from_run is not None, "has no effect with from: rows stay in the parts of that run"),
+        (not isinstance(config.data, str), "is for a single table, found several data sets"),
+        (config.stream is True, "reads the whole table; leave stream out"),
+    )
+    yield from (f"folds: {reason}" for wrong, reason in reasons if wrong)
 
 
 def shares_of(config: Config) -> tuple[float, float, float]:

@@ -23,6 +23,7 @@ def check_split(
     *,
     where: str = "split",
     wide: Mapping[int, Tensor] | None = None,
+    tested: bool = True,
 ) -> list[str]:
     """Check the labels of every task in every part, as :func:`check_parts` does.
 
@@ -32,6 +33,7 @@ def check_split(
         tasks: The tasks.
         where: Name of the split in messages.
         wide: ``[n, L]`` targets of tasks with several per row, by their positions.
+        tested: Whether there are to be test rows.
 
     Returns:
         Warnings for the user.
@@ -41,10 +43,13 @@ def check_split(
     """
     values = np.asarray(targets)
     columns = [wide[k].numpy() if wide and k in wide else values[:, k] for k in range(len(tasks))]
-    return check_parts([[column[codes == code] for column in columns] for code in range(len(PARTS))], tasks, where)
+    parts = [[column[codes == code] for column in columns] for code in range(len(PARTS))]
+    return check_parts(parts, tasks, where, tested)
 
 
-def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], where: str = "split") -> list[str]:
+def check_parts(
+    parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], where: str = "split", tested: bool = True
+) -> list[str]:
     """Check the labels of every task in every part.
 
     Nothing to learn from in training is an error, and so is a metric that is not defined on the labels of validation,
@@ -55,6 +60,7 @@ def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], wh
         parts: For training, validation and test the labels of every task, ``[n]`` or ``[n, L]``, NaN for none.
         tasks: The tasks.
         where: Name of the split in messages.
+        tested: Whether there are to be test rows.
 
     Returns:
         Warnings for the user.
@@ -73,7 +79,7 @@ def check_parts(parts: Sequence[Sequence[np.ndarray]], tasks: Sequence[Task], wh
             *(_measuring(task, labels[1], "validation", at) if len(labels[1]) else ()),
         ]
         warnings += [] if len(labels[1]) else [f"{at} {_UNVALIDATED}"]
-        warnings += [*_measuring(task, labels[2], "test", at), *_unseen(task, labels, at)]
+        warnings += [*(_measuring(task, labels[2], "test", at) if tested else ()), *_unseen(task, labels, at)]
     if tasks and all(f"{where}: task {task.name!r} {_UNVALIDATED}" in warnings for task in tasks):
         problems.append(f"{where}: no task has a label in the validation rows, where choices are made; "
                         "make that part larger, or choose another seed")  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from ..task import Task
 from ..task.kind import NumberKind
+from ..task.training_units import in_training_units
 from .as_rows import Data, as_rows
 from .rows import Rows
 
@@ -22,8 +22,9 @@ def standardise(tasks: Sequence[Task], train: Data) -> list[Task]:
 
     Other kinds of numbers say for themselves what their center and scale are (:meth:`polytask.task.Kind.units`).
     ``polytask fit`` does this by itself; a model of your own is made for tasks before it sees data, so that here it is
-    a step of its own. Targets are then trained as ``(y - center) / scale``: outputs of the model are in these units,
-    ``outputs * task.scale + task.center`` in those of the labels; metrics that have a unit are in that of the labels.
+    a step of its own. Targets are then trained as ``(y - center) / scale`` (after the task's transformation, which is
+    fitted here, too): outputs of the model are in these units, ``task.in_units(outputs)`` in those of the labels;
+    metrics that have a unit are in that of the labels.
 
     Args:
         tasks: The tasks; one with a ``center`` or ``scale`` keeps them.
@@ -63,8 +64,7 @@ def _standardised(task: Task, rows: Rows, position: int) -> Task:
     values = _unscaled(task, rows, position)
     if not len(values):
         return task
-    center, scale = task.definition.units(values)
-    return replace(task, center=center, scale=scale) if scale > 0 else task
+    return in_training_units(task, values)
 
 
 def _unscaled(task: Task, rows: Rows, position: int) -> np.ndarray:

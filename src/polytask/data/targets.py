@@ -15,6 +15,7 @@ from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from ..task.kind import Form
 from ..task.task import IGNORED
+from ..task.training_units import bounded, in_training_units
 from .cells import encode_words
 from .columns import Coded, coded, is_text, numbers
 from .features import number_column
@@ -83,13 +84,13 @@ def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: 
     if len(values) == 0:
         raise UserError(f"{where}: target {task.name!r} has no label in the training rows; split the rows differently")
     with np.errstate(over="ignore", invalid="ignore"):
-        center, scale = task.definition.units(values)
-    if not np.isfinite([center, scale]).all():
+        task = bounded(in_training_units(task, values), values)
+    if not np.isfinite([task.center, task.scale]).all():
         raise UserError(
             f"{where}: target {task.name!r}: the mean and standard deviation of numbers up to {np.abs(values).max():g} "
             "cannot be computed; give them in another unit"
         )
-    return replace(task, center=center, scale=scale if scale > 0 else 1.0)
+    return task if task.scale > 0 else replace(task, scale=1.0)
 
 
 def target_numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
@@ -111,7 +112,7 @@ def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     if problem := task.definition.problem_with(found):
         raise UserError(f"{at}: {problem}")
     with np.errstate(over="ignore"):
-        values = (found - task.center) / task.scale
+        values = task.trained(torch.from_numpy(np.array(found, np.float64))).numpy()
     large = np.abs(values) > np.finfo(np.float32).max
     if large.any():
         raise UserError(

@@ -97,8 +97,8 @@ class Teacher:
                 f"teacher of {task.name!r}: no prediction for {len(missing)} of {len(ids)} rows, first {missing[0]!r}; "
                 "give one for every training row"
             )
-        values = torch.tensor([predictions[row] for row in ids], dtype=torch.float32)
-        return cls(outputs=task.definition.outputs_of((values - task.center) / task.scale), **known)
+        values = torch.tensor([predictions[row] for row in ids], dtype=torch.float64)
+        return cls(outputs=task.definition.outputs_of(task.trained(values).float()), **known)
 
 
 def _infer(module: nn.Module, function: Any, inputs: Any) -> Iterator[Any]:

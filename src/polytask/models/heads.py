@@ -77,11 +77,11 @@ def group_tasks(tasks: Sequence[Task]) -> tuple[TaskGroup, ...]:
     """
     members: dict[tuple[Any, ...], list[int]] = {}
     for position, task in enumerate(tasks):
-        alone = position if task.definition.wide else -1
-        members.setdefault((task.kind, task.width, alone, task.losses), []).append(position)
+        alone = position if task.trained_kind.wide else -1
+        members.setdefault((task.kind, task.width, alone, task.losses, task.gamma), []).append(position)
     groups, start = [], 0
     for (_, width, *_), positions in members.items():
-        groups.append(TaskGroup(tasks[positions[0]].definition, width, tuple(positions), start))
+        groups.append(TaskGroup(tasks[positions[0]].trained_kind, width, tuple(positions), start))
         start += width * len(positions)
     return tuple(groups)
 

@@ -40,6 +40,7 @@ class Row:
     trivial: float | None = None
     interval: tuple[float, float] | None = None
     learned: bool = True
+    further: tuple[tuple[str, float | None, tuple[float, float] | None], ...] = ()
 
     @property
     def arrow(self) -> str:
@@ -116,6 +117,19 @@ def _row(
         converged_epoch=number(result.get("converged_epoch")),
         peak=number(result.get("peak")),
         kept=number(result.get("kept")),
+        further=_further(result),
+    )
+
+
+def _further(result: dict[str, Any]) -> tuple[tuple[str, float | None, tuple[float, float] | None], ...]:
+    """Name, value and interval of the metrics that nothing is decided by."""
+    measured, intervals = result.get("metrics"), result.get("intervals")
+    if not isinstance(measured, dict) or not isinstance(intervals, dict):
+        return ()
+    return tuple(
+        (name, number(value), _interval(intervals, name))
+        for name, value in measured.items()
+        if name != result.get("metric")
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ..uncertainty import Estimate
 from .encoded import EncodedColumns
 from .encoders import check_trusted, make_network
 from .folder import RunFolder, stored_metadata
+from .prepared import with_thresholds
 
 WEIGHTS, METADATA = "model.safetensors", "network.json"
 
@@ -144,6 +145,7 @@ class Bundle:
             schema = Schema.from_dict(stored)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{run.schema}: damaged ({error}); restore the file or make the run again") from None
+        schema = replace(schema, tasks=with_thresholds(schema.tasks, stored_thresholds(run)))
         count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0
         loaded = [load_network(run.networks / str(number), schema, run.schema, trust) for number in range(count)]
         serves = serving_places(names for _, names in loaded)
@@ -275,6 +277,16 @@ def check_writes(path: Path) -> Format:
         endings = [one.endings[0] for one in FORMATS.values() if one.writes]
         raise UserError(f"--out {path}: expected a name that ends in {', '.join(endings)}")
     return found
+
+
+def stored_thresholds(run: RunFolder) -> dict[str, float]:
+    """The thresholds that a run has chosen, by task."""
+    if not run.thresholds.exists():
+        return {}
+    try:
+        return {name: float(found["threshold"]) for name, found in stored_metadata(run.thresholds).items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.thresholds}: damaged ({error!r}); restore the file or make the run again") from None
 
 
 def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:

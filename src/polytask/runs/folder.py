@@ -38,6 +38,7 @@ class RunFolder:
         self.schema = path / "schema.json"
         self.encoder = path / "encoder"
         self.split = path / "split.parquet"
+        self.thresholds = path / "thresholds.json"
         self.report = path / "report.html"
         self.networks = path / "networks"
         self.trainings = path / "trainings"

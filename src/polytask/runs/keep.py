@@ -39,7 +39,8 @@ def skill_estimate(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor) ->
         1.0
     """
     metric = task.metric_definition
-    found = estimate(metric, task.definition.predict(outputs), targets, ids)
+    predictions, targets, _ = task.measured(outputs, targets, metric)
+    found = estimate(metric, predictions, targets, ids)
     trivial = metric.trivial(targets) if len(targets) else math.nan
     if math.isnan(found.value) or math.isnan(trivial):
         return replace(Estimate.exact(math.nan), counted=0)

@@ -22,6 +22,8 @@ def measure_table(config: Config, display: Display) -> Affinity:
         raise UserError(f"targets: affinity is between tasks, found only {config.targets[0]!r}; give at least two")
     if config.from_run is not None:
         raise UserError("from: has an effect only with `polytask fit`; leave it out")
+    if config.folds is not None:
+        raise UserError("folds: has an effect only with `polytask fit`; leave it out")
     data = prepare(config)
     for line in data.describe():
         display.say(line)

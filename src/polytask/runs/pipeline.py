@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from .decided import decisions
 from .distill import needs_teachers, without_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
+from .folds import FoldDisplay, finish_folds, fold_folders, save_predictions
+from .further_metrics import add_further
 from .kept_teachers import check_kept, keep, take_kept
 from .linear import linear_models
 from .made_with import made_with
@@ -36,6 +38,7 @@ from .results import baseline, linear_baseline, number, task_entry, totals_of
 from .resumed import AFTER_TRAINING, close, finished, nothing_lost, same_data
 from .served import Trained, choose_served, means_of_several
 from .side_by_side import train_ahead
+from .thresholds import Moved, decide_thresholds, describe, save_thresholds
 from .trackers import make_trackers
 from .trainer import Trainer, make_balancer
 from .trainings import (
@@ -98,8 +101,25 @@ def fit_run(
         wait_for_all()
         run = RunFolder.open(out)
         run.log.listeners += trackers
+        _carry_out_folds(asked, run, display, trust)
         settings = config.training().resolve(len(data.rows["train"]))
         return _carry_out(Trainer(config, data, run, display, settings, final_part))
+
+
+def _carry_out_folds(config: Config, run: RunFolder, display: Display, trust: bool) -> None:
+    """The runs of the folds, or what is left of them."""
+    if config.folds is None or config.fold is not None:
+        return
+    for fold, folder in enumerate(fold_folders(run, config)):
+        own = config.model_copy(update={"fold": fold, "report_to": ()})
+        shown = FoldDisplay(display, f"fold {fold + 1} of {config.folds}")
+        results = fit_run(own, folder, resume=RunFolder.begun(folder), display=shown, trust=trust)
+        values = ", ".join(f"{name} {_shown(entry['test'])}" for name, entry in results["tasks"].items())
+        display.say(f"fold {fold + 1} of {config.folds}: {values}")
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _carry_out(trainer: Trainer) -> dict[str, Any]:
@@ -207,6 +227,43 @@ def _made_once(config: Config, data: Prepared, balancer: Balancer) -> None:
     check_choice(config, network)
 
 
+def _thresholds(
+    trainer: Trainer, served: list[Trained], joint: TrainingResult | None, singles: list[TrainingResult]
+) -> dict[str, Moved]:
+    """Choose the thresholds between two classes of what is served, and of the baselines for themselves."""
+    names = [task.name for task in trainer.data.tasks]
+    if singles:
+        decide_thresholds(trainer, [one.model for one in singles], {name: (k,) for k, name in enumerate(names)})
+    if joint is not None:
+        decide_thresholds(trainer, [joint.model], dict.fromkeys(names, (0,)))
+    places = serving_places(one.network.serves for one in served)
+    moved = decide_thresholds(trainer, [one.result.model for one in served], places)
+    for line in describe(moved, trainer.data.tasks):
+        trainer.display.say(line)
+    return moved
+
+
+def _with_folds(
+    trainer: Trainer,
+    results: dict[str, Any],
+    served: list[Trained],
+    joint: TrainingResult | None,
+    singles: list[TrainingResult],
+) -> dict[str, Any]:
+    """The results with what a cross-validation adds; a fold keeps its predictions for it."""
+    names = [task.name for task in trainer.data.tasks]
+    if trainer.config.fold is not None:
+        plans: dict[str, Any] = {
+            "ours": ([one.result.model for one in served], serving_places(one.network.serves for one in served)),
+            "single_task": ([one.model for one in singles], {name: (k,) for k, name in enumerate(names)}),
+            "all_in_one": ([] if joint is None else [joint.model], dict.fromkeys(names, (0,))),
+        }
+        save_predictions(trainer, {name: plan for name, plan in plans.items() if plan[0]})
+    elif trainer.config.folds is not None:
+        return finish_folds(trainer, results)
+    return results
+
+
 def _finish(
     trainer: Trainer,
     served: list[Trained],
@@ -217,13 +274,16 @@ def _finish(
     run, data, config = trainer.run, trainer.data, trainer.config
     trivial: dict[str, float] = {}
     ours: dict[str, Estimate] = {}
+    models = [one.result.model for one in served]
+    places = serving_places(one.network.serves for one in served)
+    moved = _thresholds(trainer, served, joint, singles)
+    trainer = replace(trainer, data=data.with_thresholds({name: found.threshold for name, found in moved.items()}))
     for k, (network, result) in enumerate((one.network, one.result) for one in served):
         if is_first():
             save_network(run.networks / str(k), result.model, network.serves, config, run.schema)
         test = trainer.test(result, network.tasks)
         trivial |= trivial_levels(result.model.tasks, trainer.part(trainer.final_part, network.tasks))
         ours |= {name: test[name] for name in network.serves}
-    places = serving_places(one.network.serves for one in served)
     means, validation = (means_of_several(trainer, served, places, part) for part in (trainer.final_part, "validation"))
     ours |= means
     entries = {
@@ -231,6 +291,7 @@ def _finish(
                               trivial[task.name], validation.get(task.name))
         for task in data.tasks
     }  # fmt: skip
+    entries = add_further(trainer, models, places, entries)
     baselines: dict[str, Any] = {}
     if singles:
         baselines["single_task"] = {
@@ -249,8 +310,10 @@ def _finish(
     totals = totals_of(trainer, [one.result for one in served], entries, baselines, levels)
     totals["trainings"] = [one.network.training for one in served]
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
+    results = _with_folds(trainer, results, served, joint, singles)
     results["made_with"] = made_with(data.fingerprint, config.seed, run.decided)
     if is_first():
+        save_thresholds(run, moved)
         run.forget_unfinished()
         run.log.write("finish", seconds=results["totals"]["seconds"])
         write_json(run.results, results)

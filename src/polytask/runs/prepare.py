@@ -61,7 +61,13 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     labels = encode_targets(table, tasks, where=where, precise=True)
     wide = encode_label_sets(table, tasks, where=where) | encode_tags(table, tasks, where=where)
     split, said = split_rows(config, table.column, *label_columns(labels, wide, tasks), stored_split, where)
-    warnings = [] if config.held_files else check_split(split, labels.numpy(), tasks, where=where, wide=wide)
+    warnings = (
+        []
+        if config.held_files
+        else check_split(
+            split, labels.numpy(), tasks, where=where, wide=wide, tested=config.folds is None or config.fold is not None
+        )
+    )
     schema = Schema.fit(table, tasks, where=where, train=split == 0, **roles, **learnt_for_encoder(config))
     warnings += find_leaks(table, schema)
     inputs = schema.encode_inputs(table, where=where)

@@ -12,6 +12,7 @@ from ..data import InferredTask, Schema, check_split
 from ..data.arrays import read_arrays
 from ..errors import did_you_mean, raise_all
 from ..models.encoders import HF
+from .asked import as_asked
 from .encoded_arrays import encode_arrays
 from .prepared import Prepared, device_of_features, fingerprint
 
@@ -44,13 +45,7 @@ def prepare_arrays(config: Config) -> Prepared:
     raise_all(problems)
     positions = [names.index(name) for name in config.targets]
     chosen = [
-        replace(
-            tasks[p],
-            metric=config.metric.get(names[p], tasks[p].metric),
-            weight=config.weights.get(names[p], 1.0),
-            losses=tuple(config.losses.get(names[p], {}).items()),
-        )
-        for p in positions
+        as_asked(replace(tasks[p], weight=config.weights.get(names[p], 1.0), losses=()), config) for p in positions
     ]
     parts = {part: found.only_tasks(positions) for part, found in rows.items()}
     split = np.repeat(np.arange(3, dtype=np.int8), [len(found) for found in parts.values()])

@@ -70,7 +70,7 @@ def wants_streaming(config: Config) -> bool:
                             "and the table with their paths is small; leave stream out")  # fmt: skip
         if config.stream == "auto" and (encoder.frozen or encoder.schema_options()["encoded"] == "image"):
             return False  # frozen features would be computed in every pass: only if that is asked for
-    if config.held_files or config.stream != "auto" or not possible or not path.is_file():
+    if config.held_files or config.folds or config.stream != "auto" or not possible or not path.is_file():
         return config.stream is True
     try:
         metadata = pa.parquet.read_metadata(path)

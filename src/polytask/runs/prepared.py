@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import shorten
@@ -14,6 +14,7 @@ import pyarrow as pa
 import torch
 
 from ..config import Config
+from ..config.target import first_metrics
 from ..data import (
     InferredTask,
     Rows,
@@ -30,6 +31,7 @@ from ..data.formats import files_of
 from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
+from .asked import as_asked
 from .encoded import EncodedColumns
 from .splitting import aside_columns, column_problems
 
@@ -72,6 +74,10 @@ class Prepared:
         """The tasks, with the scales of regression targets."""
         return self.schema.tasks
 
+    def with_thresholds(self, thresholds: Mapping[str, float]) -> Prepared:
+        """The same with other thresholds of some tasks."""
+        return replace(self, schema=replace(self.schema, tasks=with_thresholds(self.tasks, thresholds)))
+
     def describe(self) -> list[str]:
         """Lines for the user: how targets, columns and rows were understood."""
         lines = ["targets:"]
@@ -79,7 +85,11 @@ class Prepared:
             shown = ", ".join(task.classes[:6]) + (", ..." if len(task.classes) > 6 else "")
             classes = f" {shown};" if shown else ""
             weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
-            lines.append(f"  {task.name}: {task.kind};{classes} {found.reason}; metric {task.metric}{weight}")
+            metric = "metric" if len(task.metrics) == 1 else "metrics"
+            lines.append(
+                f"  {task.name}: {task.kind};{classes} {found.reason}; {metric} {', '.join(task.metrics)}{weight}"
+                + "".join(f"; {line}" for line in described(task))
+            )
         lines.append("features:")
         lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
         if self.encoded:
@@ -104,6 +114,29 @@ class Prepared:
             self.encoded.save(encoder)
 
 
+def with_thresholds(tasks: Sequence[Task], thresholds: Mapping[str, float]) -> tuple[Task, ...]:
+    """The tasks, some with other thresholds."""
+    return tuple(replace(task, threshold=thresholds.get(task.name, task.threshold)) for task in tasks)
+
+
+def described(task: Task) -> Iterator[str]:
+    """What is particular about how a task is learned and predicted, for the user to read."""
+    if isinstance(task.class_weights, str) and task.class_weights:
+        yield f"class weights {task.class_weights}"
+    elif task.class_weights:
+        pairs = zip(task.classes, task.class_weights, strict=True)
+        yield f"class weights {', '.join(f'{name} {weight:g}' for name, weight in pairs)}"
+    if "focal" in dict(task.losses):
+        yield f"focal loss with gamma {task.gamma:g}"
+    if task.threshold != 0.5:
+        yield f"{task.classes[1]!r} from a probability of {task.threshold:g} on"
+    if task.transform:
+        yield f"learned on the scale {task.transform}"
+    ends = [f"{word} {end:g}" for word, end in (("at least", task.low), ("at most", task.high)) if end is not None]
+    if ends:
+        yield f"predictions {' and '.join(ends)}"
+
+
 def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[InferredTask, ...], dict[str, Any]]:
     """What the targets are, and what the other columns are for, as ``Schema.fit`` takes it.
 
@@ -123,7 +156,7 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
     problems += check_columns(table, where=where, targets=config.targets, **roles)
     try:
         inferred = infer_targets(
-            table, where=where, targets=config.targets, kinds=config.kind, metrics=config.metric,
+            table, where=where, targets=config.targets, kinds=config.kind, metrics=first_metrics(config),
             weights=config.weights, rare=config.rare,
         )  # fmt: skip
     except UserError as error:
@@ -133,15 +166,24 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
         "missing": all_marks(config.missing),
         "renamed": {found.task.name: dict(found.renamed) for found in inferred if found.renamed},
     }
-    return with_losses(inferred, config), roles | cells
+    return configured(inferred, config), roles | cells
 
 
-def with_losses(inferred: Iterable[InferredTask], config: Config) -> tuple[InferredTask, ...]:
-    """The tasks with the losses that the user wants."""
-    return tuple(
-        replace(found, task=replace(found.task, losses=tuple(config.losses.get(found.task.name, {}).items())))
-        for found in inferred
-    )
+def configured(inferred: Iterable[InferredTask], config: Config) -> tuple[InferredTask, ...]:
+    """The tasks as the user wants them learned, measured and predicted.
+
+    Raises:
+        UserError: All that does not fit them at once.
+    """
+    found: list[InferredTask] = []
+    problems: list[str] = []
+    for one in inferred:
+        try:
+            found.append(replace(one, task=as_asked(one.task, config)))
+        except UserError as error:
+            problems += error.problems
+    raise_all(problems)
+    return tuple(found)
 
 
 def learnt_for_encoder(config: Config) -> dict[str, Any]:

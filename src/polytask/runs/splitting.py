@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from ..config import Config
 from ..config.split import shares_of
-from ..data import PARTS, load_split, make_split
+from ..data import PARTS, check_split, load_split, make_split
 from ..data.columns import coded
 from ..data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
 from ..data.splits import held_shares, split_from_column, stratified
-from ..errors import UserError, did_you_mean
+from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 
 #: The cells of a column, by its name.
@@ -50,7 +50,10 @@ def split_rows(
 def draw(
     config: Config, cells: Cells, labels: np.ndarray, tasks: Sequence[Task], where: str
 ) -> tuple[np.ndarray, list[str]]:
-    """A split by groups, by time or by chance; see :func:`split_rows`."""
+    """A split by groups, by time, in folds or by chance; see :func:`split_rows`."""
+    if config.folds is not None:
+        groups = None if config.group is None else group_codes(cells(config.group))
+        return _draw_folds(config, config.folds, groups, labels, tasks)
     kinds, n = [task.kind for task in tasks], len(labels)
     shares = held_shares(np.array(shares_of(config)), n)
     if config.group is not None:
@@ -74,6 +77,70 @@ def draw(
     if n < int((shares > 0).sum()):
         raise UserError(f"split: {n} rows cannot be split in training and the parts that are no files; give more rows")
     return stratified(labels, kinds, shares, config.seed), []
+
+
+def _draw_folds(
+    config: Config, folds: int, groups: np.ndarray | None, labels: np.ndarray, tasks: Sequence[Task]
+) -> tuple[np.ndarray, list[str]]:
+    """Test rows are those of one fold; without a fold none are, and every fold is checked.
+
+    Raises:
+        UserError: If a task cannot be trained or validated in one of the folds.
+    """
+    if config.fold is not None:
+        return fold_split(config, folds, config.fold, groups, labels, tasks), []
+    problems: list[str] = []
+    for fold in range(folds):
+        codes = fold_split(config, folds, fold, groups, labels, tasks)
+        try:
+            check_split(codes, labels, tasks, where=f"fold {fold}")
+        except UserError as error:
+            problems += error.problems
+    raise_all(problems)
+    kept = ", no group in two" if groups is not None else ""
+    return _inner(config, groups, labels, tasks), [
+        f"cross-validation in {folds} folds{kept}; trained on all rows to serve"
+    ]
+
+
+def fold_split(
+    config: Config, folds: int, fold: int, groups: np.ndarray | None, labels: np.ndarray, tasks: Sequence[Task]
+) -> np.ndarray:
+    """``[n]`` int8 part of every row in one fold of a cross-validation, whose test rows are those of no other fold.
+
+    Args:
+        config: Seed, and the shares of training and validation rows.
+        folds: How many.
+        fold: Which.
+        groups: ``[n]`` of groups that stay whole, or None.
+        labels: ``[n, K]``, NaN where there is none.
+        tasks: Theirs.
+
+    Raises:
+        UserError: If there are fewer rows or groups than folds.
+    """
+    kinds, shares = [task.kind for task in tasks], np.full(folds, 1 / folds)
+    if len(labels) < 3 * folds:
+        raise UserError(f"folds: {len(labels)} rows are too few for {folds} folds; give at most {len(labels) // 3}")
+    if groups is None:
+        tested = stratified(labels, kinds, shares, config.seed) == fold
+    else:
+        tested = split_by_groups(groups, labels, kinds, shares, config.seed) == fold
+    codes = np.full(len(labels), 2, np.int8)
+    rest = np.flatnonzero(~tested)
+    own = None if groups is None else np.unique(groups[rest], return_inverse=True)[1]
+    codes[rest] = _inner(config, own, labels[rest], tasks)
+    return codes
+
+
+def _inner(config: Config, groups: np.ndarray | None, labels: np.ndarray, tasks: Sequence[Task]) -> np.ndarray:
+    """Training and validation rows, in the shares that they have among all three parts."""
+    train, validation, _ = shares_of(config)
+    shares = held_shares(np.array([train, validation, 0.0]) / (train + validation), len(labels))
+    kinds = [task.kind for task in tasks]
+    if groups is None:
+        return stratified(labels, kinds, shares, config.seed)
+    return split_by_groups(groups, labels, kinds, shares, config.seed)
 
 
 def _shown(column: pa.ChunkedArray, rows: np.ndarray, when: np.ndarray) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from torch import Tensor
 
 from ..data import (
     Rows,
@@ -22,10 +23,13 @@ from ..data.formats import file_of
 from ..data.table import is_small
 from ..display import Display
 from ..errors import UserError
+from ..task import Task
+from ..training.evaluation import task_estimate, task_targets
 from .bundle import Bundle, check_writes, write_predictions
+from .further_metrics import further_metrics
 from .held_files import tags_for_words
 from .reading import far_values, some_names, unseen_values
-from .results import number
+from .results import bounds, number
 
 #: Rows of a Parquet file, and bytes of any other, up to which it is read at once.
 SMALL_ROWS, SMALL_BYTES = 1 << 16, 1 << 24
@@ -72,17 +76,25 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
 def evaluate_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str) -> dict[str, Any]:
     """The same for a table in memory; see :func:`labelled_rows`."""
     rows, names = labelled_rows(bundle, table, folder=folder, where=where)
-    values = bundle.evaluate(rows, names)
+    outputs = bundle.outputs(rows.inputs, len(rows))
     counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
+    entries = {}
+    for position, task in enumerate(bundle.schema.tasks):
+        if task.name in names:
+            ids, labels = task_targets(rows, position)
+            entries[task.name] = _entry(task, outputs[task.name].cpu()[ids], labels, counts[task.name])
+    return entries
+
+
+def _entry(task: Task, outputs: Tensor, targets: Tensor, labels: int) -> dict[str, Any]:
+    found = task_estimate(task, outputs, targets)
     return {
-        task.name: {
-            "metric": task.metric,
-            "direction": task.metric_definition.direction,
-            "value": number(values[task.name]),
-            "labels": counts[task.name],
-        }
-        for task in bundle.schema.tasks
-        if task.name in names
+        "metric": task.metric,
+        "direction": task.metric_definition.direction,
+        "value": number(found.value),
+        "interval": bounds(found),
+        "labels": labels,
+        **further_metrics(task, outputs, targets),
     }
 
 

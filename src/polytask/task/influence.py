@@ -33,12 +33,13 @@ def of_mean(terms: Callable[..., Tensor]) -> Influence:
     return influence
 
 
-def of_ratio(parts: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Influence:
+def of_ratio(parts: Callable[..., tuple[Tensor, Tensor]]) -> Influence:
     """Influence on ``sum a_i / sum b_i``, given ``(a, b)`` per row."""
 
-    def influence(p: Tensor, y: Tensor) -> Tensor:
-        top, bottom = (part.double() for part in parts(p, y))
-        return (top - top.sum() / bottom.sum() * bottom) / bottom.mean()
+    def influence(p: Tensor, y: Tensor, **given: Any) -> Tensor:
+        top, bottom = (part.double() for part in parts(p, y, **given))
+        total = bottom.sum().clamp_min(1e-300)  # nothing counts: no row has an influence
+        return (top - top.sum() / total * bottom) / (total / len(bottom))
 
     return influence
 
@@ -128,6 +129,13 @@ def macro_f1_of(shares: Tensor) -> Tensor:
     sizes = shares.sum(0) + shares.sum(1)
     seen = sizes > 0
     return (2 * shares.diagonal()[seen] / sizes[seen]).mean()
+
+
+def balanced_accuracy_of(shares: Tensor) -> Tensor:
+    """Mean recall of the classes that occur, from a confusion matrix."""
+    sizes = shares.sum(1)
+    seen = sizes > 0
+    return (shares.diagonal()[seen] / sizes[seen]).mean()
 
 
 def binary_f1_of(shares: Tensor) -> Tensor:

@@ -44,6 +44,10 @@ class Kind(ABC):
     numeric: ClassVar[bool] = False
     #: Every row is in exactly one of the classes.
     one_class: ClassVar[bool] = False
+    #: Numbers may be learned on another scale, see :mod:`polytask.task.units`.
+    transformable: ClassVar[bool] = False
+    #: The positive one of two classes is predicted from a probability on.
+    thresholded: ClassVar[bool] = False
     #: The order of targets means something.
     ordered: ClassVar[bool] = False
     #: Raw outputs are logits of the classes (of the positive one, for two).
@@ -216,10 +220,10 @@ class NumberKind(Kind):
         return [task.name]
 
     def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
-        return {task.name: predictions.double().numpy() * task.scale + task.center}
+        return {task.name: task.in_units(predictions).numpy()}
 
     def exported(self, task: Task, predictions: Tensor) -> Tensor:
-        return predictions.double() * task.scale + task.center
+        return task.in_units(predictions)
 
     def exported_about(self, task: Task) -> dict[str, Any]:
         return {"type": "float64 [n]"}

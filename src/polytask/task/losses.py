@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,18 +25,25 @@ def huber(outputs: Tensor, targets: Tensor) -> Tensor:
     return huber_loss(outputs, targets.to(outputs.dtype), reduction="none")
 
 
-def focal(cross_entropy: Loss) -> Loss:
-    """``(1 - p)^2 (-log p)`` of the true class's probability p: what is easy counts less.
+@dataclass(frozen=True)
+class Focal:
+    """``(1 - p)^gamma (-log p)`` of the true class's probability p: what is easy counts less.
 
     Source:
         T.-Y. Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002, with gamma 2.
+
+    Attributes:
+        cross_entropy: ``-log p``.
+        gamma: Focusing parameter, at least 0; 0 is the cross-entropy.
     """
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        entropy = cross_entropy(outputs, targets)
-        return (1 - torch.exp(-entropy)) ** GAMMA * entropy
+    cross_entropy: Loss
+    gamma: float = GAMMA
 
-    return loss
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        entropy = self.cross_entropy(outputs, targets)
+        easy = (-torch.expm1(-entropy)).clamp_min(1e-12)  # the power of 0 has no gradient
+        return easy**self.gamma * entropy
 
 
 def brier(outputs: Tensor, targets: Tensor) -> Tensor:

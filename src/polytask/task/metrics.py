@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .gain import direction_of, perfect, sign, skill
 from .influence import (
+    balanced_accuracy_of,
     binary_f1_of,
     by_groups,
     macro_f1_of,
@@ -50,6 +51,7 @@ class Metric:
         unit_power: 1 if the value is in the units of a regression target, else 0.
         by_name: ``value`` and ``influence`` also take ``classes``, the names of the task's classes.
         by_label: They also take ``labels``, the kind's :meth:`~polytask.task.Kind.labels`.
+        moves_threshold: A threshold between two classes may be chosen by it.
         varied: Undefined where all targets are equal.
     """
 
@@ -65,6 +67,7 @@ class Metric:
     unit_power: int = 0
     by_name: bool = False
     by_label: bool = False
+    moves_threshold: bool = False
     varied: bool = False
 
     @property
@@ -143,6 +146,63 @@ def _binary_f1(p: Tensor, y: Tensor) -> Tensor:
 
 def _matthews(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
     return matthews_of(_confusion(p, y, labels))
+
+
+def _recalls(p: Tensor, y: Tensor, labels: ToLabels) -> Tensor:
+    sizes = torch.bincount(y.long()).double()
+    right = torch.bincount(y.long(), labels(p) == y.long(), minlength=len(sizes))
+    return (right / sizes)[sizes > 0]
+
+
+def _balanced_accuracy(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
+    return _recalls(p, y, labels).mean()
+
+
+def _share_right(rows: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Whether each row is right and positive, and whether it counts, for precision and recall of the positive class."""
+
+    def parts(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> tuple[Tensor, Tensor]:
+        counted = rows(labels(p), y)
+        return (counted & (labels(p) == y.long())).double(), counted.double()
+
+    return parts
+
+
+def _ratio(parts: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
+    """Sum over sum, 0 where nothing counts."""
+
+    def value(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
+        right, counted = parts(p, y, labels)
+        return right.sum() / counted.sum().clamp_min(1)
+
+    return value
+
+
+_PREDICTED = _share_right(lambda found, _: found == 1)
+_POSITIVE = _share_right(lambda _, y: y > 0.5)
+
+
+def _f1(p: Tensor, y: Tensor, labels: ToLabels = _labels) -> Tensor:
+    return _binary_f1(labels(p), y)
+
+
+def _squared_probabilities(p: Tensor, y: Tensor) -> Tensor:
+    """Squared error of every row: of the positive class's probability, or summed over several classes."""
+    p = p.double()
+    if p.ndim == 1:
+        return (p - y) ** 2
+    return ((p - torch.nn.functional.one_hot(y.long(), p.shape[1])) ** 2).sum(1)
+
+
+def _brier(p: Tensor, y: Tensor) -> Tensor:
+    return _squared_probabilities(p, y).mean()
+
+
+def _impurity(y: Tensor) -> float:
+    """Brier score of the shares of the classes."""
+    share = torch.bincount(y.long()).double() / len(y)
+    both = float(1 - (share**2).sum())
+    return both / 2 if len(share) <= 2 else both
 
 
 def _surprise(p: Tensor, y: Tensor) -> Tensor:
@@ -291,6 +351,8 @@ def _span_influence(p: Tensor, y: Tensor, classes: tuple[str, ...] = ()) -> Tens
 
 
 _AREA: dict[str, Any] = {"counted": _rarer, "null_error": _mann_whitney}
+#: What depends on which classes are predicted.
+_THRESHOLD: dict[str, Any] = {"by_label": True, "moves_threshold": True}
 _CORRELATION: dict[str, Any] = {"null_error": uncorrelated}
 
 
@@ -310,11 +372,20 @@ def median(y: Tensor) -> Tensor:
 ROC_AUC = Metric("roc_auc", True, (), roc_auc, Constant(0.5), of_roc_auc, varied=True, **_AREA)
 AVERAGE_PRECISION = Metric("average_precision", True, (), average_precision, lambda y: float(y.float().mean()),
                            of_average_precision, mean, counted=_rarer, varied=True)
-ACCURACY = Metric("accuracy", True, (), _accuracy, _majority, of_mean(_right), class_shares, by_label=True)
-MACRO_F1 = Metric("macro_f1", True, (), _macro_f1, Constant(0.0), of_confusion(macro_f1_of, _labels), by_label=True)
-MATTHEWS = Metric("matthews", True, (), _matthews, Constant(0.0), of_confusion(matthews_of, _labels), by_label=True,
+ACCURACY = Metric("accuracy", True, (), _accuracy, _majority, of_mean(_right), class_shares, **_THRESHOLD)
+MACRO_F1 = Metric("macro_f1", True, (), _macro_f1, Constant(0.0), of_confusion(macro_f1_of, _labels), **_THRESHOLD)
+MATTHEWS = Metric("matthews", True, (), _matthews, Constant(0.0), of_confusion(matthews_of, _labels), **_THRESHOLD,
                   varied=True, **_CORRELATION)
 LOG_LOSS = Metric("log_loss", False, (), _log_loss, _entropy, of_mean(_surprise), class_shares)
+BALANCED_ACCURACY = Metric("balanced_accuracy", True, (), _balanced_accuracy, lambda y: 1 / len(torch.unique(y)),
+                           of_confusion(balanced_accuracy_of, _labels), varied=True, **_THRESHOLD)
+F1 = Metric("f1", True, (), _f1, lambda y: 2 * float(y.float().mean()) / (1 + float(y.float().mean())),
+            of_confusion(binary_f1_of, _labels), torch.ones_like, counted=_rarer, **_THRESHOLD)
+PRECISION = Metric("precision", True, (), _ratio(_PREDICTED), lambda y: float(y.float().mean()),
+                   of_ratio(_PREDICTED), by_label=True, counted=_rarer)
+RECALL = Metric("recall", True, (), _ratio(_POSITIVE), Constant(0.0), of_ratio(_POSITIVE), by_label=True,
+                counted=_rarer, varied=True)
+BRIER = Metric("brier", False, (), _brier, _impurity, of_mean(_squared_probabilities))
 R2 = Metric("r2", True, (), _r2, Constant(0.0), of_r2, varied=True)
 SPEARMAN = Metric("spearman", True, (), spearman, Constant(0.0), of_spearman, varied=True, **_CORRELATION)
 PEARSON = Metric("pearson", True, (), pearson, Constant(0.0), of_pearson, varied=True, **_CORRELATION)

@@ -13,7 +13,10 @@ from torch import Tensor
 from ..errors import UserError, did_you_mean
 from .kind import Kind, class_problems
 from .kinds import KINDS, METRICS
+from .losses import GAMMA
 from .metrics import Metric
+from .predicted import imbalance_problems, unit_problems, with_bounds, with_threshold
+from .units import TRANSFORMS
 from .weighted_losses import loss_problems, with_losses
 
 #: The ignore index of class targets: "no label here".
@@ -38,6 +41,17 @@ class Task:
         scale: See ``center``; more than 0.
         losses: Losses instead of the kind's own, with weights, such as ``{"squared": 1, "absolute": 0.5}``; see
             :attr:`polytask.task.Kind.losses`. Balancing is between tasks and sees their weighted sum.
+        also: Names of further metrics to report; nothing is decided by them.
+        gamma: Focusing parameter of the loss ``focal``, at least 0.
+        class_weights: How much a row counts in training by its class: a number for each class, or ``balanced`` for
+            ``n / (classes * rows of the class)``.
+        threshold: Probability from which on the positive class is predicted.
+        transform: Numbers are trained as ``(t(y) - center) / scale``, t being ``log``, ``quantile`` or what ``auto``
+            finds, see :data:`polytask.task.units.TRANSFORMS`; once its parameters are known
+            (:func:`polytask.standardise`).
+        parameters: Of the transformation.
+        low: No prediction of a number is below this.
+        high: No prediction of a number is above this.
 
     Raises:
         UserError: If a value is not usable; all mistakes at once.
@@ -57,6 +71,14 @@ class Task:
     center: float = 0.0
     scale: float = 1.0
     losses: tuple[tuple[str, float], ...] = ()
+    also: tuple[str, ...] = ()
+    gamma: float = GAMMA
+    class_weights: tuple[float, ...] | str = ()
+    threshold: float = 0.5
+    transform: str = ""
+    parameters: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -64,6 +86,10 @@ class Task:
         object.__setattr__(self, "classes", tuple(str(label) for label in self.classes))
         pairs = self.losses.items() if isinstance(self.losses, Mapping) else self.losses
         object.__setattr__(self, "losses", tuple((str(name), float(weight)) for name, weight in pairs))
+        for field in ("also", "parameters"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        if not isinstance(self.class_weights, str):
+            object.__setattr__(self, "class_weights", tuple(map(float, self.class_weights)))
         if not self.classes:
             object.__setattr__(self, "classes", KINDS[self.kind].default_classes)
         if not self.metric:
@@ -81,24 +107,48 @@ class Task:
             yield f"{where}: scale must be more than 0, found {self.scale}"
         if self.losses:
             yield from (f"{where}: {problem}" for problem in loss_problems(self.kind, dict(self.losses)))
-        if self.metric not in METRICS:
-            yield f"{where}: unknown metric {self.metric!r}; {did_you_mean(self.metric, METRICS)}"
-        elif self.kind not in METRICS[self.metric].kinds:
-            fitting = [name for name, metric in METRICS.items() if self.kind in metric.kinds]
-            yield f"{where}: metric {self.metric!r} does not fit a {self.kind} task; fitting: {', '.join(fitting)}"
+        for name in dict.fromkeys(self.metrics):
+            if name not in METRICS:
+                yield f"{where}: unknown metric {name!r}; {did_you_mean(name, METRICS)}"
+            elif self.kind not in METRICS[name].kinds:
+                fitting = [known for known, metric in METRICS.items() if self.kind in metric.kinds]
+                yield f"{where}: metric {name!r} does not fit a {self.kind} task; fitting: {', '.join(fitting)}"
+        if len(set(self.metrics)) != len(self.metrics):
+            yield f"{where}: metrics repeat: {', '.join(self.metrics)}"
+        yield from (f"{where}: {problem}" for problem in imbalance_problems(self))
+        yield from (f"{where}: {problem}" for problem in unit_problems(self))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all metrics that are reported; the first decides."""
+        return (self.metric, *self.also)
+
+    @property
+    def trained_kind(self) -> Kind:
+        """The losses of this task; tasks that share it are computed together."""
+        return with_losses(KINDS[self.kind], self.losses, self.gamma) if self.losses else KINDS[self.kind]
 
     @property
     def definition(self) -> Kind:
-        """The losses and predictions of this task's kind."""
-        return with_losses(KINDS[self.kind], self.losses) if self.losses else KINDS[self.kind]
+        """The losses and predictions of this task."""
+        kind = self.trained_kind
+        if self.threshold != 0.5:
+            kind = with_threshold(kind, self.threshold)
+        if self.low is not None or self.high is not None:
+            kind = with_bounds(kind, *(None if end is None else self._trained(end) for end in (self.low, self.high)))
+        return kind
 
     @property
     def metric_definition(self) -> Metric:
         """How this task is measured, and which direction is better."""
-        metric = METRICS[self.metric]
+        return self.defined_metric(self.metric)
+
+    def defined_metric(self, name: str) -> Metric:
+        """One of :attr:`metrics` for this task."""
+        metric = METRICS[name]
         given: dict[str, Any] = {"classes": self.classes} if metric.by_name else {}
         if metric.by_label:
-            given["labels"] = KINDS[self.kind].labels
+            given["labels"] = self.definition.labels
         if not given:
             return metric
         influence = metric.influence and partial(metric.influence, **given)
@@ -113,5 +163,40 @@ class Task:
         """Targets as they are trained, float32 with NaN for "no label": numbers as ``(y - center) / scale``, class
         indices as they are, and the ignore index -100 as no label."""
         if KINDS[self.kind].numeric:
-            return ((values.double() - self.center) / self.scale).float()
+            return self.trained(values).float()
         return torch.where(values == IGNORED, torch.nan, values.float())
+
+    def trained(self, values: Tensor) -> Tensor:
+        """Numbers in the units of training, float64: ``(t(y) - center) / scale``."""
+        values = values.double()
+        if self.parameters:
+            values = TRANSFORMS[self.transform].forward(values, self.parameters)
+        return (values - self.center) / self.scale
+
+    def in_units(self, values: Tensor) -> Tensor:
+        """The inverse of :meth:`trained`, float64, within the task's bounds.
+
+        Example:
+            >>> task = Task("cost", kind="regression", center=2.0, scale=3.0, low=0.0)
+            >>> task.in_units(torch.tensor([-1.0, 1.0])).tolist()
+            [0.0, 5.0]
+        """
+        values = values.double() * self.scale + self.center
+        if self.parameters:
+            values = TRANSFORMS[self.transform].inverse(values, self.parameters)
+        return values if self.low is None and self.high is None else values.clamp(self.low, self.high)
+
+    def measured_targets(self, targets: Tensor, metric: Metric) -> tuple[Tensor, float]:
+        """Stored targets as a metric takes them, transformed ones in units of labels, and the unit of its value."""
+        if self.parameters:
+            return self.in_units(targets), 1.0
+        return targets, self.scale**metric.unit_power
+
+    def measured(self, outputs: Tensor, targets: Tensor, metric: Metric) -> tuple[Tensor, Tensor, float]:
+        """Predictions of raw outputs and stored targets as a metric takes them, and the unit of its value."""
+        predictions = self.definition.predict(outputs)
+        targets, unit = self.measured_targets(targets, metric)
+        return self.in_units(predictions) if self.parameters else predictions, targets, unit
+
+    def _trained(self, value: float) -> float:
+        return float(self.trained(torch.tensor(value, dtype=torch.float64)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from ..errors import did_you_mean
 from .kind import Kind
 from .kinds import KINDS
+from .losses import GAMMA, Focal
 
 
 def loss_problems(kind: str, losses: Mapping[str, float]) -> Iterator[str]:
@@ -42,12 +44,13 @@ def single_losses(kind: str, names: Iterable[str], outputs: Tensor, targets: Ten
     return {name: KINDS[kind].losses[name](outputs, targets).mean().item() for name in names}
 
 
-def with_losses(kind: Kind, losses: Sequence[tuple[str, float]]) -> Kind:
+def with_losses(kind: Kind, losses: Sequence[tuple[str, float]], gamma: float = GAMMA) -> Kind:
     """A kind whose loss is a weighted sum of others; all else is the kind's own.
 
     Args:
         kind: The kind.
         losses: Names and weights.
+        gamma: Focusing parameter of the loss ``focal``.
 
     Example:
         >>> kind = with_losses(KINDS["regression"], [("squared", 1.0), ("absolute", 0.5)])
@@ -55,8 +58,10 @@ def with_losses(kind: Kind, losses: Sequence[tuple[str, float]]) -> Kind:
         tensor([5.])
     """
 
+    known = {name: replace(one, gamma=gamma) if isinstance(one, Focal) else one for name, one in kind.losses.items()}
+
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        return torch.stack([weight * kind.losses[name](outputs, targets) for name, weight in losses]).sum(0)
+        return torch.stack([weight * known[name](outputs, targets) for name, weight in losses]).sum(0)
 
     found = copy.copy(kind)
     vars(found)["loss"] = loss

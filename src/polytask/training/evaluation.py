@@ -147,8 +147,9 @@ def task_metric(task: Task, outputs: Tensor, targets: Tensor) -> float:
     """The task's metric in its own units, from raw outputs and stored targets of observed rows; NaN for no row."""
     if len(targets) == 0:
         return math.nan
-    value = task.metric_definition(task.definition.predict(outputs), targets)
-    return value * task.scale**task.metric_definition.unit_power
+    metric = task.metric_definition
+    predictions, targets, unit = task.measured(outputs, targets, metric)
+    return metric(predictions, targets) * unit
 
 
 def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
@@ -160,7 +161,9 @@ def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
     return ids, targets[ids]
 
 
-def task_estimate(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor | None = None) -> Estimate:
+def task_estimate(
+    task: Task, outputs: Tensor, targets: Tensor, ids: Tensor | None = None, metric: str | None = None
+) -> Estimate:
     """:func:`task_metric` with its standard error.
 
     Args:
@@ -168,9 +171,11 @@ def task_estimate(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor | No
         outputs: Raw outputs of the rows with a label.
         targets: Their stored targets.
         ids: Which rows these are, see :func:`~polytask.uncertainty.estimate`.
+        metric: One of the task's metrics; the first by default.
     """
-    metric = task.metric_definition
-    return estimate(metric, task.definition.predict(outputs), targets, ids) * task.scale**metric.unit_power
+    definition = task.defined_metric(metric or task.metric)
+    predictions, targets, unit = task.measured(outputs, targets, definition)
+    return estimate(definition, predictions, targets, ids) * unit
 
 
 def evaluate(model: MultiTaskModel, rows: Rows) -> dict[str, float]:
@@ -217,8 +222,8 @@ def trivial_levels(tasks: Sequence[Task], rows: Rows) -> dict[str, float]:
     for position, task in enumerate(tasks):
         _, targets = task_targets(rows, position)
         metric = task.metric_definition
-        level = metric.trivial(targets) if len(targets) else float("nan")
-        levels[task.name] = level * task.scale**metric.unit_power
+        targets, unit = task.measured_targets(targets, metric)
+        levels[task.name] = metric.trivial(targets) * unit if len(targets) else float("nan")
     return levels
 
 
@@ -227,7 +232,8 @@ def trivial_estimates(tasks: Sequence[Task], rows: Rows) -> dict[str, tuple[Esti
     found = {}
     for position, task in enumerate(tasks):
         ids, targets = task_targets(rows, position)
-        metric, unit = task.metric_definition, task.scale**task.metric_definition.unit_power
+        metric = task.metric_definition
+        targets, unit = task.measured_targets(targets, metric)
         null = metric.null_error(targets) if metric.null_error is not None and len(targets) else 0.0
         found[task.name] = (trivial_estimate(metric, targets, ids) * unit, 0.0 if math.isnan(null) else null * unit)
     return found

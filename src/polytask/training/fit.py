@@ -10,6 +10,7 @@ from typing import Any
 from ..balancing import Balancer, Equal
 from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
+from ..data.class_weights import weighted_by_class
 from ..data.finite import finite_problems
 from ..display import Progress
 from ..errors import UserError, raise_all
@@ -135,6 +136,7 @@ def fit(
             for data, what in ((train, "train"), (validation, "validation"))]  # fmt: skip
     if not isinstance(train, Rows) and is_first():
         warn_of_large_numbers(model.tasks, rows[0], stacklevel=2)
+    rows[0] = weighted_by_class(rows[0], model.tasks)
     check_parameters(model)
     make_lazy_parameters(model, rows[0])
     if not any(type(callback).finished is not Callback.finished for callback in callbacks):

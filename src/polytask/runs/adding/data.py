@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 
 from ...config import Config
+from ...config.target import first_metrics
 from ...data import (
     PARTS,
     InferredTask,
@@ -35,8 +36,9 @@ from ...data.sample_weights import check_weights, weight_columns
 from ...data.targets import standardise_tasks
 from ...errors import UserError, did_you_mean, raise_all
 from ...task import Task
+from ..asked import as_asked
 from ..held_files import checked_rows, tags_for_words
-from ..prepared import Prepared, fingerprint, with_losses
+from ..prepared import Prepared, configured, fingerprint
 from ..reading import notes_on, reading_of, with_renamed
 from ..splitting import aside_columns, column_problems
 from .base import Base
@@ -135,9 +137,10 @@ def _inferred(config: Config, table: pa.Table, new: Sequence[str], where: str) -
         return {}
     options: dict[str, Any] = {
         option: {name: value for name, value in getattr(config, key).items() if name in new}
-        for option, key in (("kinds", "kind"), ("metrics", "metric"), ("weights", "weights"))
+        for option, key in (("kinds", "kind"), ("weights", "weights"))
     }
-    found = with_losses(infer_targets(table, where=where, targets=new, rare=config.rare, **options), config)
+    options["metrics"] = {name: metric for name, metric in first_metrics(config).items() if name in new}
+    found = configured(infer_targets(table, where=where, targets=new, rare=config.rare, **options), config)
     return {one.task.name: one for one in found}
 
 
@@ -174,13 +177,8 @@ def _problems(config: Config, base: Base, table: pa.Table, where: str) -> list[s
 
 def _old(task: Task, config: Config) -> Task:
     """A task of the run, with the metric, weight and losses that are asked for now."""
-    losses = config.losses.get(task.name)
-    return replace(
-        task,
-        metric=config.metric.get(task.name, task.metric),
-        weight=config.weights.get(task.name, task.weight),
-        losses=task.losses if losses is None else tuple(losses.items()),
-    )
+    asked = as_asked(replace(task, weight=config.weights.get(task.name, task.weight)), config)
+    return replace(asked, transform=task.transform, parameters=task.parameters)  # the head's units stay
 
 
 def _said(name: str, again: Sequence[str], base: Base) -> str:

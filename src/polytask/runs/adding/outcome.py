@@ -18,10 +18,12 @@ from ...training import TrainingResult
 from ...training.evaluation import trivial_levels
 from ..bundle import METADATA, WEIGHTS, Bundle, save_network, serving_places
 from ..encoders import network_of
+from ..further_metrics import add_further
 from ..made_with import made_with
 from ..results import baseline, bounds, task_entry, totals_of
 from ..results import number as json_number
 from ..resumed import close
+from ..thresholds import decide_thresholds, describe, save_thresholds
 from ..trainer import Trainer
 from .data import Addition
 from .learning import level, measured
@@ -95,13 +97,18 @@ def write_outcome(
     run, data = trainer.run, trainer.data
     networks = kept_networks(trainer, addition, joins, trained)
     serves = serving_places(network.serves for network in networks)
-    bundle = Bundle(data.schema, tuple(network.model.cpu() for network in networks), serves)
+    models = [network.model.cpu() for network in networks]
+    moved = decide_thresholds(trainer, models, {name: serves[name] for name in trainer.config.targets})
+    for line in describe(moved, data.tasks):
+        trainer.display.say(line)
+    bundle = Bundle(data.schema, tuple(models), serves)
     part = trainer.final_part
     after = {name: bundle.outputs(data.rows[name].inputs, len(data.rows[name])) for name in {"validation", part}}
     levels = trivial_levels(data.tasks, data.rows[part])
     entries: dict[str, Any] = {}
     for task in data.tasks:
         entries[task.name] = _entry(addition, task, networks, after, part, serves[task.name], levels[task.name])
+    entries = add_further(trainer, models, serves, entries)
     ours = {name: measured(addition, part, name, after) for name in entries}
     baselines: dict[str, Any] = {"before": {
         name: {"validation": json_number(level(addition, "validation", name, before)),
@@ -132,6 +139,7 @@ def write_outcome(
         members = [list(network.serves) for network in networks]
         first = {name: places[0] for name, places in serves.items()}
         write_json(run.selection, {"networks": members, "serves": first, "grouping": "from"})
+        save_thresholds(run, moved)
         run.forget_unfinished()
         run.log.write("finish", seconds=totals["seconds"])
         write_json(run.results, written)

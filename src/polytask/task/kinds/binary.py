@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,8 +13,23 @@ from ...errors import UserError
 from ..distances import Distance, binary_cross_entropy, squared_logits
 from ..kind import ClassKind
 from ..labels import Labels, check_single_rows, negative_first
-from ..losses import Loss, brier, focal
-from ..metrics import ACCURACY, AVERAGE_PRECISION, LOG_LOSS, MACRO_F1, MATTHEWS, ROC_AUC
+from ..losses import Focal, Loss, brier
+from ..metrics import (
+    ACCURACY,
+    AVERAGE_PRECISION,
+    BALANCED_ACCURACY,
+    BRIER,
+    F1,
+    LOG_LOSS,
+    MACRO_F1,
+    MATTHEWS,
+    PRECISION,
+    RECALL,
+    ROC_AUC,
+)
+
+if TYPE_CHECKING:
+    from ..task import Task
 
 
 def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -27,11 +42,24 @@ class Binary(ClassKind):
     name = "binary"
     about = "one of two values"
     logits = True
+    thresholded = True
     most_classes = 2
     default_classes = ("0", "1")
     default_metric = "roc_auc"
-    metrics = (ROC_AUC, AVERAGE_PRECISION, ACCURACY, MACRO_F1, MATTHEWS, LOG_LOSS)
-    losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": focal(_loss), "brier": brier}
+    metrics = (
+        ROC_AUC,
+        AVERAGE_PRECISION,
+        ACCURACY,
+        BALANCED_ACCURACY,
+        MACRO_F1,
+        F1,
+        PRECISION,
+        RECALL,
+        MATTHEWS,
+        LOG_LOSS,
+        BRIER,
+    )
+    losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": Focal(_loss), "brier": brier}
     soft_losses: ClassVar[Mapping[str, Distance]] = {"cross_entropy": binary_cross_entropy, "logits": squared_logits}
     constant_loss = 0.7
 
@@ -62,6 +90,9 @@ class Binary(ClassKind):
 
     def shares(self, predictions: Tensor) -> Tensor:
         return torch.stack([1 - predictions, predictions], 1)
+
+    def exported_about(self, task: Task) -> dict[str, Any]:
+        return super().exported_about(task) | {"threshold": task.threshold}
 
     def claims(self, labels: Labels) -> bool:
         """Two distinct values."""

@@ -12,8 +12,8 @@ from ..distances import Distance, mean_squared_logits
 from ..distances import cross_entropy as soft_cross_entropy
 from ..kind import ClassKind
 from ..labels import Labels, check_single_rows, negative_first
-from ..losses import Loss, brier_of_classes, focal
-from ..metrics import ACCURACY, LOG_LOSS, MACRO_F1, MATTHEWS
+from ..losses import Focal, Loss, brier_of_classes
+from ..metrics import ACCURACY, BALANCED_ACCURACY, BRIER, LOG_LOSS, MACRO_F1, MATTHEWS
 
 
 def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -30,8 +30,8 @@ class Multiclass(ClassKind):
     vector_output = True
     rare = ("drop", "merge")
     default_metric = "accuracy"
-    metrics = (ACCURACY, MACRO_F1, MATTHEWS, LOG_LOSS)
-    losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": focal(_loss), "brier": brier_of_classes}
+    metrics = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, MATTHEWS, LOG_LOSS, BRIER)
+    losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": Focal(_loss), "brier": brier_of_classes}
     soft_losses: ClassVar[Mapping[str, Distance]] = {"cross_entropy": soft_cross_entropy, "logits": mean_squared_logits}
     constant_loss = 7.0
 

@@ -1,0 +1,100 @@
+"""The keys that say how single targets are learned, measured and predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator
+
+from ..errors import did_you_mean
+from ..ranges import Range
+from . import texts
+from .key import TRAIN, Key, Option
+from .section import Section
+
+if TYPE_CHECKING:
+    from .config import Config
+
+Transform = Literal["log", "quantile", "auto", "none"]
+Threshold = Literal["auto", "off"] | Annotated[float, Range(0, 1, more=True, less=True)]
+ClassWeights = Literal["balanced"] | dict[str, Annotated[float, Range(0, more=True)]]
+Bounds = Literal["none"] | tuple[float | None, float | None]
+
+
+def _with_commas(value: Any) -> Any:
+    """Lists of metrics as texts with commas."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: ",".join(map(str, one)) if isinstance(one, list | tuple) else one for name, one in value.items()}
+
+
+class TargetKeys(Section):
+    """Single targets."""
+
+    title: ClassVar[str] = "Single targets"
+
+    metric: Annotated[dict[str, str], BeforeValidator(_with_commas), Key(
+        "Metrics of a target, such as {click: roc_auc,brier}: the first decides what is best, all are reported.",
+        Option(list[str], "TARGET=METRICS", "metrics of a target, with commas: the first decides, all are reported; "
+               "repeatable", texts.pairs, commands=TRAIN),
+    )] = {}  # noqa: RUF012  # fmt: skip
+    class_weights: Annotated[Literal["balanced"] | dict[str, ClassWeights], Key(
+        "How much rows count in training by their class: balanced, {target: balanced} or {target: {class: number}}.",
+    )] = {}  # noqa: RUF012  # fmt: skip
+    focal: Annotated[dict[str, Annotated[float, Range(0)]], Key(
+        "Focal loss for targets with classes, with this gamma, such as {click: 2}.",
+    )] = {}  # noqa: RUF012  # fmt: skip
+    threshold: Annotated[Threshold | dict[str, Threshold], Key(
+        "Probability from which on the second of two classes is predicted; auto: chosen on validation where that is "
+        "better than 0.5 beyond chance; off: 0.5.",
+    )] = "auto"  # fmt: skip
+    transform: Annotated[Transform | dict[str, Transform], Key(
+        "Scale on which numbers are learned: log, quantile; auto: log where training values have a heavy tail.",
+    )] = "none"  # fmt: skip
+    bounds: Annotated[dict[str, Bounds], Key(
+        "Least and largest prediction of a target, such as {cost: [0, 100]}, or none; by default at least 0 where no "
+        "training value is below.",
+    )] = {}  # noqa: RUF012  # fmt: skip
+
+
+def metrics_of(config: Config, name: str) -> tuple[str, ...]:
+    """All metrics that are asked for, none if none is."""
+    return tuple(part.strip() for part in config.metric.get(name, "").split(",") if part.strip())
+
+
+def first_metrics(config: Config) -> dict[str, str]:
+    """The metrics that decide, of targets for which any is given."""
+    return {name: found[0] for name in config.metric if (found := metrics_of(config, name))}
+
+
+def for_target(value: Any, name: str, default: Any) -> Any:
+    """What a key that takes one value for all targets, or ``{target: value}``, says of a target."""
+    return value.get(name, default) if isinstance(value, Mapping) else value
+
+
+def bounds_of(config: Config, name: str) -> tuple[float | None, float | None]:
+    """Least and largest prediction; infinite where none is wanted, None where it follows from the training values."""
+    given = config.bounds.get(name)
+    if given is None:
+        return None, None
+    if given == "none":
+        return -math.inf, math.inf
+    low, high = given
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def target_problems(config: Config) -> Iterator[str]:
+    """Targets that are none, and keys that do not go together."""
+    for key in ("class_weights", "focal", "threshold", "transform", "bounds"):
+        named = getattr(config, key)
+        for target in named if isinstance(named, Mapping) else ():
+            if target not in config.targets:
+                yield f"{key}: {target!r} is not a target; {did_you_mean(target, config.targets)}"
+    for name in config.focal:
+        if name in config.losses:
+            yield f"focal: {name!r} has losses, too; give losses {{{name}: {{focal: 1}}}} or focal, not both"
+    for name, given in config.bounds.items():
+        if given != "none" and None not in given and not given[0] < given[1]:  # type: ignore[operator]
+            yield f"bounds: {name}: the lower one has to be below the upper one, found {list(given)}"

@@ -1,0 +1,49 @@
+"""Tasks as the configuration wants them learned, measured and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..config import Config
+from ..config.target import bounds_of, for_target, metrics_of
+from ..errors import UserError, did_you_mean
+from ..task import Task
+
+
+def as_asked(task: Task, config: Config) -> Task:
+    """The task with its metrics, losses, class weights, threshold, scale and bounds.
+
+    Raises:
+        UserError: If one of them does not fit it.
+    """
+    kind, changes = task.definition, dict[str, Any]()
+    if metrics := metrics_of(config, task.name):
+        changes |= {"metric": metrics[0], "also": metrics[1:]}
+    if task.name in config.losses:
+        changes["losses"] = tuple(config.losses[task.name].items())
+    if task.name in config.focal:
+        changes |= {"losses": (("focal", 1.0),), "gamma": config.focal[task.name]}
+    if task.name in config.bounds:
+        changes["low"], changes["high"] = bounds_of(config, task.name)
+    weights = for_target(config.class_weights, task.name, None)
+    if weights is not None and (kind.one_class or isinstance(config.class_weights, Mapping)):
+        changes["class_weights"] = _class_weights(task, weights)
+    threshold = for_target(config.threshold, task.name, "auto")
+    if not isinstance(threshold, str) and (kind.thresholded or isinstance(config.threshold, Mapping)):
+        changes["threshold"] = threshold
+    transform = for_target(config.transform, task.name, "none")
+    if transform != "none" and (kind.transformable or isinstance(config.transform, Mapping)):
+        changes["transform"] = transform
+    return replace(task, **changes)
+
+
+def _class_weights(task: Task, given: Any) -> tuple[float, ...] | str:
+    """By index of the class; classes that are not named count once."""
+    if not isinstance(given, Mapping):
+        return given if isinstance(given, str) else ()
+    if unknown := [name for name in given if name not in task.classes]:
+        raise UserError(f"class_weights: {unknown[0]!r} is no class of {task.name!r}; "
+                        f"{did_you_mean(unknown[0], task.classes)}")  # fmt: skip
+    return tuple(float(given.get(name, 1.0)) for name in task.classes)

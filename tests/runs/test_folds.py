@@ -1,0 +1,56 @@
+"""Cross-validation: rows are predicted by networks that have not seen them, and resuming changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score, roc_auc_score
+
+from polytask.runs.bundle import Bundle
+from small_table import polytask
+
+OPTIONS = (
+    "--targets", "ill,cost", "--folds", "3", "--id", "key", "--networks", "1", "--steps", "30", "--no-baselines",
+    "--set", "threads=1", "--set", "model.hidden=[8]", "--set", "learning_rate=0.02", "--quiet",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, draw = tmp_path_factory.mktemp("folds"), np.random.default_rng(0)
+    x = draw.normal(size=(180, 2))
+    frame = pd.DataFrame({"key": [f"r{i}" for i in range(180)], "a": x[:, 0], "b": x[:, 1]})
+    frame["ill"], frame["cost"] = (x[:, 0] > 0).astype(int), np.exp(x[:, 1]).round(3)
+    frame.to_csv(folder / "t.csv", index=False)
+    result = polytask("fit", folder / "t.csv", *OPTIONS, "--out", folder / "run")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_metrics_are_of_the_out_of_fold_predictions(made: Path) -> None:
+    table, found = pd.read_csv(made / "t.csv"), pd.read_parquet(made / "run" / "out_of_fold.parquet")
+    assert found["key"].tolist() == table["key"].tolist() and found["fold"].value_counts().tolist() == [60, 60, 60]
+    results = json.loads((made / "run" / "results.json").read_text())
+    tasks = results["tasks"]
+    assert tasks["ill"]["test"] == pytest.approx(roc_auc_score(table["ill"], found["ill_p_1"]), abs=1e-5)
+    assert tasks["cost"]["test"] == pytest.approx(r2_score(table["cost"], found["cost"]), abs=1e-5)
+    low, high = tasks["ill"]["interval"]
+    assert low < tasks["ill"]["test"] < high and results["totals"]["folds"] == 3
+    one = Bundle.load(made / "run" / "folds" / "1").predict(table).to_pandas()
+    rows = found["fold"] == 1
+    assert np.allclose(one["cost"][rows], found["cost"][rows], rtol=1e-5)
+
+
+def test_a_resumed_cross_validation_equals_one_that_was_not_interrupted(made: Path) -> None:
+    run, before = made / "run", (made / "run" / "out_of_fold.parquet").read_bytes()
+    shutil.rmtree(run / "folds" / "2")
+    for name in ("results.json", "out_of_fold.parquet"):
+        (run / name).unlink()
+    result = polytask("fit", made / "t.csv", *OPTIONS, "--out", run, "--resume")
+    assert result.exit_code == 0, result.output
+    assert (run / "out_of_fold.parquet").read_bytes() == before
