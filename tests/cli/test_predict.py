@@ -115,10 +115,10 @@ def test_words_where_numbers_were_are_refused(fitted: Any, tmp_path: Path) -> No
     assert_refused(result, "column 'b'", "expected numbers", "'lots' (row 3)")
 
 
-def test_repeated_row_ids_are_refused(fitted: Any, tmp_path: Path) -> None:
+def test_rows_with_repeated_ids_are_predicted_in_order(fitted: Any, tmp_path: Path) -> None:
     rows = [*table_rows(5), table_rows(1)[0]]
-    result = polytask("predict", fitted.run, write_table(tmp_path / "new.csv", rows), "--out", tmp_path / "p.parquet")
-    assert_refused(result, "row id 'key'", "'r0' (rows 1, 6)")
+    found = predict(fitted.run, write_table(tmp_path / "new.csv", rows), tmp_path / "p.parquet")
+    assert found["key"].to_pylist() == [row["key"] for row in rows]
 
 
 def test_moved_run_predicts_the_same(fitted: Any, predictions: pa.Table, tmp_path: Path) -> None:
