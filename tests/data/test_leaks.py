@@ -1,10 +1,15 @@
 """Features that give a target away, and ones that only look like it."""
 
+from unittest import mock
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from polytask.data import Schema, find_leaks
+from polytask.data import leaks as leaks_module
 from polytask.task import Task
 
 N = 400
@@ -84,3 +89,27 @@ def test_large_tables_are_sampled() -> None:
     values = np.random.default_rng(0).normal(size=n)
     table = pa.table({"f": values, "y": values * 2})
     assert len(find_leaks(table, Schema.fit(table, [Task("y", kind="regression")]))) == 1
+
+
+@given(seed=st.integers(0, 10_000), missing=st.floats(0, 0.4))
+@settings(max_examples=30, deadline=None)
+def test_what_is_found_for_all_pairs_at_once_leaves_out_no_leak(seed: int, missing: float) -> None:
+    random = np.random.default_rng(seed)
+    base, n = random.standard_normal(400), 400
+    noise = 10 ** random.uniform(-6, -1)
+    columns = {
+        "same": base + noise * random.standard_normal(n),
+        "bent": np.exp(3 * base),
+        "many": np.where(base > 0, base, 0.0),
+        "other": random.standard_normal(n),
+    }
+    cells = {name: [None if gone else float(v) for v, gone in zip(values, random.random(n) < missing, strict=True)]
+             for name, values in columns.items()}  # fmt: skip
+    labels = {"price": base.tolist(), "sold": (base > random.uniform(-1.5, 1.5)).astype(int).tolist()}
+    table = pa.table(cells | labels)
+    schema = Schema.fit(table, [Task("price", kind="regression"), Task("sold")])
+    all_pairs = mock.patch.object(leaks_module, "_related", lambda values, targets: np.ones((4, 2), bool))
+    with all_pairs:
+        every = find_leaks(table, schema)
+    assert find_leaks(table, schema) == every
+    assert any("'bent'" in line for line in every)

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polytask.data import MARKS, Reading, Schema, all_marks, interpret, read_cells, read_sources
+from polytask.data import reading as reading_module
 from polytask.data.dates import date_parts, moments, read_dates
 from polytask.data.marks import MARKS_OF_NUMBERS
 from polytask.data.number_words import read_numbers
@@ -183,3 +185,21 @@ def test_schemas_of_before_are_read() -> None:
     inputs = old.encode_inputs(pa.table({"a": ["1", "NA"], "c": ["NA", "x"]}))
     assert inputs["numeric"].tolist() == [[-1.0], [0.0]]
     assert (inputs["categorical"] > 0).all()  # there, NA was a category
+
+
+WORDS = st.sampled_from(["1", "-2", "0", "007", "1.5", "-0.25", "1e3", "1,5", "NA", "", "nan", "inf", "5.", "x", "$3"])
+
+
+@given(
+    columns=st.lists(st.lists(WORDS, min_size=3, max_size=3), min_size=1, max_size=6), marks=st.sampled_from(["", "1"])
+)
+@settings(max_examples=100, deadline=None)
+def test_columns_read_together_are_those_read_one_by_one(columns: list[list[str]], marks: str) -> None:
+    table = pa.table({f"c{k}": cells for k, cells in enumerate(columns)})
+    reading = Reading(all_marks([marks]))
+    together = interpret(table, reading)
+    with mock.patch.object(reading_module, "plain_columns", lambda *_: {}):
+        one_by_one = interpret(table, reading)
+    assert together[1] == one_by_one[1]
+    assert together[0].schema == one_by_one[0].schema
+    assert [str(c.to_pylist()) for c in together[0].columns] == [str(c.to_pylist()) for c in one_by_one[0].columns]

@@ -105,7 +105,8 @@ def infer_targets(
     options = {"kind": kinds or {}, "metric": metrics or {}, "weight": weights or {}}
     problems = _check_names(table, where, targets, options)
     found: list[InferredTask] = []
-    for name in dict.fromkeys(target for target in targets if target in table.column_names):
+    known = set(table.column_names)
+    for name in dict.fromkeys(target for target in targets if target in known):
         stated = {option: given[name] for option, given in options.items() if name in given}
         with collected(problems):
             found.append(_infer(table[name], name, f"{where}: target {name!r}", {**stated, "rare": rare}))
@@ -117,8 +118,9 @@ def _check_names(
     table: pa.Table, where: str, targets: Sequence[str], options: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     problems = [] if targets else [f"{where}: no target columns given; name at least one"]
+    known = set(table.column_names)
     for name, count in Counter(targets).items():
-        if name not in table.column_names:
+        if name not in known:
             problems.append(f"{where}: there is no column {name!r}; {did_you_mean(name, table.column_names)}")
         if count > 1:
             problems.append(f"{where}: target {name!r} is listed {count} times; list it once")

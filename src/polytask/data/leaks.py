@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,10 @@ from .schema import Schema
 
 #: Above this correlation, ROC-AUC or share of rows a single feature is suspicious.
 SUSPICIOUS = 0.999
+#: Above that, found roughly for all pairs at once, a pair is looked at.
+RELATED = 0.9
+#: Cells of features that are compared at a time.
+_TOGETHER = 1 << 22
 #: Rows looked at: a leak shows in a sample.
 MOST_ROWS = 20_000
 #: With fewer labelled rows (of each class), perfect agreement may be chance.
@@ -60,12 +64,69 @@ def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
     targets, tasks = label_columns(
         schema.encode_targets(table).double(), encode_label_sets(table, schema.tasks), schema.tasks
     )
+    features = list(_candidates(table, schema))
+    related = _related([feature.values for feature in features], targets)
     return [
         f"feature {feature.name!r} {finding} target {task.name!r}{figure}"
-        for feature in _candidates(table, schema)
-        for task, labels in zip(tasks, targets.T, strict=True)
-        for finding, figure in _compare(feature, task, labels)
+        for feature, close in zip(features, related, strict=True)
+        for k, task in enumerate(tasks)
+        if close[k] or feature.codes is not None
+        for finding, figure in _compare(feature, task, targets[:, k], bool(close[k]))
     ]
+
+
+def _related(values: Sequence[np.ndarray | None], targets: np.ndarray) -> np.ndarray:
+    """``[features, targets]`` bool: pairs of numbers that are worth a test of their own, by values or by ranks.
+
+    Found by a few products of matrices for all pairs, within what missing cells can change.
+    """
+    found = np.zeros((len(values), targets.shape[1]), bool)
+    places = [place for place, numbers in enumerate(values) if numbers is not None]
+    each, ranks = max(1, _TOGETHER // max(len(targets), 1)), _ranked(targets)
+    for begin in range(0, len(places), each):
+        block = places[begin : begin + each]
+        columns = np.stack([np.asarray(values[place], np.float64) for place in block], 1)
+        close = np.maximum(_correlations(columns, targets), _correlations(_ranked(columns), ranks))
+        ordered = _correlations(_ranked(columns), targets)  # of two classes, as far as these can be ordered
+        found[block] = (close > RELATED) | (ordered > RELATED * _most_ordered(targets))
+    return found
+
+
+def _ranked(columns: np.ndarray) -> np.ndarray:
+    """``[n, columns]`` ranks, ties shared, NaN where missing."""
+    from scipy.stats import rankdata  # takes a moment to load
+
+    missing = np.isnan(columns)
+    return np.where(missing, np.nan, rankdata(np.where(missing, np.inf, columns), axis=0))
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``[columns of a, columns of b]`` absolute correlations over the rows that both have."""
+    (a, known_a), (b, known_b) = _standard(a), _standard(b)
+    n = known_a.T @ known_b
+    sum_a, sum_b = a.T @ known_b, known_a.T @ b
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = a.T @ b - sum_a * sum_b / n
+        spread = ((a * a).T @ known_b - sum_a**2 / n) * (known_a.T @ (b * b) - sum_b**2 / n)
+        found = np.abs(covariance) / np.sqrt(np.maximum(spread, 0))
+    return np.where(np.isnan(found), 0.0, found)
+
+
+def _standard(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of mean 0 and deviation 1 with 0 where missing, and where they are known."""
+    known = ~np.isnan(columns)
+    n = np.maximum(known.sum(0), 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = np.where(known, columns - np.where(known, columns, 0.0).sum(0) / n, 0.0)
+        scale = np.sqrt((centred**2).sum(0) / n)
+    usable = np.isfinite(scale) & (scale > 0)
+    return np.where(usable, centred, 0.0) / np.where(usable, scale, 1.0), known.astype(np.float64)
+
+
+def _most_ordered(targets: np.ndarray) -> np.ndarray:
+    """``[targets]`` correlation of ranks with a binary target that they separate: sqrt(3 p (1 - p))."""
+    share = (targets > 0).sum(0) / np.maximum((~np.isnan(targets)).sum(0), 1)
+    return np.sqrt(3 * share * (1 - share))
 
 
 def _candidates(table: pa.Table, schema: Schema) -> Iterator[Candidate]:
@@ -85,14 +146,15 @@ def _codes_of_words(words: Coded) -> np.ndarray | None:
     return words.index + 1 if len(words.words) <= len(words.index) / 2 else None
 
 
-def _compare(feature: Candidate, task: Task, labels: np.ndarray) -> list[tuple[str, str]]:
+def _compare(feature: Candidate, task: Task, labels: np.ndarray, related: bool) -> list[tuple[str, str]]:
     """What the feature does to the target and the figure, for the first test that is met."""
     known = ~np.isnan(labels)
     finding = None
     if feature.codes is not None:
         explain = _explained_values if task.definition.numeric else _explained_classes
         finding = explain(feature.codes[known], labels[known])
-    if finding is None and feature.values is not None and (task.definition.ordered or len(task.classes) == 2):
+    related &= task.definition.ordered or len(task.classes) == 2
+    if finding is None and feature.values is not None and related:
         known &= ~np.isnan(feature.values)
         compare = _correlation if task.definition.ordered else _ranking
         finding = compare(feature.values[known], labels[known])

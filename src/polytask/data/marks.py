@@ -68,7 +68,7 @@ def _words_without(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedA
 
 
 def _numbers_without(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedArray:
-    values = _numeric(tuple(marks))
+    values = numeric_marks(tuple(marks))
     if not values:
         return column
     floats = pc.cast(column, pa.float64(), safe=False)
@@ -79,5 +79,6 @@ def _numbers_without(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.Chunke
 
 
 @functools.lru_cache(maxsize=8)
-def _numeric(marks: tuple[str, ...]) -> list[float]:
+def numeric_marks(marks: tuple[str, ...]) -> list[float]:
+    """The marks that are numbers."""
     return [float(mark) for mark in marks if re.fullmatch(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|inf)", mark)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns import Coded, coded, is_text
-from .marks import MARKS, without_marks
+from .marks import MARKS, numeric_marks, without_marks
 from .number_words import read_numbers
 
 #: Whole numbers above this are not exact as float64: they are names of things.
 EXACT = 2**53
 #: Distinct words that are looked at before all of a column are.
 _SAMPLE = 1000
+#: Numbers as programs write them; of more digits or with leading zeros they may be names.
+_WHOLE = r"^-?(0|[1-9][0-9]{0,14})$"
+_NUMBER = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
+#: Cells that are looked at together, and the mean of their bytes in a column that can be numbers.
+_TOGETHER, _LONGEST = 1 << 20, 64
 _TRUTH = {"true": True, "false": False}
 
 
@@ -55,11 +60,14 @@ def interpret(table: pa.Table, reading: Reading) -> tuple[pa.Table, list[str]]:
         >>> typed["price"].to_pylist(), typed["zip"].to_pylist(), notes
         ([1200.0, None, 7.0], ['01234', '99999', None], ["'price': numbers with currency '$', thousands separators"])
     """
-    decimal = _decimal_of(table, reading)
+    plain = plain_columns(table, reading)
+    decimal = _decimal_of(table, reading, plain)
+    if decimal == ",":
+        plain = {name: column for name, column in plain.items() if pa.types.is_integer(column.type)}
     columns, notes = [], []
     for name in table.column_names:
-        column = table[name]
-        if not reading.skips(name):
+        column = plain.get(name, table[name])
+        if name not in plain and not reading.skips(name):
             column = without_marks(column, reading.marks)
             if is_text(column.type) and not pa.types.is_dictionary(table[name].type):
                 column, found = typed(column, reading.kinds.get(name, ""), decimal)
@@ -70,15 +78,65 @@ def interpret(table: pa.Table, reading: Reading) -> tuple[pa.Table, list[str]]:
     return pa.table(columns, names=table.column_names), notes
 
 
+def plain_columns(table: pa.Table, reading: Reading) -> dict[str, pa.ChunkedArray]:
+    """The columns of text whose cells are all plain numbers, as numbers: whole ones, or decimal ones with a point.
+
+    Cells of many columns are looked at together, since a call of Arrow costs more than a short column.
+
+    Example:
+        >>> table = pa.table({"a": ["1", "2"], "b": ["1.5", "-3"], "c": ["007", "8"], "d": ["1", "NA"]})
+        >>> {name: str(column.type) for name, column in plain_columns(table, Reading()).items()}
+        {'a': 'int64', 'b': 'double'}
+    """
+    if numeric_marks(tuple(reading.marks)) or not table.num_rows:
+        return {}
+    names = [
+        name
+        for name, kind in zip(table.column_names, table.schema.types, strict=True)
+        if not reading.skips(name) and reading.kinds.get(name, "numbers") == "numbers" and pa.types.is_string(kind)
+    ]
+    names = [name for name in names if table[name].nbytes <= _LONGEST * table.num_rows]
+    each = max(1, _TOGETHER // table.num_rows)
+    found: dict[str, pa.ChunkedArray] = {}
+    for begin in range(0, len(names), each):
+        group = names[begin : begin + each]
+        found |= _plain_among(group, [table[name] for name in group], table.num_rows)
+    return found
+
+
+def _plain_among(names: Sequence[str], columns: Sequence[pa.ChunkedArray], rows: int) -> dict[str, pa.ChunkedArray]:
+    begun = _all_match([column.slice(0, 1) for column in columns], _NUMBER, 1)  # most columns of words show here
+    names = [name for name, plain in zip(names, begun.tolist(), strict=True) if plain]
+    columns = [column for column, plain in zip(columns, begun.tolist(), strict=True) if plain]
+    plain = _all_match(columns, _NUMBER, rows)
+    whole = plain & _all_match(columns, _WHOLE, rows)
+    kinds = [pa.int64() if exact else pa.float64() for exact in whole.tolist()]
+    return {
+        name: column.cast(kind)
+        for name, column, kind, numeric in zip(names, columns, kinds, plain.tolist(), strict=True)
+        if numeric
+    }
+
+
+def _all_match(columns: Sequence[pa.ChunkedArray], pattern: str, rows: int) -> np.ndarray:
+    """``[columns]`` bool, whether all cells of every column match."""
+    if not columns:
+        return np.zeros(0, bool)
+    cells = pa.concat_arrays([chunk for column in columns for chunk in column.chunks])  # chunks cost a call each
+    matched = pc.fill_null(pc.match_substring_regex(cells, pattern), False).to_numpy(zero_copy_only=False)
+    return np.asarray(matched.reshape(-1, rows).all(1), bool)
+
+
 def _beyond_exact(column: pa.ChunkedArray) -> bool:
     ends = pc.min_max(column).as_py()
     return ends["min"] is not None and max(abs(ends["min"]), abs(ends["max"])) > EXACT
 
 
-def _decimal_of(table: pa.Table, reading: Reading) -> str:
+def _decimal_of(table: pa.Table, reading: Reading, plain: Collection[str]) -> str:
     """A comma if a column has decimal commas beyond doubt: it decides for columns that allow both."""
     for name in table.column_names:
-        if reading.skips(name) or reading.kinds.get(name) in ("words", "dates") or not is_text(table[name].type):
+        skipped = name in plain or reading.skips(name) or reading.kinds.get(name) in ("words", "dates")
+        if skipped or not is_text(table[name].type):
             continue
         some = table[name].slice(0, _SAMPLE)
         if pa.types.is_dictionary(some.type) or not _has(some, ","):

@@ -53,9 +53,9 @@ def check_columns(
 
 
 def _unknown(table: pa.Table, where: str, roles: Mapping[str, Sequence[str]]) -> list[str]:
-    known = table.column_names
+    known = set(table.column_names)
     return [
-        f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, known)}"
+        f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, table.column_names)}"
         for role, names in roles.items()
         for name in dict.fromkeys(names)
         if name not in known
@@ -79,9 +79,9 @@ def _conflicts(where: str, roles: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _check_kinds(table: pa.Table, where: str, kinds: Mapping[str, str]) -> list[str]:
-    known = table.column_names
+    known = set(table.column_names)
     problems = [
-        f"{where}: there is no column {name!r} (of stated kind); {did_you_mean(name, known)}"
+        f"{where}: there is no column {name!r} (of stated kind); {did_you_mean(name, table.column_names)}"
         for name in kinds
         if name not in known
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -215,9 +215,11 @@ class Schema:
         Raises:
             UserError: If columns are missing, or hold words where numbers were; all at once.
         """
-        known = table.column_names
+        known = set(table.column_names)
         missing = [name for name in self.feature_names if name not in known]
-        raise_all([f"{where}: column {name!r} is missing; {did_you_mean(name, known)}" for name in missing])
+        raise_all(
+            [f"{where}: column {name!r} is missing; {did_you_mean(name, table.column_names)}" for name in missing]
+        )
         table = self.read(table)
         inputs: dict[str, Tensor | SparseRows] = {}
         if self.numbers:
@@ -323,7 +325,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; numbers survive exactly."""
-        return {"version": 1, **asdict(self)}
+        return {"version": 1, **{key: _plain(value) for key, value in vars(self).items()}}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Schema:
@@ -351,6 +353,15 @@ class Schema:
             missing=None if (marks := stored.get("missing")) is None else tuple(marks),
             renamed=dict(stored.get("renamed", {})),
         )
+
+
+def _plain(value: Any) -> Any:
+    """Data classes as dictionaries, without the copies that ``asdict`` makes of every number."""
+    if is_dataclass(value):
+        return {key: _plain(found) for key, found in vars(value).items()}
+    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+        return [_plain(found) for found in value]
+    return value
 
 
 def _numeric(stored: Sequence[Mapping[str, Any]]) -> tuple[NumericColumn, ...]:

@@ -32,6 +32,11 @@ class Sources:
     columns: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
 
+    def with_features(self, features: Sequence[str]) -> list[list[str]]:
+        """The features that each data set has."""
+        known = [set(columns) for columns in self.columns]
+        return [[name for name in features if name in columns] for columns in known]
+
 
 def read_sources(
     paths: Sequence[str | Path],
@@ -58,11 +63,12 @@ def read_sources(
         table, unusual = read_cells(path)
         notes += [f"{Path(path).name}: {note}" for note in unusual]
         require_rows(table, path)
-        missing = [name for name in own if name not in table.column_names]
+        known = set(table.column_names)
+        missing = [name for name in own if name not in known]
         problems += [
             f"{path}: target {name!r} is missing; {did_you_mean(name, table.column_names)}" for name in missing
         ]
-        foreign = [name for name in targets if own and name not in own and name in table.column_names]
+        foreign = [name for name in targets if own and name not in own and name in known]
         tables.append(table.drop_columns(foreign))
     raise_all(problems)
     columns = tuple(tuple(table.column_names) for table in tables)
@@ -120,8 +126,10 @@ def with_columns_of_other_sources(
     """
     if not any(set(columns) <= set(table.column_names) for columns in sources):
         return table
-    for name in features:
-        if name not in table.column_names:
-            kind = pa.string() if name in words else pa.float64()
-            table = table.append_column(name, pa.nulls(table.num_rows, kind))
-    return table
+    known, texts = set(table.column_names), set(words)
+    absent = {
+        name: pa.nulls(table.num_rows, pa.string() if name in texts else pa.float64())
+        for name in features
+        if name not in known
+    }
+    return pa.table([*table.columns, *absent.values()], names=[*table.column_names, *absent])

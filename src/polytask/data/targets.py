@@ -52,8 +52,9 @@ def encode_targets(
     """
     problems: list[str] = []
     matrix = np.full((table.num_rows, len(tasks)), np.nan, np.float64 if precise else np.float32)
+    known = set(table.column_names)
     for k, task in enumerate(tasks):
-        if task.name not in table.column_names:
+        if task.name not in known:
             if not partial:
                 hint = did_you_mean(task.name, table.column_names)
                 problems.append(f"{where}: target column {task.name!r} is missing; {hint}")

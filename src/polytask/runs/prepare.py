@@ -86,10 +86,9 @@ def prepare(config: Config, stored_split: Path | None = None) -> Prepared:
     if len(paths) > 1:
         everything = replace(everything, source=torch.from_numpy(sources.source))
     rows = {part: everything.subset(torch.from_numpy(np.flatnonzero(split == code))) for code, part in enumerate(PARTS)}
-    of_sources = [[name for name in schema.feature_names if name in known] for known in sources.columns]
     ids = schema.ids(table, where=where)
     notes = [*sources.notes, *said, *notes_on(inferred, schema, table)]
-    of_sources = of_sources if len(paths) > 1 else []
+    of_sources = sources.with_features(schema.feature_names) if len(paths) > 1 else []
     data = Prepared(schema, inferred, split, ids, rows, warnings, fingerprint(config), of_sources, encoded, notes, keys)
     return checked_rows(with_held_files(config, data))
 
