@@ -11,7 +11,7 @@ from torch.nn.functional import huber_loss
 
 #: ``loss(outputs, targets)``, one number per element.
 Loss = Callable[[Tensor, Tensor], Tensor]
-#: Focusing parameter of :func:`focal`.
+#: Focusing parameter of the focal loss.
 GAMMA = 2.0
 
 
