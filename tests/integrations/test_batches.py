@@ -138,3 +138,8 @@ def test_the_state_of_other_tasks_is_refused() -> None:
     state = _held()[0].state_dict()
     with pytest.raises(UserError, match="that of tasks a, b, these are b, c"):
         KeptPeaks([TASKS[1], Task("c")], lambda model, task: X).load_state_dict(state)
+
+
+def test_weights_of_classes_are_not_left_out_in_silence() -> None:
+    with pytest.raises(UserError, match="task 'a': class_weights are not applied by KeptPeaks"):
+        KeptPeaks([Task("a", class_weights=(1.0, 3.0))], lambda model, name: X)
