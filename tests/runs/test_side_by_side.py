@@ -108,5 +108,5 @@ def test_side_by_side_or_together(tmp_path: Path) -> None:
     assert_refused(
         fit(data, tmp_path / "run", *TWO, "--devices", 2), "jobs: networks train side by side (2)", "not both"
     )
-    assert_refused(fit(data, tmp_path / "run", "--jobs", 0), "jobs:")
+    assert_refused(fit(data, tmp_path / "run", "--jobs", 0), "jobs must be", "at least 1")
     assert not (tmp_path / "run").exists()
