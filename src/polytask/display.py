@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 #: Characters that move the cursor, colour the rest, turn the direction of writing round, or that no file can hold.
@@ -12,6 +12,8 @@ _UNPRINTABLE = re.compile(
 )
 #: ``progress(done steps, all steps)``.
 Progress = Callable[[int, int], None]
+#: What lines of one kind differ by.
+_NAMES = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9][0-9.,]*")
 #: ``transfer(done bytes, all bytes or None)``.
 Transfer = Callable[[int, int | None], None]
 
@@ -26,6 +28,34 @@ def printable(text: str) -> str:
         red \x1b[31m a\u202eb
     """
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def some_names(names: Sequence[str], most: int = 10) -> str:
+    """Names, of many the first.
+
+    Example:
+        >>> some_names(["a", "b"]), some_names(["a", "b", "c"], 1)
+        ('a, b', 'a and 2 more')
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def fewer(lines: Sequence[str], most: int = 5) -> list[str]:
+    """Of lines that differ by quoted names and numbers alone the first ``most``, with how many more there are.
+
+    Example:
+        >>> fewer([f"feature 'x{n}' is odd ({n} rows)" for n in range(9)] + ["another"], 1)
+        ["feature 'x0' is odd (0 rows); 8 more lines like this one", 'another']
+    """
+    alike: dict[str, list[str]] = {}
+    for line in lines:
+        alike.setdefault(_NAMES.sub("", line), []).append(line)
+    found = []
+    for group in alike.values():
+        more = len(group) - most
+        shown = group if more < 2 else [*group[: most - 1], f"{group[most - 1]}; {more} more lines like this one"]
+        found += shown
+    return found
 
 
 class Display:

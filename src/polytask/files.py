@@ -76,9 +76,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; numbers round-trip exactly."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+def write_json(path: Path, value: Any, *, compact: bool = False) -> None:
+    """Write JSON atomically; numbers round-trip exactly. ``compact``: without line feeds and blanks."""
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, allow_nan=False, **layout) + "\n").encode())
 
 
 def read_json(path: Path, made_by: str = "") -> Any:

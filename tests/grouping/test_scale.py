@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -13,7 +14,7 @@ from polytask.grouping.affinity_matrix import Affinity
 from polytask.grouping.baselines.table import Measured, select_from_table
 from polytask.grouping.confidence import measured_enough
 from polytask.grouping.selection import choose_budget, score_curve, select_networks
-from polytask.grouping.stability import selection_stability
+from polytask.grouping.stability import Stability, selection_stability
 from polytask.grouping.windows import Windows
 
 FACTORS = st.one_of(
@@ -116,3 +117,17 @@ def test_the_unit_of_costs(matrix, factor):
         for times in (1, factor)
     ]  # fmt: skip
     assert choices[0] == choices[1]
+
+
+def test_the_files_of_a_thousand_tasks_are_below_ten_megabytes(tmp_path: Path) -> None:
+    names = tuple(f"task_{k:04d}" for k in range(1000))
+    matrix = np.random.default_rng(0).normal(0, 1e-4, (1000, 1000))
+    affinity = Affinity(names, matrix, {"samples": 3, "counts": [[3] * 1000] * 1000})
+    affinity.save(tmp_path / "affinity.json")
+    assert (tmp_path / "affinity.json").stat().st_size < 10e6
+    stored = Affinity.load(tmp_path / "affinity.json")
+    assert np.allclose(stored.matrix, matrix, rtol=5e-3, atol=0)
+    assert stored.meta["left_out"] == ["counts"] and stored.meta["digits"] == 3 and stored.windows is None
+    wide = np.zeros((1000, 1000))
+    stability = Stability(names, 5, wide, wide, wide, (1.0,), 0.0, True)
+    assert set(stability.to_json_dict()) == {"resamples", "networks", "regret", "enough"}

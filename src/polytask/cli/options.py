@@ -171,8 +171,9 @@ def expand_targets(values: dict[str, Any]) -> None:
     except UserError:
         return  # reading the table says what is wrong with it
     found: list[Any] = []
+    columns = set(known)
     for name in _with_commas(list(given), known):
-        found += [name] if name in known or not isinstance(name, str) else _matching(name, known, values)
+        found += [name] if name in columns or not isinstance(name, str) else _matching(name, known, values)
     values["targets"] = list(dict.fromkeys(found)) if len(found) != len(given) else found
 
 
@@ -183,11 +184,14 @@ def _may_exist(table: str) -> bool:
 
 def _with_commas(given: list[Any], known: Sequence[str]) -> list[Any]:
     """Names next to each other that are a column only together: ``a`` and ``b`` where the column is ``a,b``."""
-    found, at = [], 0
+    found, at, columns = [], 0, set(known)
+    most = 1 + max((name.count(",") for name in known), default=0)
     while at < len(given):
-        rest = [str(name) for name in given[at:]]
-        longest = next((n for n in range(len(rest), 1, -1) for text in (",", ", ") if text.join(rest[:n]) in known), 1)
-        joined = next((t.join(rest[:longest]) for t in (",", ", ") if t.join(rest[:longest]) in known), given[at])
+        rest = [str(name) for name in given[at : at + most]]
+        longest = next(
+            (n for n in range(len(rest), 1, -1) for text in (",", ", ") if text.join(rest[:n]) in columns), 1
+        )
+        joined = next((t.join(rest[:longest]) for t in (",", ", ") if t.join(rest[:longest]) in columns), given[at])
         found.append(joined if longest > 1 else given[at])
         at += longest
     return found

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..display import some_names
 from ..task.gain import Gain, gain, mean_relative
 from .display import Terminal
 
+#: Targets up to which all are shown on the screen.
+MOST_ROWS = 40
 #: What our networks are compared with: the column's head, and its name in a sentence.
 TITLES = {
     "before": ("before", "the networks before"),
@@ -24,43 +27,61 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     if as_json:
         print(jsonlib.dumps(results, indent=1, ensure_ascii=False))
         return
+    from ..reporting.telling import telling_tasks
+
     tasks, baselines = results["tasks"], results["baselines"]
     trivial = results["totals"].get("trivial", {})
-    compared = [name for name in TITLES if name in baselines and name != "linear"]
     levels = {"trivial": trivial}
     if "linear" in baselines and display.widest:
         levels["linear"] = {name: entry["test"] for name, entry in baselines["linear"].items()}
+    shown_tasks = telling_tasks(results, MOST_ROWS)
     rows = []
-    for name, entry in tasks.items():
-        row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
-        ours = figure(entry["test"])
-        known = [figure(level.get(name)) for level in levels.values()]
-        row += [*known, ours + plus_minus(entry.get("interval"))] if display.wide else [ours]
-        for baseline in compared:
-            value = baselines[baseline].get(name)
-            gain = None if value is None else against(entry, value, trivial.get(name))
-            row += [figure(None if value is None else value["test"]), shown(gain)]
-        rows.append([*row, served_by(entry), converged(entry, display.wide), share(entry["kept"])])
-        rows += further_lines(entry, list(levels) if display.wide else [], len(rows[-1]))
+    for name in shown_tasks:
+        rows.append(_row(name, results, levels, display.wide))
+        rows += further_lines(tasks[name], list(levels) if display.wide else [], len(rows[-1]))
     header = ["task", "metric", *(levels if display.wide else []), "ours"]
-    header += [text for baseline in compared for text in (TITLES[baseline][0], "gain")]
+    header += [text for baseline in _compared(baselines) for text in (TITLES[baseline][0], "gain")]
     header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
     display.table(measured_on(results["totals"].get("folds")), header, rows, left=2)
+    if len(shown_tasks) < len(tasks):
+        display.result(
+            f"{len(shown_tasks)} of {len(tasks):,} targets: those that kept least of their peaks, the worst and best "
+            f"against baselines; all are in {out / 'results.json'} and in the report"
+        )
     if "before" in baselines:
         show_before(baselines["before"], tasks, display)
     for baseline, (_, title) in TITLES.items():
         if baseline in baselines:
             display.result(sentence(tasks, baselines[baseline], title, trivial))
     if unlearned := [name for name, entry in tasks.items() if not entry.get("learned", True)]:
-        display.result(f"no better than a constant prediction beyond chance on validation: {', '.join(unlearned)}")
+        display.result(f"no better than a constant prediction beyond chance on validation: {some_names(unlearned)}")
     weights = {name: weight for name, entry in tasks.items() if (weight := entry.get("weight")) is not None}
     if any(weight != 1 for weight in weights.values()):
-        shown_weights = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
+        shown_weights = some_names([f"{name} {weight:.3g}" for name, weight in weights.items()])
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     totals = results["totals"]
     display.result(f"{totals['networks']} network(s){averaged(tasks)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
+
+
+def _compared(baselines: dict[str, Any]) -> list[str]:
+    """The baselines with columns of their own."""
+    return [name for name in TITLES if name in baselines and name != "linear"]
+
+
+def _row(name: str, results: dict[str, Any], levels: dict[str, dict[str, Any]], wide: bool) -> list[str]:
+    """The cells of one task."""
+    entry, baselines = results["tasks"][name], results["baselines"]
+    row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
+    ours = figure(entry["test"])
+    known = [figure(level.get(name)) for level in levels.values()]
+    row += [*known, ours + plus_minus(entry.get("interval"))] if wide else [ours]
+    for baseline in _compared(baselines):
+        value = baselines[baseline].get(name)
+        gain = None if value is None else against(entry, value, levels["trivial"].get(name))
+        row += [figure(None if value is None else value["test"]), shown(gain)]
+    return [*row, served_by(entry), converged(entry, wide), share(entry["kept"])]
 
 
 def measured_on(folds: int | None) -> str:
@@ -113,7 +134,7 @@ def sentence(tasks: dict[str, Any], baseline: dict[str, Any], title: str, trivia
     mean = mean_relative(gains)
     relative = "" if mean is None else f"; mean relative gain {mean:+.2%}"
     without = [] if mean is None else [name for name, found in compared.items() if found.relative is None]
-    left_out = f" (without {', '.join(without)}: the baseline is hardly better than trivial)" if without else ""
+    left_out = f" (without {some_names(without)}: the baseline is hardly better than trivial)" if without else ""
     return (f"against {title}: better in {better} and worse in {worse} of {len(gains)} tasks, no difference beyond "
             f"chance in {equal}{relative}{left_out}")  # fmt: skip
 
@@ -150,9 +171,8 @@ def share(value: float | None) -> str:
 
 
 def shown(found: Gain | None) -> str:
-    """A relative gain in per cent with its sign, coloured by its verdict; without a scale the difference."""
+    """A gain in units of the metric with its sign, coloured by its verdict."""
     if found is None:
         return "-"
     colour = {"better": "green", "worse": "red"}.get(found.verdict, "default")
-    text = f"{found.difference:+.3f}" if found.relative is None else f"{found.relative:+.1%}"
-    return f"[{colour}]{text}[/]"
+    return f"[{colour}]{found.difference:+.3f}[/]"

@@ -34,6 +34,10 @@ class RunKeys(Section):
     baselines: Annotated[bool, Key(
         "Also train single-task models and one plain network for all.", Option(bool, "", "train what to compare with"),
     )] = True  # fmt: skip
+    max_baselines: Annotated[int, Range(0, whole=True), Key(
+        "Most single-task models that are trained to compare with; of more targets so many are drawn.",
+        of_first_run=True,
+    )] = 30  # fmt: skip
     seed: Annotated[int, Range(0, 2**63 - 1, whole=True), Key(
         "Random seed for split, weights and order.",
         Option(int, "N", "random seed for split, weights and row order", commands=TRAIN),

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from ..display import some_names
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from .columns import coded, is_text
@@ -318,7 +319,19 @@ class Schema:
             ("ignored", list(self.ignored), "as asked"),
         ]
         lines = [f"{label} ({len(names)}; {note}): {', '.join(names)}" for label, names, note in groups if names]
-        return lines + [f"dropped {column.name!r}: {column.reason}" for column in self.dropped]
+        return lines + self._dropped()
+
+    def _dropped(self) -> list[str]:
+        """A line for each reason."""
+        reasons: dict[str, list[DroppedColumn]] = {}
+        for column in self.dropped:
+            reasons.setdefault(column.reason.replace(f".{column.name}=", ".COLUMN="), []).append(column)
+        return [
+            f"dropped {columns[0].name!r}: {columns[0].reason}"
+            if len(columns) == 1
+            else f"dropped ({len(columns)}; {reason}): {some_names([column.name for column in columns])}"
+            for reason, columns in reasons.items()
+        ]
 
     def _parts(self) -> str:
         return ", ".join(dict.fromkeys(part.name for column in self.temporal for part in column.parts))

@@ -14,6 +14,10 @@ from ..errors import UserError, raise_all
 from ..files import check_keys, read_json, write_json
 from .windows import Windows
 
+#: Tasks up to which the file holds everything that was measured of every pair.
+MOST_DETAILED = 100
+#: What ``meta`` may hold for every pair of tasks.
+MATRICES = ("counts", "standard_error", "windows", "null")
 MADE_BY = "`polytask affinity`"
 
 
@@ -97,8 +101,19 @@ class Affinity:
         return cls(tuple(tasks), matrix, meta)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write ``affinity.json`` at once (never half a file)."""
-        write_json(Path(path), self.to_json_dict())
+        """Write ``affinity.json`` at once (never half a file).
+
+        Of more than 100 tasks the file holds three digits of the matrix, and of ``meta`` what is no matrix: 1,000 tasks
+        are 10 MB, which would be 250 MB otherwise.
+        """
+        many = len(self.tasks) > MOST_DETAILED
+        write_json(Path(path), self._short() if many else self.to_json_dict(), compact=many)
+
+    def _short(self) -> dict[str, Any]:
+        rows = [[None if x != x else float(f"{x:.3g}") for x in row] for row in self.matrix.tolist()]
+        left_out = [key for key in MATRICES if key in self.meta]
+        meta = {key: value for key, value in self.meta.items() if key not in left_out}
+        return {"tasks": list(self.tasks), "affinity": rows, "meta": meta | {"digits": 3, "left_out": left_out}}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Affinity:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .affinity_matrix import Affinity
+from .affinity_matrix import MOST_DETAILED, Affinity
 from .selection import Selection
 from .selection.checks import Problem, Wishes, checked
 from .selection.clock import Clock
@@ -62,16 +62,17 @@ class Stability:
         )
 
     def to_json_dict(self) -> dict[str, Any]:
-        """The content of ``stability`` in ``selection.json``."""
-        return {
+        """The content of ``stability`` in ``selection.json``; of more than 100 tasks nothing about pairs."""
+        summary = {
             "resamples": self.resamples,
-            "together": self.together.round(4).tolist(),
             "networks": [round(value, 4) for value in self.networks],
             "regret": round(self.regret, 4),
             "enough": self.enough,
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
         }
+        if len(self.tasks) > MOST_DETAILED:
+            return summary
+        together = self.together.round(4).tolist()
+        return summary | {"together": together, "low": self.low.tolist(), "high": self.high.tolist()}
 
 
 def selection_stability(

@@ -28,6 +28,10 @@ from .score import score_curve
 from .stability import notes, stability
 from .summary import count, summary
 from .tasks_over_time import charts, look, remarks
+from .telling import telling_tasks
+
+#: Tasks that are drawn one by one; a page with a thousand pictures opens slowly.
+MOST_DRAWN = 60
 
 
 def write_report(folder: Path) -> Path:
@@ -60,6 +64,7 @@ def render(run: Run) -> str:
     environment.finalize = _finalize
     environment.filters["breakable"] = breakable
     table, chosen = rows(run), networks(run)
+    drawn = run.only(telling_tasks(run.results, MOST_DRAWN)) if run.finished else run
     return environment.get_template("page.html").render(
         run=run,
         count=count,
@@ -69,14 +74,15 @@ def render(run: Run) -> str:
         others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
         equal_within=numbers.percent(EQUAL_WITHIN),
         earlier=earlier(run),
-        panels=[(panel.task, curve(panel)) for panel in _panels(run, table)],
+        panels=[(panel.task, curve(panel)) for panel in _panels(drawn, table)],
+        drawn=len(drawn.tasks),
         self_taught=run.config.get("converge") not in ("off", False),
         drawn_baselines=_drawn_baselines(run),
-        charts=charts(run),
+        charts=charts(drawn),
         remarks=remarks(run),
-        looks=[(task, look(place)) for place, task in enumerate(run.tasks)],
-        heatmap=_heatmap(run, chosen),
-        numbers_in_cells=run.affinity is not None and len(run.affinity.tasks) <= NUMBERS_UP_TO,
+        looks=[(task, look(place)) for place, task in enumerate(drawn.tasks)],
+        heatmap=_heatmap(drawn, chosen),
+        numbers_in_cells=drawn.affinity is not None and len(drawn.affinity.tasks) <= NUMBERS_UP_TO,
         networks=chosen,
         stability=stability(run),
         courses=courses(run.affinity, partners(chosen)) if run.affinity is not None else [],

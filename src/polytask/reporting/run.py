@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,13 @@ class Affinity:
     values: list[list[float | None]]
     windows: Windows | None = None
 
+    def only(self, tasks: Sequence[str]) -> Affinity:
+        """Between some of the tasks, without its course."""
+        places = {task: place for place, task in enumerate(self.tasks)}
+        known = [task for task in tasks if task in places]
+        values = [[self.values[places[a]][places[b]] for b in known] for a in known]
+        return Affinity(known, values)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -36,6 +44,12 @@ class Run:
     affinity: Affinity | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
+
+    def only(self, tasks: Sequence[str]) -> Run:
+        """The same for some of the tasks of a finished run, as far as every task is drawn on its own."""
+        results = self.results | {"tasks": {task: self.results["tasks"][task] for task in tasks}}
+        affinity = None if self.affinity is None else self.affinity.only(tasks)
+        return replace(self, results=results, affinity=affinity)
 
     @property
     def finished(self) -> bool:

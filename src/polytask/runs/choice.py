@@ -9,6 +9,7 @@ from typing import Any
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.baselines import GROUPINGS, Context, Joint
+from ..grouping.baselines.by_affinity import MANY, MOST_SECONDS
 from ..grouping.stability import Stability, selection_stability
 from ..processes import is_first, wait_for_all, world_size
 from ..training import TrainingResult
@@ -120,7 +121,12 @@ def _stability(context: Context, selection: Selection) -> Stability | None:
     if context.affinity is None:
         return None
     return selection_stability(
-        context.affinity, selection, len(selection.networks), seed=context.seed, **context.wishes
+        context.affinity,
+        selection,
+        len(selection.networks),
+        seed=context.seed,
+        seconds=MOST_SECONDS if len(context.tasks) > MANY else None,
+        **context.wishes,
     )
 
 

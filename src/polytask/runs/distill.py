@@ -36,13 +36,13 @@ def without_teachers(config: Config, tasks: Sequence[Task]) -> list[Callback]:
     return [method]
 
 
-def distillation(trainer: Trainer, group: Sequence[int], singles: Sequence[TrainingResult]) -> list[Callback]:
+def distillation(trainer: Trainer, group: Sequence[int], singles: Mapping[int, TrainingResult]) -> list[Callback]:
     """The callbacks that distil into the network of some tasks; none for a single task, whose teacher is its equal.
 
     Args:
         trainer: The run.
         group: Positions of the network's tasks.
-        singles: Single-task models of all tasks, if they are needed.
+        singles: Single-task models of tasks by position, of all if they are needed.
     """
     name, options = distillation_of(trainer.config.distill)
     if name == "off" or len(group) < 2:

@@ -26,10 +26,11 @@ from ..data import (
 from ..data.columns import coded
 from ..data.equal_rows import equal_rows, row_keys
 from ..data.roles import repeated_ids
+from ..display import some_names
 from ..errors import UserError, raise_all
 from ..pretrained import per_word, texts_of
 from .prepared import Prepared
-from .reading import far_values, some_names, unseen_values
+from .reading import far_values, unseen_values
 
 
 def with_held_files(config: Config, data: Prepared) -> Prepared:

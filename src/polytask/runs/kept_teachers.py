@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -83,13 +84,13 @@ def take_kept(config: Config, run: RunFolder, tasks: int) -> int:
     return taken
 
 
-def keep(config: Config, data: Prepared, run: RunFolder) -> None:
+def keep(config: Config, data: Prepared, run: RunFolder, positions: Sequence[int]) -> None:
     """Leave the run's single-task models in the folder of teachers, where there are none yet."""
     if config.teachers is None or not is_first():
         return
     for position, (task, found) in enumerate(zip(data.tasks, teacher_fingerprints(config, data), strict=True)):
         place = Path(config.teachers) / str(position)
-        if kept_fingerprint(place) is None:
+        if position in positions and kept_fingerprint(place) is None:
             place.mkdir(parents=True, exist_ok=True)
             _copy(run.trainings / f"single_task_{position}" / RESULT, place / RESULT)
             write_fingerprint(place, task.name, found)  # last: what has one is whole

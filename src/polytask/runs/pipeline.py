@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ..balancing import Balancer
 from ..config import Config
 from ..config.learning import unused_entries
-from ..display import Display
+from ..display import Display, fewer
 from ..distillation import check_tasks
 from ..errors import UserError, raise_all
 from ..files import write_json
@@ -24,7 +25,7 @@ from .adding import add_run
 from .bundle import save_network, serving_places
 from .choice import one_network, plan_networks
 from .decided import decisions
-from .distill import needs_teachers, without_teachers
+from .distill import without_teachers
 from .encoders import network_of
 from .folder import RunFolder, refuse_existing
 from .folds import FoldDisplay, finish_folds, fold_folders, save_predictions
@@ -47,6 +48,7 @@ from .trainings import (
     Work,
     check_choice,
     check_order,
+    compared_alone,
     joint_wanted,
     train_joint,
     train_network,
@@ -127,35 +129,39 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     config, data = trainer.config, trainer.data
     for line in data.describe():
         trainer.display.say(line)
-    for warning in data.warnings:
+    for warning in fewer(data.warnings):
         trainer.display.warn(warning)
     everyone = range(len(data.tasks))
-    baselines = config.baselines or needs_teachers(config)
+    compared = compared_alone(config)
     alone = [Work(f"single_task_{position}", (position,)) for position in everyone]
     if taken := take_kept(config, trainer.run, len(data.tasks)):
         trainer.display.say(f"{taken} single-task models taken from {config.teachers}")
+    if 0 < len(compared) < len(everyone):
+        trainer.display.say(
+            f"single-task models: of {len(compared)} of the {len(everyone):,} targets, drawn "
+            f"(`--set max_baselines={len(everyone)}` trains all, `--no-baselines` none)"
+        )
     together = [Work("all_in_one", tuple(everyone))] if joint_wanted(config) else []
-    train_ahead(trainer, [*together, *(alone if baselines else ())])
+    train_ahead(trainer, [*together, *(alone[position] for position in compared)])
     joint = train_joint(trainer)
     networks = plan_networks(trainer, joint)
     if joint is not None and trainer.config.start == "measured":
         trainer.display.say(f"networks start from the weights of the training for all tasks (epoch {joint.epoch:g})")
     _say_own_settings(trainer, networks)
     gamble = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
-    singles = []
-    afford = config.max_cost is not None and config.max_cost > len(networks) + len(everyone)
-    if baselines or (gamble and afford):
-        train_ahead(trainer, alone)
-        singles = [train_single(trainer, position) for position in everyone]
-        keep(config, data, trainer.run)
+    if gamble and config.max_cost is not None and config.max_cost > len(networks) + len(everyone):
+        compared = list(everyone)
+    train_ahead(trainer, [alone[position] for position in compared])
+    singles = {position: train_single(trainer, position) for position in compared}
+    keep(config, data, trainer.run, compared)
     one = one_network(trainer, ALTERNATIVE) if gamble else []
     works = [network.work for network in [*networks, *one]]
-    train_ahead(trainer, works, joint=joint is not None, singles=bool(singles))
+    train_ahead(trainer, works, joint=joint is not None, singles=compared)
     asked, alternative = (_train(trainer, some, joint, singles) for some in (networks, one))
     served = choose_served(trainer, asked, alternative, joint, singles)
-    compared = (joint, singles) if config.baselines else (None, [])
+    beside = (joint, singles) if config.baselines else (None, {})
     with nothing_lost(AFTER_TRAINING.format(trainer.run.path)):
-        return _finish(trainer, served, *compared)
+        return _finish(trainer, served, *beside)
 
 
 def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
@@ -174,7 +180,7 @@ def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
 
 
 def _train(
-    trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: list[TrainingResult]
+    trainer: Trainer, networks: list[Network], joint: TrainingResult | None, singles: Mapping[int, TrainingResult]
 ) -> list[Trained]:
     """Train networks as configured."""
     return [Trained(network, train_network(trainer, network, joint, singles)) for network in networks]
@@ -268,7 +274,7 @@ def _finish(
     trainer: Trainer,
     served: list[Trained],
     joint: TrainingResult | None,
-    singles: list[TrainingResult],
+    singles: Mapping[int, TrainingResult],
 ) -> dict[str, Any]:
     """Read the test split, write results, networks and the report, and clean up."""
     run, data, config = trainer.run, trainer.data, trainer.config
@@ -296,7 +302,7 @@ def _finish(
     if singles:
         baselines["single_task"] = {
             name: value
-            for position, result in enumerate(singles)
+            for position, result in singles.items()
             for name, value in baseline(result, trainer.test(result, [position]), ours).items()
         }
     if joint is not None:

@@ -28,6 +28,7 @@ from ..data import (
 )
 from ..data.arrays import MANIFEST, is_arrays
 from ..data.formats import files_of
+from ..display import fewer, some_names
 from ..errors import UserError, raise_all
 from ..files import sha256, write_json
 from ..task import Task
@@ -37,6 +38,8 @@ from .splitting import aside_columns, column_problems
 
 #: Characters of a line that says how columns were understood; tables can have thousands of columns.
 LONGEST_LINE = 240
+#: Targets up to which each has its line.
+MOST_LINES = 24
 
 
 @dataclass(frozen=True)
@@ -80,28 +83,34 @@ class Prepared:
 
     def describe(self) -> list[str]:
         """Lines for the user: how targets, columns and rows were understood."""
-        lines = ["targets:"]
-        for found, task in zip(self.inferred, self.tasks, strict=True):
-            shown = ", ".join(task.classes[:6]) + (", ..." if len(task.classes) > 6 else "")
-            classes = f" {shown};" if shown else ""
-            weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
-            metric = "metric" if len(task.metrics) == 1 else "metrics"
-            lines.append(
-                f"  {task.name}: {task.kind};{classes} {found.reason}; {metric} {', '.join(task.metrics)}{weight}"
-                + "".join(f"; {line}" for line in described(task))
-            )
-        lines.append("features:")
+        each = list(map(_described, self.inferred, self.tasks))
+        lines = ["targets:", *(each if len(each) <= MOST_LINES else self._summarised()), "features:"]
         lines += [f"  {shorten(line, LONGEST_LINE, placeholder=' ...')}" for line in self.schema.describe()]
         if self.encoded:
             stored = self.rows["train"].stored is not None
             lines.append(f"  {self.encoded.describe(sum(map(len, self.rows.values())), stored=stored)}")
         if self.notes:
-            lines += ["reading:", *(f"  {shorten(note, LONGEST_LINE, placeholder=' ...')}" for note in self.notes)]
+            lines += ["reading:"]
+            lines += [f"  {shorten(note, LONGEST_LINE, placeholder=' ...')}" for note in fewer(self.notes)]
         sizes = ", ".join(
             f"{part} {len(rows):,}{' (read while training)' if rows.stored else ''}" for part, rows in self.rows.items()
         )
         sampled = "; kinds and statistics of columns are those of a sample" if self.rows["train"].stored else ""
         return [*lines, f"rows: {sizes}{sampled}"]
+
+    def _summarised(self) -> list[str]:
+        """Many targets: one line for those of one kind, and what stands out."""
+        groups: dict[str, list[str]] = {}
+        for task in self.tasks:
+            classes = f", {len(task.classes)} classes" if len(task.classes) > 2 else ""
+            weight = "" if task.weight == 1 else f", weight {task.weight:g}"
+            groups.setdefault(f"{task.kind}{classes}; metric {task.metric}{weight}", []).append(task.name)
+        lines = [f"  {len(names):,} {what}: {some_names(names, 5)}" for what, names in groups.items()]
+        counts = self.rows["train"].label_counts().tolist()
+        ordered = sorted(zip(counts, (task.name for task in self.tasks), strict=True))
+        fewest = ", ".join(f"{name} ({count:,})" for count, name in ordered[:3])
+        middle = ordered[len(ordered) // 2][0]
+        return [*lines, f"  labels for training: half of the targets have {middle:,} or more; fewest: {fewest}"]
 
     def save(self, schema: Path, split: Path, encoder: Path) -> None:
         """Write the transformation, with a pretrained encoder that it uses, and the split."""
@@ -135,6 +144,16 @@ def described(task: Task) -> Iterator[str]:
     ends = [f"{word} {end:g}" for word, end in (("at least", task.low), ("at most", task.high)) if end is not None]
     if ends:
         yield f"predictions {' and '.join(ends)}"
+
+
+def _described(found: InferredTask, task: Task) -> str:
+    """A line about one target."""
+    shown = ", ".join(task.classes[:6]) + (", ..." if len(task.classes) > 6 else "")
+    classes = f" {shown};" if shown else ""
+    weight = "" if task.weight == 1 else f"; weight {task.weight:g}"
+    metric = "metric" if len(task.metrics) == 1 else "metrics"
+    line = f"  {task.name}: {task.kind};{classes} {found.reason}; {metric} {', '.join(task.metrics)}{weight}"
+    return line + "".join(f"; {more}" for more in described(task))
 
 
 def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[InferredTask, ...], dict[str, Any]]:

@@ -98,13 +98,3 @@ def unseen_values(schema: Schema, table: pa.Table) -> list[str]:
                 f"such as {words.example(~np.isin(words.words.to_pylist(), column.categories))}; they count as missing"
             )
     return lines
-
-
-def some_names(names: Sequence[str]) -> str:
-    """Names, of many the first.
-
-    Example:
-        >>> some_names(["a", "b"]), some_names([str(n) for n in range(30)])[-12:]
-        ('a, b', ' and 20 more')
-    """
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -43,7 +43,7 @@ def choose_served(
     asked: Sequence[Trained],
     alternative: Sequence[Trained],
     joint: TrainingResult | None,
-    singles: Sequence[TrainingResult],
+    singles: Mapping[int, TrainingResult],
 ) -> list[Trained]:
     """The networks to serve, by what is better on validation.
 
@@ -55,7 +55,7 @@ def choose_served(
         asked: The networks that were asked for, or chosen.
         alternative: One for all with the run's settings, where ``auto`` has chosen several.
         joint: The plain network for all.
-        singles: Single-task models.
+        singles: Single-task models by position; a plan if they are those of all tasks.
     """
     plans = candidate_plans(trainer, asked, alternative, joint, singles)
     if len(plans) < 2 or not len(trainer.data.rows["validation"]):
@@ -139,7 +139,7 @@ def candidate_plans(
     asked: Sequence[Trained],
     alternative: Sequence[Trained],
     joint: TrainingResult | None,
-    singles: Sequence[TrainingResult],
+    singles: Mapping[int, TrainingResult],
 ) -> dict[str, list[Trained]]:
     """Everything that was trained, as networks that serve all tasks; first what was asked for."""
     names = tuple(task.name for task in trainer.data.tasks)
@@ -147,10 +147,9 @@ def candidate_plans(
     others = {"all_in_one": list(alternative)}
     if joint is not None:
         others["plain"] = [Trained(Network("all_in_one", tuple(range(len(names))), names), joint)]
-    if singles:
+    if len(singles) == len(names):
         others["single_task"] = [
-            Trained(Network(f"single_task_{k}", (k,), (name,)), result)
-            for k, (name, result) in enumerate(zip(names, singles, strict=True))
+            Trained(Network(f"single_task_{k}", (k,), (names[k],)), result) for k, result in singles.items()
         ]
     return plans | {name: plan for name, plan in others.items() if plan and _fits(trainer.config, plan)}
 

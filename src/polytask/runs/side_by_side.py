@@ -31,14 +31,14 @@ from .trainings import Network, Work, train_joint, train_network, train_single, 
 LOOKS = 0.5
 
 
-def train_ahead(trainer: Trainer, works: Sequence[Work], *, joint: bool = False, singles: bool = False) -> None:
+def train_ahead(trainer: Trainer, works: Sequence[Work], *, joint: bool = False, singles: Sequence[int] = ()) -> None:
     """Do trainings in ``jobs`` processes; nothing with one job, or one training left to do.
 
     Args:
         trainer: The run.
         works: The trainings, none of which depends on another one of them.
         joint: The training for all tasks is done, and they may need it.
-        singles: Likewise all single-task models.
+        singles: Likewise the single-task models of these tasks.
     """
     folder = trainer.run
     left = [work for work in works if not folder.finished(work.training) and not folder.begun_here(work.training)]
@@ -51,7 +51,7 @@ def train_ahead(trainer: Trainer, works: Sequence[Work], *, joint: bool = False,
         "run": str(folder.path),
         "works": [asdict(work) for work in left],
         "joint": joint,
-        "singles": singles,
+        "singles": list(singles),
     }
     pool = LocalProcesses(jobs, lane)
     try:
@@ -91,7 +91,7 @@ def lane(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     settings = config.training().resolve(len(data.rows["train"]))
     trainer = Trainer(config, data, run, Display(), settings, aside=True)
     joint = train_joint(trainer) if spec["joint"] else None
-    singles = [train_single(trainer, position) for position in range(len(data.tasks))] if spec["singles"] else []
+    singles = {position: train_single(trainer, position) for position in spec["singles"]}
 
     def train(work: Work) -> None:
         if work.kind == "all_in_one":

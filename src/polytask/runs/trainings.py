@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -94,7 +94,7 @@ def train_subset(trainer: Trainer, work: Work) -> TrainingResult:
 
 
 def train_network(
-    trainer: Trainer, network: Network, joint: TrainingResult | None, singles: Sequence[TrainingResult]
+    trainer: Trainer, network: Network, joint: TrainingResult | None, singles: Mapping[int, TrainingResult]
 ) -> TrainingResult:
     """A network of the run, as configured."""
     own = trainer if network.training == ALTERNATIVE else trainer.for_network(network.tasks)
@@ -115,10 +115,24 @@ def joint_wanted(config: Config) -> bool:
     return config.baselines or not set(JOINT_NEEDS).isdisjoint(_needs(config))
 
 
+def singles_wanted(config: Config) -> int:
+    """How many single-task models are trained: all for teachers, some to compare with where there are many targets."""
+    if needs_teachers(config):
+        return len(config.targets)
+    return min(len(config.targets), config.max_baselines) if config.baselines else 0
+
+
+def compared_alone(config: Config) -> list[int]:
+    """Positions of the tasks that have a single-task model; where these are not all, drawn by the seed."""
+    tasks = len(config.targets)
+    drawn = np.random.default_rng(config.seed).permutation(tasks)[: singles_wanted(config)]
+    return sorted(drawn.tolist())
+
+
 def check_order(config: Config) -> None:
     """Raise if the order of sequential convergence looks at trainings that the run does not have."""
     orders = {config.for_network(own.tasks).sequential.order for own in config.network_settings}
-    joint, alone = joint_wanted(config), config.baselines or needs_teachers(config)
+    joint, alone = joint_wanted(config), singles_wanted(config) >= len(config.targets)
     for order in {config.sequential.order, *orders}:
         done = dict.fromkeys(config.targets, 0.0) if joint else None
         task_order(
@@ -177,14 +191,14 @@ def wishes(config: Config) -> dict[str, Any]:
 
 
 def _convergence(
-    trainer: Trainer, group: Sequence[int], joint: TrainingResult | None, singles: Sequence[TrainingResult]
+    trainer: Trainer, group: Sequence[int], joint: TrainingResult | None, singles: Mapping[int, TrainingResult]
 ) -> list[Callback]:
     """Convergence of a network, with what the plain trainings have shown about its tasks."""
     names = [trainer.data.tasks[position].name for position in group]
     best_epochs = gaps = None
     if joint is not None:
         best_epochs = {name: joint.tasks[name].best_epoch for name in names}
-    if joint is not None and singles:
+    if joint is not None and singles.keys() >= set(group):
         gaps = {}
         for position in group:
             task, single = trainer.data.tasks[position], singles[position]
