@@ -58,14 +58,44 @@ def fewer(lines: Sequence[str], most: int = 5) -> list[str]:
     return found
 
 
+def duration(seconds: float) -> str:
+    """A time that a person would say.
+
+    Example:
+        >>> duration(0.31), duration(48.2), duration(200), duration(7500), duration(200_000)
+        ('0.3 s', '48 s', '3 min 20 s', '2 h 05 min', '2 d 8 h')
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"
+
+
 class Display:
-    """Says nothing; the command line has one that does."""
+    """Says nothing; the command line has one that does.
+
+    Attributes:
+        shows: Whether anybody sees what is said: an estimate that nobody reads need not be made.
+    """
+
+    shows = False
 
     def say(self, text: str) -> None:
         """A line for the user."""
 
     def warn(self, text: str) -> None:
         """A line that the user should read."""
+
+    def expect(self, trainings: int, seconds: float | None = None) -> None:
+        """How many trainings there will be in all, and what they take together, roughly."""
 
     @contextmanager
     def download(self, title: str) -> Iterator[Transfer | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -174,3 +175,21 @@ def _numbers(value: Any) -> list[Any]:
 Count = Annotated[int, Range(1, whole=True)]
 #: A share that is not the whole, such as that of dropout.
 Share = Annotated[float, Range(0, 1, less=True)]
+
+
+def seconds_of(text: str | float) -> float:
+    """A time limit in seconds, from a number with ``s``, ``m``, ``h`` or ``d``, or several of these.
+
+    Raises:
+        ValueError: If it is none, or not more than 0.
+
+    Example:
+        >>> seconds_of("10m"), seconds_of("1h30m"), seconds_of("45"), seconds_of(90)
+        (600.0, 5400.0, 45.0, 90.0)
+    """
+    parts = re.findall(r"([0-9]+\.?[0-9]*)\s*([smhd]?)", str(text).strip().lower())
+    whole = "".join(f"{number}{unit}" for number, unit in parts)
+    found = sum(float(number) * {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86_400}[unit] for number, unit in parts)
+    if not parts or whole != re.sub(r"\s", "", str(text).lower()) or found <= 0:
+        raise ValueError(f"expected a time above 0 such as 90s, 10m or 1h30m, found {text!r}")
+    return found

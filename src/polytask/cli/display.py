@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..display import Display, Transfer, printable
+from ..display import Display, Transfer, duration, printable
 
 if TYPE_CHECKING:
     from ..display import Progress as ProgressCall
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 WIDE = 110
 #: And from which on they show linear models; where there is no terminal, tables are this wide.
 WIDEST = 160
+#: Seconds between two lines of progress where there is no terminal, and below which nobody asks how much is left.
+MINUTE = 60.0
 
 
 class Terminal(Display):
@@ -43,6 +45,8 @@ class Terminal(Display):
 
     def __init__(self, quiet: bool = False, json: bool = False) -> None:
         self.silent, self.quiet = quiet, quiet or json
+        self.shows = not self.quiet
+        self.trainings, self.done, self.seconds, self.began = 0, 0, 0.0, time.monotonic()
         self.notes = _console(stderr=True)
         self.results = _console(quiet=self.quiet)
 
@@ -54,19 +58,50 @@ class Terminal(Display):
         if not self.silent:
             self.notes.print(f"[yellow]note:[/] {escape(printable(text))}", highlight=False)
 
+    def expect(self, trainings: int, seconds: float | None = None) -> None:
+        self.trainings = trainings
+        if seconds is not None:
+            self.seconds, self.began = seconds, time.monotonic()
+
     @contextmanager
     def training(self, title: str) -> Iterator[ProgressCall | None]:
         started = time.monotonic()
+        with self._bar(f"{title}{self._of_all(1)}") as progress:
+            yield progress
+        self.done += 1
+        self.say(f"trained {title} in {time.monotonic() - started:.1f} s{self._of_all(0)}{self._left()}")
+
+    def _of_all(self, more: int) -> str:
+        """Which of all trainings this is, where their number is known."""
+        number = self.done + more
+        return f" ({number} of {self.trainings})" if number <= self.trainings and self.trainings > 1 else ""
+
+    def _left(self) -> str:
+        left = self.seconds - (time.monotonic() - self.began)
+        return f", at most about {duration(left)} left" if left > MINUTE and self.done < self.trainings else ""
+
+    def _lines(self, title: str) -> ProgressCall:
+        """Progress without a terminal: a line now and then."""
+        last = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > MINUTE and done < total:
+                last = time.monotonic()
+                self.say(f"{title}: {done:,} of {total:,} steps{self._left()}")
+
+        return tell
+
+    @contextmanager
+    def _bar(self, title: str) -> Iterator[ProgressCall | None]:
         if self.quiet or not self.notes.is_terminal:
-            yield None
-            self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
+            yield None if self.quiet else self._lines(title)
             return
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"),
                    TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=self.notes, transient=True) as bars:
             bar = bars.add_task(escape(printable(title)), total=None, steps="")
             yield lambda done, total: bars.update(bar, completed=done, total=total, steps=f"{done:,}/{total:,} steps")
-        self.say(f"trained {title} in {time.monotonic() - started:.1f} s")
 
     @contextmanager
     def download(self, title: str) -> Iterator[Transfer | None]:

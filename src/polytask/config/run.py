@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ..ranges import Range
+from ..ranges import Range, seconds_of
 from . import texts
 from .key import TRAIN, Decides, Key, Option, is_given, keys_of
 from .section import Section
@@ -38,6 +38,10 @@ class RunKeys(Section):
         "Most single-task models that are trained to compare with; of more targets so many are drawn.",
         of_first_run=True,
     )] = 30  # fmt: skip
+    time_limit: Annotated[str | float | None, Key(
+        "Time that trainings are planned for, such as 10m; the best found within it is served. Default: no limit.",
+        Option(str, "TIME", "time for everything, such as 10m or 1h30m"), of_first_run=True,
+    )] = None  # fmt: skip
     seed: Annotated[int, Range(0, 2**63 - 1, whole=True), Key(
         "Random seed for split, weights and order.",
         Option(int, "N", "random seed for split, weights and row order", commands=TRAIN),
@@ -67,6 +71,7 @@ def run_problems(config: Config) -> Iterator[str]:
             f"jobs: networks train side by side ({config.jobs}), or several processes train each of them "
             f"(devices: {config.devices}, nodes: {config.nodes}), not both; set one of them to 1"
         )
+    yield from _time_problems(config)
     if config.from_run is None:
         if config.into is not None:
             yield "into: has an effect only with from: RUN"
@@ -80,6 +85,20 @@ def run_problems(config: Config) -> Iterator[str]:
         for name in ("freeze", "parts"):
             if len(getattr(config, name)) - (name == "freeze"):
                 yield f"{name}: only heads are trained where the whole encoder is frozen; leave the others out"
+
+
+def _time_problems(config: Config) -> Iterator[str]:
+    """A time limit that is none, or that does not fit the rest."""
+    if config.time_limit is None:
+        return
+    try:
+        seconds_of(config.time_limit)
+    except ValueError as error:
+        yield f"time_limit: {error}"
+    if config.teachers is not None:
+        yield "time_limit: does not go with teachers, whose steps are given; leave one of them out"
+    if getattr(config, "folds", None) is not None:
+        yield "time_limit: does not go with folds, whose trainings are not planned; leave one of them out"
 
 
 def frozen_whole(config: Any) -> bool:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ..display import duration as duration_of
+
 UNDEFINED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -93,17 +95,4 @@ def duration(seconds: float | None) -> str:
         >>> duration(0.31), duration(48.2), duration(200), duration(7500), duration(200_000)
         ('0.3 s', '48 s', '3 min 20 s', '2 h 05 min', '2 d 8 h')
     """
-    if seconds is None:
-        return UNDEFINED
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
+    return UNDEFINED if seconds is None else duration_of(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from .further_metrics import add_further
 from .kept_teachers import check_kept, keep, take_kept
 from .linear import linear_models
 from .made_with import made_with
+from .plan import Planned, plan_run
 from .prepare import prepare
 from .prepared import Prepared
 from .results import baseline, linear_baseline, number, task_entry, totals_of
@@ -92,20 +94,25 @@ def fit_run(
         return add_run(config, out, resume=resume, display=display, final_part=final_part, trust=trust)
     if resume and (found := finished(RunFolder.open(out), config, display)):
         return found
+    started = time.monotonic()
     decided = decisions(config, out, resume)
     asked, config = config, decided.applied(config)
     data = _checked(config, out, resume)
     trackers = make_trackers(config.report_to, out)
     wait_for_all()  # of several processes none writes before all have looked
     with decided.in_force(), RunFolder.locked(out):
+        spent = sum(RunFolder.open(out).seconds.values()) if resume else time.monotonic() - started
+        planned = plan_run(config, data, display, RunFolder.open(out) if resume else None, spent)
+        config = config.model_copy(update=planned.changes)
         if not resume and is_first():
-            RunFolder.create(out, asked, data, asdict(decided))
+            RunFolder.create(out, asked, data, asdict(decided) | planned.stored())
         wait_for_all()
         run = RunFolder.open(out)
         run.log.listeners += trackers
         _carry_out_folds(asked, run, display, trust)
         settings = config.training().resolve(len(data.rows["train"]))
-        return _carry_out(Trainer(config, data, run, display, settings, final_part))
+        limit = planned.limit(asked.time_limit, spent)
+        return _carry_out(Trainer(config, data, run, display, settings, final_part, limit=limit), planned)
 
 
 def _carry_out_folds(config: Config, run: RunFolder, display: Display, trust: bool) -> None:
@@ -124,13 +131,10 @@ def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _carry_out(trainer: Trainer) -> dict[str, Any]:
+def _carry_out(trainer: Trainer, planned: Planned) -> dict[str, Any]:
     """All trainings of a run, or what is left of them."""
     config, data = trainer.config, trainer.data
-    for line in data.describe():
-        trainer.display.say(line)
-    for warning in fewer(data.warnings):
-        trainer.display.warn(warning)
+    _say_what_comes(trainer, planned)
     everyone = range(len(data.tasks))
     compared = compared_alone(config)
     alone = [Work(f"single_task_{position}", (position,)) for position in everyone]
@@ -156,12 +160,23 @@ def _carry_out(trainer: Trainer) -> dict[str, Any]:
     keep(config, data, trainer.run, compared)
     one = one_network(trainer, ALTERNATIVE) if gamble else []
     works = [network.work for network in [*networks, *one]]
+    trainer.display.expect(int(joint is not None) + len(singles) + len(works))
     train_ahead(trainer, works, joint=joint is not None, singles=compared)
     asked, alternative = (_train(trainer, some, joint, singles) for some in (networks, one))
     served = choose_served(trainer, asked, alternative, joint, singles)
     beside = (joint, singles) if config.baselines else (None, {})
     with nothing_lost(AFTER_TRAINING.format(trainer.run.path)):
         return _finish(trainer, served, *beside)
+
+
+def _say_what_comes(trainer: Trainer, planned: Planned) -> None:
+    for line in trainer.data.describe():
+        trainer.display.say(line)
+    for warning in fewer(trainer.data.warnings):
+        trainer.display.warn(warning)
+    if planned.sentence:
+        trainer.display.say(planned.sentence)
+    trainer.display.expect(planned.trainings, planned.seconds)
 
 
 def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
@@ -234,12 +249,13 @@ def _made_once(config: Config, data: Prepared, balancer: Balancer) -> None:
 
 
 def _thresholds(
-    trainer: Trainer, served: list[Trained], joint: TrainingResult | None, singles: list[TrainingResult]
+    trainer: Trainer, served: list[Trained], joint: TrainingResult | None, singles: Mapping[int, TrainingResult]
 ) -> dict[str, Moved]:
     """Choose the thresholds between two classes of what is served, and of the baselines for themselves."""
     names = [task.name for task in trainer.data.tasks]
     if singles:
-        decide_thresholds(trainer, [one.model for one in singles], {name: (k,) for k, name in enumerate(names)})
+        alone = {names[position]: (k,) for k, position in enumerate(singles)}
+        decide_thresholds(trainer, [one.model for one in singles.values()], alone)
     if joint is not None:
         decide_thresholds(trainer, [joint.model], dict.fromkeys(names, (0,)))
     places = serving_places(one.network.serves for one in served)
@@ -254,14 +270,17 @@ def _with_folds(
     results: dict[str, Any],
     served: list[Trained],
     joint: TrainingResult | None,
-    singles: list[TrainingResult],
+    singles: Mapping[int, TrainingResult],
 ) -> dict[str, Any]:
     """The results with what a cross-validation adds; a fold keeps its predictions for it."""
     names = [task.name for task in trainer.data.tasks]
     if trainer.config.fold is not None:
         plans: dict[str, Any] = {
             "ours": ([one.result.model for one in served], serving_places(one.network.serves for one in served)),
-            "single_task": ([one.model for one in singles], {name: (k,) for k, name in enumerate(names)}),
+            "single_task": (
+                [one.model for one in singles.values()] if len(singles) == len(names) else [],
+                {names[position]: (k,) for k, position in enumerate(singles)},
+            ),
             "all_in_one": ([] if joint is None else [joint.model], dict.fromkeys(names, (0,))),
         }
         save_predictions(trainer, {name: plan for name, plan in plans.items() if plan[0]})

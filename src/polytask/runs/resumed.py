@@ -19,8 +19,8 @@ from .folder import RunFolder
 from .prepared import fingerprint
 from .stored_results import stored_results
 
-#: Keys that may differ when a run is continued: they do not change its numbers.
-FREE_KEYS = deciding(Config, Decides.PLACE, Decides.ROUNDING, Decides.NOTHING)
+#: Keys that may differ when a run is continued: they do not change its numbers, or (time) its plan, which is stored.
+FREE_KEYS = deciding(Config, Decides.PLACE, Decides.ROUNDING, Decides.NOTHING) | {"time_limit"}
 
 
 def same_config(run: RunFolder, config: Config) -> None:

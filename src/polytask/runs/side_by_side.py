@@ -23,6 +23,7 @@ from ..display import Display
 from ..local_processes import LocalProcesses, Result
 from ..training.loop import Progress
 from .folder import RunFolder
+from .limit import Limit
 from .prepare import prepare
 from .trainer import Trainer
 from .trainings import Network, Work, train_joint, train_network, train_single, train_subset
@@ -52,6 +53,7 @@ def train_ahead(trainer: Trainer, works: Sequence[Work], *, joint: bool = False,
         "works": [asdict(work) for work in left],
         "joint": joint,
         "singles": list(singles),
+        "limit": None if trainer.limit is None else asdict(trainer.limit),
     }
     pool = LocalProcesses(jobs, lane)
     try:
@@ -89,7 +91,8 @@ def lane(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     run = RunFolder.open(Path(spec["run"]))
     data = prepare(config, run.split)
     settings = config.training().resolve(len(data.rows["train"]))
-    trainer = Trainer(config, data, run, Display(), settings, aside=True)
+    limit = None if spec["limit"] is None else Limit(spec["limit"]["until"], tuple(spec["limit"]["longest"]))
+    trainer = Trainer(config, data, run, Display(), settings, aside=True, limit=limit)
     joint = train_joint(trainer) if spec["joint"] else None
     singles = {position: train_single(trainer, position) for position in spec["singles"]}
 

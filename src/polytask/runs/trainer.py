@@ -25,10 +25,12 @@ from ..training import (
     fit,
     only_parts_of,
 )
+from ..training.callbacks import Deadline
 from ..training.evaluation import measure
 from ..uncertainty import Estimate
 from .encoders import network_of
 from .folder import RunFolder
+from .limit import Limit
 from .prepared import Prepared, labelled_places, labelled_rows
 
 
@@ -44,6 +46,7 @@ class Trainer:
         settings: Resolved settings of every training.
         final_part: Part of the split that is read at the end.
         aside: Trains for another process, which keeps the run's books: events go to the training's own folder.
+        limit: When trainings end, in a run with a time limit.
     """
 
     config: Config
@@ -53,6 +56,7 @@ class Trainer:
     settings: TrainingSettings
     final_part: str = "test"
     aside: bool = False
+    limit: Limit | None = None
 
     def train(
         self,
@@ -108,6 +112,8 @@ class Trainer:
             callbacks: Likewise.
         """
         done = self.run.finished(folder)
+        if self.limit is not None:
+            callbacks = [*callbacks, Deadline(self.limit.ends(len(model.tasks)))]
         shown = nullcontext() if done else self.display.training(title)
         log = self._log(folder)
         with nullcontext() if self.aside else self.run.phase(folder), shown as progress:

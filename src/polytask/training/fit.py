@@ -139,7 +139,7 @@ def fit(
     rows[0] = weighted_by_class(rows[0], model.tasks)
     check_parameters(model)
     make_lazy_parameters(model, rows[0])
-    if not any(type(callback).finished is not Callback.finished for callback in callbacks):
+    if not any(type(one).finished is not Callback.finished and not one.only_limits for one in callbacks):
         main = [settings.select_by.removeprefix(MAIN)] if settings.select_by.startswith(MAIN) else None
         callbacks = [*callbacks, EarlyStopping(settings.patience, main)]
     stored = folder / "result.safetensors" if folder else None

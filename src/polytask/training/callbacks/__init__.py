@@ -7,6 +7,7 @@ from .convergence import AsynchronousConvergence
 from .converging import Converging
 from .cooperative import CooperativeDistillation
 from .data_maps import DataMaps, maps_from_state
+from .deadline import Deadline
 from .distilling import MTLKD
 from .early_stopping import EarlyStopping
 from .held import HeldTasks
@@ -22,6 +23,7 @@ __all__ = [
     "Converging",
     "CooperativeDistillation",
     "DataMaps",
+    "Deadline",
     "EarlyStopping",
     "ForwardPass",
     "HeldTasks",

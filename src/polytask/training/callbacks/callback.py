@@ -44,6 +44,9 @@ class Callback:
     #: Whether it takes gradients for parameters, or copies the network, so that shares of parameters will not do.
     whole_parameters = False
 
+    #: Whether it may end a training early, but does not decide when it is done.
+    only_limits = False
+
     @property
     def chooses_tasks(self) -> bool:
         """Whether it decides which tasks learn from their labels in a step."""

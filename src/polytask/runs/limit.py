@@ -1,0 +1,35 @@
+"""When the trainings of a run with a time limit end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: A training may take so many times what was planned for it before it ends with its best evaluation.
+PATIENCE = 1.5
+#: Share of the limit that is left for what follows the last training.
+AFTER = 0.05
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When trainings of a run with a time limit end, with the best of their evaluations.
+
+    Attributes:
+        until: Unix time from which on none goes on.
+        longest: Seconds of a training for all tasks, and of one for a single task.
+    """
+
+    until: float
+    longest: tuple[float, float]
+
+    @classmethod
+    def of(cls, left: float, planned: Sequence[float]) -> Limit:
+        """Of a run that has ``left`` seconds, and trainings planned to take so many; see :attr:`longest`."""
+        together, alone = (PATIENCE * seconds for seconds in planned)
+        return cls(time.time() + (1 - AFTER) * left, (together, alone))
+
+    def ends(self, tasks: int) -> float:
+        """Unix time at which a training that begins now has to end."""
+        return min(self.until, time.time() + self.longest[int(tasks == 1)])

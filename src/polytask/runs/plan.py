@@ -1,0 +1,245 @@
+"""How long a run takes, measured on a few steps before it trains, and what of it fits into a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..config import Config
+from ..display import Display, duration
+from ..grouping.baselines import GROUPINGS
+from ..processes import numbers_of_first
+from ..ranges import seconds_of
+from ..training import fit, only_parts_of
+from .encoders import network_of
+from .folder import RunFolder
+from .limit import Limit
+from .prepared import Prepared, labelled_rows
+from .trainer import make_balancer
+from .trainings import compared_alone, joint_wanted
+
+#: Steps of the trainings by which speed is measured, a short and a longer one.
+FEW, MANY = 2, 12
+#: No training is planned with fewer steps, whatever the limit.
+LEAST_STEPS = 20
+#: Evaluations that a training has at least.
+FEWEST_EVALUATIONS = 6
+#: Share of a time limit that trainings are planned for: convergence costs more than plain steps, and results have to be
+#: measured and written.
+PLANNED = 0.75
+#: What a limit takes away, in this order, while trainings would have fewer than a quarter of their steps.
+FEWER: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"max_baselines": 0},
+    {"max_baselines": 0, "networks": 1},
+    {"max_baselines": 0, "networks": 1, "baselines": False},
+)
+LEAST_SHARE = 0.25
+#: Networks that ``auto`` trains are known only when affinity is measured; about so many after it.
+USUAL_NETWORKS = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that a training takes: for each step, for each evaluation, and to begin and end."""
+
+    step: float
+    evaluation: float
+    around: float = 0.0
+
+    def seconds(self, steps: int, every: int) -> float:
+        """Of a whole training.
+
+        Example:
+            >>> Speed(0.01, 0.5).seconds(1000, 100)
+            15.0
+        """
+        return self.around + steps * self.step + -(-steps // every) * self.evaluation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run trains.
+
+    Attributes:
+        changes: Keys of the configuration that a time limit changes.
+        trainings: Number of trainings, as far as it is known before they begin.
+        seconds: What all of them take at most, roughly.
+        steps: Most steps of each.
+        longest: Seconds of one for all tasks, and of one for a single task.
+    """
+
+    changes: dict[str, Any]
+    trainings: int
+    seconds: float
+    steps: int
+    longest: tuple[float, float]
+
+    def sentence(self, config: Config, asked: int) -> str:
+        """What the user is told before the first training."""
+        counted = f"{'about ' if _chosen(config) else ''}{self.trainings} training{'s' if self.trainings != 1 else ''}"
+        said = f"plan: {counted} of at most {self.steps:,} steps, about {duration(self.seconds)} on this machine"
+        if config.time_limit is None:
+            return f"{said}; less where trainings end early"
+        lost = {
+            "steps": f"{self.steps:,} steps instead of {asked:,}" if self.steps < asked else "",
+            "max_baselines": "no single-task models",
+            "networks": "one network for all",
+            "baselines": "nothing to compare with",
+        }
+        found = [lost[key] for key in self.changes if lost.get(key)]
+        why = f"for the limit of {config.time_limit}: {', '.join(found)}" if found else f"within {config.time_limit}"
+        return f"{said}; {why}"
+
+
+def measured(config: Config, data: Prepared) -> tuple[Speed, Speed]:
+    """Speed of a network for all tasks and of one for a single task, each from a few short trainings."""
+    everyone = list(range(len(data.tasks)))
+    together = _speed(config, data, everyone)
+    return together, together if len(everyone) == 1 else _speed(config, data, everyone[:1])
+
+
+def _speed(config: Config, data: Prepared, positions: list[int]) -> Speed:
+    tasks = [data.tasks[position] for position in positions]
+    parts = {part: labelled_rows(data.rows[part], positions) for part in ("train", "validation")}
+    settings = config.training().resolve(len(data.rows["train"]))
+
+    def taken(steps: int, every: int) -> float:
+        network = network_of(config, data.schema, tasks)
+        balancer = make_balancer(config.balance if len(tasks) == len(data.tasks) else "equal")  # single ones are plain
+        balancer.bind([task.name for task in tasks])
+        short = settings.model_copy(update={"steps": steps, "evaluate_every": every, "warmup": 0})
+        started = time.monotonic()
+        fit(network, train=parts["train"], validation=parts["validation"], balancer=balancer,
+            settings=only_parts_of(network, short), seed=config.seed)  # fmt: skip
+        return time.monotonic() - started
+
+    taken(FEW, FEW)  # what is loaded and compiled at first use
+    once, longer, often = taken(FEW, FEW), taken(MANY, MANY), taken(FEW, 1)
+    step, evaluation = max(0.0, longer - once) / (MANY - FEW), max(0.0, often - once) / (FEW - 1)
+    return Speed(*numbers_of_first([step, evaluation, max(0.0, once - FEW * step - evaluation)]))
+
+
+def make_plan(config: Config, data: Prepared, speeds: tuple[Speed, Speed], left: float | None = None) -> Plan:
+    """What the run trains in ``left`` seconds, or as configured without a limit.
+
+    Args:
+        config: The run's configuration.
+        data: Its data.
+        speeds: Of a network for all tasks, and of one for a single task.
+        left: Seconds until the limit.
+    """
+    rows = len(data.rows["train"])
+    full = config.training().resolve(rows)
+    asked, every = full.steps or 1, full.evaluate_every or 1
+    if left is None:
+        return _plan(config, {}, speeds, asked, every)
+    for changes in FEWER if _may_be_one(config) else FEWER[:2]:
+        reduced = config.model_copy(update=changes)
+        steps = _fitting(reduced, speeds, asked, every, PLANNED * left)
+        if steps >= LEAST_SHARE * asked:
+            break
+    shorter = {"steps": steps, "epochs": None, "evaluate_every": _every(steps, every)} if steps < asked else {}
+    return _plan(reduced, shorter | dict(changes), speeds, steps, _every(steps, every))
+
+
+def _every(steps: int, every: int) -> int:
+    """Steps between evaluations: those of the whole training, unless evaluations would be too few."""
+    return min(every, -(-steps // FEWEST_EVALUATIONS))
+
+
+def _fitting(config: Config, speeds: tuple[Speed, Speed], asked: int, every: int, seconds: float) -> int:
+    """The most steps of each training with which all take no more than ``seconds``; at least a few."""
+
+    def fits(steps: int) -> bool:
+        return _plan(config, {}, speeds, steps, _every(steps, every)).seconds <= seconds
+
+    low, high = min(asked, LEAST_STEPS), asked
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _plan(config: Config, changes: dict[str, Any], speeds: tuple[Speed, Speed], steps: int, every: int) -> Plan:
+    together, alone = (speed.seconds(steps, every) for speed in speeds)
+    single, shared = len(compared_alone(config)), int(joint_wanted(config)) + _networks(config)
+    seconds = (single * alone + shared * together) / max(1, config.jobs)
+    return Plan(changes, single + shared, seconds, steps, (together, alone))
+
+
+def _may_be_one(config: Config) -> bool:
+    """Whether the number of networks is left to the run, and one is as good as any."""
+    return config.networks == "auto" and not (config.apart or config.together or config.groups or config.max_size)
+
+
+def _chosen(config: Config) -> bool:
+    return config.networks == "auto" and len(config.targets) > 1 and GROUPINGS[config.grouping].chooses
+
+
+def _networks(config: Config) -> int:
+    """Networks that are trained after affinity is measured, roughly where they are chosen then."""
+    if config.networks == "single_task":
+        return len(config.targets)
+    if _chosen(config):
+        return min(USUAL_NETWORKS, len(config.targets))
+    return 1 if config.networks == "auto" else min(int(config.networks), len(config.targets))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What was planned, as far as it is known: only where somebody sees it, or a time limit needs it.
+
+    Attributes:
+        changes: See :class:`Plan`.
+        longest: Likewise.
+        trainings: Likewise; 0 where nothing was planned.
+        seconds: Likewise.
+        sentence: What the user is told.
+    """
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    longest: tuple[float, float] = (0.0, 0.0)
+    trainings: int = 0
+    seconds: float | None = None
+    sentence: str = ""
+
+    def stored(self) -> dict[str, Any]:
+        """What ``state.json`` keeps, so that a resumed run has the same plan."""
+        return {"plan": {"changes": dict(self.changes), "longest": list(self.longest)}} if any(self.longest) else {}
+
+    def limit(self, asked: str | float | None, spent: float) -> Limit | None:
+        """When trainings end, in a run that has used ``spent`` seconds of its limit."""
+        return (
+            None
+            if asked is None or not any(self.longest)
+            else Limit.of(max(0.0, seconds_of(asked) - spent), self.longest)
+        )
+
+
+def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | None, spent: float) -> Planned:
+    """What a run trains, and how long that takes.
+
+    Args:
+        config: The run's configuration.
+        data: Its data.
+        display: Who is told; without a limit nothing is measured where nobody sees it.
+        run: The run, if it goes on: it keeps its plan.
+        spent: Seconds of its limit that are used.
+    """
+    stored = ((run.decided or {}) if run is not None else {}).get("plan")
+    if stored is not None:
+        return Planned(stored["changes"], tuple(stored["longest"]))
+    if run is not None or (config.time_limit is None and not display.shows):
+        return Planned()
+    started = time.monotonic()
+    speeds = measured(config, data)
+    left = None
+    if config.time_limit is not None:
+        left = numbers_of_first([max(0.0, seconds_of(config.time_limit) - spent - (time.monotonic() - started))])[0]
+    plan = make_plan(config, data, speeds, left)
+    asked = config.training().resolve(len(data.rows["train"])).steps or 1
+    longest = plan.longest if left is not None else (0.0, 0.0)
+    return Planned(plan.changes, longest, plan.trainings, plan.seconds, plan.sentence(config, asked))

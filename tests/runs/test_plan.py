@@ -1,0 +1,81 @@
+"""What is planned for a time limit, and that trainings obey it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import polytask as pt
+from polytask.config import make_config
+from polytask.errors import UserError
+from polytask.ranges import seconds_of
+from polytask.runs import fit_run
+from polytask.runs.plan import LEAST_STEPS, PLANNED, Speed, make_plan
+from polytask.training.callbacks import Deadline
+
+ROWS = SimpleNamespace(rows={"train": range(1000)})
+
+
+def config(**keys: Any) -> Any:
+    return make_config({"data": "t.csv", "targets": ["a", "b", "c"], **keys})
+
+
+@pytest.mark.parametrize("text", ["10x", "", "-5m", "0s", "m", "1.2.3s", "1h x"])
+def test_what_is_no_time_is_refused_before_any_work(text: str) -> None:
+    with pytest.raises(UserError, match="time_limit: expected a time above 0"):
+        config(time_limit=text)
+
+
+def test_a_limit_does_not_go_with_models_of_other_runs() -> None:
+    with pytest.raises(UserError, match="time_limit: does not go with teachers"):
+        config(time_limit="10m", teachers="kept")
+
+
+@given(left=st.floats(0.1, 1e5), step=st.floats(1e-4, 1.0), evaluation=st.floats(0.0, 2.0))
+@settings(max_examples=60, deadline=None)
+def test_what_is_planned_fits_into_the_limit_or_is_the_least(left: float, step: float, evaluation: float) -> None:
+    speeds = (Speed(step, evaluation), Speed(step / 2, evaluation / 2))
+    plan = make_plan(config(), ROWS, speeds, left)  # type: ignore[arg-type]
+    full = make_plan(config(), ROWS, speeds)  # type: ignore[arg-type]
+    assert plan.steps <= full.steps and plan.trainings <= full.trainings
+    assert plan.seconds <= PLANNED * left or plan.steps == LEAST_STEPS
+    if plan.trainings < full.trainings:
+        assert PLANNED * left < full.seconds
+
+
+def test_wishes_of_the_user_stay_under_a_limit() -> None:
+    speeds = (Speed(1.0, 0.0), Speed(1.0, 0.0))
+    for keys in ({"apart": [["a", "b"]]}, {"networks": 2}):
+        assert "networks" not in make_plan(config(**keys), ROWS, speeds, 1.0).changes  # type: ignore[arg-type]
+
+
+def test_a_training_ends_at_its_deadline_with_its_best_evaluation() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(200, 4)
+    labels = {"a": (x[:, 0] > 0).float()}
+    model = pt.MultiTaskModel(torch.nn.Linear(4, 8), [pt.Task("a")])
+    asked = pt.TrainingSettings(steps=100, evaluate_every=10)
+    result = pt.fit(model, train=(x, labels), validation=(x, labels), settings=asked, callbacks=[Deadline(0.0)])
+    assert result.steps == 10 and len(result.history) == 1
+    assert seconds_of("1m") == 60
+
+
+def test_a_run_with_a_limit_keeps_its_plan(tmp_path: Path) -> None:
+    x = torch.randn(120, 3, generator=torch.Generator().manual_seed(0))
+    rows = [f"{a:.3f},{b:.3f},{c:.3f},{int(a > 0)},{a + b:.3f}" for a, b, c in x.tolist()]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["x,y,z,sold,price", *rows]) + "\n")
+    asked = make_config({"data": str(table), "targets": ["sold", "price"], "time_limit": "2s", "networks": 1})
+    results = fit_run(asked, tmp_path / "run")
+    stored = json.loads((tmp_path / "run" / "state.json").read_text())["decided"]["plan"]
+    assert results["totals"]["steps"] <= stored["changes"].get("steps", 2000)
+    assert set(results["tasks"]) == {"sold", "price"}
+    assert make_config({**asked.model_dump(by_alias=True), "time_limit": "5m"})  # more time than before is no other run
+    assert fit_run(asked, tmp_path / "run", resume=True)["tasks"] == results["tasks"]
