@@ -232,7 +232,7 @@ def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | 
     stored = ((run.decided or {}) if run is not None else {}).get("plan")
     if stored is not None:
         return Planned(stored["changes"], tuple(stored["longest"]))
-    if run is not None or (config.time_limit is None and not display.shows):
+    if run is not None or (config.time_limit is None and not _seen(display)):
         return Planned()
     started = time.monotonic()
     speeds = measured(config, data)
@@ -243,3 +243,8 @@ def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | 
     asked = config.training().resolve(len(data.rows["train"])).steps or 1
     longest = plan.longest if left is not None else (0.0, 0.0)
     return Planned(plan.changes, longest, plan.trainings, plan.seconds, plan.sentence(config, asked))
+
+
+def _seen(display: Display) -> bool:
+    """Whether somebody is told: by the first of several processes, which all measure then."""
+    return bool(numbers_of_first([float(display.shows)])[0])
