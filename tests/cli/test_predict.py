@@ -148,7 +148,8 @@ def test_evaluate_gives_the_figures_of_the_results(fitted: Any, tmp_path: Path) 
     expected = json.loads((fitted.run / "results.json").read_text())["tasks"]
     assert list(found) == list(TARGETS)
     for name, entry in found.items():
-        assert set(entry) == {"metric", "direction", "value", "labels"}
+        assert set(entry) == {"metric", "direction", "value", "labels", "interval"}
+        assert entry["interval"][0] < entry["value"] < entry["interval"][1]
         assert entry["metric"] == expected[name]["metric"] and entry["direction"] == expected[name]["direction"]
         assert entry["value"] == pytest.approx(expected[name]["test"], abs=1e-5)
         assert entry["labels"] == sum(row[name] != "" for row in rows)
