@@ -34,7 +34,7 @@ INFINITE = {"sampling_temperature"}
 #: Options that may be negative, or that are refused when the network is made.
 NEGATIVE = {"init", "seed", "lower_bound", "sharing_options"}
 #: Keys that take an empty list, or a mapping.
-EMPTY = {"convergence.fixed_step", "split", "sampling", "hidden", "model.hidden"}
+EMPTY = {"convergence.fixed_step", "split", "sampling", "hidden", "model.hidden", "threshold"}
 
 
 def parts_of(annotation: Any) -> Iterator[Any]:

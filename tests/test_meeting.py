@@ -12,7 +12,8 @@ import pytest
 SCRIPT = """
 import ctypes, signal, subprocess, sys
 from polytask.meeting import watched
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+for sent in (signal.SIGTERM, signal.SIGINT):  # the latter is ignored in what a shell runs in the background
+    signal.signal(sent, signal.default_int_handler)
 started = [subprocess.Popen([sys.executable, "-c", sys.argv[1]])]
 try:
     with watched(started):

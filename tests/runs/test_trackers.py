@@ -47,4 +47,4 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
     data = write_table(tmp_path / "table.csv", table_rows(60))
     result = polytask("fit", data, "--targets", "click", "--out", tmp_path / "run", "--report-to", "tensorbord")
-    assert_refused(result, "report_to.0: input should be 'tensorboard' or 'mlflow'")
+    assert_refused(result, "report_to.0 must be one of tensorboard, mlflow, found 'tensorbord'")

@@ -117,6 +117,8 @@ class MultiTaskEstimator(BaseEstimator):
             table = table.append_column(name, pa.array(targets[rows, k], from_pandas=True))
         table = table.append_column(_SPLIT, pa.array(np.array(["train", "validation"])[parts]))
         settings: dict[str, Any] = {"baselines": False, **(self.settings or {})}
+        if any(isinstance(one, Classes) and len(one.labels) == 2 for one in self._targets):
+            settings.setdefault("threshold", 0.5)  # scikit-learn predicts the likelier class
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, features, dtype=float)
             table = table.append_column(_WEIGHT, pa.array(weights[rows]))
