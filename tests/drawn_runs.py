@@ -329,13 +329,16 @@ def check_results(place: Path, drawn: Drawn) -> None:
     _succeeds("predict", run, backwards, "--out", place / "p.parquet")
     predicted = read_table(place / "p.parquet")
     assert predicted["key"].to_pylist() == [row["key"] for row in rows[::-1]], "rows are in another order"
+    stored = run / "thresholds.json"
+    moved = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {}
     for task in ("click", "size"):
         head = f"{task}_p_"
         classes = [name.removeprefix(head) for name in predicted.column_names if name.startswith(head)]
         assert classes == sorted(classes) and len(classes) > 1
         shares = np.stack([predicted[head + name].to_numpy() for name in classes], 1)
         assert np.abs(shares.sum(1) - 1).max() < 1e-5, f"{task}: probabilities do not sum to 1"
-        assert predicted[task].to_pylist() == [classes[index] for index in shares.argmax(1)], f"{task}: other labels"
+        chosen = shares[:, 1] >= moved[task]["threshold"] if task in moved else shares.argmax(1)
+        assert predicted[task].to_pylist() == [classes[int(index)] for index in chosen], f"{task}: other labels"
     assert np.isfinite(predicted["price"].to_numpy()).all(), "price: predictions that are not finite"
     test = write_table(place / "test.csv", [row for row in rows if row["part"] == "test"])
     evaluated = json.loads(_succeeds("evaluate", run, test, "--json").stdout)["tasks"]
