@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from polytask.errors import UserError
+from polytask.runs import Bundle
 
 
 def test_it_finds_what_every_target_needs(predictor, frame):
@@ -27,6 +28,13 @@ def test_groups_are_what_the_user_says(predictor, frame):
 def test_the_seed_decides(predictor, frame):
     first, again = (predictor.explain(frame, repeats=1, rows=100, seed=3).values for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+def test_the_networks_run_once_for_all_targets(predictor, frame, monkeypatch):
+    calls, outputs = [], Bundle.outputs
+    monkeypatch.setattr(Bundle, "outputs", lambda self, *given: calls.append(1) or outputs(self, *given))
+    found = predictor.explain(frame, repeats=2)
+    assert len(calls) == 1 + 2 * len(found.features) and len(found.targets) == 4
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,10 @@ def skills_of(bundle: Bundle, table: pa.Table) -> dict[str, float]:
 
 def skill_estimates(bundle: Bundle, rows: Rows, names: list[str]) -> dict[str, Estimate]:
     """The same with standard errors."""
-    levels = trivial_levels(bundle.schema.tasks, rows)
+    levels, measured = trivial_levels(bundle.schema.tasks, rows), bundle.estimates(rows, names)
     found = {}
     for task in bundle.schema.tasks:
-        if task.name in names:
-            one, metric = bundle.estimates(rows, [task.name])[task.name], task.metric_definition
-            if math.isfinite(one.value) and math.isfinite(levels[task.name]) and levels[task.name] != metric.perfect:
-                found[task.name] = skill_of(metric, one, Estimate.exact(levels[task.name]))
+        one, level, perfect = measured.get(task.name), levels[task.name], task.metric_definition.perfect
+        if one is not None and math.isfinite(one.value) and math.isfinite(level) and level != perfect:
+            found[task.name] = skill_of(task.metric_definition, one, Estimate.exact(level))
     return found
