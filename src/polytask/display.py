@@ -83,7 +83,7 @@ class Display:
     """Says nothing; the command line has one that does.
 
     Attributes:
-        shows: Whether anybody sees what is said: an estimate that nobody reads need not be made.
+        shows: Whether anybody reads what is reported: an estimate that nobody reads need not be made.
     """
 
     shows = False

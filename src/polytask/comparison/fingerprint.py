@@ -38,7 +38,7 @@ def code_version() -> str:
 
 
 def meaning(source: str) -> str:
-    """The syntax tree of a module without docstrings and without what is said of configuration keys, as text.
+    """The syntax tree of a module without docstrings and without the descriptions of configuration keys, as text.
 
     Example:
         >>> meaning('x: Annotated[int, Key("one")] = 1') == meaning('x: Annotated[int, Key("a unit")] = 1')

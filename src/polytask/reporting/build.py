@@ -30,7 +30,7 @@ from .summary import count, summary
 from .tasks_over_time import charts, look, remarks
 from .telling import telling_tasks
 
-#: Tasks that are drawn one by one; a page with a thousand pictures opens slowly.
+#: Tasks that are drawn one by one; a page with a thousand plots opens slowly.
 MOST_DRAWN = 60
 
 

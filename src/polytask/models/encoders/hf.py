@@ -36,7 +36,7 @@ class HF(Encoder):
         None, description="most tokens of a text; null: what training rows need"
     )
     size: Annotated[int | None, Range(8, whole=True)] = Field(
-        None, description="height and width of pictures; null: the checkpoint's"
+        None, description="height and width of images; null: the checkpoint's"
     )
     rate: Annotated[float, Range(more=True)] = Field(
         RATE, description="tune full: its learning rate, as a factor of learning_rate"
