@@ -36,7 +36,7 @@ from distillation_setups.report import report
 from distillation_setups.runs import SEEDS, Runs
 from polytask.config import make_config
 from polytask.runs.encoders import make_network
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 from polytask.training.evaluation import evaluate
 
 

@@ -37,7 +37,7 @@ from polytask.comparison.trees import fit_trees
 from polytask.config import Config, make_config
 from polytask.data import read_table
 from polytask.runs.encoders import network_of
-from polytask.runs.prepare import Prepared, prepare
+from polytask.runs.preparation.prepare import Prepared, prepare
 from polytask.training.evaluation import evaluate, trivial_levels
 
 SETS = ("wq", "tox21", "census_income", "rf1", "scm20d", "tmc2007", "digits", "enb", "jura", "diabetes")

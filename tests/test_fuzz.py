@@ -23,7 +23,7 @@ from polytask.config import Config, make_config
 from polytask.config.file import apply_overrides, read_config
 from polytask.errors import DamagedFileError
 from polytask.files import load_tree, save_tree
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 from small_table import fit, polytask, table_rows, write_table
 from small_training import differences
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import polytask as pt
-from polytask.runs.prepared import labelled_rows
+from polytask.runs.preparation.prepared import labelled_rows
 from polytask.training.evaluation import Evaluation, evaluate, trivial_levels
 from polytask.training.loop import Training
 

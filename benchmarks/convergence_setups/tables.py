@@ -18,7 +18,7 @@ from polytask.config import make_config
 from polytask.data.sparse import SparseRows
 from polytask.models.encoders import MLP
 from polytask.runs.encoders import make_network
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 
 from .setup import Data, Setup
 

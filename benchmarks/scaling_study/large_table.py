@@ -17,7 +17,7 @@ import pyarrow.parquet
 import polytask as pt
 from polytask.config import make_config
 from polytask.runs.encoders import network_of
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 from polytask.training import Training
 
 NUMBERS, COLOURS, TARGETS = 44, 12, ("y0", "y1", "y2", "y3")

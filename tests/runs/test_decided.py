@@ -12,8 +12,8 @@ import torch
 
 from killable import outcome
 from polytask.errors import UserError
-from polytask.runs import prepare_stored
 from polytask.runs.decided import Decided
+from polytask.runs.preparation import stored as prepare_stored
 from small_table import fit, polytask, table_rows, write_table
 
 OPTIONS = ("--set", "model.hidden=[8]", "--set", "evaluate_every=10", "--no-baselines")

@@ -14,7 +14,7 @@ from polytask.config import make_config
 from polytask.deployment.deployed import DeployedModel, description
 from polytask.errors import UserError
 from polytask.runs.bundle import Bundle
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 from small_table import polytask
 
 OPTIONS = (

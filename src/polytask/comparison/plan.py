@@ -10,8 +10,8 @@ from typing import Any
 from ..config import Config, make_config
 from ..display import Display
 from ..errors import UserError, raise_all
-from ..runs.prepare import prepare
-from ..runs.prepared import Prepared
+from ..runs.preparation.prepare import prepare
+from ..runs.preparation.prepared import Prepared
 from ..runs.trainer import make_balancer
 from .config import BASELINES, CompareConfig, merged
 from .datasets import with_dataset

@@ -19,7 +19,7 @@ from ..display import Display
 from ..errors import DamagedFileError, UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
 from ..ranges import Count
-from ..runs.prepared import fingerprint
+from ..runs.preparation.prepared import fingerprint
 from .cache import RunCache
 from .config import checked, merged
 from .datasets import with_dataset

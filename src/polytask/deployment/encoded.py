@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pretrained import NOTHING, VECTORS, PictureReader, TextReader, cutting
-from ..runs.encoded import EncodedColumns
+from ..runs.preparation.encoded import EncodedColumns
 
 #: Name under which the tokenizer is found in the file.
 TOKENIZER = "tokenizer.json"
@@ -62,7 +62,7 @@ def encoded_inputs(
 ) -> dict[str, Tensor]:
     """What :class:`EncodedInputs` takes, for the rows of a table: token numbers are int64, pictures bytes.
 
-    Args: see :meth:`polytask.runs.encoded.EncodedColumns.inputs`.
+    Args: see :meth:`polytask.runs.preparation.encoded.EncodedColumns.inputs`.
     """
     if isinstance(encoded.reader, PictureReader):
         return {"pictures": encoded.reader.files(table, folder, where=where)[:]}

@@ -28,10 +28,10 @@ from ..models.encoders.catalogue import resolved
 from ..pretrained import texts_of
 from ..training.evaluation import task_estimate, task_outputs, task_targets
 from ..uncertainty import Estimate
-from .encoded import EncodedColumns
 from .encoders import check_trusted, make_network
 from .folder import RunFolder, stored_metadata
-from .prepared import with_thresholds
+from .preparation.encoded import EncodedColumns
+from .preparation.prepared import with_thresholds
 
 WEIGHTS, METADATA = "model.safetensors", "network.json"
 

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..processes import numbers_of_first
 from ..training.threads import cpu_threads
 from .folder import RunFolder
-from .prepare_stored import wants_streaming
+from .preparation.stored import wants_streaming
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..files import read_json, write_bytes, write_json
 from ..processes import is_first
 from ..training import EventLog
 from ..training.checkpoints import checkpoint_steps
-from .prepared import Prepared
+from .preparation.prepared import Prepared
 
 #: Held by the process that works on the run.
 LOCK = ".lock"

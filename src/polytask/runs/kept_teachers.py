@@ -19,7 +19,7 @@ from ..processes import is_first, wait_for_all
 from ..training.teachers import fingerprint, kept_fingerprint, settings_that_decide, write_fingerprint
 from .encoders import network_of
 from .folder import RunFolder
-from .prepared import Prepared
+from .preparation.prepared import Prepared
 
 RESULT = "result.safetensors"
 

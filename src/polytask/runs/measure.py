@@ -8,7 +8,7 @@ from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
 from ..training import measure_affinity
 from .encoders import network_of
-from .prepare import prepare
+from .preparation.prepare import prepare
 from .trainer import make_balancer
 
 

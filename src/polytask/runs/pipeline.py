@@ -35,8 +35,8 @@ from .kept_teachers import check_kept, keep, take_kept
 from .linear import linear_models
 from .made_with import made_with
 from .plan import Planned, plan_run
-from .prepare import prepare
-from .prepared import Prepared
+from .preparation.prepare import prepare
+from .preparation.prepared import Prepared
 from .results import baseline, linear_baseline, number, task_entry, totals_of
 from .resumed import AFTER_TRAINING, close, finished, nothing_lost, same_data
 from .served import Trained, choose_served, means_of_several

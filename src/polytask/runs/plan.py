@@ -16,7 +16,7 @@ from ..training import fit, only_parts_of
 from .encoders import network_of
 from .folder import RunFolder
 from .limit import Limit
-from .prepared import Prepared, labelled_rows
+from .preparation.prepared import Prepared, labelled_rows
 from .trainer import make_balancer
 from .trainings import compared_alone, joint_wanted
 

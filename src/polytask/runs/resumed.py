@@ -16,7 +16,7 @@ from ..errors import AfterTrainingError, UserError, raise_all
 from ..processes import is_first, wait_for_all
 from ..reporting import write_report
 from .folder import RunFolder
-from .prepared import fingerprint
+from .preparation.prepared import fingerprint
 from .stored_results import stored_results
 
 #: Keys that may differ when a run is continued: they do not change its numbers, or (time) its plan, which is stored.

@@ -24,7 +24,7 @@ from ..local_processes import LocalProcesses, Result
 from ..training.loop import Progress
 from .folder import RunFolder
 from .limit import Limit
-from .prepare import prepare
+from .preparation.prepare import prepare
 from .trainer import Trainer
 from .trainings import Network, Work, train_joint, train_network, train_single, train_subset
 

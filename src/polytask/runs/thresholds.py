@@ -17,7 +17,7 @@ from ..task import METRICS, Metric, Task
 from ..training.evaluation import task_outputs, task_targets
 from ..uncertainty import Estimate, estimate, exceeds, mean_of
 from .folder import RunFolder
-from .prepared import with_thresholds
+from .preparation.prepared import with_thresholds
 from .trainer import Trainer
 
 #: Thresholds that are tried: quantiles of the predicted probabilities.

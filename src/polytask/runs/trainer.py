@@ -31,7 +31,7 @@ from ..uncertainty import Estimate
 from .encoders import network_of
 from .folder import RunFolder
 from .limit import Limit
-from .prepared import Prepared, labelled_places, labelled_rows
+from .preparation.prepared import Prepared, labelled_places, labelled_rows
 
 
 @dataclass(frozen=True)

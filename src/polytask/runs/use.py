@@ -27,8 +27,8 @@ from ..task import Task
 from ..training.evaluation import task_estimate, task_targets
 from .bundle import Bundle, check_writes, write_predictions
 from .further_metrics import further_metrics
-from .held_files import tags_for_words
-from .reading import far_values, unseen_values
+from .preparation.held_files import tags_for_words
+from .preparation.reading import far_values, unseen_values
 from .results import bounds, number
 
 #: Rows of a Parquet file, and bytes of any other, up to which it is read at once.

@@ -13,7 +13,7 @@ from polytask.comparison.datasets.multimnist import make_table, overlaid
 from polytask.comparison.setups import ready
 from polytask.comparison.significance import reach
 from polytask.config import make_config
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 from realdata import realdata
 
 

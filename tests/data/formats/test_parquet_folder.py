@@ -8,7 +8,7 @@ from polytask.config import make_config
 from polytask.data import column_names, read_cells, read_table, table_pieces
 from polytask.data.formats import files_of
 from polytask.errors import UserError
-from polytask.runs.prepared import fingerprint
+from polytask.runs.preparation.prepared import fingerprint
 from small_table import polytask
 
 

@@ -36,11 +36,11 @@ from ...data.sample_weights import check_weights, weight_columns
 from ...data.targets import standardise_tasks
 from ...errors import UserError, did_you_mean, raise_all
 from ...task import Task
-from ..asked import as_asked
-from ..held_files import checked_rows, tags_for_words
-from ..prepared import Prepared, configured, fingerprint
-from ..reading import notes_on, reading_of, with_renamed
-from ..splitting import aside_columns, column_problems
+from ..preparation.asked import as_asked
+from ..preparation.held_files import checked_rows, tags_for_words
+from ..preparation.prepared import Prepared, configured, fingerprint
+from ..preparation.reading import notes_on, reading_of, with_renamed
+from ..preparation.splitting import aside_columns, column_problems
 from .base import Base
 from .kept_split import kept_split
 

@@ -16,8 +16,8 @@ from ...data.splits import load_row_keys
 from ...errors import UserError
 from ...task import Task
 from ..folder import RunFolder
-from ..prepared import fingerprint
-from ..splitting import draw, split_rows
+from ..preparation.prepared import fingerprint
+from ..preparation.splitting import draw, split_rows
 from .base import Base
 
 

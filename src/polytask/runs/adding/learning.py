@@ -15,7 +15,7 @@ from ...training import Callback, HeldTasks, TrainingResult
 from ...training.evaluation import eval_mode, task_estimate, task_targets, trivial_levels
 from ...uncertainty import Estimate
 from ..encoders import network_of
-from ..prepared import labelled_rows
+from ..preparation.prepared import labelled_rows
 from ..trainer import Trainer, make_balancer
 from .data import Addition
 

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ..data import Schema
-from ..errors import UserError
-from ..files import read_json, write_bytes, write_json
-from ..models.encoders import HF
-from ..pretrained import (
+from ...data import Schema
+from ...errors import UserError
+from ...files import read_json, write_bytes, write_json
+from ...models.encoders import HF
+from ...pretrained import (
     FAULTS,
     KEPT,
     MEMORY_SHARE,

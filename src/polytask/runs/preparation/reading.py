@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from ..config import Config
-from ..data import InferredTask, Reading, Schema, all_marks, weight_columns
-from ..data.columns import coded
-from ..data.features import encode_categories
-from ..data.infer import describe_renamed, relabelled
-from ..task import KINDS
+from ...config import Config
+from ...data import InferredTask, Reading, Schema, all_marks, weight_columns
+from ...data.columns import coded
+from ...data.features import encode_categories
+from ...data.infer import describe_renamed, relabelled
+from ...task import KINDS
 
 #: How cells are read by the kind of a feature; others are what they look like. Kinds of targets say it themselves.
 _CELLS = {

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Config, is_given, keys_of
-from ..data import InferredTask, Schema, check_split
-from ..data.arrays import read_arrays
-from ..errors import did_you_mean, raise_all
-from ..models.encoders import HF
+from ...config import Config, is_given, keys_of
+from ...data import InferredTask, Schema, check_split
+from ...data.arrays import read_arrays
+from ...errors import did_you_mean, raise_all
+from ...models.encoders import HF
 from .asked import as_asked
 from .encoded_arrays import encode_arrays
 from .prepared import Prepared, device_of_features, fingerprint

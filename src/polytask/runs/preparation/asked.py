@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..config import Config
-from ..config.target import bounds_of, for_target, metrics_of
-from ..errors import UserError, did_you_mean
-from ..task import Task
+from ...config import Config
+from ...config.target import bounds_of, for_target, metrics_of
+from ...errors import UserError, did_you_mean
+from ...task import Task
 
 
 def as_asked(task: Task, config: Config) -> Task:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ..config import Config
-from ..config.split import shares_of
-from ..data import PARTS, check_split, load_split, make_split
-from ..data.columns import coded
-from ..data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
-from ..data.splits import held_shares, split_from_column, stratified
-from ..errors import UserError, did_you_mean, raise_all
-from ..task import Task
+from ...config import Config
+from ...config.split import shares_of
+from ...data import PARTS, check_split, load_split, make_split
+from ...data.columns import coded
+from ...data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
+from ...data.splits import held_shares, split_from_column, stratified
+from ...errors import UserError, did_you_mean, raise_all
+from ...task import Task
 
 #: The cells of a column, by its name.
 Cells = Callable[[str], pa.ChunkedArray]

@@ -14,9 +14,9 @@ import torch
 
 from polytask.config import make_config
 from polytask.data import Rows, SparseRows
-from polytask.runs import prepare_stored
-from polytask.runs.prepare import prepare
-from polytask.runs.prepared import labelled_rows
+from polytask.runs.preparation import stored as prepare_stored
+from polytask.runs.preparation.prepare import prepare
+from polytask.runs.preparation.prepared import labelled_rows
 from small_table import TARGETS, assert_refused, fit, polytask, table_rows, write_table
 
 ROWS = 600

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import torch
 
-from ..data import Rows
-from ..errors import UserError, raise_all
-from ..models.encoders import HF
-from ..pretrained import VECTORS, Moments, PictureReader, per_word
-from ..task import Task
-from ..task.kind import WideKind
+from ...data import Rows
+from ...errors import UserError, raise_all
+from ...models.encoders import HF
+from ...pretrained import VECTORS, Moments, PictureReader, per_word
+from ...task import Task
+from ...task.kind import WideKind
 from .encoded import EncodedColumns, opened
 
 

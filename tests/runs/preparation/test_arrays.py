@@ -12,7 +12,7 @@ from polytask import Task, UserError
 from polytask.config import make_config
 from polytask.data.arrays import ArrayWriter
 from polytask.runs.bundle import Bundle
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 from small_table import assert_refused, polytask
 
 TASKS = [Task("bright"), Task("half", kind="dense"), Task("rows", kind="tags", classes=("dark", "light"),

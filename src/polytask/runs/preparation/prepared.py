@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ..config import Config
-from ..config.target import first_metrics
-from ..data import (
+from ...config import Config
+from ...config.target import first_metrics
+from ...data import (
     InferredTask,
     Rows,
     Schema,
@@ -26,12 +26,12 @@ from ..data import (
     save_split,
     weight_columns,
 )
-from ..data.arrays import MANIFEST, is_arrays
-from ..data.formats import files_of
-from ..display import fewer, some_names
-from ..errors import UserError, raise_all
-from ..files import sha256, write_json
-from ..task import Task
+from ...data.arrays import MANIFEST, is_arrays
+from ...data.formats import files_of
+from ...display import fewer, some_names
+from ...errors import UserError, raise_all
+from ...files import sha256, write_json
+from ...task import Task
 from .asked import as_asked
 from .encoded import EncodedColumns
 from .splitting import aside_columns, column_problems

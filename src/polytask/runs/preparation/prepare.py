@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..config import Config
-from ..data import (
+from ...config import Config
+from ...data import (
     PARTS,
     Rows,
     Schema,
@@ -23,18 +23,18 @@ from ..data import (
     read_sources,
     sample_weights,
 )
-from ..data.arrays import is_arrays
-from ..data.equal_rows import row_keys
-from ..data.table import check_files
-from ..errors import UserError
-from ..models.encoders import HF
+from ...data.arrays import is_arrays
+from ...data.equal_rows import row_keys
+from ...data.table import check_files
+from ...errors import UserError
+from ...models.encoders import HF
+from .arrays import prepare_arrays
 from .encoded import EncodedColumns
 from .held_files import checked_rows, tags_for_words, with_held_files
-from .prepare_arrays import prepare_arrays
-from .prepare_stored import prepare_stored, wants_streaming
 from .prepared import Prepared, device_of_features, fingerprint, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
 from .splitting import split_rows
+from .stored import prepare_stored, wants_streaming
 
 
 def prepare(config: Config, stored_split: Path | None = None) -> Prepared:

@@ -12,10 +12,10 @@ import pyarrow as pa
 import torch
 from torch.nn import functional as F
 
-from ..config import Config
-from ..data import Schema
-from ..models.encoders import HF
-from ..pretrained import NOTHING, VECTORS, TextReader
+from ...config import Config
+from ...data import Schema
+from ...models.encoders import HF
+from ...pretrained import NOTHING, VECTORS, TextReader
 from .encoded import EncodedColumns
 from .prepared import device_of_features
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ..config import Config
-from ..config.split import FILES
-from ..data import (
+from ...config import Config
+from ...config.split import FILES
+from ...data import (
     PARTS,
     Rows,
     Schema,
@@ -23,12 +23,12 @@ from ..data import (
     read_cells,
     require_rows,
 )
-from ..data.columns import coded
-from ..data.equal_rows import equal_rows, row_keys
-from ..data.roles import repeated_ids
-from ..display import some_names
-from ..errors import UserError, raise_all
-from ..pretrained import per_word, texts_of
+from ...data.columns import coded
+from ...data.equal_rows import equal_rows, row_keys
+from ...data.roles import repeated_ids
+from ...display import some_names
+from ...errors import UserError, raise_all
+from ...pretrained import per_word, texts_of
 from .prepared import Prepared
 from .reading import far_values, unseen_values
 

@@ -8,7 +8,7 @@ import pytest
 
 from polytask.config import make_config
 from polytask.errors import UserError
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation.prepare import prepare
 
 
 def test_sets_of_labels_cannot_be_streamed(tmp_path):

@@ -11,8 +11,8 @@ import pyarrow.parquet
 import torch
 from torch import Tensor
 
-from ..config import Config
-from ..data import (
+from ...config import Config
+from ...data import (
     MOST_HELD,
     PARTS,
     RowGroups,
@@ -28,14 +28,14 @@ from ..data import (
     table_pieces,
     weight_columns,
 )
-from ..data.equal_rows import equal_rows, row_keys
-from ..data.stored import load
-from ..data.table import can_stream
-from ..errors import UserError, raise_all
-from ..models.encoders import HF
-from ..pretrained import memory_bytes
-from ..task import KINDS
-from ..task.kind import WordsKind
+from ...data.equal_rows import equal_rows, row_keys
+from ...data.stored import load
+from ...data.table import can_stream
+from ...errors import UserError, raise_all
+from ...models.encoders import HF
+from ...pretrained import memory_bytes
+from ...task import KINDS
+from ...task.kind import WordsKind
 from .encoded_stored import StoredEncoding
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
@@ -81,7 +81,7 @@ def wants_streaming(config: Config) -> bool:
 
 
 def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared:
-    """As :func:`~polytask.runs.prepare.prepare`, in memory that grows by the labels alone.
+    """As :func:`~polytask.runs.preparation.prepare.prepare`, in memory that grows by the labels alone.
 
     What columns are, their statistics and leaks are taken from a sample of the rows, in which every class appears.
     The split is that of a table that is read at once.

@@ -12,8 +12,8 @@ import torch
 
 from polytask.config import make_config
 from polytask.data import read_table
-from polytask.runs import prepare_stored
-from polytask.runs.prepare import prepare
+from polytask.runs.preparation import stored as prepare_stored
+from polytask.runs.preparation.prepare import prepare
 from small_encoder import text_encoder
 from small_table import FAST, assert_refused, polytask, table_rows, write_table
 
