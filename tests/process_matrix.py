@@ -31,7 +31,7 @@ from polytask.balancing import BALANCERS, Balancer, GradientBalancer
 from polytask.config.learning import Converge
 from polytask.grouping.affinity import ESTIMATORS
 from polytask.models import SHARING
-from polytask.processes import world_size
+from polytask.processes.collectives import world_size
 from polytask.training.callbacks import AffinityProbe
 from polytask.training.distillations import DISTILLATIONS
 from small_training import INPUTS, TASKS, make_rows, small_settings

@@ -18,7 +18,6 @@ KNOWN_UPWARD = {
     ("polytask.config.grouping", "grouping"),  # checks that need what they check, in functions: a key costs no PyTorch
     ("polytask.config.learning", "balancing"),
     ("polytask.config.learning", "training"),
-    ("polytask.estimators.progress", "cli"),
     ("polytask.runs.resumed", "reporting"),
 }
 #: The package itself and the module that ``python -m`` runs.

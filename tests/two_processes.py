@@ -15,7 +15,7 @@ from torch import distributed
 from polytask import AsynchronousConvergence, Callback, fit
 from polytask.balancing import DWA
 from polytask.grouping import Affinity
-from polytask.processes import average_gradients, rank, sum_over_processes, world_size
+from polytask.processes.collectives import average_gradients, rank, sum_over_processes, world_size
 from polytask.training import EventLog, TrainingResult
 from polytask.training.callbacks import AffinityProbe
 from small_training import Interrupt, make_model, make_rows, small_settings, tree_of

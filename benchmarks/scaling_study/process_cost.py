@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 import polytask as pt
 from polytask.balancing import BALANCERS, GradientBalancer
 from polytask.balancing.methods.gradnorm import WORK
-from polytask.processes import wait_for_all
+from polytask.processes.collectives import wait_for_all
 from polytask.training import Training
 
 WIDTHS, TASKS, BATCH, STEPS = (256, 512, 512, 256), 9, 256, 4

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from balancing.cases import TASKS, Net, batch, gradients, make
 from polytask.balancing import BALANCERS
-from polytask.processes import average_gradients
+from polytask.processes.collectives import average_gradients
 
 
 class AsOne(nn.Module):

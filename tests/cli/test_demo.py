@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from polytask.comparison.datasets.digits import TARGETS, write_demo_table
 from polytask.data import infer_tasks, read_table
-from polytask.demo import TARGETS, write_demo_table
 from small_table import assert_refused, polytask
 
 

@@ -187,8 +187,8 @@ def test_fit_says_how_it_understood_the_table_and_shows_every_task(fitted: Any) 
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_table_of_results_fits_the_terminal(fitted: Any, capsys: pytest.CaptureFixture[str], width: int) -> None:
-    from polytask.cli.display import Terminal
     from polytask.cli.outcome import show_results
+    from polytask.display.terminal import Terminal
 
     display = Terminal()
     display.results.width = width

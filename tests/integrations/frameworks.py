@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import polytask as pt
 from polytask.integrations import KeptPeaks
-from polytask.processes import rank, wait_for_all
+from polytask.processes.collectives import rank, wait_for_all
 
 X = torch.randn(96, 6, generator=torch.Generator().manual_seed(0))
 TARGETS = {"a": X[:, 0], "b": 5 * X[:, 1]}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError, did_you_mean, raise_all
-from ..processes import world_size
+from ..processes.collectives import world_size
 from .needs import Needs
 from .task_losses import TaskLosses
 from .task_weights import TaskWeights

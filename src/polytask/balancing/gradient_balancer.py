@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import grad
 
 from ..errors import UserError
-from ..processes import sum_over_processes, world_size
+from ..processes.collectives import sum_over_processes, world_size
 from .balancer import Balancer, Shared
 from .given import parameters_of, representations_of
 from .gradients import (

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import Function, grad
 
 from ..errors import UserError
-from ..processes import sum_over_processes, world_size
+from ..processes.collectives import sum_over_processes, world_size
 from .linear_parts import Readout, readout
 from .step_graph import Differentiated, leaves_of, reentrant_error, unread_error, walk
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import grad
 
-from ..processes import sum_over_processes, world_size
+from ..processes.collectives import sum_over_processes, world_size
 from .linear_parts import Linear, Readout, layer_of, readout, slope
 from .randomness import step_seed
 from .step_graph import Differentiated

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ..processes import gather_from_all, rank, world_size
+from ..processes.collectives import gather_from_all, rank, world_size
 
 
 def step_seed(seed: int, step: int) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import raise_all
-from ..processes import sum_over_processes, world_size
+from ..processes.collectives import sum_over_processes, world_size
 
 
 @dataclass(frozen=True)

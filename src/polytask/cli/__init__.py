@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ..signals import INTERRUPTED
+from ..processes.signals import INTERRUPTED
 from . import (  # noqa: F401 - registers the commands
     affinity,
     compare,

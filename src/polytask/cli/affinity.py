@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..display.terminal import Terminal
 from . import options as o
 from .app import command
-from .display import Terminal
 
 
 @command(
@@ -31,7 +31,7 @@ def affinity(
     config = o.resolve(data, given or {}, set_)
     o.check_tables_exist(*config.tables)
     o.check_file_to_write(out)
-    from ..processes import is_first  # only now: these load PyTorch, for which mistakes need not wait
+    from ..processes.collectives import is_first  # only now: these load PyTorch, for which mistakes need not wait
     from ..runs.measure import measure_table
 
     config.processes().launch(config.device)

@@ -14,9 +14,9 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from ..display import printable
+from ..display.text import printable
 from ..errors import AfterTrainingError, DivergedError, UserError, used_up
-from ..signals import INTERRUPTED, SIGNALS
+from ..processes.signals import INTERRUPTED, SIGNALS
 
 P = ParamSpec("P")
 
@@ -112,7 +112,7 @@ def _interrupt_by_signals() -> None:
 def _first() -> bool:
     if "torch" not in sys.modules:  # nothing has been started yet
         return True
-    from ..processes import is_first
+    from ..processes.collectives import is_first
 
     return is_first()
 
@@ -140,7 +140,7 @@ def _os_error(error: OSError, has_out: bool) -> int:
 
 def _outside(error: Exception, has_out: bool) -> int:
     """Exit status for what is wrong with the machine or another process; raises anything else again."""
-    from ..lost import is_lost, lost_sentence
+    from ..processes.lost import is_lost, lost_sentence
 
     if what := used_up(error):
         return _fail(1, f"error: {_USED_UP[what]}; an interrupted `polytask fit` continues with --resume")

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..display.terminal import Terminal
 from ..errors import UserError
 from . import options as o
 from .app import command
-from .display import Terminal
 from .outcome import figure
 
 HEADER = ["method", "mean skill", "against the reference", "\u0394m %", "mean rank", "seconds", "failed"]
@@ -99,7 +99,7 @@ def _interval(found: dict[str, Any], digits: int) -> str:
 def make_pool(jobs: int | None, ray: str | None) -> tuple[Any, int]:
     """Where runs are done, and how many at once."""
     from ..comparison.pools import InProcess, Processes, RayCluster
-    from ..local_processes import default_jobs
+    from ..processes.workers import default_jobs
 
     if jobs is not None and jobs < 0:
         raise UserError(f"--jobs: expected at least 0, found {jobs}")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..display.terminal import Terminal
 from . import options as o
 from .app import command
-from .display import Terminal
 from .outcome import show_results
 
 
@@ -23,8 +23,8 @@ def demo(
 
     Eight targets of 1,797 real images from scikit-learn, about two minutes on two cores, no network needed.
     """
+    from ..comparison.datasets.digits import TARGETS, write_demo_table
     from ..config import make_config
-    from ..demo import TARGETS, write_demo_table
     from ..runs import fit_run
     from ..runs.folder import refuse_existing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from ..display import printable
+from ..display.text import printable
 from . import options as o
 from .app import command
 from .predict import Run

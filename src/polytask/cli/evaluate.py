@@ -6,9 +6,9 @@ import json as jsonlib
 from collections.abc import Iterator
 from typing import Any
 
+from ..display.terminal import Terminal
 from . import options as o
 from .app import command
-from .display import Terminal
 from .outcome import figure, plus_minus
 from .predict import Run
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ..config.texts import names
+from ..display.terminal import Terminal
 from . import options as o
 from .app import command
-from .display import Terminal
 from .predict import Run
 
 

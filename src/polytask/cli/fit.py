@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..display.terminal import Terminal
 from ..errors import UserError
 from . import options as o
 from .app import command
-from .display import Terminal
 from .outcome import show_results
 
 
@@ -48,7 +48,7 @@ def fit(
     config = None if data is None else o.resolve(data, given, set_)
     if config is not None and not resume:
         o.check_tables_exist(*config.tables)
-    from ..processes import is_first  # only now: these load PyTorch, for which mistakes need not wait
+    from ..processes.collectives import is_first  # only now: these load PyTorch, for which mistakes need not wait
     from ..runs import RunFolder, fit_run
     from ..runs.encoders import check_offline, check_trusted
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ..display.terminal import Terminal
 from ..errors import UserError, did_you_mean
 from .app import command
-from .display import Terminal
 
 
 @command(epilog="**Examples**\n\n`polytask methods dwa`\n\n`polytask methods dwa --cite`")

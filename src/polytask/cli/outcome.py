@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..display import some_names
+from ..display.terminal import Terminal
+from ..display.text import some_names
 from ..task.gain import Gain, gain, mean_relative
-from .display import Terminal
 
 #: Targets up to which all are shown on the screen.
 MOST_ROWS = 40

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..display.terminal import Terminal
 from . import options as o
 from .app import command
-from .display import Terminal
 
 Run = Annotated[Path, typer.Argument(help="folder that `polytask fit` wrote", show_default=False)]
 

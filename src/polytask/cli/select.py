@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..config.texts import names, pairs
+from ..display.terminal import Terminal
 from ..errors import UserError
 from . import options as o
 from .app import command
-from .display import Terminal
 
 if TYPE_CHECKING:
     from ..grouping.selection import Selection

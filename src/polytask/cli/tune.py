@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from ..display.terminal import Terminal
 from ..errors import UserError
 from . import options as o
 from .app import command
 from .compare import Jobs, Ray, make_pool
-from .display import Terminal
 
 
 @command(

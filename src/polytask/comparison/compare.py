@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..display import Display
+from ..display.display import Display
 from ..errors import UserError
 from ..files import write_json
 from ..runs.made_with import versions

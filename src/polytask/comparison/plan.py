@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, make_config
-from ..display import Display
+from ..display.display import Display
 from ..errors import UserError, raise_all
 from ..runs.preparation.prepare import prepare
 from ..runs.preparation.prepared import Prepared

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..errors import UserError
 from ..extras import require
-from ..local_processes import LocalProcesses, Result, attempt
+from ..processes.workers import LocalProcesses, Result, attempt
 from .execute import execute
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from ..config import Section, make_config
 from ..config.file import apply_overrides, read_yaml, tables_from
-from ..display import Display
+from ..display.display import Display
 from ..errors import DamagedFileError, UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
 from ..ranges import Count

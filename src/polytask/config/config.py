@@ -11,7 +11,7 @@ import yaml
 from pydantic import ConfigDict, model_validator
 
 from ..errors import UserError, raise_all
-from ..launch import Processes
+from ..processes.launch import Processes
 from .data import DataKeys, SourceConfig, data_problems
 from .grouping import GroupingKeys, grouping_problems
 from .key import without_effect

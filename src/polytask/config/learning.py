@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from ..errors import UserError, did_you_mean
-from ..task_order import task_order
+from ..task.order import task_order
 from .convergence import ConvergenceOptions, JointOptions, SequentialOptions
 from .key import Decides, Key, Option, keys_of, without_effect
 from .section import Section, problems_of

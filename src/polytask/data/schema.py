@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from ..display import some_names
+from ..display.text import some_names
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from .columns import coded, is_text

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import rankdata
 
-from ..display import printable
+from ..display.text import printable
 from ..errors import UserError, did_you_mean, raise_all
 from ..runs import Bundle
 from ..runs.use import labelled_rows

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..display import printable
+from ..display.text import printable
 
 
 @dataclass(frozen=True)

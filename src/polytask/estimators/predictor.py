@@ -17,7 +17,7 @@ import pyarrow.parquet
 from ..config import Config, make_config
 from ..config.file import read_config
 from ..data.frames import arrow_table, like
-from ..display import Display
+from ..display.display import Display
 from ..errors import UserError
 from ..files import read_json, write_json
 from ..runs import Bundle, RunFolder, fit_run

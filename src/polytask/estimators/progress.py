@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from ..display import Display, printable
+from ..display.display import Display
+from ..display.text import printable
 
 logger = logging.getLogger("polytask")
 logger.addHandler(logging.NullHandler())  # silent unless the user configures logging
@@ -24,6 +25,6 @@ def display_of(verbose: bool) -> Display:
     """Progress bars and notes on standard error, or log records."""
     if not verbose:
         return Logged()
-    from ..cli.display import Terminal
+    from ..display.terminal import Terminal
 
     return Terminal()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
-from ..processes import numbers_of_first
+from ..processes.collectives import numbers_of_first
 from .kept_peaks import KeptPeaks
 
 

@@ -14,7 +14,7 @@ from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
 from ..files import load_tree, save_tree
-from ..processes import is_first
+from ..processes.collectives import is_first
 from .kept_peaks import KeptPeaks
 from .logged import metrics_of, missing_metrics
 from .renamed import renamed

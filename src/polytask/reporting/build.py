@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..display import printable
+from ..display.text import printable
 from ..files import write_bytes
 from ..task.gain import EQUAL_WITHIN
 from . import numbers

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from ..display import printable
+from ..display.text import printable
 from .numbers import MINUS
 
 #: What is beyond is drawn at the edge: differences of larger numbers are not finite.
@@ -21,7 +21,7 @@ FAR = 1000.0
 def element(name: str, *children: str, **attributes: object) -> Markup:
     """An SVG element; text and attributes are escaped, ``_`` in an attribute's name stands for ``-``, None for none.
 
-    Control characters are written out, see :func:`~polytask.display.printable`.
+    Control characters are written out, see :func:`~polytask.display.text.printable`.
 
     Example:
         >>> print(element("text", "a < b", x=1.25, class_="tick"))

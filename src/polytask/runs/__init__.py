@@ -1,6 +1,6 @@
 """A run: from a table to networks, figures and predictions."""
 
-from ..display import Display
+from ..display.display import Display
 from .bundle import Bundle
 from .folder import RunFolder
 from .pipeline import fit_run

@@ -11,7 +11,7 @@ from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.baselines import GROUPINGS, Context, Joint
 from ..grouping.baselines.by_affinity import MANY, MOST_SECONDS
 from ..grouping.stability import Stability, selection_stability
-from ..processes import is_first, wait_for_all, world_size
+from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state
 from ..training.evaluation import trivial_levels

@@ -13,7 +13,7 @@ import torch
 from ..config import Config
 from ..data.arrays import is_arrays
 from ..errors import UserError
-from ..processes import numbers_of_first
+from ..processes.collectives import numbers_of_first
 from ..training.threads import cpu_threads
 from .folder import RunFolder
 from .preparation.stored import wants_streaming

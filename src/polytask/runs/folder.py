@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from ..config import Config
 from ..errors import UserError
 from ..files import read_json, write_bytes, write_json
-from ..processes import is_first
+from ..processes.collectives import is_first
 from ..training import EventLog
 from ..training.checkpoints import checkpoint_steps
 from .preparation.prepared import Prepared

@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..data import load_split
-from ..display import Display
+from ..display.display import Display
 from ..files import replaced, write_bytes
 from ..models import MultiTaskModel
-from ..processes import is_first, wait_for_all
+from ..processes.collectives import is_first, wait_for_all
 from ..task import METRICS, Metric, Task
 from ..uncertainty import Estimate, estimate
 from .bundle import Bundle

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..config import Config
 from ..errors import UserError, raise_all
 from ..files import replaced
-from ..processes import is_first, wait_for_all
+from ..processes.collectives import is_first, wait_for_all
 from ..training.teachers import fingerprint, kept_fingerprint, settings_that_decide, write_fingerprint
 from .encoders import network_of
 from .folder import RunFolder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..config import Config
-from ..display import Display
+from ..display.display import Display
 from ..errors import UserError
 from ..grouping.affinity_matrix import Affinity
 from ..training import measure_affinity

@@ -11,12 +11,13 @@ from typing import Any
 from ..balancing import Balancer
 from ..config import Config
 from ..config.learning import unused_entries
-from ..display import Display, fewer
+from ..display.display import Display
+from ..display.text import fewer
 from ..distillation import check_tasks
 from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.baselines import GROUPINGS
-from ..processes import is_first, wait_for_all, world_size
+from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels
 from ..training.mixture import make_stream

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..config import Config
-from ..display import Display, duration
+from ..display.display import Display
+from ..display.text import duration
 from ..grouping.baselines import GROUPINGS
-from ..processes import numbers_of_first
+from ..processes.collectives import numbers_of_first
 from ..ranges import seconds_of
 from ..training import fit, only_parts_of
 from .encoders import network_of

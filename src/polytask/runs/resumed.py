@@ -11,9 +11,9 @@ from typing import Any
 
 from ..config import Config, Decides, deciding, make_config
 from ..config.file import read_config
-from ..display import Display
+from ..display.display import Display
 from ..errors import AfterTrainingError, UserError, raise_all
-from ..processes import is_first, wait_for_all
+from ..processes.collectives import is_first, wait_for_all
 from ..reporting import write_report
 from .folder import RunFolder
 from .preparation.prepared import fingerprint

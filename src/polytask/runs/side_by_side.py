@@ -19,8 +19,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from ..config import make_config
-from ..display import Display
-from ..local_processes import LocalProcesses, Result
+from ..display.display import Display
+from ..processes.workers import LocalProcesses, Result
 from ..training.loop import Progress
 from .folder import RunFolder
 from .limit import Limit

@@ -11,10 +11,10 @@ from ..balancing.make import make_balancer as make_balancer
 from ..config import Config
 from ..config.learning import convergence_options
 from ..data import Rows
-from ..display import Display
+from ..display.display import Display
 from ..distillation import soft_loss_fits
 from ..models import MultiTaskModel, take_over
-from ..task_order import task_order
+from ..task.order import task_order
 from ..training import (
     AsynchronousConvergence,
     Callback,
@@ -161,7 +161,7 @@ class Trainer:
 
         Args:
             tasks: The network's tasks.
-            best_epochs: See :func:`~polytask.task_order.task_order`.
+            best_epochs: See :func:`~polytask.task.order.task_order`.
             gaps: Likewise.
         """
         order = None

@@ -16,7 +16,7 @@ from ..grouping import Affinity, select_networks
 from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
 from ..models import MultiTaskModel
-from ..task_order import task_order
+from ..task.order import task_order
 from ..training import Callback, TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps
 from .distill import distillation, needs_teachers

@@ -21,7 +21,8 @@ from ..data import (
 )
 from ..data.formats import file_of
 from ..data.table import is_small
-from ..display import Display, some_names
+from ..display.display import Display
+from ..display.text import some_names
 from ..errors import UserError
 from ..task import Task
 from ..training.evaluation import task_estimate, task_targets

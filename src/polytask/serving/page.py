@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from markupsafe import Markup, escape
 
-from ..display import printable
+from ..display.text import printable
 
 _PAGE = """<!doctype html>
 <html lang="en">

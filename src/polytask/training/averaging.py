@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..processes import is_sharded, own_share
+from ..processes.collectives import is_sharded, own_share
 
 
 class AveragedModel:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DamagedFileError, UserError
 from ..files import TreeCopy, load_tree, rng_state, set_rng_state
-from ..processes import gather_from_all, is_first, numbers_of_first, rank, wait_for_all, world_size
+from ..processes.collectives import gather_from_all, is_first, numbers_of_first, rank, wait_for_all, world_size
 from .background import Background
 from .evaluation import Evaluation
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import DivergedError
 from ..files import TreeCopy
-from ..processes import own_share, sum_over_processes
+from ..processes.collectives import own_share, sum_over_processes
 
 if TYPE_CHECKING:
     from .loop import Training

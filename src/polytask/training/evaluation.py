@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..data import Rows
 from ..data.rows import count_rows, map_inputs, rows_at_once
 from ..models import MultiTaskModel
-from ..processes import rank, sum_over_processes, world_size
+from ..processes.collectives import rank, sum_over_processes, world_size
 from ..task import Task
 from ..task.weighted_losses import single_losses
 from ..uncertainty import Estimate, estimate, trivial_estimate

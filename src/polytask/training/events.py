@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DamagedFileError
 from ..files import sync
-from ..processes import is_first
+from ..processes.collectives import is_first
 
 
 class EventLog:

@@ -12,11 +12,11 @@ from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..data.class_weights import weighted_by_class
 from ..data.finite import finite_problems
-from ..display import Progress
+from ..display.display import Progress
 from ..errors import UserError, raise_all
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
-from ..processes import is_first, wait_for_all
+from ..processes.collectives import is_first, wait_for_all
 from ..task import Task
 from .callbacks import Callback, EarlyStopping
 from .common_checkpoint import MAIN, kept_share

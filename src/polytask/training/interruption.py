@@ -10,15 +10,15 @@ from types import FrameType
 
 import torch
 
-from ..processes import gather_from_all, world_size
-from ..signals import SIGNALS
+from ..processes.collectives import gather_from_all, world_size
+from ..processes.signals import SIGNALS
 
 #: Of several processes some may get the signal, and not at the same step: every so many steps they ask one another.
 EXCHANGE = 16
 
 
 class Interruption:
-    """Whether somebody has asked this process to end, by one of :data:`~polytask.signals.SIGNALS`."""
+    """Whether somebody has asked this process to end, by one of :data:`~polytask.processes.signals.SIGNALS`."""
 
     def __init__(self) -> None:
         self.requested = False

@@ -44,9 +44,9 @@ from torch import Tensor
 from ..balancing import Balancer, TaskLosses, repeatable
 from ..config.training import TrainingSettings
 from ..data import Batch, Rows
-from ..display import Progress
+from ..display.display import Progress
 from ..models import MultiTaskModel
-from ..processes import (
+from ..processes.collectives import (
     average_gradients,
     rank,
     share_from_first,

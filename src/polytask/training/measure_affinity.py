@@ -10,11 +10,11 @@ from typing import Any
 from ..balancing import Balancer
 from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
-from ..display import Progress
+from ..display.display import Progress
 from ..grouping import Affinity
 from ..grouping.affinity import AUTO
 from ..models import MultiTaskModel
-from ..processes import is_first
+from ..processes.collectives import is_first
 from ..task import Task
 from .callbacks import AffinityProbe, affinity_from_state
 from .events import EventLog

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..config.training import SAMPLING, TrainingSettings, sampling_problems
 from ..data import Rows
 from ..errors import UserError
-from ..processes import rank, world_size
+from ..processes.collectives import rank, world_size
 from .stream import BlockStream, EpochStream
 
 

@@ -14,7 +14,7 @@ from ..balancing import OwnOutputs, TaskLosses
 from ..data import Batch
 from ..distillation.soft_labels import SoftLabels, take_rows
 from ..models import TaskGroup
-from ..processes import sum_over_processes, world_size
+from ..processes.collectives import sum_over_processes, world_size
 from ..task.kind import WideKind
 
 

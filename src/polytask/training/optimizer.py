@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from ..config.training import TrainingSettings
 from ..models import TaskPart
-from ..processes import is_sharded
+from ..processes.collectives import is_sharded
 
 
 class _Eager(Optimizer):

@@ -17,7 +17,7 @@ from torch.optim import AdamW, Optimizer
 from ..config.training import MAIN, Freeze, Pace
 from ..errors import UserError, raise_all
 from ..models import MultiTaskModel, TaskPart
-from ..processes import is_sharded
+from ..processes.collectives import is_sharded
 from .freezing import Frozen
 from .part_names import parameters_of, part_problems
 from .schedule import learning_rate_factor

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import UserError
-from ..processes import local_rank
+from ..processes.collectives import local_rank
 
 
 def chosen_device(name: str) -> torch.device:

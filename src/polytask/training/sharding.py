@@ -19,7 +19,7 @@ from ..balancing import Balancer
 from ..config.training import TrainingSettings
 from ..errors import raise_all
 from ..models import MultiTaskModel
-from ..processes import is_sharded, own_share, sum_over_processes, world_size
+from ..processes.collectives import is_sharded, own_share, sum_over_processes, world_size
 from .callbacks import Callback
 
 

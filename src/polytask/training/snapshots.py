@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ..files import TreeCopy, load_tree
-from ..processes import is_first, rank, wait_for_all, world_size
+from ..processes.collectives import is_first, rank, wait_for_all, world_size
 from .background import Background
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..processes import rank, world_size
+from ..processes.collectives import rank, world_size
 
 #: Rows among which those of a file are shuffled.
 WINDOW = 2**17

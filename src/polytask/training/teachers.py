@@ -15,12 +15,12 @@ from torch import Tensor
 from ..config import Decides, TrainingSettings, deciding
 from ..data import Data, FileInput, Items, Rows
 from ..data.rows import map_inputs
-from ..display import Progress
+from ..display.display import Progress
 from ..distillation.teachers import Teacher
 from ..errors import UserError
 from ..files import read_json, write_json
 from ..models import MultiTaskModel
-from ..processes import is_first, wait_for_all
+from ..processes.collectives import is_first, wait_for_all
 from ..task import Task
 from .events import EventLog
 from .fit import TrainingResult, fit, labelled_rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ..processes import numbers_of_first, world_size
+from ..processes.collectives import numbers_of_first, world_size
 from .estimate import Estimate
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from polytask.cli.display import Terminal
 from polytask.comparison.datasets import tox21, with_dataset
 from polytask.comparison.datasets.files import DataFile, download
+from polytask.display.terminal import Terminal
 from polytask.errors import UserError
 
 CONTENT = bytes(range(256)) * 4000

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError, raise_all
-from ...processes import sum_over_processes, world_size
+from ...processes.collectives import sum_over_processes, world_size
 from ..adam import adam_step
 from ..gradient_balancer import GradientBalancer, StepTensors
 from ..gradients import gramian, parameter_rows, rows_at_representation

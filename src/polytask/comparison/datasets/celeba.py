@@ -8,7 +8,7 @@ from typing import Any
 
 from ...data import PARTS
 from ...data.arrays import ArrayWriter, is_arrays
-from ...display import Display
+from ...display.display import Display
 from ...errors import UserError, did_you_mean, raise_all
 from ...task import Task
 from .files import arrays_folder, official_folder

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from ...display import Display
+from ...display.display import Display
 from ...files import replaced
 from .files import DataFile
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...display import Display, Transfer
+from ...display.display import Display, Transfer
 from ...errors import UserError, raise_all
 from ...files import sha256
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...display import Display
+from ...display.display import Display
 from ...errors import UserError
 from .census import write_parquet
 from .files import DataFile

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...display import Display
+from ...display.display import Display
 from ...errors import UserError, did_you_mean, raise_all
 from .celeba import celeba
 from .census import census_income

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from ...demo import TARGETS, write_demo_table
-from ...display import Display
+from ...display.display import Display
 from ...files import replaced
+from .digits import TARGETS, write_demo_table
 
 
 def digits(folder: Path, display: Display) -> dict[str, Any]:
-    """Half-hidden handwritten digits, eight targets; see :func:`polytask.demo.write_demo_table`."""
+    """Half-hidden digits, eight targets; see :func:`~polytask.comparison.datasets.digits.write_demo_table`."""
     path = folder / "half-hidden-digits.csv"
     write_demo_table(path)
     return {"data": str(path), "targets": list(TARGETS)}

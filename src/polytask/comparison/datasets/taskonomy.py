@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...data.arrays import ArrayWriter, is_arrays
-from ...display import Display
+from ...display.display import Display
 from ...errors import UserError, raise_all
 from ...task import Task
 from .files import arrays_folder, official_folder

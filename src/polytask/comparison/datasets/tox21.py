@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...display import Display
+from ...display.display import Display
 from .files import DataFile
 
 FILE = DataFile(

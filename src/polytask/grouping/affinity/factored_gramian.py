@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...processes import sum_over_processes
+from ...processes.collectives import sum_over_processes
 
 #: Every sample keeps at least this share of the largest weight in the means of the Jacobians' products.
 LEAST_WEIGHT = 1e-3

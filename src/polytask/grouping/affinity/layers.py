@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...processes import sum_over_processes, world_size
+from ...processes.collectives import sum_over_processes, world_size
 
 
 @dataclass(frozen=True)

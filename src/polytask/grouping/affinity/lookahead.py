@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...balancing import TaskLosses
 from ...files import rng_state, set_rng_state
-from ...processes import sum_over_processes, world_size
+from ...processes.collectives import sum_over_processes, world_size
 from .virtual_step import VirtualStep
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from ...balancing import BALANCERS
 from ...config import Config
 from ...config.run import frozen_whole
-from ...display import Display
+from ...display.display import Display
 from ...errors import UserError
 from ...files import read_json, write_json
-from ...processes import is_first, wait_for_all
+from ...processes.collectives import is_first, wait_for_all
 from ...training import Parts, TrainingResult, check_training, check_trains
 from ..decided import decisions
 from ..encoders import network_of

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...config.run import frozen_whole
 from ...files import sha256, write_json
 from ...models import MultiTaskModel, take_over
-from ...processes import is_first
+from ...processes.collectives import is_first
 from ...task import Task
 from ...training import TrainingResult
 from ...training.evaluation import trivial_levels

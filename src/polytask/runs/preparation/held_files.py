@@ -26,7 +26,7 @@ from ...data import (
 from ...data.columns import coded
 from ...data.equal_rows import equal_rows, row_keys
 from ...data.roles import repeated_ids
-from ...display import some_names
+from ...display.text import some_names
 from ...errors import UserError, raise_all
 from ...pretrained import per_word, texts_of
 from .prepared import Prepared

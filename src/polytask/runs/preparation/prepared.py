@@ -28,7 +28,7 @@ from ...data import (
 )
 from ...data.arrays import MANIFEST, is_arrays
 from ...data.formats import files_of
-from ...display import fewer, some_names
+from ...display.text import fewer, some_names
 from ...errors import UserError, raise_all
 from ...files import sha256, write_json
 from ...task import Task

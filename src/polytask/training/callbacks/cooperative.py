@@ -25,7 +25,7 @@ from ...distillation.cooperative.complexity import INDICATORS
 from ...distillation.cooperative.phases import ORDERS, PHASE_ENDS, SCHEDULES
 from ...distillation.teachers import Teacher
 from ...errors import UserError, did_you_mean, raise_all
-from ...processes import numbers_of_first
+from ...processes.collectives import numbers_of_first
 from ..evaluation import evaluate
 from .distilling import Distilling
 from .early_stopping import EarlyStopping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ...processes import numbers_of_first
+from ...processes.collectives import numbers_of_first
 from .callback import Callback
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...distillation.adaptors import stacked_directions
 from ...distillation.teachers import Teacher, check_teachers
 from ...errors import UserError, did_you_mean, raise_all
-from ...processes import sum_over_processes, world_size
+from ...processes.collectives import sum_over_processes, world_size
 from ...task.kind import WideKind
 from .callback import Callback, ForwardPass
 from .number_checks import number_problems, unused_problems

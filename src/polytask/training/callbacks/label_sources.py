@@ -12,7 +12,7 @@ from torch import Tensor
 from ...distillation import SoftLabelStore
 from ...errors import DamagedFileError, UserError
 from ...files import sync
-from ...processes import rank
+from ...processes.collectives import rank
 from ..evaluation import eval_mode, task_of_grouped
 from .teachers import TeacherOutputs, label_shape
 

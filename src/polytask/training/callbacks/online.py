@@ -14,7 +14,7 @@ from ...distillation.online import online_task_weights
 from ...errors import UserError, raise_all
 from ...models import MultiTaskModel, TaskEncoder
 from ...models.stages import fresh_copy
-from ...processes import average_gradients, sum_over_processes, world_size
+from ...processes.collectives import average_gradients, sum_over_processes, world_size
 from ..objective import Objective
 from ..optimizer import Adam, make_optimizer
 from .callback import Callback, ForwardPass

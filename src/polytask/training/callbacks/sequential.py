@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...config.convergence import SequentialOptions
 from ...errors import UserError, did_you_mean
-from ...task_order import ORDERS, task_order
+from ...task.order import ORDERS, task_order
 from .converging import Converging
 
 if TYPE_CHECKING:

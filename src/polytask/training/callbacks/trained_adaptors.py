@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...distillation.adaptors import Adaptors
 from ...distillation.feature_distance import adapted_distance
-from ...processes import average_gradients, share_from_first
+from ...processes.collectives import average_gradients, share_from_first
 from ..optimizer import Adam, absent_tasks_kept
 
 

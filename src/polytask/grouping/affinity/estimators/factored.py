@@ -14,7 +14,7 @@ from ....balancing.gradients import representation_rows
 from ....data.rows import map_inputs
 from ....errors import UserError
 from ....models import LinearHeads
-from ....processes import sum_over_processes, world_size
+from ....processes.collectives import sum_over_processes, world_size
 from ..factored_gramian import JacobianProducts, by_sign, chosen_rows, factored_gramian, jacobian_products
 from ..layers import Call, calls_of_whole_batch, followed_share, watched
 from ..lookahead import affinity_of_gramian

@@ -7,7 +7,7 @@ from torch import Tensor
 from ....balancing import TaskLosses
 from ....balancing.gradients import Dense, gramian, rows_at_representation, shared_rows
 from ....errors import UserError, did_you_mean
-from ....processes import sum_over_processes, world_size
+from ....processes.collectives import sum_over_processes, world_size
 from ..lookahead import affinity_of_falls, affinity_of_gramian, first_order_falls
 from ..virtual_step import LOOKAHEADS, learning_rates, shared_learning_rate, virtual_step
 from .estimator import Estimator, Moment, Sample

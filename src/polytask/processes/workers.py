@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from .errors import UserError
-from .files import read_json, write_json
+from ..errors import UserError
+from ..files import read_json, write_json
 
 #: A record, or None and what went wrong.
 Result = tuple[dict[str, Any] | None, str | None]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from polytask import lost
 from polytask.data import read_table
+from polytask.processes import lost
 from small_table import assert_refused, polytask
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 
-from .errors import UserError, did_you_mean
+from ..errors import UserError, did_you_mean
 from .lost import remember_members
 from .meeting import watched
 from .slurm import workers_of_srun

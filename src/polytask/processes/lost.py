@@ -20,7 +20,7 @@ def remember_members() -> None:
     """Note machine and number of every process that trains together, to know later which one is lost."""
     import torch
 
-    from .processes import gather_from_all
+    from .collectives import gather_from_all
 
     own = torch.tensor([_machine(), os.getpid()], dtype=torch.int64)
     _members[:] = [(int(machine), int(pid)) for machine, pid in (found.tolist() for found in gather_from_all(own))]

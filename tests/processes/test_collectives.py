@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import two_processes
-from polytask.processes import average_gradients, rank, sum_over_processes, world_size
+from polytask.processes.collectives import average_gradients, rank, sum_over_processes, world_size
 from small_training import differences
 from spawned import run_in_processes
 

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 
-from .errors import UserError, did_you_mean
+from ..errors import UserError, did_you_mean
 
 #: Orders by name; ``given`` is the order of the targets.
 ORDERS = (

@@ -1,21 +1,16 @@
-"""What a run says while it goes on."""
+"""Names, lines and times as people read them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 #: Characters that move the cursor, colour the rest, turn the direction of writing round, or that no file can hold.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-#: ``progress(done steps, all steps)``.
-Progress = Callable[[int, int], None]
 #: What lines of one kind differ by.
 _NAMES = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9][0-9.,]*")
-#: ``transfer(done bytes, all bytes or None)``.
-Transfer = Callable[[int, int | None], None]
 
 
 def printable(text: str) -> str:
@@ -77,32 +72,3 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24} h"
-
-
-class Display:
-    """Says nothing; the command line has one that does.
-
-    Attributes:
-        shows: Whether anybody reads what is reported: an estimate that nobody reads need not be made.
-    """
-
-    shows = False
-
-    def say(self, text: str) -> None:
-        """A line for the user."""
-
-    def warn(self, text: str) -> None:
-        """A line that the user should read."""
-
-    def expect(self, trainings: int, seconds: float | None = None) -> None:
-        """How many trainings there will be in all, and what they take together, roughly."""
-
-    @contextmanager
-    def download(self, title: str) -> Iterator[Transfer | None]:
-        """Around one download; gives what is called with the done and the total number of bytes."""
-        yield None
-
-    @contextmanager
-    def training(self, title: str) -> Iterator[Progress | None]:
-        """Around one training; gives what is called with the done and the total number of steps."""
-        yield None

@@ -22,10 +22,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..display import Display, Transfer, duration, printable
+from .display import Display, Transfer
+from .text import duration, printable
 
 if TYPE_CHECKING:
-    from ..display import Progress as ProgressCall
+    from .display import Progress as ProgressCall
 
 #: Columns of a terminal from which on tables have headers of one line.
 WIDE = 110

@@ -11,7 +11,7 @@ import pytest
 #: Waits in C code for ever, as a rendezvous does, and no signal interrupts it.
 SCRIPT = """
 import ctypes, signal, subprocess, sys
-from polytask.meeting import watched
+from polytask.processes.meeting import watched
 for sent in (signal.SIGTERM, signal.SIGINT):  # the latter is ignored in what a shell runs in the background
     signal.signal(sent, signal.default_int_handler)
 started = [subprocess.Popen([sys.executable, "-c", sys.argv[1]])]
@@ -46,7 +46,7 @@ def test_it_ends(other: str, sent: signal.Signals | None, status: int, words: st
 
 
 def test_a_meeting_leaves_signals_as_they_were() -> None:
-    from polytask.meeting import watched
+    from polytask.processes.meeting import watched
 
     before = signal.set_wakeup_fd(-1)
     with watched([]):

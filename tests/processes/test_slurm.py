@@ -3,8 +3,8 @@
 import pytest
 
 import polytask as pt
-from polytask.launch import Processes
-from polytask.slurm import workers_of_srun
+from polytask.processes.launch import Processes
+from polytask.processes.slurm import workers_of_srun
 
 STEP = {
     "SLURM_STEP_NUM_TASKS": "2",

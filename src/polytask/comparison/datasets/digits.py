@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from .files import replaced
+from ...files import replaced
 
 TARGETS = ("digit", "even", "at_least_five", "prime", "has_loop", "hidden_ink", "hidden_side", "hidden_gap")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import UserError
+from ..errors import UserError
 
 #: Where ports begin that depend on the job, and how many there are: below those that systems give away themselves.
 PORTS = 15000, 17000

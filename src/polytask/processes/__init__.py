@@ -1,0 +1,1 @@
+"""Several processes: how they start and end, what they share, and work in processes of this machine."""
