@@ -1,12 +1,16 @@
 """What the decisions of `polytask fit` are worth: convergence, checkpoint and networks, on real tables.
 
     python benchmarks/decisions.py run --sets jura wq late --seeds 0 1 2 3 4 --out decisions.jsonl
+    python benchmarks/decisions.py run --sets jura wq late --seeds 0 1 2 3 4 --code EARLIER/src --out earlier.jsonl
     python benchmarks/decisions.py report --out decisions.jsonl [--against earlier.jsonl]
 
-One run per set and seed (split, weights and row order) has everything: what the run serves by default, the plain
-network for all targets (convergence off, equal weights) and single-task models, all with the same steps. A run is one
-line of the file, and runs that are there are not repeated. Scores are mean skills on the test split, 0 for a constant
-prediction and 1 for a perfect one. ``--against`` compares with the file of another version of this project.
+Two runs per set and seed (split, weights and row order), all trainings with the same steps. The first gives what
+`polytask fit` serves by default, the plain network for all targets (convergence off, equal weights) and single-task
+models; the second is one network for all with convergence. They are one line of the file, and lines that are there are
+not repeated. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one.
+
+``--code`` trains with another version of this project on the same tables, and ``--against`` compares with its file.
+Differences have 95 % intervals, over the seeds of a set and over sets, whose mean is tested by all flips of signs.
 POLYTASK_DATA names the data.
 """
 
@@ -14,22 +18,42 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
-from scipy.stats import wilcoxon
 
 from polytask.comparison.datasets.registry import with_dataset
+from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.config import make_config
 from polytask.runs import fit_run
 
 SMALL = ("jura", "enb", "wq", "digits", "late", "edm", "slump", "andro", "sf1", "sf2")
-LARGE = ("tox21", "rf1", "scm20d", "census_income", "five_texts")
-OURS, OTHERS = "default", ("all_in_one", "single_task")
+LARGE = ("tox21", "rf1", "scm20d", "tmc2007", "five_texts", "census_income")
+#: What a line has, with titles; the first is what the others are compared with.
+METHODS = {
+    "default": "default",
+    "converged": "one network with convergence",
+    "all_in_one": "one plain network",
+    "single_task": "single-task models",
+}
+Line = dict[str, Any]
+#: Keys of a run and its folder → content of its ``results.json``.
+Fit = Callable[[dict[str, Any], Path], dict[str, Any]]
+WORKER = """
+import json, sys
+from pathlib import Path
+from polytask.config import make_config
+from polytask.runs import fit_run
+fit_run(make_config(json.loads(sys.argv[1])), Path(sys.argv[2]))
+"""
 
 
 def late_starter(folder: Path, rows: int = 4000) -> dict[str, Any]:
@@ -49,54 +73,103 @@ def late_starter(folder: Path, rows: int = 4000) -> dict[str, Any]:
     return {"data": str(path), "targets": list(targets), "kind": dict.fromkeys(("early", "late", "coin"), "binary")}
 
 
-def run(name: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
-    """One run: mean test skill of what is served and of the baselines."""
+def fit_here(keys: dict[str, Any], folder: Path) -> dict[str, Any]:
+    return fit_run(make_config(keys), folder)
+
+
+def fit_with(source: Path) -> Fit:
+    """Runs of another version of this project, whose ``src`` this is."""
+
+    def fit(keys: dict[str, Any], folder: Path) -> dict[str, Any]:
+        environment = os.environ | {"PYTHONPATH": str(source.resolve())}
+        subprocess.run([sys.executable, "-c", WORKER, json.dumps(keys), str(folder)], env=environment, check=True)
+        results: dict[str, Any] = json.loads((folder / "results.json").read_text())
+        return results
+
+    return fit
+
+
+def run(name: str, seed: int, options: dict[str, Any], fit: Fit = fit_here) -> Line:
+    """Mean test skills of what is served and of what it is compared with, for one set and seed."""
     with tempfile.TemporaryDirectory() as folder:
         keys = late_starter(Path(folder)) if name == "late" else with_dataset({"dataset": name}, Path(folder))
-        results = fit_run(make_config(keys | {"seed": seed} | options), Path(folder) / "run")
-    trivial = results["totals"]["trivial"]
-
-    def skill(task: str, test: float | None) -> float | None:
-        level, perfect = trivial[task], 1.0 if results["tasks"][task]["direction"] == "max" else 0.0
-        if test is None or level is None or level == perfect:
-            return None
-        return max(-1.0, (test - level) / (perfect - level))
-
-    found = {OURS: {task: skill(task, entry["test"]) for task, entry in results["tasks"].items()}}
-    for other in OTHERS:
-        found[other] = {task: skill(task, entry["test"]) for task, entry in results["baselines"][other].items()}
+        keys |= {"seed": seed} | options
+        results = fit(keys, Path(folder) / "run")
+        one = fit(keys | {"networks": 1, "baselines": False}, Path(folder) / "one")
+    baselines = results["baselines"]
+    entries = [results["tasks"], one["tasks"], baselines["all_in_one"], baselines["single_task"]]
+    found = {method: _skills(some, results) for method, some in zip(METHODS, entries, strict=True)}
     means = {method: fmean(v for v in values.values() if v is not None) for method, values in found.items()}
-    return {"set": name, "seed": seed, "skill": means, "tasks": found, "seconds": results["totals"]["seconds"]}
+    seconds = results["totals"]["seconds"]
+    return {"set": name, "seed": seed, **options, "skill": means, "tasks": found, "seconds": seconds}
 
 
-def report(runs: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> None:
-    """Tables of mean skills, differences with intervals over seeds, and a test over sets."""
-    before = {(one["set"], one["seed"]): one["skill"][OURS] for one in earlier}
-    others = [*OTHERS, *(["earlier"] if before else [])]
-    print(f"| set | seeds | {OURS} | " + " | ".join(f"- {other}" for other in others) + " |")
-    print("|---|---|---|" + "---|" * len(others))
-    means: dict[str, list[float]] = {other: [] for other in others}
-    for name in dict.fromkeys(one["set"] for one in runs):
-        chosen = [one for one in runs if one["set"] == name]
-        cells = []
-        for other in others:
-            theirs = [one["skill"].get(other, before.get((name, one["seed"]))) for one in chosen]
-            gains = [one["skill"][OURS] - their for one, their in zip(chosen, theirs, strict=True) if their is not None]
-            if gains:
-                means[other].append(fmean(gains))
-            cells.append(_interval(gains))
-        ours = fmean(one["skill"][OURS] for one in chosen)
-        print(f"| {name} | {len(chosen)} | {ours:.4f} | " + " | ".join(cells) + " |")
-    for other, gains in means.items():
-        p = wilcoxon(gains).pvalue if len(gains) > 1 and any(gains) else float("nan")
-        print(f"\nagainst {other}: mean over {len(gains)} sets {fmean(gains):+.4f}, Wilcoxon over sets p = {p:.3f}")
+def _skills(entries: dict[str, Any], results: dict[str, Any]) -> dict[str, float | None]:
+    """Test skill by task, at least -1; None where it is undefined."""
+    return {task: _skill(entry["test"], task, results) for task, entry in entries.items()}
 
 
-def _interval(gains: list[float]) -> str:
-    if len(gains) < 2:
-        return f"{gains[0]:+.4f}" if gains else "-"
-    width = student.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5
-    return f"{fmean(gains):+.4f} ± {width:.4f}"
+def _skill(test: float | None, task: str, results: dict[str, Any]) -> float | None:
+    level = results["totals"]["trivial"][task]
+    perfect = 1.0 if results["tasks"][task]["direction"] == "max" else 0.0
+    if test is None or level is None or level == perfect:
+        return None
+    return max(-1.0, (test - level) / (perfect - level))
+
+
+def report(lines: Sequence[Line], earlier: Sequence[Line]) -> None:
+    """Tables of mean skills and of differences, with intervals over seeds and over sets."""
+    ours, *others = METHODS
+    pairs = [(line, line) for line in lines]
+    print("What is served by default: mean skill on test, and its difference to others of the same runs\n")
+    _head(others)
+    _table(pairs, {other: (ours, other) for other in others})
+    before = {_key(line): line for line in earlier}
+    pairs = [(line, before[_key(line)]) for line in lines if _key(line) in before]
+    if pairs:
+        print("\nThe same, less that of the earlier code\n")
+        _head(list(METHODS))
+        _table(pairs, {method: (method, method) for method in METHODS})
+
+
+def _key(line: Line) -> tuple[str, int, int | None]:
+    return line["set"], line["seed"], line.get("steps")
+
+
+def _head(columns: Sequence[str]) -> None:
+    titles = [METHODS[column] for column in columns]
+    print(f"| set | seeds | default | {' | '.join(titles)} |\n|---|---:|---:|" + "---:|" * len(titles))
+
+
+def _table(pairs: Sequence[tuple[Line, Line]], columns: dict[str, tuple[str, str]]) -> None:
+    """One line per set, and the mean over sets with an exact test."""
+    gains: dict[str, list[list[float]]] = {column: [] for column in columns}
+    levels = []
+    for name in dict.fromkeys(line["set"] for line, _ in pairs):
+        own = [pair for pair in pairs if pair[0]["set"] == name]
+        for column, (mine, theirs) in columns.items():
+            gains[column].append([line["skill"][mine] - other["skill"][theirs] for line, other in own])
+        levels.append(fmean(line["skill"][next(iter(METHODS))] for line, _ in own))
+        cells = " | ".join(_interval(found[-1]) for found in gains.values())
+        print(f"| {name} | {len(own)} | {levels[-1]:.4f} | {cells} |")
+    means = {column: [fmean(one) for one in found] for column, found in gains.items()}
+    print(f"| mean of {len(levels)} sets | | {fmean(levels):.4f} | {' | '.join(map(_interval, means.values()))} |")
+    print(f"| p, all flips of signs | | | {' | '.join(f'{sign_flip_p(np.array(m)):.3f}' for m in means.values())} |")
+    print(f"| sets better, worse beyond seeds | | | {' | '.join(_counted(found) for found in gains.values())} |")
+
+
+def _counted(sets: Sequence[Sequence[float]]) -> str:
+    sure = [fmean(gains) for gains in sets if len(gains) > 1 and abs(fmean(gains)) > _width(gains)]
+    return f"{sum(gain > 0 for gain in sure)}, {sum(gain < 0 for gain in sure)}"
+
+
+def _width(gains: Sequence[float]) -> float:
+    """Half of a 95 % interval (Student's t)."""
+    return float(student.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5)
+
+
+def _interval(gains: Sequence[float]) -> str:
+    return f"{fmean(gains):+.4f}" + (f" ± {_width(gains):.4f}" if len(gains) > 1 else "")
 
 
 def main() -> None:
@@ -105,6 +178,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=[*SMALL, *LARGE], default=list(SMALL), metavar="SET")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--networks", default="auto", help="as of `polytask fit`")
+    parser.add_argument("--steps", type=int, help="of every training; by default as of `polytask fit`")
+    parser.add_argument("--code", type=Path, help="`src` of another version of this project, to train with")
     parser.add_argument("--out", type=Path, default=Path("decisions.jsonl"))
     parser.add_argument("--against", type=Path)
     arguments = parser.parse_args()
@@ -112,11 +187,13 @@ def main() -> None:
     if arguments.command == "report":
         report(done, _read(arguments.against))
         return
+    options = {"networks": arguments.networks} | ({"steps": arguments.steps} if arguments.steps else {})
+    fit = fit_with(arguments.code) if arguments.code else fit_here
     for seed in arguments.seeds:
         for name in arguments.sets:
-            if not any((one["set"], one["seed"]) == (name, seed) for one in done):
+            if (name, seed, arguments.steps) not in map(_key, done):
                 with arguments.out.open("a") as file:
-                    file.write(json.dumps(run(name, seed, {"networks": arguments.networks})) + "\n")
+                    file.write(json.dumps(run(name, seed, options, fit)) + "\n")
 
 
 def _read(path: Path | None) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
     python benchmarks/serving_rules.py train --sets jura wq --seeds 0 --out FOLDER
     python benchmarks/serving_rules.py report --out FOLDER [--draws 40]
 
-`train` makes the runs of `decisions.py` and keeps the outputs of every trained network for validation and test rows.
+`train` makes the runs of `decisions.py` and keeps the outputs of every trained network for validation and test rows,
+and the lines of `decisions.py` in FOLDER/decisions.jsonl.
 `report` pools these rows and splits them anew, many times: each rule sees one part and is measured on the other. No
 network has trained on any of them; that validation has chosen checkpoints favours all candidates alike.
 POLYTASK_DATA names the data.
@@ -12,6 +13,7 @@ POLYTASK_DATA names the data.
 from __future__ import annotations
 
 import argparse
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,10 +33,12 @@ from polytask.runs.trainer import Trainer
 
 
 def train(name: str, seed: int, path: Path, options: dict[str, Any]) -> None:
-    """One run, with the outputs of everything that it trains in a file."""
+    """One run, with the outputs of everything that it trains in a file, and its line."""
     choose = pipeline.choose_served
 
     def keep(trainer: Trainer, *trained: Any) -> list[Trained]:
+        if trainer.config.networks != "auto":
+            return choose(trainer, *trained)
         plans = candidate_plans(trainer, *trained)
         every = {one.network.training: one.result.model for plan in plans.values() for one in plan}
         parts = [Outputs(trainer.data.rows[part], trainer.data.tasks, every) for part in ("validation", "test")]
@@ -54,7 +58,9 @@ def train(name: str, seed: int, path: Path, options: dict[str, Any]) -> None:
 
     pipeline.choose_served = keep
     try:
-        run_fit(name, seed, {"networks": "auto"} | options)
+        line = run_fit(name, seed, {"networks": "auto"} | options)
+        with (path.parent / "decisions.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
     finally:
         pipeline.choose_served = choose
 

@@ -32,6 +32,7 @@ def test_without_download(name: str, tmp_path: Path) -> None:
         ("enb", "mtr", 2, (538, 115, 115)),
         ("scm20d", "mtr", 16, (6_276, 1_345, 1_345)),
         ("five_texts", "text", 5, None),
+        ("tmc2007", "multilabel", 22, (17_933, 3_586, 7_077)),
     ],
 )
 def test_real_sets(name: str, folder: str, tasks: int, rows: tuple[int, int, int] | None, tmp_path: Path,

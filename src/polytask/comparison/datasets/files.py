@@ -72,14 +72,18 @@ class DataFile:
         Raises:
             UserError: If a file is there and is another one, or it cannot be downloaded.
         """
-        local = os.environ.get(LOCAL)
-        if local and (Path(local) / self.name).exists():
-            return self._checked(Path(local) / self.name)
+        if self.is_local():
+            return self._checked(Path(os.environ[LOCAL]) / self.name)
         cached = Path(os.environ.get(CACHE) or Path.home() / ".cache" / "polytask") / self.name
         if not cached.exists():
             with (display or Display()).download(self.name) as progress:
                 download(self.url, cached, self.sha256, progress)
         return self._checked(cached)
+
+    def is_local(self) -> bool:
+        """Whether the folder that ``POLYTASK_DATA`` names has it."""
+        local = os.environ.get(LOCAL)
+        return bool(local) and (Path(str(local)) / self.name).exists()
 
     def _checked(self, path: Path) -> Path:
         found = sha256(path)

@@ -16,6 +16,7 @@ from .mulan import TARGETS, mulan
 from .multimnist import multimnist
 from .sklearn_sets import diabetes, digits, wine
 from .taskonomy import taskonomy
+from .tmc2007 import tmc2007
 from .tox21 import tox21
 
 #: ``make(folder, display, its options)``: writes a table, or arrays, into the folder and gives keys of ``fit``: data,
@@ -28,6 +29,7 @@ DATASETS: dict[str, Callable[..., dict[str, Any]]] = {
     "tox21": tox21,
     "multimnist": multimnist,
     "five_texts": five_texts,
+    "tmc2007": tmc2007,
     "celeba": celeba,
     "taskonomy": taskonomy,
     **{name: mulan(name) for name in TARGETS},
