@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...display import Display
+from ...display.display import Display
 from .census import write_parquet
 from .files import DataFile
 
