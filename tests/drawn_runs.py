@@ -38,7 +38,7 @@ from polytask import UserError
 from polytask.balancing import BALANCERS
 from polytask.config import Config, make_config
 from polytask.data import read_table
-from polytask.grouping.baselines import GROUPINGS
+from polytask.grouping.strategies import GROUPINGS
 from polytask.models.sharing import SHARING
 from small_table import Called, polytask, table_rows, write_table
 

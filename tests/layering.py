@@ -32,6 +32,13 @@ def modules() -> dict[str, Path]:
     return found
 
 
+def classes(path: Path) -> list[str]:
+    """Names of the classes of a module."""
+    return [
+        node.name for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef)
+    ]
+
+
 def room(module: str) -> str:
     """The first name below ``polytask``; empty for the package itself."""
     return module.partition(".")[2].partition(".")[0]

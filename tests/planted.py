@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from polytask import Callback, MultiTaskModel, Rows, Task, TrainingSettings, fit
-from polytask.grouping.baselines import Joint
+from polytask.grouping.strategies import Joint
 from polytask.training import TrainingResult
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from layering import circle, floors, imports, modules, room, upward
+from layering import circle, classes, floors, imports, modules, room, upward
 
 KNOWN_MODULES = modules()
 #: Imports against the order that are there, by room; none may be added, and one that is mended goes.
@@ -20,6 +21,8 @@ KNOWN_UPWARD = {
     ("polytask.config.learning", "training"),
     ("polytask.runs.resumed", "reporting"),
 }
+#: Classes of one name: the callback is called alike in both frameworks, so that their guides read alike.
+KNOWN_TWICE = {"ConvergenceCallback", "Affinity", "Convergence", "Evaluation", "Network", "Training"}
 #: The package itself and the module that ``python -m`` runs.
 NO_ROOM = {"", "__main__"}
 REFERENCE = re.compile(r":(?:class|func|mod|data|meth|attr|exc):`~?([\w.]+)`")
@@ -37,6 +40,11 @@ def test_things_at_the_top_know_nothing_of_those_below() -> None:
 def test_no_module_needs_itself() -> None:
     """An import of the package by its own modules is one: all names of ``polytask`` load on demand."""
     assert circle(one for one in imports(KNOWN_MODULES) if one.imported != "polytask") == []
+
+
+def test_a_name_of_a_class_is_one_class() -> None:
+    count = Counter(name for path in KNOWN_MODULES.values() for name in classes(path))
+    assert {name for name, number in count.items() if number > 1} == KNOWN_TWICE
 
 
 @pytest.mark.parametrize("name", sorted(name for name in {room(module) for module in KNOWN_MODULES} if name))

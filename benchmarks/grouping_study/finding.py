@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from polytask.grouping import select_networks
-from polytask.grouping.baselines import GROUPINGS, Context
+from polytask.grouping.strategies import GROUPINGS, Context
 
 from .cells import Cells, affinity_of
 from .methods import BUDGETS

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from polytask.grouping.baselines import GROUPINGS, Context
-from polytask.grouping.baselines.random_groups import draw_networks
+from polytask.grouping.strategies import GROUPINGS, Context
+from polytask.grouping.strategies.random_groups import draw_networks
 
 from .cells import PROBES, Cells, affinity_of
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import grad
 
-from polytask.balancing.gradients import Dense, representation_rows, rows_at_representation
+from polytask.balancing.gradients import GradientRows, representation_rows, rows_at_representation
 from polytask.balancing.last_layer import last_layer_rows
 from polytask.balancing.linear_parts import Readout, layer_of, readout
 from polytask.balancing.step_graph import Differentiated
@@ -86,7 +86,7 @@ def test_readout_is_what_autograd_gives(heads: nn.Module, absent: bool) -> None:
     found = readout(of(values, features), features)
     assert found is not None
     (rows,) = representation_rows(values, [features])
-    plain, weights = Dense(rows), torch.tensor([0.5, 2.0, -1.0])
+    plain, weights = GradientRows(rows), torch.tensor([0.5, 2.0, -1.0])
     torch.testing.assert_close(found.dense(), rows)
     torch.testing.assert_close(found.gramian(), plain.gramian())
     torch.testing.assert_close(found.combine(weights), plain.combine(weights))

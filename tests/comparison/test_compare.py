@@ -13,7 +13,7 @@ from polytask.comparison.cache import RunCache
 from polytask.comparison.compare import compare
 from polytask.comparison.config import read_comparison
 from polytask.comparison.plan import plan
-from polytask.comparison.pools import InProcess, Processes
+from polytask.comparison.pools import InProcess, ProcessPool
 from polytask.runs import Display
 from small_study import TARGETS, study
 from small_table import assert_refused, polytask
@@ -111,7 +111,7 @@ def test_again_nothing_is_run_and_a_new_method_is_all_that_is(compared: Any) -> 
 
 
 def test_processes_give_the_same_results(compared: Any, tmp_path: Path) -> None:
-    results, _ = run(study(tmp_path), tmp_path / "out", Processes(2))
+    results, _ = run(study(tmp_path), tmp_path / "out", ProcessPool(2))
     assert without_times(results) == without_times(compared[1])
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from polytask.comparison.sampling import INTERRUPTED, ask, resume
 from polytask.comparison.search import Outcome, course
-from polytask.comparison.space import Range, optuna
+from polytask.comparison.space import SearchRange, optuna
 
-SPACE = {"x": Range(low=0, high=1), "kind": Range(choices=("a", "b"))}
+SPACE = {"x": SearchRange(low=0, high=1), "kind": SearchRange(choices=("a", "b"))}
 DISTRIBUTIONS = {key: found.distribution() for key, found in SPACE.items()}
 
 

@@ -29,7 +29,7 @@ from polytask.config.model import Sharing
 from polytask.config.reference import reference
 from polytask.config.section import known_keys
 from polytask.grouping.affinity import ESTIMATORS
-from polytask.grouping.baselines import GROUPINGS
+from polytask.grouping.strategies import GROUPINGS
 from polytask.models import SHARING
 from small_table import polytask, table_rows, write_table
 

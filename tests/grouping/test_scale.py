@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.baselines.table import Measured, select_from_table
 from polytask.grouping.confidence import measured_enough
 from polytask.grouping.selection import choose_budget, score_curve, select_networks
 from polytask.grouping.stability import Stability, selection_stability
+from polytask.grouping.strategies.table import Measured, select_from_table
 from polytask.grouping.windows import Windows
 
 FACTORS = st.one_of(

@@ -10,7 +10,7 @@ from pathlib import Path
 import polytask
 from polytask import estimators
 from polytask.grouping.affinity import ESTIMATORS
-from polytask.grouping.baselines import GROUPINGS
+from polytask.grouping.strategies import GROUPINGS
 from polytask.models import SHARING
 from small_table import polytask as command
 from small_table import table_rows, write_table

@@ -85,7 +85,7 @@ class Failing:
         return value
 
 
-SWITCH, TEACHERS = callbacks.label_sources, callbacks.teachers
+SWITCH, TEACHERS = callbacks.label_sources, callbacks.inference
 PLACES = [
     (SWITCH, "SoftLabelStore"),
     (SoftLabelStore, "fill"),

@@ -21,7 +21,7 @@ from .step_graph import Differentiated, leaves_of, reentrant_error, unread_error
 
 
 @dataclass(frozen=True)
-class Dense:
+class GradientRows:
     """Rows written out, ``[n, *shape]``, float32 or better.
 
     Attributes:
@@ -50,7 +50,7 @@ class Dense:
         return self.rows
 
 
-Block = Dense | Readout
+Block = GradientRows | Readout
 
 
 def rows_at_representation(losses: Differentiated | Tensor, features: Sequence[Tensor]) -> list[Block]:
@@ -68,7 +68,7 @@ def rows_at_representation(losses: Differentiated | Tensor, features: Sequence[T
     for part in features:
         structure = readout(losses, part)
         if structure is None:
-            return [Dense(rows) for rows in representation_rows(losses, features)]
+            return [GradientRows(rows) for rows in representation_rows(losses, features)]
         found.append(structure)
     return found
 
@@ -124,7 +124,7 @@ def shared_rows(values: Tensor, features: Sequence[Tensor] | None, shared: Seque
 
 def parameter_rows(
     losses: Differentiated, features: Sequence[Tensor] | None, shared: Sequence[Tensor], *, reduce: bool = True
-) -> list[Dense]:
+) -> list[GradientRows]:
     """As :func:`shared_rows`, for losses whose graph has been checked."""
     rows, reached = [_empty(len(losses.values), part) for part in shared], set()
     blocks = None if features is None else rows_at_representation(losses, features)
@@ -145,7 +145,7 @@ def parameter_rows(
         rows = [sum_over_processes(row) / world_size() for row in rows]
         flags = torch.tensor([float(place in reached) for place in range(len(rows))], device=rows[0].device)
         reached = set(sum_over_processes(flags).nonzero()[:, 0].tolist())
-    return [Dense(row, place in reached) for place, row in enumerate(rows)]
+    return [GradientRows(row, place in reached) for place, row in enumerate(rows)]
 
 
 def _empty(number: int, parameter: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def gramian(rows: Sequence[Block]) -> Tensor:
     """``[n, n]`` inner products of the rows.
 
     Example:
-        >>> gramian([Dense(torch.tensor([[1., 0.], [1., 1.]])), Dense(torch.tensor([[2.], [0.]]))])
+        >>> gramian([GradientRows(torch.tensor([[1., 0.], [1., 1.]])), GradientRows(torch.tensor([[2.], [0.]]))])
         tensor([[5., 1.],
                 [1., 2.]])
     """
@@ -194,7 +194,7 @@ def gramian(rows: Sequence[Block]) -> Tensor:
 
 def finite(rows: Sequence[Block]) -> bool:
     """Whether all numbers are."""
-    return all(bool(torch.isfinite((row.rows if isinstance(row, Dense) else row.errors).sum())) for row in rows)
+    return all(bool(torch.isfinite((row.rows if isinstance(row, GradientRows) else row.errors).sum())) for row in rows)
 
 
 def combine(weights: Tensor, rows: Sequence[Block]) -> list[Tensor | None]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import grad
 
 from ..processes.collectives import sum_over_processes, world_size
-from .linear_parts import Linear, Readout, layer_of, readout, slope
+from .linear_parts import LinearPart, Readout, layer_of, readout, slope
 from .randomness import step_seed
 from .step_graph import Differentiated
 
@@ -67,7 +67,7 @@ def _directions(inputs: Sequence[Tensor], number: int, seed: int) -> Tensor | No
     return torch.cat([mean, random - mean @ (mean.T @ random)], 1)
 
 
-def _rows(losses: Differentiated, here: Tensor, heads: Readout | None, layer: Linear, projected: Tensor) -> Tensor:
+def _rows(losses: Differentiated, here: Tensor, heads: Readout | None, layer: LinearPart, projected: Tensor) -> Tensor:
     """``[n, D_out, r]`` from the projected inputs ``[N, r]`` of the layer behind the representation ``here``."""
     factor = None if heads is None else slope(layer, here)
     if heads is None or factor is None:
@@ -80,7 +80,7 @@ def _rows(losses: Differentiated, here: Tensor, heads: Readout | None, layer: Li
     return torch.einsum("dwr,wn->ndr", per_output, heads.owned)
 
 
-def _differentiated(losses: Differentiated, layer: Linear) -> Tensor:
+def _differentiated(losses: Differentiated, layer: LinearPart) -> Tensor:
     """``[n, N, D_out]`` gradients at the layer's outputs."""
     values, starts = losses.values, losses.starts
     try:

@@ -27,7 +27,7 @@ ELEMENTWISE = {
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearPart:
     """``outputs = inputs @ weight + bias`` in a graph.
 
     Attributes:
@@ -56,7 +56,7 @@ class Linear:
         return GradientEdge(self.node, 0)
 
 
-def as_linear(node: Any) -> Linear | None:
+def as_linear(node: Any) -> LinearPart | None:
     """The layer behind a node; None if there is none, or if it has not kept what it is made of."""
     names = {"AddmmBackward0": ("_saved_mat1", 1), "MmBackward0": ("_saved_self", 0)}
     if node.name() not in names:
@@ -65,7 +65,7 @@ def as_linear(node: Any) -> Linear | None:
     inputs, weight = getattr(node, saved), node._saved_mat2
     if inputs is None or weight is None or getattr(node, "_saved_alpha", 1) != 1:
         return None
-    return Linear(node, inputs.detach(), weight.detach(), node.next_functions[position][0])
+    return LinearPart(node, inputs.detach(), weight.detach(), node.next_functions[position][0])
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def readout(losses: Differentiated, features: Tensor) -> Readout | None:
     return Readout(losses.unscaled(errors.sum(0), owned), weight, owned)
 
 
-def _owned(losses: Differentiated, layers: Sequence[Linear]) -> Tensor | None:
+def _owned(losses: Differentiated, layers: Sequence[LinearPart]) -> Tensor | None:
     """``[W, n]``, 1 where an output of the layers belongs to the loss, by declaration or by the graph."""
     if losses.outputs is not None and len(layers) == 1 and layers[0].parameter is losses.outputs.weight:
         return losses.outputs.owned
@@ -154,7 +154,7 @@ def _owned(losses: Differentiated, layers: Sequence[Linear]) -> Tensor | None:
     return rows[readers].repeat_interleave(widths, 0).to(losses.values.device)
 
 
-def layer_of(weight: Tensor, features: Tensor) -> Linear | None:
+def layer_of(weight: Tensor, features: Tensor) -> LinearPart | None:
     """The linear layer with this ``weight`` on the way to ``features``, if it is used exactly once there."""
     consumers: dict[Any, list[Any]] = {}
     start: Any = None
@@ -175,7 +175,7 @@ def layer_of(weight: Tensor, features: Tensor) -> Linear | None:
     return None
 
 
-def slope(layer: Linear, features: Tensor) -> Tensor | None:
+def slope(layer: LinearPart, features: Tensor) -> Tensor | None:
     """``[N, D]`` derivative of ``features`` for the layer's outputs, if it is a factor per element."""
     node = features.grad_fn
     while node is not layer.node:

@@ -98,7 +98,7 @@ def _interval(found: dict[str, Any], digits: int) -> str:
 
 def make_pool(jobs: int | None, ray: str | None) -> tuple[Any, int]:
     """Where runs are done, and how many at once."""
-    from ..comparison.pools import InProcess, Processes, RayCluster
+    from ..comparison.pools import InProcess, ProcessPool, RayCluster
     from ..processes.workers import default_jobs
 
     if jobs is not None and jobs < 0:
@@ -109,4 +109,4 @@ def make_pool(jobs: int | None, ray: str | None) -> tuple[Any, int]:
         cluster = RayCluster(ray)
         return cluster, cluster.cores
     jobs = default_jobs() if jobs is None else jobs
-    return (Processes(jobs), jobs) if jobs else (InProcess(), 1)
+    return (ProcessPool(jobs), jobs) if jobs else (InProcess(), 1)

@@ -63,9 +63,9 @@ def select(
     alone, and the score is the negative mean of the predicted losses.
     """
     from ..grouping.affinity_matrix import Affinity
-    from ..grouping.baselines.higher_order import select_by_pairs
     from ..grouping.selection import select_networks
     from ..grouping.stability import selection_stability
+    from ..grouping.strategies.higher_order import select_by_pairs
 
     if networks is None and budget is None:
         raise UserError("--networks: give the largest number of networks, such as --networks 3, or a --budget")

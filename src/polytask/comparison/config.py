@@ -12,7 +12,7 @@ from ..config import Section, explained
 from ..config.file import apply_overrides, read_yaml, tables_from
 from ..errors import UserError, did_you_mean, raise_all
 from ..ranges import Count
-from .space import LEARNING_RATE, WEIGHT_DECAY, Range
+from .space import LEARNING_RATE, WEIGHT_DECAY, SearchRange
 
 Model = TypeVar("Model", bound=Section)
 #: Names of the methods that are always in; see :mod:`polytask.comparison.plan`.
@@ -39,7 +39,7 @@ class CompareConfig(Section):
     methods: dict[str, dict[str, Any]] = Field({}, description="name: keys on top of base and set-up")
     seeds: tuple[int, ...] = Field((0, 1, 2, 3, 4), min_length=1, description="a number of seeds, or the seeds")
     trials: Count = Field(8, description="settings tried for every method; 1 tries only the given one")
-    search: dict[str, Range] = Field(
+    search: dict[str, SearchRange] = Field(
         {"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}, description="what is tuned for every network"
     )
     baselines: Baselines = Baselines()

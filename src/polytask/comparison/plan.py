@@ -17,7 +17,7 @@ from .config import BASELINES, CompareConfig, merged
 from .datasets import with_dataset
 from .execute import RunSpec
 from .search import MakeRun
-from .space import TREES, Range, applied, weight_ranges
+from .space import TREES, SearchRange, applied, weight_ranges
 
 #: A method is plain unless it says otherwise; one thread, so that numbers do not depend on where a run is done.
 PLAIN: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "threads": 1}
@@ -52,7 +52,7 @@ class Method:
     keys: dict[str, Any]
     values: dict[str, Any]
     learner: str
-    space: dict[str, Range]
+    space: dict[str, SearchRange]
 
     def maker(self, data: str) -> MakeRun:
         """Makes runs of the method; ``data`` is the data's SHA-256."""
@@ -143,7 +143,7 @@ def _methods(
     return methods, problems
 
 
-def _own_search(given: Any, spot: str) -> tuple[dict[str, Range], list[str]]:
+def _own_search(given: Any, spot: str) -> tuple[dict[str, SearchRange], list[str]]:
     if given is None:
         return {}, []
     if not isinstance(given, dict):
@@ -151,7 +151,7 @@ def _own_search(given: Any, spot: str) -> tuple[dict[str, Range], list[str]]:
     space, problems = {}, []
     for key, value in given.items():
         try:
-            space[key] = Range.model_validate(value)
+            space[key] = SearchRange.model_validate(value)
         except ValueError as error:
             said = error.errors()[0]["msg"] if hasattr(error, "errors") else str(error)
             problems.append(f"{spot}.search.{key}: {said.removeprefix('Value error, ')}; "
@@ -159,7 +159,7 @@ def _own_search(given: Any, spot: str) -> tuple[dict[str, Range], list[str]]:
     return space, problems
 
 
-def _search_mistakes(values: dict[str, Any], space: Mapping[str, Range], spot: str) -> list[str]:
+def _search_mistakes(values: dict[str, Any], space: Mapping[str, SearchRange], spot: str) -> list[str]:
     """Try the ends of a method's own ranges."""
     problems: list[str] = []
     for key, found in space.items():

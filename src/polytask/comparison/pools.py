@@ -36,7 +36,7 @@ class InProcess:
         pass
 
 
-class Processes(LocalProcesses):
+class ProcessPool(LocalProcesses):
     """Every run in a process of its own.
 
     Args:

@@ -32,9 +32,10 @@ def ask(study: Any, name: str, distributions: Mapping[str, Any]) -> Any:
     """The next trial, drawn by the sampler of that name; one that was interrupted comes first.
 
     Example:
-        >>> from polytask.comparison.space import Range
+        >>> from polytask.comparison.space import SearchRange
         >>> study = optuna().create_study()
-        >>> drawn = [ask(study, "random", {"x": Range(low=0, high=1).distribution()}).params["x"] for _ in range(3)]
+        >>> space = {"x": SearchRange(low=0, high=1).distribution()}
+        >>> drawn = [ask(study, "random", space).params["x"] for _ in range(3)]
         >>> len(set(drawn))
         3
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..task import gain
 from .execute import RunSpec
-from .space import Range, optuna
+from .space import SearchRange, optuna
 
 #: Trials that are drawn together. The sampler learns between rounds and never within one, so that a search is the same
 #: however many of its runs go on side by side.
@@ -51,7 +51,7 @@ MakeRun = Callable[[Mapping[str, Any], int, str], RunSpec]
 Runs = Generator[list[RunSpec], list[Outcome], Course]
 
 
-def course(make: MakeRun, space: Mapping[str, Range], trials: int, seeds: Sequence[int]) -> Runs:
+def course(make: MakeRun, space: Mapping[str, SearchRange], trials: int, seeds: Sequence[int]) -> Runs:
     """Yield runs to do together, take their outcomes, and end with what became of the method.
 
     The first trial is the given configuration itself. Trials are run with the first seed and scored by

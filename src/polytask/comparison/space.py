@@ -15,7 +15,7 @@ from ..extras import require
 WEIGHT = "weight of "
 
 
-class Range(Section):
+class SearchRange(Section):
     """Where a key is searched: from ``low`` to ``high``, or among ``choices``."""
 
     low: float | None = None
@@ -25,7 +25,7 @@ class Range(Section):
     choices: tuple[str | float | bool | None, ...] | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Range:
+    def _one_of_both(self) -> SearchRange:
         if (self.choices is None) == (self.low is None or self.high is None):
             raise ValueError("expected low and high, or choices")
         if self.choices is not None and (self.log or self.whole or self.low is not None or self.high is not None):
@@ -47,13 +47,13 @@ class Range(Section):
         return distributions.FloatDistribution(self.low, self.high, log=self.log)
 
 
-LEARNING_RATE = Range(low=1e-4, high=1e-2, log=True)
-WEIGHT_DECAY = Range(low=1e-6, high=1e-2, log=True)
+LEARNING_RATE = SearchRange(low=1e-4, high=1e-2, log=True)
+WEIGHT_DECAY = SearchRange(low=1e-6, high=1e-2, log=True)
 #: The search of gradient-boosted trees; keys of scikit-learn's HistGradientBoosting.
 TREES = {
-    "learning_rate": Range(low=0.02, high=0.3, log=True),
-    "max_leaf_nodes": Range(low=7, high=63, log=True, whole=True),
-    "l2_regularization": Range(low=1e-3, high=10, log=True),
+    "learning_rate": SearchRange(low=0.02, high=0.3, log=True),
+    "max_leaf_nodes": SearchRange(low=7, high=63, log=True, whole=True),
+    "l2_regularization": SearchRange(low=1e-3, high=10, log=True),
 }
 
 
@@ -70,9 +70,9 @@ def optuna() -> Any:
     return found
 
 
-def weight_ranges(tasks: Sequence[str]) -> dict[str, Range]:
+def weight_ranges(tasks: Sequence[str]) -> dict[str, SearchRange]:
     """Ranges from which :func:`static_weights` makes weights."""
-    return {f"{WEIGHT}{task}": Range(low=0.01, high=0.99) for task in tasks}
+    return {f"{WEIGHT}{task}": SearchRange(low=0.01, high=0.99) for task in tasks}
 
 
 def static_weights(drawn: Mapping[str, float]) -> dict[str, float]:

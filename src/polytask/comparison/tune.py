@@ -29,7 +29,7 @@ from .plan import PLAIN, refuse_folds
 from .pools import InProcess, Pool
 from .sampling import ask, ended, resume
 from .search import score, skill
-from .space import LEARNING_RATE, WEIGHT_DECAY, Range, applied, optuna, weight_ranges
+from .space import LEARNING_RATE, WEIGHT_DECAY, SearchRange, applied, optuna, weight_ranges
 from .statistics import pareto_front
 from .tables import write_table
 
@@ -43,7 +43,7 @@ class TuneConfig(Section):
     """What is searched, and for what."""
 
     base: dict[str, Any] = Field({}, description="keys of `polytask fit`")
-    search: dict[str, Range] = Field({"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY})
+    search: dict[str, SearchRange] = Field({"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY})
     weights: bool = Field(False, description="search a static weight for each target, too")
     objectives: tuple[str, ...] = Field(
         (MEAN,), min_length=1, description="mean_skill, parameters, seconds, or targets (their skill)"
@@ -155,7 +155,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _search(
-    config: TuneConfig, study: Any, space: Mapping[str, Range], data: str, cache: RunCache, pool: Pool, jobs: int,
+    config: TuneConfig, study: Any, space: Mapping[str, SearchRange], data: str, cache: RunCache, pool: Pool, jobs: int,
     display: Display,
 ) -> None:  # fmt: skip
     states = optuna().trial.TrialState

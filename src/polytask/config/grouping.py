@@ -70,9 +70,9 @@ def grouping_problems(config: Config) -> Iterator[str]:
         yield f"networks: expected auto, single_task or a number of at least 1, found {config.networks}"
     if not any(is_given(config, name) for name in GroupingKeys.model_fields):
         return
-    from ..grouping.baselines.given import group_problems  # with PyTorch
-    from ..grouping.baselines.random_groups import random_problems
     from ..grouping.confidence import check_confidence
+    from ..grouping.strategies.given import group_problems  # with PyTorch
+    from ..grouping.strategies.random_groups import random_problems
 
     count = len(config.targets)
     if config.grouping == "random" and isinstance(config.networks, int) and config.networks > 1:
@@ -88,7 +88,7 @@ def grouping_problems(config: Config) -> Iterator[str]:
 
 
 def _without_effect(config: Config) -> Iterator[str]:
-    from ..grouping.baselines import GROUPINGS
+    from ..grouping.strategies import GROUPINGS
 
     grouping, count = GROUPINGS[config.grouping], len(config.targets)
     chosen = config.networks not in (1, "single_task")

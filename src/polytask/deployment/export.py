@@ -26,7 +26,7 @@ from ..runs.bundle import Bundle
 from ..runs.folder import RunFolder
 from .deployed import DeployedModel, deployed_inputs, description, prediction
 from .encoded import carried_files
-from .formats import FORMATS, Format, Predict
+from .formats import FORMATS, ExportFormat, Predict
 
 #: Name under which the description of inputs and outputs is found in the file.
 DESCRIPTION = "polytask.json"
@@ -110,7 +110,7 @@ def export_run(
     return Exported(tuple(task.name for task in model.tasks), table.num_rows, source, difference)
 
 
-def _check_size(model: DeployedModel, chosen: Format, format: str) -> None:
+def _check_size(model: DeployedModel, chosen: ExportFormat, format: str) -> None:
     """Refuse at once what does not go into one file."""
     size = sum(value.numel() * value.element_size() for value in (*model.parameters(), *model.buffers()))
     if size > chosen.most_bytes:

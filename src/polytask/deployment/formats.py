@@ -27,7 +27,7 @@ Predict = Callable[[Mapping[str, Tensor]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """A file format.
 
     Attributes:
@@ -112,11 +112,11 @@ def _quiet() -> Iterator[None]:
 
 
 FORMATS = {
-    "onnx": Format(
+    "onnx": ExportFormat(
         lambda: require("onnx", "onnx", "onnxscript", "onnxruntime", needed_by="export --format onnx"),
         _write_onnx,
         _read_onnx,
         most_bytes=ONNX_BYTES,
     ),
-    "torch": Format(lambda: None, _write_torch, _read_torch),
+    "torch": ExportFormat(lambda: None, _write_torch, _read_torch),
 }

@@ -8,7 +8,7 @@ from .monitor import ConvergenceMonitor
 from .online import online_task_weights
 from .soft_label_store import SoftLabelStore, let_go, map_labels
 from .soft_labels import SoftLabels, check_mixture
-from .teachers import Teacher
+from .teacher import Teacher
 
 __all__ = [
     "Adaptors",

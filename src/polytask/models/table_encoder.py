@@ -104,8 +104,8 @@ class TableEncoder(nn.Sequential):
         hidden: Widths of the layers; the last is the width of the shared representation.
         embedding: Length of a category's vector.
         dropout: Share of each layer's outputs dropped while training.
-        numbers: Embedding of some numeric inputs, a :class:`~polytask.models.encoders.number_vectors.Numbers`; the
-            others enter as they are.
+        numbers: Embedding of some numeric inputs, a :class:`~polytask.models.encoders.number_vectors.NumberVectors`;
+            the others enter as they are.
 
     Shapes:
         Takes ``{"numeric": [B, numeric], "categorical": [B, categorical] codes, "text": SparseRows}`` with the keys

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
-from ..grouping.baselines import GROUPINGS, Context, Joint
-from ..grouping.baselines.by_affinity import MANY, MOST_SECONDS
 from ..grouping.stability import Stability, selection_stability
+from ..grouping.strategies import GROUPINGS, Context, Joint
+from ..grouping.strategies.by_affinity import MANY, MOST_SECONDS
 from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state

@@ -16,7 +16,7 @@ from ..display.text import fewer
 from ..distillation import check_tasks
 from ..errors import UserError, raise_all
 from ..files import write_json
-from ..grouping.baselines import GROUPINGS
+from ..grouping.strategies import GROUPINGS
 from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels

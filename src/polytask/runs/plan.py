@@ -10,7 +10,7 @@ from typing import Any
 from ..config import Config
 from ..display.display import Display
 from ..display.text import duration
-from ..grouping.baselines import GROUPINGS
+from ..grouping.strategies import GROUPINGS
 from ..processes.collectives import numbers_of_first
 from ..ranges import seconds_of
 from ..training import fit, only_parts_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ..config import Config
-from ..grouping.baselines import GROUPINGS
+from ..grouping.strategies import GROUPINGS
 from ..training import TrainingResult
 from ..uncertainty import Estimate
 from .averaged import Outputs

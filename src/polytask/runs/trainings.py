@@ -13,8 +13,8 @@ import numpy as np
 from ..balancing.make import balance_of
 from ..config import Config
 from ..grouping import Affinity, select_networks
-from ..grouping.baselines import GROUPINGS
 from ..grouping.confidence import measured_enough
+from ..grouping.strategies import GROUPINGS
 from ..models import MultiTaskModel
 from ..task.order import task_order
 from ..training import Callback, TrainingResult

@@ -20,8 +20,8 @@ from ..errors import UserError
 from ..runs.use import bundle_of_a_table
 from .batcher import Batcher
 from .body_limit import BodyLimit
-from .measured import BUCKETS, Measured
 from .page import documentation
+from .request_metrics import BUCKETS, RequestMetrics
 from .rows import as_json, as_table, column_types, row_model
 from .token import BearerToken
 
@@ -77,7 +77,7 @@ def make_application(
     app.add_middleware(BodyLimit, most=most_bytes)
     if token is not None:
         app.add_middleware(BearerToken, token=token)
-    app.add_middleware(Measured, registry=registry)
+    app.add_middleware(RequestMetrics, registry=registry)
     page = documentation(tasks, types, most_rows)
 
     @app.exception_handler(UserError)

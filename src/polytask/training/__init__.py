@@ -23,7 +23,7 @@ from .loop import Training
 from .measure_affinity import measure_affinity
 from .objective import Objective
 from .parts import Parts, only_parts_of
-from .teachers import teacher_of, train_teacher, train_teachers
+from .single_task import teacher_of, train_teacher, train_teachers
 
 __all__ = [
     "MTLKD",

@@ -10,8 +10,8 @@ import torch
 from polytask import AsynchronousConvergence, Callback, Rows, SoftLabels, Task, UserError
 from polytask.task import KINDS
 from polytask.training import Training
+from polytask.training.callbacks.inference import Inference, TeacherOutputs
 from polytask.training.callbacks.label_sources import StoredLabels
-from polytask.training.callbacks.teachers import Inference, TeacherOutputs
 from small_training import TASKS, Interrupt, assert_same_result, differences, make_model, make_rows, train
 
 QUICK = {"patience": 2, "min_evaluations": 2, "tail": 2}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import UserError
 from ..gradient_balancer import GradientBalancer, StepTensors
-from ..gradients import Dense, combine
+from ..gradients import GradientRows, combine
 from ..needs import Gradients, Needs
 from ..task_losses import TaskLosses
 
@@ -83,7 +83,7 @@ class DBMTL(GradientBalancer):
         inverse = 1 / (step.losses.means.clamp_min(0) + EPS)
         if not self.beta:  # the Gramian of the logarithms says it all
             return self._update_without_past(step, backward, inverse, new=new)
-        blocks = [Dense(row.dense(), row.reached) for row in self._rows(step)]
+        blocks = [GradientRows(row.dense(), row.reached) for row in self._rows(step)]
         scales, parts = self._averaged([block.rows.flatten(1) for block in blocks], inverse, step.present)
         found = torch.zeros_like(self.found).index_copy(0, step.present, (scales * inverse[step.present]).float())
         weights = self._weigh(found, step)

@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from ...data import Schema
 from ...ranges import Count, Share
 from ..table_encoder import embedded_text
-from .number_vectors import Numbers
+from .number_vectors import NumberVectors
 from .numbers import Linear, NumbersOption
 from .table import OfTable
 
@@ -30,7 +30,7 @@ class ColumnTokens(nn.Module):
         As :class:`~polytask.TableEncoder` takes them, to ``[B, 1 + columns, width]``.
     """
 
-    def __init__(self, schema: Schema, numbers: Numbers | None, width: int) -> None:
+    def __init__(self, schema: Schema, numbers: NumberVectors | None, width: int) -> None:
         super().__init__()
         self.numbers = numbers
         indicators = schema.numeric_width - len(schema.numbers)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Numbers(nn.Module):
+class NumberVectors(nn.Module):
     """A vector for each of some numbers.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ...data import Schema
     from ...data.features import NumericColumn
-    from .number_vectors import Numbers
+    from .number_vectors import NumberVectors
 
 #: Length of a number's vector unless the user or the encoder says otherwise.
 WIDTH = 16
@@ -59,7 +59,7 @@ class NumberEmbedding(BaseModel, ABC):
         return 0
 
     @abstractmethod
-    def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
+    def make(self, schema: Schema, width: int | None = None) -> NumberVectors | None:
         """The module for the columns of numbers; None if none is to be embedded.
 
         Args:
@@ -71,14 +71,14 @@ class NumberEmbedding(BaseModel, ABC):
 class OneKind(NumberEmbedding):
     """One kind of embedding for all columns that can use it."""
 
-    def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
-        from .number_vectors import Numbers
+    def make(self, schema: Schema, width: int | None = None) -> NumberVectors | None:
+        from .number_vectors import NumberVectors
 
         columns = schema.numbers
         at = [place for place, column in enumerate(columns) if width or self._embeds(column)]
         size = width or getattr(self, "width", None) or WIDTH
         chosen = [columns[place] for place in at]
-        return Numbers(self._module(chosen, size), at, schema.numeric_width, size) if at else None
+        return NumberVectors(self._module(chosen, size), at, schema.numeric_width, size) if at else None
 
     def _embeds(self, column: NumericColumn) -> bool:
         """Whether a column becomes a vector where the encoder does not need one."""
@@ -161,7 +161,7 @@ class Auto(NumberEmbedding):
     def bins_wanted(self) -> int:
         return _PIECEWISE.bins_wanted
 
-    def make(self, schema: Schema, width: int | None = None) -> Numbers | None:
+    def make(self, schema: Schema, width: int | None = None) -> NumberVectors | None:
         bent = sum(_PIECEWISE._embeds(column) for column in schema.numbers)
         return (_PIECEWISE if bent <= MOST_COLUMNS else _LINEAR).make(schema, width)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...data import Schema
 from ...ranges import Count, Range, Share
 from ..table_encoder import dense_columns, dense_widths, embedded_text
-from .number_vectors import Numbers
+from .number_vectors import NumberVectors
 from .table import OfTable
 
 
@@ -28,7 +28,7 @@ class Ensemble(nn.Module):
         As :class:`~polytask.TableEncoder` takes them, to ``[B, members * width]``.
     """
 
-    def __init__(self, schema: Schema, numbers: Numbers | None, options: TabM) -> None:
+    def __init__(self, schema: Schema, numbers: NumberVectors | None, options: TabM) -> None:
         super().__init__()
         from tabm import EnsembleView, make_tabm_backbone
 

@@ -23,7 +23,7 @@ from ...distillation.cooperative import (
 )
 from ...distillation.cooperative.complexity import INDICATORS
 from ...distillation.cooperative.phases import ORDERS, PHASE_ENDS, SCHEDULES
-from ...distillation.teachers import Teacher
+from ...distillation.teacher import Teacher
 from ...errors import UserError, did_you_mean, raise_all
 from ...processes.collectives import numbers_of_first
 from ..evaluation import evaluate

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...distillation.adaptors import stacked_directions
-from ...distillation.teachers import Teacher, check_teachers
+from ...distillation.teacher import Teacher, check_teachers
 from ...errors import UserError, did_you_mean, raise_all
 from ...processes.collectives import sum_over_processes, world_size
 from ...task.kind import WideKind

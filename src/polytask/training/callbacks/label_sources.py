@@ -14,7 +14,7 @@ from ...errors import DamagedFileError, UserError
 from ...files import sync
 from ...processes.collectives import rank
 from ..evaluation import eval_mode, task_of_grouped
-from .teachers import TeacherOutputs, label_shape
+from .inference import TeacherOutputs, label_shape
 
 if TYPE_CHECKING:
     from pathlib import Path

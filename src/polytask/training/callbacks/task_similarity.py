@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...balancing.gradients import shared_rows
 from ...distillation.cooperative import as_similarity, linear_cka, representation_similarity, similarity_matrix
-from ...distillation.teachers import Teacher
+from ...distillation.teacher import Teacher
 from ...errors import UserError
 from ...grouping.affinity.lookahead import untouched
 from .affinity import AffinityProbe

@@ -9,10 +9,10 @@ from .cosine import Cosine
 from .estimator import Estimator, Moment, Sample
 from .exact import Lookahead
 from .factored import Factored
-from .gramian import Gramian, Representation
+from .gramian import Gramian, RepresentationGramian
 
 ESTIMATORS: dict[str, type[Estimator]] = {
-    estimator.name: estimator for estimator in (Cosine, Factored, Gramian, Lookahead, Representation)
+    estimator.name: estimator for estimator in (Cosine, Factored, Gramian, Lookahead, RepresentationGramian)
 }
 #: ``auto`` takes the first of these that fits the model.
 PREFERRED = ("factored", "gramian")

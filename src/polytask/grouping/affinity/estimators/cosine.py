@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ....balancing import TaskLosses
-from ....balancing.gradients import Dense, gramian, shared_rows
+from ....balancing.gradients import GradientRows, gramian, shared_rows
 from .estimator import Estimator, Moment, Sample
 from .gramian import Gramian
 
@@ -22,7 +22,7 @@ class Cosine(Estimator):
 
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()
-        products = gramian([Dense(row) for row in shared_rows(losses.values, common, shared)])
+        products = gramian([GradientRows(row) for row in shared_rows(losses.values, common, shared)])
         return Sample(cosines(products), losses.present, gramian=products)
 
 

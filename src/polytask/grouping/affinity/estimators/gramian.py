@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ....balancing import TaskLosses
-from ....balancing.gradients import Dense, gramian, rows_at_representation, shared_rows
+from ....balancing.gradients import GradientRows, gramian, rows_at_representation, shared_rows
 from ....errors import UserError, did_you_mean
 from ....processes.collectives import sum_over_processes, world_size
 from ..lookahead import affinity_of_falls, affinity_of_gramian, first_order_falls
@@ -45,12 +45,12 @@ class Gramian(Estimator):
     def after_forward(self, moment: Moment, common: tuple[Tensor, ...] | None, losses: TaskLosses) -> Sample:
         shared = moment.model.shared_parameters()
         rows = shared_rows(losses.values, common, shared)
-        products = gramian([Dense(row) for row in rows])
+        products = gramian([GradientRows(row) for row in rows])
         if self.lookahead == "sgd":
             rates = learning_rates(moment.optimizer, shared)
             if len(set(rates)) == 1:
                 return Sample(affinity_of_gramian(products, losses.means, rates[0]), losses.present, gramian=products)
-            scaled = gramian([Dense(row * rate**0.5) for row, rate in zip(rows, rates, strict=True)])
+            scaled = gramian([GradientRows(row * rate**0.5) for row, rate in zip(rows, rates, strict=True)])
             return Sample(affinity_of_gramian(scaled, losses.means, 1.0), losses.present, gramian=products)
         step = virtual_step(self.lookahead, moment.optimizer, shared)
         affinity = affinity_of_falls(first_order_falls(rows, shared, step, null=self.null), losses.means)
@@ -59,7 +59,7 @@ class Gramian(Estimator):
         return Sample(affinity[:-1] - affinity[-1], losses.present, affinity[-1], gramian=products)
 
 
-class Representation(Estimator):
+class RepresentationGramian(Estimator):
     """As :class:`Gramian` for gradient descent, with the gradients at the shared representation.
 
     K backward passes through the heads only. Two samples that pull at the same parameters from different

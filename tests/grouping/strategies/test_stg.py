@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from planted import planted_training
-from polytask.grouping.baselines import GROUPINGS, Context
-from polytask.grouping.baselines.stg import memberships
+from polytask.grouping.strategies import GROUPINGS, Context
+from polytask.grouping.strategies.stg import memberships
 from polytask.training.callbacks import DataMaps, maps_from_state
 
 

@@ -10,8 +10,8 @@ import pytest
 from planted import planted
 from polytask.errors import UserError
 from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.baselines import GROUPINGS, Context, Joint
-from polytask.grouping.baselines.random_groups import draw_networks
+from polytask.grouping.strategies import GROUPINGS, Context, Joint
+from polytask.grouping.strategies.random_groups import draw_networks
 
 TASKS = ("a", "b", "c", "d")
 

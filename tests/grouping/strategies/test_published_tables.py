@@ -10,8 +10,8 @@ import pytest
 
 from polytask.errors import UserError
 from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.baselines.higher_order import predict_by_pairs, select_by_pairs
-from polytask.grouping.baselines.table import Measured, select_from_table
+from polytask.grouping.strategies.higher_order import predict_by_pairs, select_by_pairs
+from polytask.grouping.strategies.table import Measured, select_from_table
 
 DATA = Path(__file__).parents[2] / "data"
 PUBLISHED = json.loads((DATA / "tag_published_matrices.json").read_text())

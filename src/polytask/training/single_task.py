@@ -16,7 +16,7 @@ from ..config import Decides, TrainingSettings, deciding
 from ..data import Data, FileInput, Items, Rows
 from ..data.rows import map_inputs
 from ..display.display import Progress
-from ..distillation.teachers import Teacher
+from ..distillation.teacher import Teacher
 from ..errors import UserError
 from ..files import read_json, write_json
 from ..models import MultiTaskModel

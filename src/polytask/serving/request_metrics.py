@@ -13,7 +13,7 @@ PATHS = ("/predict", "/health", "/metrics", "/docs")
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class Measured:
+class RequestMetrics:
     """Counts requests by path and status, and measures them from their headers to the end of the answer."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
