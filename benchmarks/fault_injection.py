@@ -43,13 +43,13 @@ from polytask.cli import app
 #: Where runs are killed: what it is called, and the function. In the order of a run, but for those of all trainings.
 PLACES = {
     "reading the data": "polytask.runs.pipeline:prepare",
-    "first files": "polytask.runs.folder:RunFolder.create",
+    "first files": "polytask.records.folder:RunFolder.create",
     "training": "polytask.training.loop:Training._one_step",
     "affinity": "polytask.training.callbacks.affinity:AffinityProbe.before_step",
     "evaluation": "polytask.training.loop:Training._evaluate",
     "writing a checkpoint": "polytask.training.checkpoints:Checkpoints._write",
     "end of a training": "polytask.training.fit:_store",
-    "note of a finished training": "polytask.runs.folder:write_json",
+    "note of a finished training": "polytask.records.folder:write_json",
     "single-task models (teachers)": "polytask.runs.pipeline:train_single",
     "choice of networks": "polytask.runs.pipeline:plan_networks",
     "distillation": "polytask.training.callbacks.distilling:Distilling.extra_loss",

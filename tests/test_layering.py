@@ -14,12 +14,9 @@ from layering import circle, classes, floors, imports, modules, room, upward
 KNOWN_MODULES = modules()
 #: Imports against the order that are there, by room; none may be added, and one that is mended goes.
 KNOWN_UPWARD = {
-    ("polytask.comparison.compare", "reporting"),  # writes its page at the end
-    ("polytask.comparison.tune", "reporting"),
     ("polytask.config.grouping", "grouping"),  # checks that need what they check, in functions: a key costs no PyTorch
     ("polytask.config.learning", "balancing"),
     ("polytask.config.learning", "training"),
-    ("polytask.runs.resumed", "reporting"),
 }
 #: Classes of one name: the callback is called alike in both frameworks, so that their guides read alike.
 KNOWN_TWICE = {"ConvergenceCallback", "Affinity", "Convergence", "Evaluation", "Network", "Training"}

@@ -17,8 +17,8 @@ from polytask.diagnosis.learning import (
     too_few_steps,
 )
 from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
-from polytask.reporting.events import Convergence, Evaluation, Log, Training
-from polytask.reporting.run import Affinity, Run
+from polytask.records.events import Convergence, Evaluation, Log, Training
+from polytask.records.run import Affinity, Run
 
 TASKS = ("a", "b", "c")
 NOISE = np.random.default_rng(0).normal(size=(40, 3))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from polytask.grouping import Windows
+from polytask.records.run import Affinity
 from polytask.reporting.course import courses
-from polytask.reporting.run import Affinity
 from polytask.reporting.score import score_curve
 
 

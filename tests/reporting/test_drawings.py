@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from polytask.grouping import Windows
+from polytask.records.run import Affinity, read_run
 from polytask.reporting.build import figures, render
 from polytask.reporting.course import courses
 from polytask.reporting.curves import Panel, curve
 from polytask.reporting.heatmap import heatmap
-from polytask.reporting.run import Affinity, read_run
 from polytask.reporting.score import score_curve
 from polytask.reporting.tasks_over_time import task_lines
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from polytask.records.run import Affinity
 from polytask.reporting.curves import Panel, curve
 from polytask.reporting.heatmap import heatmap, scaled
-from polytask.reporting.run import Affinity
 from polytask.reporting.score import score_curve
 from polytask.reporting.svg import Frame, element, padded, shortened, ticks, width_of
 

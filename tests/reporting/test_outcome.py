@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from polytask.records.run import Run
 from polytask.reporting.networks import Network, groups, networks
 from polytask.reporting.outcome import Row, rows, tallies
-from polytask.reporting.run import Run
 from polytask.reporting.summary import summary
 from polytask.task.gain import gain
 

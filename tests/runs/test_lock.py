@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from killable import finish, small_fit, start
 from polytask.errors import UserError
-from polytask.runs.folder import LOCK, RunFolder
+from polytask.records.folder import LOCK, RunFolder
 
 
 def test_only_one_at_a_time(tmp_path):

@@ -25,8 +25,8 @@ def demo(
     """
     from ..comparison.datasets.digits import TARGETS, write_demo_table
     from ..config import make_config
+    from ..records.folder import refuse_existing
     from ..runs import fit_run
-    from ..runs.folder import refuse_existing
 
     refuse_existing(out)
     display = Terminal(quiet)

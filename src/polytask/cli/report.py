@@ -22,8 +22,8 @@ def report(
     ] = None,
 ) -> None:
     """Write `report.html`, one self-contained page, beside the results of a run or of a comparison."""
+    from ..comparison.page import comparison_results, write_comparison, write_figures
     from ..reporting import export_run, write_report
-    from ..reporting.comparison import comparison_results, write_comparison, write_figures
 
     results = comparison_results(run)
     print(f"written: {write_report(run) if results is None else write_comparison(run, results)}")

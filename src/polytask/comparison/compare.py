@@ -15,6 +15,7 @@ from .analysis import FORMAT, analyse
 from .cache import RunCache
 from .config import CompareConfig
 from .lock import locked
+from .page import write_comparison
 from .plan import Method, Setup, plan
 from .pools import InProcess, Pool
 from .schedule import run_all
@@ -71,7 +72,7 @@ def compare(
         results = _results(config, setups, done, cache)
         write_json(out / "results.json", results)
         write_tables(results, out / "tables")
-        _write_page(out, results)
+        write_comparison(out, results)
         for left in (cache.path).glob("*/run"):  # of failed or unwanted runs; nothing of them is used
             shutil.rmtree(left, ignore_errors=True)
     return results
@@ -82,12 +83,6 @@ def _check_folder(out: Path) -> None:
         raise UserError(f"--out {out}: is a file; give a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "runs").exists():
         raise UserError(f"--out {out}: this folder holds something else; give a new one, or one of a comparison")
-
-
-def _write_page(out: Path, results: dict[str, Any]) -> None:
-    from ..reporting.comparison import write_comparison
-
-    write_comparison(out, results)
 
 
 class _Names:

@@ -16,7 +16,7 @@ from ..models.encoders import encoder_named, is_named
 from ..runs.made_with import PACKAGES, versions
 
 #: Parts of the package that decide nothing about a run's numbers.
-LEFT_OUT = ("cli", "reporting", "comparison", "display")
+LEFT_OUT = ("cli", "records", "reporting", "comparison", "display")
 #: Keys that change no numbers; the data's content counts, not its place.
 FREE_KEYS = deciding(Config, Decides.NOTHING) | {"data"}
 

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 from ..config import Config
 from ..data import Rows
 from ..errors import raise_all
+from ..records.values import number
 from ..runs.preparation.prepare import prepare
-from ..runs.results import number
 from ..task import Task
 from ..training.evaluation import task_targets, trivial_levels
 

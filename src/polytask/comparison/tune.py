@@ -25,6 +25,7 @@ from .config import checked, merged
 from .datasets import with_dataset
 from .execute import RunSpec, to_dict
 from .lock import locked
+from .page import write_front
 from .plan import PLAIN, refuse_folds
 from .pools import InProcess, Pool
 from .sampling import ask, ended, resume
@@ -259,8 +260,6 @@ def _results(config: TuneConfig, study: Any) -> dict[str, Any]:
 def _write(results: dict[str, Any], out: Path) -> None:
     """``results.json``, ``front.csv`` and ``.md``, ``best.yaml`` for ``polytask fit``, and ``front.svg``."""
     import yaml
-
-    from ..reporting.comparison import write_front
 
     write_json(out / "results.json", results)
     objectives = results["objectives"]

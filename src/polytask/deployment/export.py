@@ -22,8 +22,8 @@ from ..data.formats import file_of
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
 from ..pretrained import PictureReader, write_plainly
+from ..records.folder import RunFolder
 from ..runs.bundle import Bundle
-from ..runs.folder import RunFolder
 from .deployed import DeployedModel, deployed_inputs, description, prediction
 from .encoded import carried_files
 from .formats import FORMATS, ExportFormat, Predict

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from ..config import Config
-from ..reporting.run import Run
+from ..records.run import Run
 
 #: Methods that look at gradients, the cheapest first, and those that even out how loud losses are.
 OF_CONFLICT, OF_LOUDNESS = ("pcgrad", "upgrad"), ("scale_invariant", "uw")

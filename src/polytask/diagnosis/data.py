@@ -6,9 +6,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from ..reporting.numbers import number
+from ..records.run import Run
+from ..records.values import number
 from ..reporting.outcome import rows
-from ..reporting.run import Run
 from ..task.gain import sign
 from .advice import more_validation, quoted
 from .finding import Finding

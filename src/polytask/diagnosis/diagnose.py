@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from ..reporting.run import Run, read_run
+from ..records.run import Run, read_run
 from .data import drift, leak, weak_split
 from .finding import Finding
 from .learning import diverged, learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..reporting.run import Run
+from ..records.run import Run
 from ..task import KINDS
 from ..task.gain import LEAST_SKILL
 from .advice import dropout, more_validation, patience, quoted, steps, weight

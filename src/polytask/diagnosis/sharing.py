@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..reporting.numbers import number
+from ..records.run import Run
+from ..records.values import number
 from ..reporting.outcome import rows
-from ..reporting.run import Run
 from ..task.gain import best_of, gain
 from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, steps, weight
 from .finding import Finding

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..reporting.numbers import number
-from ..reporting.run import Run
+from ..records.run import Run
+from ..records.values import number
 from ..task.gain import sign
 
 #: Evaluations below which a curve says nothing.

@@ -20,8 +20,8 @@ from ..data.frames import arrow_table, like
 from ..display.display import Display
 from ..errors import UserError
 from ..files import read_json, write_json
+from ..records.results import stored_results
 from ..runs import Bundle, RunFolder, fit_run
-from ..runs.stored_results import stored_results
 from ..runs.use import evaluate_rows, table_of
 from .importance import Importance, permutation_importance
 from .page import Page, metrics_html

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from ..display.text import printable
 from ..files import write_bytes
+from ..records.run import Run, read_run
+from ..records.values import number
 from ..task.gain import EQUAL_WITHIN
 from . import numbers
 from .cooperation import cooperations
@@ -21,14 +20,13 @@ from .curves import Panel, curve
 from .earlier import earlier
 from .heatmap import NUMBERS_UP_TO, heatmap
 from .networks import Network, groups, networks, partners
-from .numbers import number
 from .outcome import BASELINES, Row, rows
-from .run import Run, read_run
 from .score import score_curve
 from .stability import notes, stability
 from .summary import count, summary
 from .tasks_over_time import charts, look, remarks
 from .telling import telling_tasks
+from .templates import environment
 
 #: Tasks that are drawn one by one; a page with a thousand plots opens slowly.
 MOST_DRAWN = 60
@@ -54,43 +52,38 @@ def write_report(folder: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.finalize = _finalize
-    environment.filters["breakable"] = breakable
     table, chosen = rows(run), networks(run)
     drawn = run.only(telling_tasks(run.results, MOST_DRAWN)) if run.finished else run
-    return environment.get_template("page.html").render(
-        run=run,
-        count=count,
-        sentences=summary(run, table, chosen),
-        facts=_facts(run),
-        table=table,
-        others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
-        equal_within=numbers.percent(EQUAL_WITHIN),
-        earlier=earlier(run),
-        panels=[(panel.task, curve(panel)) for panel in _panels(drawn, table)],
-        drawn=len(drawn.tasks),
-        self_taught=run.config.get("converge") not in ("off", False),
-        drawn_baselines=_drawn_baselines(run),
-        charts=charts(drawn),
-        remarks=remarks(run),
-        looks=[(task, look(place)) for place, task in enumerate(drawn.tasks)],
-        heatmap=_heatmap(drawn, chosen),
-        numbers_in_cells=drawn.affinity is not None and len(drawn.affinity.tasks) <= NUMBERS_UP_TO,
-        networks=chosen,
-        stability=stability(run),
-        courses=courses(run.affinity, partners(chosen)) if run.affinity is not None else [],
-        score=_score(run, chosen),
-        cooperations=cooperations(run.log.trainings),
-        phases=_phases(run),
-        config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) if run.config else "",
-        format=numbers,
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            run=run,
+            count=count,
+            sentences=summary(run, table, chosen),
+            facts=_facts(run),
+            table=table,
+            others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
+            equal_within=numbers.percent(EQUAL_WITHIN),
+            earlier=earlier(run),
+            panels=[(panel.task, curve(panel)) for panel in _panels(drawn, table)],
+            drawn=len(drawn.tasks),
+            self_taught=run.config.get("converge") not in ("off", False),
+            drawn_baselines=_drawn_baselines(run),
+            charts=charts(drawn),
+            remarks=remarks(run),
+            looks=[(task, look(place)) for place, task in enumerate(drawn.tasks)],
+            heatmap=_heatmap(drawn, chosen),
+            numbers_in_cells=drawn.affinity is not None and len(drawn.affinity.tasks) <= NUMBERS_UP_TO,
+            networks=chosen,
+            stability=stability(run),
+            courses=courses(run.affinity, partners(chosen)) if run.affinity is not None else [],
+            score=_score(run, chosen),
+            cooperations=cooperations(run.log.trainings),
+            phases=_phases(run),
+            config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) if run.config else "",
+            format=numbers,
+        )
     )
 
 
@@ -103,21 +96,6 @@ def figures(run: Run) -> dict[str, Markup]:
         found |= {f"affinity onto {task}": drawing for task, drawing in courses(run.affinity, partners(chosen))}
     single = {"affinity": _heatmap(run, chosen), "score": _score(run, chosen)}
     return found | {name: drawing for name, drawing in single.items() if drawing is not None}
-
-
-def breakable(name: str) -> Markup:
-    """A name with places where a long one may break: names of columns have no spaces.
-
-    Example:
-        >>> print(breakable("a_long&name"))
-        a_<wbr>long&amp;name
-    """
-    return Markup(re.sub(r"([_./-])(?=\w)", r"\1<wbr>", str(escape(printable(name)))))
-
-
-def _finalize(value: Any) -> Any:
-    """What comes into the page from files."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

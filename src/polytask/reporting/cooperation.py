@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from .events import Training
+from ..records.events import Training
+from ..records.run import Affinity
+from ..records.values import number
 from .heatmap import heatmap
-from .numbers import number
-from .run import Affinity
 
 
 @dataclass(frozen=True)

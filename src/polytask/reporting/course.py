@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from markupsafe import Markup
 
-from .run import Affinity
+from ..records.run import Affinity
 from .svg import LARGEST, Frame, drawing, element, padded, path, points_of
 
 MOST_PANELS = 24

@@ -8,8 +8,8 @@ from statistics import median
 
 from markupsafe import Markup
 
+from ..records.values import number
 from ..task.gain import sign
-from .numbers import number
 from .outcome import BASELINES
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of
 

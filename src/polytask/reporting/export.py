@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..comparison.tables import Table, write_table
+from ..records.events import MEASURED
+from ..records.run import Run, read_run
 from .build import figures
-from .events import MEASURED
 from .figures import write_figure
 from .outcome import BASELINES, Row, rows
-from .run import Run, read_run
+from .tables import Table, write_table
+from .templates import style
 
 #: Characters of a file's name; each can be four bytes of the 255 that there are.
 LONGEST = 50
@@ -29,7 +30,7 @@ def export_run(folder: Path, to: Path) -> None:
     """
     run = read_run(folder)
     drawn = figures(run)
-    css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    css = style()
     for name, drawing in zip(file_names(drawn), drawn.values(), strict=True):
         write_figure(to / name, drawing, css)
     for name, table in tables(run).items():

@@ -8,8 +8,9 @@ from itertools import accumulate
 
 from markupsafe import Markup
 
-from .numbers import number, short, signed
-from .run import Affinity
+from ..records.run import Affinity
+from ..records.values import number
+from .numbers import short, signed
 from .svg import drawing, element, nothing_drawn, shortened, width_of
 
 Notes = Callable[[int, int], str]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .numbers import number
-from .run import Run
+from ..records.run import Run
+from ..records.values import number
 
 
 @dataclass(frozen=True)

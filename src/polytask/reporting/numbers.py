@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from ..display.text import duration as duration_of
 
 UNDEFINED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
-
-
-def number(value: Any) -> float | None:
-    """``value`` as a finite number, or None: results may hold null, and damaged ones anything.
-
-    Example:
-        >>> number(1), number(None), number(float("nan")), number(True), number("1")
-        (1.0, None, None, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    with contextlib.suppress(OverflowError):  # of an integer with hundreds of digits
-        return float(value) if math.isfinite(value) else None
-    return None
 
 
 def places(values: Iterable[float | None]) -> int:

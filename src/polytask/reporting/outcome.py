@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..records.run import Run
+from ..records.values import number
 from ..task.gain import Gain, gain, mean_relative
-from .numbers import number, places
-from .run import Run
+from .numbers import places
 
 BASELINES = {"before": "earlier", "single_task": "single-task", "all_in_one": "all-in-one", "linear": "linear"}
 """Key in the results -> what the page calls it."""

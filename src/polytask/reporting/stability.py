@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..records.run import Run
+from ..records.values import number
 from .heatmap import Notes
-from .numbers import number, percent, short
-from .run import Run
+from .numbers import percent, short
 
 
 def stability(run: Run) -> dict[str, Any] | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..records.run import Run
+from ..records.values import number
 from .networks import Network
-from .numbers import MINUS, duration, number, percent
+from .numbers import MINUS, duration, percent
 from .outcome import Row, Tally, tallies
-from .run import Run
 
 LONGEST_LIST = 160  # characters of task names that still read as a sentence
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from ..records.events import Training
+from ..records.run import Run
 from .curves import Line
-from .events import Training
-from .run import Run
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of, shortened
 
 COLOURS, DASHES = 8, 5

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 from typing import Any
 
+from ..records.values import number
 from ..task.gain import gain
-from .numbers import number
 
 
 def telling_tasks(results: Mapping[str, Any], most: int) -> list[str]:

@@ -26,10 +26,11 @@ from ..models import MultiTaskModel
 from ..models.encoders import HF, MLP, is_named
 from ..models.encoders.catalogue import resolved
 from ..pretrained import texts_of
+from ..records.folder import RunFolder
+from ..records.values import read_object
 from ..training.evaluation import task_estimate, task_outputs, task_targets
 from ..uncertainty import Estimate
 from .encoders import check_trusted, make_network
-from .folder import RunFolder, stored_metadata
 from .preparation.encoded import EncodedColumns
 from .preparation.prepared import with_thresholds
 
@@ -62,7 +63,7 @@ def load_network(
     Raises:
         UserError: If a file is missing, truncated or does not match its fingerprint, or code would be imported.
     """
-    metadata = stored_metadata(folder / METADATA)
+    metadata = read_object(folder / METADATA)
     check_trusted(metadata.get("encoder"), schema_file.parent, trust)
     weights = folder / WEIGHTS
     for file, key in ((weights, "sha256"), (schema_file, "schema_sha256")):
@@ -140,7 +141,7 @@ class Bundle:
         run = RunFolder.open(path)
         if not run.results.exists():
             raise UserError(f"{path}: this run is not finished; continue it with `polytask fit ... --resume`")
-        stored = stored_metadata(run.schema)
+        stored = read_object(run.schema)
         try:
             schema = Schema.from_dict(stored)
         except (KeyError, TypeError, ValueError) as error:
@@ -284,7 +285,7 @@ def stored_thresholds(run: RunFolder) -> dict[str, float]:
     if not run.thresholds.exists():
         return {}
     try:
-        return {name: float(found["threshold"]) for name, found in stored_metadata(run.thresholds).items()}
+        return {name: float(found["threshold"]) for name, found in read_object(run.thresholds).items()}
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.thresholds}: damaged ({error!r}); restore the file or make the run again") from None
 

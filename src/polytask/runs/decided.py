@@ -14,8 +14,8 @@ from ..config import Config
 from ..data.arrays import is_arrays
 from ..errors import UserError
 from ..processes.collectives import numbers_of_first
+from ..records.folder import RunFolder
 from ..training.threads import cpu_threads
-from .folder import RunFolder
 from .preparation.stored import wants_streaming
 
 

@@ -21,11 +21,12 @@ from ..display.display import Display
 from ..files import replaced, write_bytes
 from ..models import MultiTaskModel
 from ..processes.collectives import is_first, wait_for_all
+from ..records.folder import RunFolder
+from ..records.values import number
 from ..task import METRICS, Metric, Task
 from ..uncertainty import Estimate, estimate
 from .bundle import Bundle
-from .folder import RunFolder
-from .results import bounds, mean_gain, number
+from .results import bounds, mean_gain
 from .thresholds import served_outputs
 from .trainer import Trainer
 from .use import table_of

@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from ..models import MultiTaskModel
+from ..records.values import number
 from ..task import Task
 from ..training.evaluation import task_estimate
-from .results import bounds, number
+from .results import bounds
 from .thresholds import served_outputs
 from .trainer import Trainer
 

@@ -16,9 +16,9 @@ from ..config import Config
 from ..errors import UserError, raise_all
 from ..files import replaced
 from ..processes.collectives import is_first, wait_for_all
+from ..records.folder import RunFolder
 from ..training.single_task import fingerprint, kept_fingerprint, settings_that_decide, write_fingerprint
 from .encoders import network_of
-from .folder import RunFolder
 from .preparation.prepared import Prepared
 
 RESULT = "result.safetensors"

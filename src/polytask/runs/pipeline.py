@@ -18,6 +18,8 @@ from ..errors import UserError, raise_all
 from ..files import write_json
 from ..grouping.strategies import GROUPINGS
 from ..processes.collectives import is_first, wait_for_all, world_size
+from ..records.folder import RunFolder, refuse_existing
+from ..records.values import number
 from ..training import Parts, TrainingResult, check_training, check_trains
 from ..training.evaluation import trivial_levels
 from ..training.mixture import make_stream
@@ -29,7 +31,6 @@ from .choice import one_network, plan_networks
 from .decided import decisions
 from .distill import without_teachers
 from .encoders import network_of
-from .folder import RunFolder, refuse_existing
 from .folds import FoldDisplay, finish_folds, fold_folders, save_predictions
 from .further_metrics import add_further
 from .kept_teachers import check_kept, keep, take_kept
@@ -38,7 +39,7 @@ from .made_with import made_with
 from .plan import Planned, plan_run
 from .preparation.prepare import prepare
 from .preparation.prepared import Prepared
-from .results import baseline, linear_baseline, number, task_entry, totals_of
+from .results import baseline, linear_baseline, task_entry, totals_of
 from .resumed import AFTER_TRAINING, close, finished, nothing_lost, same_data
 from .served import Trained, choose_served, means_of_several
 from .side_by_side import train_ahead

@@ -13,9 +13,9 @@ from ..display.text import duration
 from ..grouping.strategies import GROUPINGS
 from ..processes.collectives import numbers_of_first
 from ..ranges import seconds_of
+from ..records.folder import RunFolder
 from ..training import fit, only_parts_of
 from .encoders import network_of
-from .folder import RunFolder
 from .limit import Limit
 from .preparation.prepared import Prepared, labelled_rows
 from .trainer import make_balancer

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..records.values import number
 from ..task import Task
 from ..task.gain import gain, mean_relative
 from ..training import TrainingResult
@@ -14,11 +15,6 @@ from ..uncertainty import Estimate, interval
 
 if TYPE_CHECKING:
     from .trainer import Trainer
-
-
-def number(value: float) -> float | None:
-    """A JSON number; null where undefined."""
-    return value if math.isfinite(value) else None
 
 
 def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:

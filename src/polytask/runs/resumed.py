@@ -14,10 +14,10 @@ from ..config.file import read_config
 from ..display.display import Display
 from ..errors import AfterTrainingError, UserError, raise_all
 from ..processes.collectives import is_first, wait_for_all
+from ..records.folder import RunFolder
+from ..records.results import stored_results
 from ..reporting import write_report
-from .folder import RunFolder
 from .preparation.prepared import fingerprint
-from .stored_results import stored_results
 
 #: Keys that may differ when a run is continued: they do not change its numbers, or (time) its plan, which is stored.
 FREE_KEYS = deciding(Config, Decides.PLACE, Decides.ROUNDING, Decides.NOTHING) | {"time_limit"}

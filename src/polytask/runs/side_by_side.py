@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from ..config import make_config
 from ..display.display import Display
 from ..processes.workers import LocalProcesses, Result
+from ..records.folder import RunFolder
 from ..training.loop import Progress
-from .folder import RunFolder
 from .limit import Limit
 from .preparation.prepare import prepare
 from .trainer import Trainer

@@ -13,10 +13,10 @@ from ..config.target import for_target
 from ..data import Rows
 from ..files import write_json
 from ..models import MultiTaskModel
+from ..records.folder import RunFolder
 from ..task import METRICS, Metric, Task
 from ..training.evaluation import task_outputs, task_targets
 from ..uncertainty import Estimate, estimate, exceeds, mean_of
-from .folder import RunFolder
 from .preparation.prepared import with_thresholds
 from .trainer import Trainer
 

@@ -14,6 +14,7 @@ from ..data import Rows
 from ..display.display import Display
 from ..distillation import soft_loss_fits
 from ..models import MultiTaskModel, take_over
+from ..records.folder import RunFolder
 from ..task.order import task_order
 from ..training import (
     AsynchronousConvergence,
@@ -29,7 +30,6 @@ from ..training.callbacks import Deadline
 from ..training.evaluation import measure
 from ..uncertainty import Estimate
 from .encoders import network_of
-from .folder import RunFolder
 from .limit import Limit
 from .preparation.prepared import Prepared, labelled_places, labelled_rows
 

@@ -24,13 +24,14 @@ from ..data.table import is_small
 from ..display.display import Display
 from ..display.text import some_names
 from ..errors import UserError
+from ..records.values import number
 from ..task import Task
 from ..training.evaluation import task_estimate, task_targets
 from .bundle import Bundle, check_writes, write_predictions
 from .further_metrics import further_metrics
 from .preparation.held_files import tags_for_words
 from .preparation.reading import far_values, unseen_values
-from .results import bounds, number
+from .results import bounds
 
 #: Rows of a Parquet file, and bytes of any other, up to which it is read at once.
 SMALL_ROWS, SMALL_BYTES = 1 << 16, 1 << 24

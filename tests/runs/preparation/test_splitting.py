@@ -9,7 +9,7 @@ import pytest
 
 from polytask.config import Config, make_config
 from polytask.errors import UserError
-from polytask.runs.folder import RunFolder
+from polytask.records.folder import RunFolder
 from polytask.runs.preparation.prepare import prepare
 
 ROWS = 120

@@ -13,10 +13,10 @@ from ...display.display import Display
 from ...errors import UserError
 from ...files import read_json, write_json
 from ...processes.collectives import is_first, wait_for_all
+from ...records.folder import RunFolder, refuse_existing
 from ...training import Parts, TrainingResult, check_training, check_trains
 from ..decided import decisions
 from ..encoders import network_of
-from ..folder import RunFolder, refuse_existing
 from ..resumed import AFTER_TRAINING, finished, nothing_lost, same_data
 from ..trackers import make_trackers
 from ..trainer import Trainer, make_balancer

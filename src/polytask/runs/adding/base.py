@@ -11,8 +11,9 @@ from ...config import Config
 from ...errors import UserError
 from ...files import sha256
 from ...models.encoders import MLP
+from ...records.folder import RunFolder
+from ...records.values import read_object
 from ..bundle import METADATA, WEIGHTS, Bundle, kept_encoder
-from ..folder import RunFolder, stored_metadata
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Base:
         base = cls(
             path,
             bundle,
-            tuple(stored_metadata(folder / METADATA) for folder in folders),
+            tuple(read_object(folder / METADATA) for folder in folders),
             hashlib.sha256(" ".join([*prints, sha256(run.schema)]).encode()).hexdigest(),
         )
         if not base.candidates:

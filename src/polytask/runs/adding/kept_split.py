@@ -14,8 +14,8 @@ from ...data.equal_rows import parts_of_known, word_keys
 from ...data.split_groups import group_codes
 from ...data.splits import load_row_keys
 from ...errors import UserError
+from ...records.folder import RunFolder
 from ...task import Task
-from ..folder import RunFolder
 from ..preparation.prepared import fingerprint
 from ..preparation.splitting import draw, split_rows
 from .base import Base

@@ -13,6 +13,7 @@ from ...config.run import frozen_whole
 from ...files import sha256, write_json
 from ...models import MultiTaskModel, take_over
 from ...processes.collectives import is_first
+from ...records.values import number as json_number
 from ...task import Task
 from ...training import TrainingResult
 from ...training.evaluation import trivial_levels
@@ -21,7 +22,6 @@ from ..encoders import network_of
 from ..further_metrics import add_further
 from ..made_with import made_with
 from ..results import baseline, bounds, task_entry, totals_of
-from ..results import number as json_number
 from ..resumed import close
 from ..thresholds import decide_thresholds, describe, save_thresholds
 from ..trainer import Trainer

@@ -112,6 +112,15 @@ class Prepared:
         middle = ordered[len(ordered) // 2][0]
         return [*lines, f"  labels for training: half of the targets have {middle:,} or more; fewest: {fewest}"]
 
+    def started(self) -> dict[str, Any]:
+        """Rows of every part, labels of every task in training, and warnings."""
+        counts = self.rows["train"].label_counts().tolist()
+        return {
+            "rows": {part: len(rows) for part, rows in self.rows.items()},
+            "labels": dict(zip((task.name for task in self.tasks), counts, strict=True)),
+            "warnings": list(self.warnings),
+        }
+
     def save(self, schema: Path, split: Path, encoder: Path) -> None:
         """Write the transformation, with a pretrained encoder that it uses, and the split."""
         stored = self.schema.to_dict()

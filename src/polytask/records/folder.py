@@ -6,20 +6,34 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
 from ..config import Config
 from ..errors import UserError
-from ..files import read_json, write_bytes, write_json
+from ..files import write_bytes, write_json
 from ..processes.collectives import is_first
 from ..training import EventLog
 from ..training.checkpoints import checkpoint_steps
-from .preparation.prepared import Prepared
+from .values import read_object
 
 #: Held by the process that works on the run.
 LOCK = ".lock"
+
+
+class Source(Protocol):
+    """What a run is made of, as far as its folder holds it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the data."""
+
+    def started(self) -> dict[str, Any]:
+        """What the first event says of rows, labels and warnings."""
+
+    def save(self, schema: Path, split: Path, encoder: Path) -> None:
+        """Write the transformation, the split and a pretrained encoder."""
 
 
 class RunFolder:
@@ -46,7 +60,7 @@ class RunFolder:
         self.log = EventLog(path / "metrics.jsonl")
 
     @classmethod
-    def create(cls, path: Path, config: Config, data: Prepared, decided: Mapping[str, Any]) -> RunFolder:
+    def create(cls, path: Path, config: Config, data: Source, decided: Mapping[str, Any]) -> RunFolder:
         """A new run; nothing is left of it if that fails.
 
         ``state.json`` comes first, without a position in the log, and again when all is there: see :meth:`begun`.
@@ -70,10 +84,7 @@ class RunFolder:
             write_bytes(run.config, config.beside(path).to_yaml().encode())
             data.save(run.schema, run.split, run.encoder)
             run.log.rewind(0)
-            rows = {part: len(part_rows) for part, part_rows in data.rows.items()}
-            counts = data.rows["train"].label_counts().tolist()
-            labels = dict(zip((task.name for task in data.tasks), counts, strict=True))
-            run.log.write("start", rows=rows, labels=labels, data=config.data_name, warnings=list(data.warnings))
+            run.log.write("start", data=config.data_name, **data.started())
             run.log.sync()
             write_json(run.state, state | {"log": run.log.position()})
         except BaseException:
@@ -92,7 +103,7 @@ class RunFolder:
         if not path.is_dir():
             return False
         if cls(path).state.exists():
-            return stored_metadata(cls(path).state).get("log", 0) is None
+            return read_object(cls(path).state).get("log", 0) is None
         return all(file.name.endswith(".tmp") or file.name == LOCK for file in path.iterdir())
 
     @classmethod
@@ -175,7 +186,7 @@ class RunFolder:
         self.log.rewind(self._state()["log"])
 
     def _state(self) -> dict[str, Any]:
-        state = stored_metadata(self.state)
+        state = read_object(self.state)
         missing = [key for key in ("fingerprint", "phases", "log") if key not in state]
         if missing:
             raise UserError(f"{self.state}: damaged (no {', '.join(missing)}); restore the file or start a new run")
@@ -215,15 +226,3 @@ def refuse_existing(path: Path) -> None:
         what = "this run exists" if (path / "config.yaml").exists() else "this path exists and is not empty"
         remedy = "continue it with --resume, or " if (path / "config.yaml").exists() else ""
         raise UserError(f"{path}: {what}; {remedy}choose another --out, or delete it")
-
-
-def stored_metadata(path: Path) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        UserError: If the file is missing or damaged.
-    """
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected a JSON object, found {type(value).__name__}")
-    return value

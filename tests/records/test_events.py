@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from polytask.reporting.events import Log, Training, read_log
-from polytask.reporting.run import Run
+from polytask.records.events import Log, Training, read_log
+from polytask.records.run import Run
 
 
 def write(path: Path, *events: dict[str, Any], end: str = "") -> Path:

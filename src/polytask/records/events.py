@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from .numbers import number
+from .values import number
 
 #: Numbers per task that an evaluation's event holds.
 MEASURED = ("validation", "losses", "weights", "gradient_norms", "conflicts")

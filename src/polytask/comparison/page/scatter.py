@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..numbers import shown
-from ..svg import Frame, drawing, element, padded, path, shortened, width_of
+from ...reporting.numbers import shown
+from ...reporting.svg import Frame, drawing, element, padded, path, shortened, width_of
 from .labels import clusters, spread
 
 LINE = 12.5

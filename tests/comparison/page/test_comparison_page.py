@@ -12,8 +12,8 @@ import pytest
 
 from browser import seen_by
 from polytask.comparison.analysis import analyse
+from polytask.comparison.page import figures, write_comparison
 from polytask.files import write_json
-from polytask.reporting.comparison import figures, write_comparison
 from small_table import assert_refused, polytask
 
 METHODS = {"single_task": 0.0, "equal": 0.0, "better<&>": 0.05, "same": 0.0}

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from polytask.reporting.comparison.labels import clusters, spread
-from polytask.reporting.comparison.scatter import Point, scatter
+from polytask.comparison.page.labels import clusters, spread
+from polytask.comparison.page.scatter import Point, scatter
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..config.file import parse_yaml
+from ..config.file import read_yaml
 from ..errors import UserError
-from ..files import read_json
 from ..grouping import Windows
 from .events import Log, Training, read_log
-from .numbers import number
+from .values import number, read_object
 
 MARKS_OF_A_RUN = ("config.yaml", "results.json", "metrics.jsonl")
 
@@ -126,7 +125,7 @@ def read_run(folder: Path) -> Run:
     if not any((folder / name).is_file() for name in MARKS_OF_A_RUN):
         raise UserError(f"{folder}: not a run: none of {', '.join(MARKS_OF_A_RUN)} is there")
     readers = {
-        "config": (_read_config, "config.yaml"),
+        "config": (read_yaml, "config.yaml"),
         "results": (_read_results, "results.json"),
         "affinity": (_read_affinity, "affinity.json"),
         "selection": (_read_selection, "selection.json"),
@@ -147,16 +146,8 @@ def read_run(folder: Path) -> Run:
     return Run(folder, **parts)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = parse_yaml(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: damaged YAML ({error})") from None
-    return _object(path, config or {})
-
-
 def _read_results(path: Path) -> dict[str, Any]:
-    results = _object(path, read_json(path))
+    results = read_object(path)
     tasks = results.get("tasks")
     if not isinstance(tasks, dict) or not tasks or not all(isinstance(task, dict) for task in tasks.values()):
         raise UserError(f"{path}: 'tasks' should be an object with one object per task")
@@ -164,7 +155,7 @@ def _read_results(path: Path) -> dict[str, Any]:
 
 
 def _read_affinity(path: Path) -> Affinity:
-    content = _object(path, read_json(path))
+    content = read_object(path)
     tasks, values = content.get("tasks"), content.get("affinity")
     if not isinstance(tasks, list) or not isinstance(values, list):
         raise UserError(f"{path}: should hold the lists 'tasks' and 'affinity'")
@@ -176,16 +167,10 @@ def _read_affinity(path: Path) -> Affinity:
 
 
 def _read_selection(path: Path) -> dict[str, Any]:
-    selection = _object(path, read_json(path))
+    selection = read_object(path)
     if not isinstance(selection.get("networks"), list) or not isinstance(selection.get("serves"), dict):
         raise UserError(f"{path}: should hold the list 'networks' and the object 'serves'")
     return selection
-
-
-def _object(path: Path, content: Any) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: should hold an object, found {type(content).__name__}")
-    return content
 
 
 def _file_names(part: Any) -> list[str]:

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ...comparison.analysis import FORMAT, analyse
-from ...comparison.significance import notes, reach
 from ...errors import UserError
 from ...files import read_json, write_bytes
-from .. import numbers
-from ..figures import write_figure
+from ...reporting import numbers
+from ...reporting.figures import write_figure
+from ...reporting.templates import environment, style
+from ..analysis import FORMAT, analyse
+from ..significance import notes, reach
 from .intervals import Line, intervals
 from .ranks import rank_diagram
 from .scatter import Point, scatter
@@ -84,27 +84,21 @@ def comparison_results(folder: Path) -> dict[str, Any] | None:
 
 def render(results: Mapping[str, Any], drawn: Mapping[str, Markup]) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader([_HERE, _HERE.parent]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    from ..build import breakable  # a run's page and this one know nothing else of each other
-
-    environment.filters["breakable"] = breakable
     methods = list(dict.fromkeys(name for setup in results["setups"].values() for name in setup["methods"]))
-    return environment.get_template("comparison.html").render(
-        config=results["config"],
-        methods=methods,
-        setups=[_Setup(name, setup, drawn, results["config"]) for name, setup in results["setups"].items()],
-        overall=results["overall"],
-        ranks=drawn.get("ranks"),
-        format=numbers,
-        verdicts=VERDICTS,
-        over_setups=_over_setups(results["overall"]["tests"], results["config"]),
-        test_names=TESTS,
+    return (
+        environment(_HERE)
+        .get_template("comparison.html")
+        .render(
+            config=results["config"],
+            methods=methods,
+            setups=[_Setup(name, setup, drawn, results["config"]) for name, setup in results["setups"].items()],
+            overall=results["overall"],
+            ranks=drawn.get("ranks"),
+            format=numbers,
+            verdicts=VERDICTS,
+            over_setups=_over_setups(results["overall"]["tests"], results["config"]),
+            test_names=TESTS,
+        )
     )
 
 
@@ -204,6 +198,4 @@ class _Setup:
 
 
 def _css() -> str:
-    return (_HERE.parent / "page.css").read_text(encoding="utf-8") + (_HERE / "comparison.css").read_text(
-        encoding="utf-8"
-    )
+    return style() + (_HERE / "comparison.css").read_text(encoding="utf-8")

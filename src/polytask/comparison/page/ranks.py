@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from ..numbers import shown
-from ..svg import drawing, element, path, shortened
+from ...reporting.numbers import shown
+from ...reporting.svg import drawing, element, path, shortened
 
 WIDTH, LEFT, RIGHT, AXIS, STEP = 620.0, 150.0, 150.0, 54.0, 20.0
 

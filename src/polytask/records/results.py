@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import UserError
-from .folder import stored_metadata
+from .values import read_object
 
 
 class _Stored(BaseModel):
@@ -64,7 +64,7 @@ def stored_results(path: Path) -> dict[str, Any]:
     Raises:
         UserError: If the file is missing, or is not what a run has written.
     """
-    content = stored_metadata(path)
+    content = read_object(path)
     remedy = "restore the file, or make the run again with another --out"
     try:
         found = _Results.model_validate(content)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..numbers import shown
-from ..svg import drawing, element, padded, shortened, ticks
+from ...reporting.numbers import shown
+from ...reporting.svg import drawing, element, padded, shortened, ticks
 
 LINE = 26.0
 LEFT, RIGHT, TOP, BOTTOM = 118.0, 16.0, 10.0, 40.0

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from polytask import UserError
-from polytask.runs.stored_results import stored_results
+from polytask.records.results import stored_results
 
 TASK = {"metric": "roc_auc", "direction": "max", "test": 0.7, "network": 0, "converged_epoch": None, "kept": 1}
 BEFORE = {"test": None, "held": True, "agreement": 1.0, "change": 0.0}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...comparison.significance import tally
-from ..numbers import shown
+from ...reporting.numbers import shown
+from ..significance import tally
 
 #: How each verdict of the tests reads.
 VERDICTS = {
