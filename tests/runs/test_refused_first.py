@@ -24,6 +24,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--max-size", 2, "--max-cost", 2), "1 networks of at most 2 tasks cannot serve 3 tasks"),
         (("--networks", 2, "--apart", "click,size,price"), "2 networks cannot serve all tasks"),
         (("--set", "convergence.soft_loss=l1", "--ignore", "price,rank"), "'l1' fits no task of kind binary"),
+        (("--set", "affinity.estimator=factored", "--set", "accumulate=2"), "factored does not fit: the encoder is"),
+        (("--set", "affinity.estimator=factored", "--set", "encoder=ft_transformer"), "hold 79% of the encoder"),
     ],
 )
 def test_nothing_is_written(table: Path, tmp_path: Path, options: tuple[object, ...], words: str) -> None:

@@ -247,7 +247,7 @@ def _made_once(config: Config, data: Prepared, balancer: Balancer) -> None:
     for keys in (config, *(config.for_network(entry.tasks) for entry in config.network_settings)):
         if keys.converge != "off":
             check_tasks(keys.convergence, data.tasks)
-    check_choice(config, network)
+    check_choice(config, data)
 
 
 def _thresholds(

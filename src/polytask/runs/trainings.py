@@ -15,11 +15,14 @@ from ..config import Config
 from ..grouping import Affinity, select_networks
 from ..grouping.confidence import measured_enough
 from ..grouping.strategies import GROUPINGS
-from ..models import MultiTaskModel
 from ..task.order import task_order
-from ..training import Callback, TrainingResult
+from ..training import Callback, Parts, TrainingResult, only_parts_of
 from ..training.callbacks import AffinityProbe, DataMaps
+from ..training.mixture import make_stream
+from ..training.optimizer import make_optimizer
 from .distill import distillation, needs_teachers
+from .encoders import network_of
+from .preparation.prepared import Prepared
 from .trainer import Trainer, make_balancer
 
 #: What a way of grouping may need of a training for all tasks.
@@ -144,18 +147,33 @@ def check_order(config: Config) -> None:
         )
 
 
-def check_choice(config: Config, model: MultiTaskModel) -> None:
+def check_choice(config: Config, data: Prepared) -> None:
     """Raise where networks cannot be chosen or measured as configured; nothing is trained for it.
 
     Raises:
         UserError: No networks that may be chosen can serve all tasks as wished, or a probe cannot work on the model.
     """
-    names = tuple(task.name for task in model.tasks)
-    for probe in joint_probes(config, len(names)):
-        probe.check(model)
+    names = tuple(task.name for task in data.tasks)
+    if probes := joint_probes(config, len(names)):
+        _check_probes(config, data, probes)
     if wishes(config):
         nothing_known = Affinity(names, np.zeros((len(names), len(names))))
         select_networks(nothing_known, budgets(config, len(names))[-1], **wishes(config))
+
+
+def _check_probes(config: Config, data: Prepared, probes: Sequence[Callback]) -> None:
+    """Raise if the probes cannot measure the first step of the joint training, which is made for it and not taken."""
+    rows = data.rows["train"]
+    model = network_of(config, data.schema, data.tasks, plain=True)
+    settings = only_parts_of(model, config.training().resolve(len(rows)))
+    parts = Parts(model, settings)
+    parts.frozen.at(0)
+    optimizer = make_optimizer(parts.for_optimizer(), settings)
+    first = rows[make_stream(rows, None, settings, config.seed).ids(0)]
+    for probe in probes:
+        probe.check(model)
+        if isinstance(probe, AffinityProbe):
+            probe.check_step(model, optimizer, first.inputs, settings)
 
 
 def joint_probes(config: Config, tasks: int) -> list[Callback]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ...balancing import TaskLosses
 from ...balancing.step_graph import StepGraph
@@ -15,6 +16,7 @@ from ...config.affinity import AffinityOptions
 from ...errors import UserError
 from ...grouping.affinity import (
     AffinityStatistics,
+    Estimator,
     Moment,
     Sample,
     make_estimators,
@@ -27,6 +29,7 @@ from ...processes.collectives import numbers_of_first
 from .callback import Callback
 
 if TYPE_CHECKING:
+    from ...config.training import TrainingSettings
     from ...data import Batch
     from ...models import MultiTaskModel
     from ..evaluation import Evaluation
@@ -94,7 +97,7 @@ class AffinityProbe(Callback):
                 )
             moment = self.moment(training, batch)
             if not self.chosen:
-                self._choose(moment)
+                self.estimator, self.chosen = self.fitting(moment), True
                 if not self._due(training.step, len(training.tasks)):
                     return
             self._add(training, self.estimator.before_forward(moment))
@@ -122,14 +125,21 @@ class AffinityProbe(Callback):
         since = step - self.first
         return since >= 0 and since % every == 0 and (self.end is None or step < self.end)
 
-    def _choose(self, moment: Moment) -> None:
-        """The first candidate that fits the model."""
+    def check_step(self, model: MultiTaskModel, optimizer: Optimizer, inputs: Any, settings: TrainingSettings) -> None:
+        """Raise if no estimator can measure the step of a training, which is not taken for it."""
+        self.fitting(Moment(model, optimizer, inputs, _not_taken, 0, _plain(settings)))
+
+    def fitting(self, moment: Moment) -> Estimator:
+        """The first candidate that can measure a training; asked at its first sampled step, or before it begins.
+
+        Raises:
+            UserError: If none can, with the reason of each.
+        """
         reasons = []
         for candidate in self._candidates:
             reason = candidate.misfit(moment)
             if reason is None:
-                self.estimator, self.chosen = candidate, True
-                return
+                return candidate
             reasons.append(f"affinity: estimator {candidate.name} does not fit: {reason}; choose another or auto")
         raise UserError(*reasons)
 
@@ -141,8 +151,7 @@ class AffinityProbe(Callback):
             features = training.represent(batch.inputs).features
             return training.objective(training.model.heads(features), batch)
 
-        settings = training.settings
-        plain = settings.accumulate == 1 and not settings.compile
+        plain = _plain(training.settings)
         return Moment(training.model, training.optimizer, batch.inputs, forward, training.step, plain)
 
     def _add(self, training: Training, sample: Sample | None) -> None:
@@ -186,6 +195,15 @@ class AffinityProbe(Callback):
         self.end, self.judged = state["end"], state["judged"]
         self.estimator = next(c for c in self._candidates if c.name == state["settings"]["estimator"])
         self.estimator.load_state_dict(state["estimator"])
+
+
+def _plain(settings: TrainingSettings) -> bool:
+    """Whether the forward pass of a step calls every layer of the encoder once, as it is."""
+    return settings.accumulate == 1 and not settings.compile
+
+
+def _not_taken() -> TaskLosses:
+    raise RuntimeError("the step is only looked at")
 
 
 def affinity_from_state(state: dict[str, Any], tasks: list[str]) -> Affinity:
