@@ -9,7 +9,7 @@ import pytest
 from polytask.records.run import Run
 from polytask.reporting.networks import Network, groups, networks
 from polytask.reporting.outcome import Row, rows, tallies
-from polytask.reporting.summary import summary
+from polytask.reporting.summary import chosen_networks, compared
 from polytask.task.gain import gain
 
 
@@ -44,18 +44,25 @@ def test_counts_and_mean_relative_difference() -> None:
 
 def test_the_summary_says_what_was_counted() -> None:
     mixed = run(MIXED, seconds=200)
-    sentences = summary(mixed, rows(mixed), networks(mixed))
-    assert sentences == [
+    assert chosen_networks(mixed, rows(mixed), networks(mixed)) == [
         "All 6 tasks share one network.",
-        "On the test split our network is better than single-task training in 2 of the 5 comparable tasks, "
-        "level in 1 and worse in 2 (mean relative difference +0.5\N{NO-BREAK SPACE}%).",
         "Everything, baselines included, took 3 min 20 s.",
     ]
+    assert compared(rows(mixed), single=True) == [
+        "On the test split our network is better than single-task models in 2 of the 5 comparable tasks, "
+        "level in 1 and worse in 2 (mean relative difference +0.5\N{NO-BREAK SPACE}%).",
+    ]
+
+
+def test_a_mean_says_over_how_many_tasks_it_is() -> None:
+    mixed = run(MIXED, trivial={"more is better": 0.8})  # the other is no better than a constant there
+    assert tallies(rows(mixed))[0].left_out == 1
+    assert "(mean relative difference over 4 of them " in compared(rows(mixed), single=True)[0]
 
 
 def test_a_loss_keeps_its_sign() -> None:
     lost = run({"a": ("max", 0.5, 1.0)})
-    assert "worse in 1 (mean relative difference −50.0" in " ".join(summary(lost, rows(lost), networks(lost)))  # noqa: RUF001
+    assert "worse in 1 (mean relative difference −50.0" in compared(rows(lost), single=True)[0]  # noqa: RUF001
 
 
 @pytest.mark.parametrize(("direction", "verdict"), [("max", "better"), ("min", "worse")])
@@ -81,10 +88,13 @@ def test_all_numbers_of_a_task_have_the_same_decimals() -> None:
 def test_names_are_listed_while_they_fit_a_sentence() -> None:
     few = run(dict.fromkeys("abc", ("max", 1.0, 1.0)))
     chosen = [Network(0, ["a", "b"], []), Network(1, ["c"], [])]
-    assert summary(few, rows(few), chosen)[0] == "The 3 tasks were trained in 2 networks: a and b together; c alone."
+    assert (
+        chosen_networks(few, rows(few), chosen)[0]
+        == "The 3 tasks were trained in 2 networks: a and b together; c alone."
+    )
     many = run({f"task_with_a_long_name_{number}": ("max", 1.0, 1.0) for number in range(20)})
     chosen = [Network(0, list(many.tasks[:12]), []), Network(1, list(many.tasks[12:]), [many.tasks[0]])]
-    assert summary(many, rows(many), chosen)[0] == (
+    assert chosen_networks(many, rows(many), chosen)[0] == (
         "The 20 tasks were trained in 2 networks, of 12 and 9 tasks (drawn below)."
     )
 

@@ -69,27 +69,51 @@ def test_a_row_holds_the_numbers_of_its_task(make_run: MakeRun, read_report: Rea
     results["baselines"]["single_task"]["click"] = {"test": 0.875, "validation": 0.88}
     results["baselines"]["all_in_one"]["click"] = {"test": 0.95, "validation": None}
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
-    row = re.search(r'<th scope="row">click</th>.*?</tr>', read_report(folder), re.DOTALL)
-    assert row is not None
-    cells = re.sub(r"<[^>]*>", " ", row[0]).replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "none").split()
-    assert cells == [
-        *["click", "binary", "roc_auc", "↑", "none", "0.900", "0.910", "0.875", "0.880", "0.950", "none"],
-        *["+0.025", "-0.050", "0", "6.5", "98.5", "%"],
+    page = read_report(folder)
+    result, trained = re.findall(r'<th scope="row">click .*?</tr>', page, re.DOTALL)
+    assert cells_of(result) == [
+        *["click", "binary,", "roc_auc", "↑", "0.900", "0.875", "+0.025", "0.950", "-0.050"],
     ]
-    assert re.findall(r'class="gain (\w+)"', row[0]) == ["better", "worse"]
+    assert cells_of(trained) == ["click", "roc_auc", "↑", "0.910", "0", "6.5", "98.5", "%"]
+    assert re.findall(r'class="gain (\w+)"', result) == ["better", "worse"]
+
+
+def cells_of(row: str) -> list[str]:
+    plain = re.sub(r"<[^>]*>", " ", row)
+    return plain.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "none").split()
+
+
+def test_no_more_than_the_whole_peak_is_kept(make_run: MakeRun, read_report: ReadReport) -> None:
+    folder = make_run(tasks=2)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    for task in results["tasks"].values():
+        task["kept"] = 1.11
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    kept = re.findall(r'data-label="Peak kept">(.*?)<', read_report(folder))
+    assert kept == ["100.0\N{NO-BREAK SPACE}%"] * 2
+
+
+@pytest.mark.parametrize(("tasks", "megabytes"), [(20, 1.0), (1000, 3.0)])
+def test_the_page_is_small(make_run: MakeRun, tasks: int, megabytes: float) -> None:
+    assert write_report(make_run(tasks=tasks, baselines=tasks < 100)).stat().st_size < megabytes * 1e6
 
 
 def test_sections_come_in_the_order_of_reading(make_run: MakeRun, read_report: ReadReport) -> None:
-    assert re.findall(r"<h2>(.*?)</h2>", read_report(make_run(tasks=9))) == [
+    page = read_report(make_run(tasks=9))
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [
         "Results on the test split",
+        "How the networks were chosen and trained",
+        "How it was run",
+        "How to read this",
+    ]
+    assert re.findall(r"<h3>(.*?)</h3>", page) == [
+        "The networks",
+        "Convergence",
         "Validation curves",
         "Weights, gradient norms and conflicts",
         "Who helps whom",
-        "The networks",
         "Score against the number of networks",
         "Time by phase",
-        "How it was run",
-        "How to read this",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,15 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
 
     tasks, baselines = results["tasks"], results["baselines"]
     trivial = results["totals"].get("trivial", {})
-    levels = {"trivial": trivial}
-    if "linear" in baselines and display.widest:
+    levels = {"constant": trivial}
+    if "linear" in baselines:
         levels["linear"] = {name: entry["test"] for name, entry in baselines["linear"].items()}
     shown_tasks = telling_tasks(results, MOST_ROWS)
     rows = []
     for name in shown_tasks:
-        rows.append(_row(name, results, levels, display.wide))
-        rows += further_lines(tasks[name], list(levels) if display.wide else [], len(rows[-1]))
-    header = ["task", "metric", *(levels if display.wide else []), "ours"]
-    header += [text for baseline in _compared(baselines) for text in (TITLES[baseline][0], "gain")]
-    header += ["net\u00adwork", "con\u00adverged at epoch", "peak kept"]
+        rows.append(_row(name, results, levels, display))
+        rows += further_lines(tasks[name], list(levels), len(rows[-1]), display.wide)
+    header = _header(levels, baselines, display.widest)
     display.table(measured_on(results["totals"].get("folds")), header, rows, left=2)
     if len(shown_tasks) < len(tasks):
         display.result(
@@ -70,18 +68,29 @@ def _compared(baselines: dict[str, Any]) -> list[str]:
     return [name for name in TITLES if name in baselines and name != "linear"]
 
 
-def _row(name: str, results: dict[str, Any], levels: dict[str, dict[str, Any]], wide: bool) -> list[str]:
+def _header(levels: Iterable[str], baselines: dict[str, Any], widest: bool) -> list[str]:
+    """The heads of the columns of :func:`_row`."""
+    header = ["task", "metric", *levels, "ours"]
+    for baseline in _compared(baselines):
+        header += [TITLES[baseline][0], "gain"] if widest else [TITLES[baseline][0]]
+    return header + (["net\u00adwork", "con\u00adverged at epoch", "peak kept"] if widest else [])
+
+
+def _row(name: str, results: dict[str, Any], levels: dict[str, dict[str, Any]], display: Terminal) -> list[str]:
     """The cells of one task."""
     entry, baselines = results["tasks"][name], results["baselines"]
     row = [name, entry["metric"] + (" \u2191" if entry["direction"] == "max" else " \u2193")]
     ours = figure(entry["test"])
     known = [figure(level.get(name)) for level in levels.values()]
-    row += [*known, ours + plus_minus(entry.get("interval"))] if wide else [ours]
+    row += [*known, ours + (plus_minus(entry.get("interval")) if display.wide else "")]
     for baseline in _compared(baselines):
         value = baselines[baseline].get(name)
-        gain = None if value is None else against(entry, value, levels["trivial"].get(name))
-        row += [figure(None if value is None else value["test"]), shown(gain)]
-    return [*row, served_by(entry), converged(entry, wide), share(entry["kept"])]
+        gain = None if value is None else against(entry, value, levels["constant"].get(name))
+        level = figure(None if value is None else value["test"])
+        row += [level, shown(gain)] if display.widest else [_coloured(level, gain)]
+    if display.widest:
+        row += [served_by(entry), converged(entry), share(_at_most_all(entry["kept"]))]
+    return row
 
 
 def measured_on(folds: int | None) -> str:
@@ -89,18 +98,19 @@ def measured_on(folds: int | None) -> str:
     return f"all rows, each predicted by networks of the other of {folds} folds" if folds else "test split"
 
 
-def further_lines(entry: dict[str, Any], levels: list[str], width: int) -> Iterator[list[str]]:
+def further_lines(entry: dict[str, Any], levels: list[str], width: int, wide: bool) -> Iterator[list[str]]:
     """The cells of the table for every metric after the first, which the baselines are not measured by.
 
     Args:
         entry: Of a task.
-        levels: Columns of levels to compare with; none in a narrow terminal.
+        levels: Columns of levels to compare with.
         width: Columns of the table.
+        wide: Whether there is room for intervals.
     """
     for name, value in entry.get("metrics", {}).items():
         if name != entry["metric"]:
-            known = [figure(entry["trivials"][name]) if level == "trivial" else "" for level in levels]
-            line = ["", name, *known, figure(value) + (plus_minus(entry["intervals"][name]) if levels else "")]
+            known = [figure(entry["trivials"][name]) if level == "constant" else "" for level in levels]
+            line = ["", name, *known, figure(value) + (plus_minus(entry["intervals"][name]) if wide else "")]
             yield line + [""] * (width - len(line))
 
 
@@ -149,9 +159,9 @@ def plus_minus(interval: list[float] | None) -> str:
     return "" if interval is None else f" \u00b1{(interval[1] - interval[0]) / 2:.3f}"
 
 
-def converged(entry: dict[str, Any], wide: bool) -> str:
+def converged(entry: dict[str, Any]) -> str:
     """The epoch at which a task converged, or that it has not learned."""
-    return "not learned" if wide and not entry.get("learned", True) else figure(entry["converged_epoch"], 1)
+    return figure(entry["converged_epoch"], 1) if entry.get("learned", True) else "not learned"
 
 
 def served_by(entry: dict[str, Any]) -> str:
@@ -172,7 +182,15 @@ def share(value: float | None) -> str:
 
 def shown(found: Gain | None) -> str:
     """A gain in units of the metric with its sign, coloured by its verdict."""
-    if found is None:
-        return "-"
-    colour = {"better": "green", "worse": "red"}.get(found.verdict, "default")
-    return f"[{colour}]{found.difference:+.3f}[/]"
+    return "-" if found is None else _coloured(f"{found.difference:+.3f}", found)
+
+
+def _coloured(text: str, found: Gain | None) -> str:
+    """Green where ours is better, red where it is worse."""
+    colour = {"better": "green", "worse": "red"}.get(found.verdict if found else "", "default")
+    return f"[{colour}]{text}[/]"
+
+
+def _at_most_all(kept: float | None) -> float | None:
+    """Share of the peak; all of it where a value is better than the peak."""
+    return None if kept is None else min(1.0, kept)

@@ -307,6 +307,10 @@ class Schema:
 
     def describe(self) -> list[str]:
         """Lines that say what becomes of the columns."""
+        return [*self.describe_features(), *self.describe_left_out()]
+
+    def describe_features(self) -> list[str]:
+        """A line for the columns of each type that the networks read."""
         with_missing = [column.name for column in self.numeric if column.indicator]
         with_missing += [column.name for column in self.temporal if column.parts[0].indicator]
         text_note = f"hashed character n-grams, {self.text_settings.width} places each"
@@ -316,17 +320,16 @@ class Schema:
             ("categories", self.categorical_columns, f"{self.categories - len(self.categorical)} values, embedded"),
             ("text", [column.name for column in self.text], text_note),
             ("with missing numbers", with_missing, "0 and an indicator"),
-            ("ignored", list(self.ignored), "as asked"),
         ]
-        lines = [f"{label} ({len(names)}; {note}): {', '.join(names)}" for label, names, note in groups if names]
-        return lines + self._dropped()
+        return [f"{label} ({len(names)}; {note}): {', '.join(names)}" for label, names, note in groups if names]
 
-    def _dropped(self) -> list[str]:
-        """A line for each reason."""
+    def describe_left_out(self) -> list[str]:
+        """A line for each reason that columns are left out for."""
+        asked = [f"ignored ({len(self.ignored)}; as asked): {', '.join(self.ignored)}"] if self.ignored else []
         reasons: dict[str, list[DroppedColumn]] = {}
         for column in self.dropped:
             reasons.setdefault(column.reason.replace(f".{column.name}=", ".COLUMN="), []).append(column)
-        return [
+        return asked + [
             f"dropped {columns[0].name!r}: {columns[0].reason}"
             if len(columns) == 1
             else f"dropped ({len(columns)}; {reason}): {some_names([column.name for column in columns])}"

@@ -28,9 +28,9 @@ from .text import duration, printable
 if TYPE_CHECKING:
     from .display import Progress as ProgressCall
 
-#: Columns of a terminal from which on tables have headers of one line.
+#: Columns of a terminal from which on tables have headers of one line and show intervals.
 WIDE = 110
-#: And from which on they show linear models; where there is no terminal, tables are this wide.
+#: And from which on they show gains and networks; where there is no terminal, tables are this wide.
 WIDEST = 160
 #: Seconds between two lines of progress where there is no terminal, and below which nobody asks how much is left.
 MINUTE = 60.0
@@ -156,7 +156,7 @@ class Terminal(Display):
 
     @property
     def widest(self) -> bool:
-        """Whether they have room for linear models, too."""
+        """Whether they have room for gains over every baseline and the networks, too."""
         return bool(self.results.width >= WIDEST)
 
     def _header(self, text: str) -> str:

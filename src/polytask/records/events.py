@@ -95,13 +95,14 @@ class Training:
 @dataclass(frozen=True)
 class Log:
     """All trainings of a run by name, the time of its first event (unix seconds), what was odd about the data, the rows
-    of each part, and the labels of each task in training."""
+    of each part, the labels of each task in training, and the first event as it is, with the overview of the data."""
 
     trainings: dict[str, Training] = field(default_factory=dict)
     started: float | None = None
     warnings: tuple[str, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
+    overview: dict[str, Any] = field(default_factory=dict)
 
 
 def read_log(path: Path) -> Log:
@@ -117,14 +118,16 @@ def read_log(path: Path) -> Log:
     warnings: tuple[str, ...] = ()
     rows: dict[str, int] = {}
     labels: dict[str, int] = {}
+    overview: dict[str, Any] = {}
     for event in _events(path):
         started = started or number(event.get("time"))
         if event.get("event") == "start":
             warnings = tuple(str(warning) for warning in event.get("warnings") or ())
             rows, labels = _counts(event.get("rows")), _counts(event.get("labels"))
+            overview = event
         if name := event.get("training"):
             trainings.setdefault(str(name), Training(str(name))).take(event)
-    return Log(trainings, started, warnings, rows, labels)
+    return Log(trainings, started, warnings, rows, labels, overview)
 
 
 def _counts(values: Any) -> dict[str, int]:

@@ -17,13 +17,15 @@ from . import numbers
 from .cooperation import cooperations
 from .course import courses
 from .curves import Panel, curve
+from .data import data_of
 from .earlier import earlier
+from .headline import headline
 from .heatmap import NUMBERS_UP_TO, heatmap
 from .networks import Network, groups, networks, partners
-from .outcome import BASELINES, Row, rows
+from .outcome import BASELINES, EXPLAINED, Row, rows
 from .score import score_curve
 from .stability import notes, stability
-from .summary import count, summary
+from .summary import chosen_networks, compared, count, unfinished
 from .tasks_over_time import charts, look, remarks
 from .telling import telling_tasks
 from .templates import environment
@@ -60,10 +62,16 @@ def render(run: Run) -> str:
         .render(
             run=run,
             count=count,
-            sentences=summary(run, table, chosen),
+            headline=headline(run, table),
+            unfinished="" if run.finished else unfinished(run),
+            comparisons=compared(table, single=len(chosen) == 1) if table else [],
+            choice=chosen_networks(run, table, chosen) if run.finished else [],
+            data=data_of(run),
             facts=_facts(run),
             table=table,
             others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
+            explained=EXPLAINED,
+            constants=any(row.trivial is not None for row in table),
             equal_within=numbers.percent(EQUAL_WITHIN),
             earlier=earlier(run),
             panels=[(panel.task, curve(panel)) for panel in _panels(drawn, table)],
@@ -100,7 +108,7 @@ def figures(run: Run) -> dict[str, Markup]:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     totals = run.results.get("totals") or {}
-    split = totals.get("rows") or {}
+    split = (totals.get("rows") or {}) if data_of(run) is None else {}  # the data have a section of their own
     facts = [(f"{part} rows", number(split.get(part))) for part in ("train", "validation", "test")]
     facts += [(part, number(totals.get(part))) for part in ("networks", "parameters")]
     shown = [(name, numbers.shown(value, 0)) for name, value in facts if value is not None]

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..records.run import Run
 from ..records.values import number
-from ..task.gain import Gain, gain, mean_relative
+from ..task.gain import Gain, gain, mean_relative, sign
 from .numbers import places
 
-BASELINES = {"before": "earlier", "single_task": "single-task", "all_in_one": "all-in-one", "linear": "linear"}
+BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "all-in-one", "before": "earlier"}
 """Key in the results -> what the page calls it."""
+MODELS = {
+    "linear": "linear models",
+    "single_task": "single-task models",
+    "all_in_one": "one plain network for all",
+    "before": "the networks of the earlier run",
+}
+"""The same in a sentence."""
+EXPLAINED = {
+    "linear": "a linear model of the same features",
+    "single_task": "a network of its own for every task",
+    "all_in_one": "one plain network for all tasks",
+    "before": "the networks of the earlier run",
+}
+"""The same explained."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,16 @@ class Pair:
 
     validation: float | None
     test: float | None
+
+
+@dataclass(frozen=True)
+class Further:
+    """A metric on the test split that nothing is decided by."""
+
+    name: str
+    value: float | None
+    trivial: float | None
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +66,7 @@ class Row:
     trivial: float | None = None
     interval: tuple[float, float] | None = None
     learned: bool = True
-    further: tuple[tuple[str, float | None, tuple[float, float] | None], ...] = ()
+    further: tuple[Further, ...] = ()
 
     @property
     def arrow(self) -> str:
@@ -50,9 +75,24 @@ class Row:
 
     @property
     def decimals(self) -> int:
-        """Decimals for every number of this task."""
+        """Decimals for every number of this task: as many as its interval leaves room for."""
         pairs = [self.ours, *self.others.values()]
-        return places([value for pair in pairs for value in (pair.validation, pair.test)])
+        most = places([value for pair in pairs for value in (pair.validation, pair.test)]) + 1
+        half = 0.0 if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+        return min(most, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else max(0, most - 1)
+
+    @property
+    def kept_at_most_all(self) -> float | None:
+        """Share of the peak that is kept; all of it where the value is better than the peak."""
+        return None if self.kept is None else min(1.0, self.kept)
+
+    @property
+    def beats_constant(self) -> bool:
+        """Whether the test value is better than that of a constant prediction, as far as its interval tells."""
+        if self.ours.test is None or self.trivial is None:
+            return False
+        worst = self.ours.test if self.interval is None else self.interval[self.direction == "min"]
+        return sign(self.direction) * (worst - self.trivial) > 0
 
 
 def rows(run: Run) -> list[Row]:
@@ -69,13 +109,14 @@ def rows(run: Run) -> list[Row]:
 
 @dataclass(frozen=True)
 class Tally:
-    """Ours against one other over all tasks."""
+    """Ours against one other over all tasks; ``left_out``: those where the other is no scale for a relative gain."""
 
     other: str
     better: int
     equal: int
     worse: int
     mean_relative: float | None
+    left_out: int = 0
 
     @property
     def compared(self) -> int:
@@ -91,7 +132,8 @@ def tallies(table: Sequence[Row]) -> list[Tally]:
 def _tally(name: str, gains: Sequence[Gain | None]) -> Tally:
     verdicts = [gain.verdict for gain in gains if gain]
     better, equal, worse = (verdicts.count(verdict) for verdict in ("better", "equal", "worse"))
-    return Tally(BASELINES[name], better, equal, worse, mean_relative(gains))
+    left_out = sum(gain is not None and gain.relative is None for gain in gains)
+    return Tally(MODELS[name], better, equal, worse, mean_relative(gains), left_out)
 
 
 def _row(
@@ -122,13 +164,14 @@ def _row(
     )
 
 
-def _further(result: dict[str, Any]) -> tuple[tuple[str, float | None, tuple[float, float] | None], ...]:
-    """Name, value and interval of the metrics that nothing is decided by."""
-    measured, intervals = result.get("metrics"), result.get("intervals")
+def _further(result: dict[str, Any]) -> tuple[Further, ...]:
+    """The metrics that nothing is decided by."""
+    measured, intervals, trivials = (result.get(key) for key in ("metrics", "intervals", "trivials"))
     if not isinstance(measured, dict) or not isinstance(intervals, dict):
         return ()
+    levels = trivials if isinstance(trivials, dict) else {}
     return tuple(
-        (name, number(value), _interval(intervals, name))
+        Further(name, number(value), number(levels.get(name)), _interval(intervals, name))
         for name, value in measured.items()
         if name != result.get("metric")
     )

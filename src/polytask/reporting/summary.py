@@ -1,4 +1,4 @@
-"""Two to four sentences in plain words, computed from the numbers."""
+"""Sentences in plain words, computed from the numbers: how ours compares, and how the networks were chosen."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from .outcome import Row, Tally, tallies
 LONGEST_LIST = 160  # characters of task names that still read as a sentence
 
 
-def summary(run: Run, table: Sequence[Row], chosen: Sequence[Network]) -> list[str]:
-    """The sentences at the top of the page."""
-    if not run.finished:
-        return [_unfinished(run)]
-    compared = _against(table, single=len(chosen) == 1)
-    sentences = [_together(chosen, len(table)), *_why(run), *compared]
-    if not compared:
-        sentences.append("No baselines were trained, so there is nothing to compare these results with.")
+def compared(table: Sequence[Row], single: bool) -> list[str]:
+    """How ours compares with everything that was trained beside it.
+
+    Args:
+        table: The results.
+        single: Whether ours is one network.
+    """
+    found = _against(table, single)
+    return found or ["No baselines were trained, so there is nothing to compare these results with."]
+
+
+def chosen_networks(run: Run, table: Sequence[Row], chosen: Sequence[Network]) -> list[str]:
+    """Which networks there are, why, and what it all took."""
+    sentences = [_together(chosen, len(table)), *_why(run)]
     seconds = number((run.results.get("totals") or {}).get("seconds"))
     if seconds is not None:
         what = "Everything, baselines included," if table and table[0].others else "Everything"
@@ -28,7 +34,8 @@ def summary(run: Run, table: Sequence[Row], chosen: Sequence[Network]) -> list[s
     return sentences
 
 
-def _unfinished(run: Run) -> str:
+def unfinished(run: Run) -> str:
+    """How far a run is that is not finished."""
     trainings = list(run.log.trainings.values())
     if not trainings:
         return "The run is not finished, and no training has begun yet."
@@ -84,15 +91,15 @@ def _against(table: Sequence[Row], single: bool) -> list[str]:
 
 def _tally(tally: Tally, tasks: int) -> str:
     if not tally.compared:
-        return f"not comparable with {tally.other} training: no task has a defined value in both"
+        return f"not comparable with {tally.other}: no task has a defined value in both"
     of = f"{tally.compared} tasks" if tally.compared == tasks else f"the {tally.compared} comparable tasks"
     mean = ""
     if tally.mean_relative is not None:
         sign = "+" if tally.mean_relative >= 0 else MINUS
-        mean = f" (mean relative difference {sign}{percent(abs(tally.mean_relative))})"
+        over = f" over {tally.compared - tally.left_out} of them" if tally.left_out else ""
+        mean = f" (mean relative difference{over} {sign}{percent(abs(tally.mean_relative))})"
     return (
-        f"better than {tally.other} training in {tally.better} of {of}, "
-        f"level in {tally.equal} and worse in {tally.worse}{mean}"
+        f"better than {tally.other} in {tally.better} of {of}, level in {tally.equal} and worse in {tally.worse}{mean}"
     )
 
 

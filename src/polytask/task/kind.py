@@ -134,6 +134,19 @@ class Kind(ABC):
         """``[n]`` numbers of the groups that every part of a split is to hold its share of."""
         return values
 
+    def summary(self, task: Task, targets: np.ndarray) -> dict[str, Any]:
+        """What stored targets of some rows look like, for a report, as plain values.
+
+        Args:
+            task: The task.
+            targets: ``[n]`` or ``[n, L]``.
+
+        Returns:
+            ``shares`` {class: share of the rows}, or ``quantiles`` [least, quarter, half, three quarters, largest] in
+            units of the labels, or nothing.
+        """
+        return {}
+
     def checked(self, task: Task, labels: np.ndarray) -> tuple[Task, np.ndarray]:
         """The labels ``[n]`` or ``[n, L]`` that a part of a split is judged by, and as which task."""
         return task, labels[~np.isnan(labels).all(axis=tuple(range(1, labels.ndim)))]
@@ -209,6 +222,10 @@ class NumberKind(Kind):
         """Quarters of the range."""
         return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
 
+    def summary(self, task: Task, targets: np.ndarray) -> dict[str, Any]:
+        values = task.in_units(torch.from_numpy(targets)).numpy()
+        return {"quantiles": np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist()} if len(values) else {}
+
     def unseen(self, train: np.ndarray, later: np.ndarray) -> np.ndarray:
         return np.zeros(0, int)
 
@@ -243,6 +260,10 @@ class ClassKind(Kind):
 
     def labels(self, predictions: Tensor) -> Tensor:
         return predictions.argmax(-1)
+
+    def summary(self, task: Task, targets: np.ndarray) -> dict[str, Any]:
+        counts = np.bincount(targets.astype(int), minlength=len(task.classes))
+        return {"shares": dict(zip(task.classes, (counts / max(1, len(targets))).tolist(), strict=False))}
 
     def shares(self, predictions: Tensor) -> Tensor:
         """``[n, C]`` the probability of every class."""

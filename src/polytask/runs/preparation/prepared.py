@@ -34,10 +34,9 @@ from ...files import sha256, write_json
 from ...task import Task
 from .asked import as_asked
 from .encoded import EncodedColumns
+from .overview import LONGEST_LINE, overview
 from .splitting import aside_columns, column_problems
 
-#: Characters of a line that says how columns were understood; tables can have thousands of columns.
-LONGEST_LINE = 240
 #: Targets up to which each has its line.
 MOST_LINES = 24
 
@@ -113,12 +112,13 @@ class Prepared:
         return [*lines, f"  labels for training: half of the targets have {middle:,} or more; fewest: {fewest}"]
 
     def started(self) -> dict[str, Any]:
-        """Rows of every part, labels of every task in training, and warnings."""
+        """Rows of every part, labels of every task in training, warnings, and an overview of the data."""
         counts = self.rows["train"].label_counts().tolist()
         return {
             "rows": {part: len(rows) for part, rows in self.rows.items()},
             "labels": dict(zip((task.name for task in self.tasks), counts, strict=True)),
             "warnings": list(self.warnings),
+            **overview(self.schema, self.rows, self.notes),
         }
 
     def save(self, schema: Path, split: Path, encoder: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -75,6 +75,10 @@ class Multilabel(WordsKind):
 
     def labels(self, predictions: Tensor) -> Tensor:
         return BINARY.labels(predictions)
+
+    def summary(self, task: Task, targets: np.ndarray) -> dict[str, Any]:
+        shares = np.nan_to_num((targets > 0.5).mean(0)).tolist() if len(targets) else []
+        return {"shares": dict(zip(task.classes, shares, strict=False))}
 
     def width(self, classes: int) -> int:
         return max(1, classes)
