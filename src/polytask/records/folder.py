@@ -22,7 +22,7 @@ from .values import read_object
 LOCK = ".lock"
 
 
-class Source(Protocol):
+class RunData(Protocol):
     """What a run is made of, as far as its folder holds it."""
 
     @property
@@ -60,7 +60,7 @@ class RunFolder:
         self.log = EventLog(path / "metrics.jsonl")
 
     @classmethod
-    def create(cls, path: Path, config: Config, data: Source, decided: Mapping[str, Any]) -> RunFolder:
+    def create(cls, path: Path, config: Config, data: RunData, decided: Mapping[str, Any]) -> RunFolder:
         """A new run; nothing is left of it if that fails.
 
         ``state.json`` comes first, without a position in the log, and again when all is there: see :meth:`begun`.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from ..config import Config
 from ..data import Rows, Schema
@@ -28,10 +28,11 @@ from ..models.encoders.catalogue import resolved
 from ..pretrained import texts_of
 from ..records.folder import RunFolder
 from ..records.values import read_object
+from ..task import Task
 from ..training.evaluation import task_estimate, task_outputs, task_targets
 from ..uncertainty import Estimate
 from .encoders import check_trusted, make_network
-from .preparation.encoded import EncodedColumns
+from .preparation.encoded import EncodedColumns, inputs_of
 from .preparation.prepared import with_thresholds
 
 WEIGHTS, METADATA = "model.safetensors", "network.json"
@@ -170,12 +171,9 @@ class Bundle:
             UserError: If columns are missing, or do not hold what they did.
         """
         table = arrow_table(table, where)
-        inputs: dict[str, Any] = self.schema.encode_inputs(table, where=where)
-        if self.encoded is not None:
-            inputs |= self.encoded.inputs(table, folder=folder or Path(), where=where)
-        return inputs
+        return inputs_of(table, self.schema, self.encoded, folder=folder or Path(), where=where)
 
-    def outputs(self, inputs: Any, n: int) -> dict[str, torch.Tensor]:
+    def outputs(self, inputs: Any, n: int) -> dict[str, Tensor]:
         """Raw outputs of every task, ``[n]`` or ``[n, C]``; of several networks those of their mean prediction.
 
         Raises:
@@ -196,14 +194,14 @@ class Bundle:
             for task in self.schema.tasks
         }
 
-    def outputs_of(self, number: int, inputs: Any, n: int) -> dict[str, torch.Tensor]:
+    def outputs_of(self, number: int, inputs: Any, n: int) -> dict[str, Tensor]:
         """Raw outputs of one network for the tasks that it serves."""
         model = self.networks[number]
         positions = [p for p, task in enumerate(model.tasks) if number in self.serves[task.name]]
         outputs = task_outputs(model, inputs, positions, n)
         return {model.tasks[p].name: output for p, output in zip(positions, outputs, strict=True)}
 
-    def _no_outputs(self) -> dict[str, torch.Tensor]:
+    def _no_outputs(self) -> dict[str, Tensor]:
         """Outputs of no rows, shaped as those of one."""
         one = pa.table({name: pa.nulls(1, pa.string()) for name in self.schema.feature_names})
         return {name: output[:0] for name, output in self.outputs(self.inputs(one), 1).items()}
@@ -229,7 +227,7 @@ class Bundle:
         outputs = self.outputs(inputs, table.num_rows)
         for task in self.schema.tasks:
             kind = task.definition
-            texts = texts_of(table, self.schema.encoded[0].name) if kind.items else []
+            texts = texts_of(self.schema.read(table), self.schema.encoded[0].name) if kind.items else []
             found = kind.columns(task, kind.predict(outputs[task.name]).cpu(), texts)
             columns |= {
                 name: pa.array(values, pa.string()) if isinstance(values, list) else values
@@ -258,13 +256,15 @@ class Bundle:
 
     def estimates(self, rows: Rows, tasks: Sequence[str]) -> dict[str, Estimate]:
         """The same with standard errors."""
+        return {found[0].name: task_estimate(*found) for found in self.on_labelled(rows, tasks)}
+
+    def on_labelled(self, rows: Rows, tasks: Sequence[str]) -> Iterator[tuple[Task, Tensor, Tensor, Tensor]]:
+        """By task the raw outputs, stored targets and positions of its labelled rows, see :meth:`evaluate`."""
         outputs = self.outputs(rows.inputs, len(rows))
-        found = {}
         for position, task in enumerate(self.schema.tasks):
             if task.name in tasks:
                 ids, targets = task_targets(rows, position)
-                found[task.name] = task_estimate(task, outputs[task.name][ids], targets, ids)
-        return found
+                yield task, outputs[task.name].cpu()[ids], targets, ids
 
 
 def check_writes(path: Path) -> Format:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch import Tensor
 from ..data import (
     Rows,
     column_names,
-    encode_label_sets,
     read_cells,
     require_rows,
     table_pieces,
@@ -26,10 +24,10 @@ from ..display.text import some_names
 from ..errors import UserError
 from ..records.values import number
 from ..task import Task
-from ..training.evaluation import task_estimate, task_targets
+from ..training.evaluation import task_estimate
 from .bundle import Bundle, check_writes, write_predictions
 from .further_metrics import further_metrics
-from .preparation.held_files import tags_for_words
+from .preparation.labelled import labelled
 from .preparation.reading import far_values, unseen_values
 from .results import bounds
 
@@ -78,24 +76,17 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
 def evaluate_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str) -> dict[str, Any]:
     """The same for a table in memory; see :func:`labelled_rows`."""
     rows, names = labelled_rows(bundle, table, folder=folder, where=where)
-    outputs = bundle.outputs(rows.inputs, len(rows))
-    counts = dict(zip((task.name for task in bundle.schema.tasks), rows.label_counts().tolist(), strict=True))
-    entries = {}
-    for position, task in enumerate(bundle.schema.tasks):
-        if task.name in names:
-            ids, labels = task_targets(rows, position)
-            entries[task.name] = _entry(task, outputs[task.name].cpu()[ids], labels, counts[task.name])
-    return entries
+    return {task.name: _entry(task, outputs, labels) for task, outputs, labels, _ in bundle.on_labelled(rows, names)}
 
 
-def _entry(task: Task, outputs: Tensor, targets: Tensor, labels: int) -> dict[str, Any]:
+def _entry(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
     found = task_estimate(task, outputs, targets)
     return {
         "metric": task.metric,
         "direction": task.metric_definition.direction,
         "value": number(found.value),
         "interval": bounds(found),
-        "labels": labels,
+        "labels": len(targets),
         **further_metrics(task, outputs, targets),
     }
 
@@ -117,11 +108,7 @@ def labelled_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None
         targets = ", ".join(task.name for task in bundle.schema.tasks)
         raise UserError(f"{where}: none of the targets is a column; expected at least one of {targets}")
     inputs = bundle.inputs(table, folder=folder, where=where)
-    table, tasks = bundle.schema.read(table), bundle.schema.tasks
-    rows = Rows.from_matrix(inputs, bundle.schema.encode_targets(table, where=where, partial=True))
-    wide = encode_label_sets(table, tasks, where=where, partial=True)
-    wide |= tags_for_words(table, bundle.schema, where=where, partial=True)
-    return replace(rows, wide=wide), names
+    return labelled(inputs, table, bundle.schema, where=where), names
 
 
 def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:

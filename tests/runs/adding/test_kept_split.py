@@ -12,7 +12,7 @@ from polytask.config import make_config
 from polytask.data import load_split
 from polytask.errors import UserError
 from polytask.runs.adding.base import Base
-from polytask.runs.adding.data import prepare_addition
+from polytask.runs.preparation.prepare import prepare
 from small_table import table_rows, write_table
 
 COLUMNS = ("a", "b", "c", "colour", "note", "click", "size", "price", "rank")
@@ -20,7 +20,7 @@ COLUMNS = ("a", "b", "c", "colour", "note", "click", "size", "price", "rank")
 
 def split_of(base: Path, table: Path, **keys: object) -> tuple[np.ndarray, list[str]]:
     config = make_config({"data": str(table), "targets": ["rank"], "from": str(base), **keys})
-    data = prepare_addition(config, Base.load(base)).data
+    data = prepare(config, base=Base.load(base))
     return data.split, [*data.notes, *data.warnings]
 
 

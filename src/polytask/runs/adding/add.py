@@ -17,11 +17,12 @@ from ...records.folder import RunFolder, refuse_existing
 from ...training import Parts, TrainingResult, check_training, check_trains
 from ..decided import decisions
 from ..encoders import network_of
+from ..preparation.prepare import prepare
 from ..resumed import AFTER_TRAINING, finished, nothing_lost, same_data
 from ..trackers import make_trackers
 from ..trainer import Trainer, make_balancer
+from .addition import Addition
 from .base import Base
-from .data import Addition, prepare_addition
 from .learning import continue_network, features_of, plan, probe
 from .outcome import write_outcome
 
@@ -64,12 +65,13 @@ def _checked(config: Config, base: Base, out: Path, resume: bool) -> Addition:
     if resume:
         run = RunFolder.open(out)
         _same_base(run, base)
-        addition = prepare_addition(config, base, run.split)
-        same_data(run, config, addition.data.fingerprint)
+        data = prepare(config, run.split, base)
+        same_data(run, config, data.fingerprint)
     else:
         if RunFolder.begun(out):
             refuse_existing(out)
-        addition = prepare_addition(config, base)
+        data = prepare(config, base=base)
+    addition = Addition.of(base, data, config.targets)
     if frozen_whole(config):
         if BALANCERS["equal"] is not type(balancer):
             raise UserError(f"balance: {balancer.name} has no effect where the whole encoder is frozen; leave it out")

@@ -17,7 +17,7 @@ from ...uncertainty import Estimate
 from ..encoders import network_of
 from ..preparation.prepared import labelled_rows
 from ..trainer import Trainer, make_balancer
-from .data import Addition
+from .addition import Addition
 
 
 class Features(nn.Identity):

@@ -25,7 +25,7 @@ from ..results import baseline, bounds, task_entry, totals_of
 from ..resumed import close
 from ..thresholds import decide_thresholds, describe, save_thresholds
 from ..trainer import Trainer
-from .data import Addition
+from .addition import Addition
 from .learning import level, measured
 
 Outputs = Mapping[str, Mapping[str, Tensor]]

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ...config import Config
 from ...data import Schema
 from ...errors import UserError
 from ...files import read_json, write_bytes, write_json
@@ -290,6 +291,20 @@ class EncodedColumns:
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise UserError(f"{folder}: damaged ({error}); restore it or make the run again") from None
         return cls(encoder, open_checkpoint(str(folder.absolute())), reader, moments)
+
+
+def pretrained(config: Config) -> HF | None:
+    """The pretrained encoder of a run, if it has one."""
+    encoder = config.named_encoder
+    return encoder if isinstance(encoder, HF) else None
+
+
+def inputs_of(
+    table: pa.Table, schema: Schema, encoded: EncodedColumns | None, *, folder: Path, where: str = "table"
+) -> dict[str, Any]:
+    """What networks take of a table's rows: the inputs of its schema, and those that a pretrained encoder reads."""
+    inputs: dict[str, Any] = schema.encode_inputs(table, where=where)
+    return inputs | (encoded.inputs(schema.read(table), folder=folder, where=where) if encoded is not None else {})
 
 
 def opened(encoder: HF) -> Checkpoint:

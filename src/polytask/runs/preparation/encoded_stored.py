@@ -14,9 +14,8 @@ from torch.nn import functional as F
 
 from ...config import Config
 from ...data import Schema
-from ...models.encoders import HF
 from ...pretrained import NOTHING, VECTORS, TextReader
-from .encoded import EncodedColumns
+from .encoded import EncodedColumns, pretrained
 from .prepared import device_of_features
 
 #: Rows of the sample whose frozen features give mean and spread.
@@ -53,8 +52,7 @@ class StoredEncoding:
             train: ``[n]`` bool, those for training.
             where: Name of the table in messages.
         """
-        encoder = config.named_encoder
-        if not isinstance(encoder, HF):
+        if (encoder := pretrained(config)) is None:
             return cls(schema)
         device = device_of_features(config)
         encoded = EncodedColumns.fit(encoder, schema, sample, train, where=where, device=device)

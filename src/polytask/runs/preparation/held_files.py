@@ -14,12 +14,8 @@ from ...config.split import FILES
 from ...data import (
     PARTS,
     Rows,
-    Schema,
     check_parts,
     column_names,
-    encode_label_sets,
-    encode_tags,
-    for_words,
     read_cells,
     require_rows,
 )
@@ -28,7 +24,8 @@ from ...data.equal_rows import equal_rows, row_keys
 from ...data.roles import repeated_ids
 from ...display.text import some_names
 from ...errors import UserError, raise_all
-from ...pretrained import per_word, texts_of
+from .encoded import inputs_of
+from .labelled import labelled
 from .prepared import Prepared
 from .reading import far_values, unseen_values
 
@@ -89,14 +86,9 @@ def _with_file(data: Prepared, part: str, path: Path) -> Prepared:
 
 def _rows(data: Prepared, table: pa.Table, path: Path) -> tuple[Rows, np.ndarray]:
     schema, where = data.schema, path.name
-    inputs = schema.encode_inputs(table, where=where)
-    keys = row_keys(table, schema, inputs)
-    if data.encoded is not None:
-        inputs |= data.encoded.inputs(schema.read(table), folder=path.parent, where=where)
-    table = schema.read(table)
-    rows = Rows.from_matrix(inputs, schema.encode_targets(table, where=where, partial=True))
-    wide = encode_label_sets(table, schema.tasks, where=where, partial=True)
-    return replace(rows, wide=wide | tags_for_words(table, schema, where=where, partial=True)), keys
+    inputs = inputs_of(table, schema, data.encoded, folder=path.parent, where=where)
+    keys = row_keys(table, schema, {name: inputs[name] for name in schema.input_names})
+    return labelled(inputs, table, schema, where=where), keys
 
 
 def _labels(rows: Rows, position: int) -> np.ndarray:
@@ -106,27 +98,3 @@ def _labels(rows: Rows, position: int) -> np.ndarray:
         known = rows.observed[:, position].view(-1, *[1] * (labels.ndim - 1))
         labels = torch.where(known, labels, torch.nan)
     return np.asarray(labels.numpy())
-
-
-def tags_for_words(
-    table: pa.Table, schema: Schema, *, where: str = "table", partial: bool = False
-) -> dict[int, torch.Tensor]:
-    """Targets of tasks with a tag per word, by their positions, with a place for every word of the text.
-
-    Args:
-        table: The table.
-        schema: Its schema; words are those of the first column that its pretrained encoder reads.
-        where: Name of the table in messages.
-        partial: Whether the target's column may be absent.
-
-    Raises:
-        UserError: If no pretrained encoder reads a text, or tags and words do not go together.
-    """
-    if not per_word(schema.tasks):
-        return {}
-    if not schema.encoded:
-        names = ", ".join(task.name for task in schema.tasks if task.definition.items)
-        raise UserError(f"{where}: target {names} has a tag for every word, and needs an encoder of texts that sees "
-                        "words; give encoder: hf:FOLDER, and a column of text")  # fmt: skip
-    tags = encode_tags(table, schema.tasks, where=where, partial=partial)
-    return for_words(tags, texts_of(table, schema.encoded[0].name), schema.tasks, where=where)

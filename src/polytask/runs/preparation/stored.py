@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...config import Config
 from ...data import (
     MOST_HELD,
     PARTS,
+    InferredTask,
     RowGroups,
     Rows,
     Schema,
@@ -32,13 +34,14 @@ from ...data.equal_rows import equal_rows, row_keys
 from ...data.stored import load
 from ...data.table import can_stream
 from ...errors import UserError, raise_all
-from ...models.encoders import HF
 from ...pretrained import memory_bytes
-from ...task import KINDS
+from ...task import KINDS, Task
 from ...task.kind import WordsKind
+from .encoded import EncodedColumns, pretrained
 from .encoded_stored import StoredEncoding
-from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
+from .prepared import judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
+from .source import Source
 from .splitting import split_rows
 
 #: Rows that statistics of the columns are taken from.
@@ -64,7 +67,7 @@ def wants_streaming(config: Config) -> bool:
             f"stream: only a single Parquet file can be read while training, found {config.data_name}; convert it "
             "(pyarrow.parquet.write_table), or leave stream out"
         )
-    if isinstance(encoder := config.named_encoder, HF):
+    if (encoder := pretrained(config)) is not None:
         if config.stream is True and encoder.schema_options()["encoded"] == "image":
             raise UserError("stream: pictures are read from their files by and by where they do not fit into memory, "
                             "and the table with their paths is small; leave stream out")  # fmt: skip
@@ -80,39 +83,56 @@ def wants_streaming(config: Config) -> bool:
     return size > MEMORY_SHARE * memory_bytes()
 
 
-def prepare_stored(config: Config, stored_split: Path | None = None) -> Prepared:
-    """As :func:`~polytask.runs.preparation.prepare.prepare`, in memory that grows by the labels alone.
+class StoredTable(Source):
+    """A Parquet file whose labels are held and whose features are read while training, so that memory grows by the
+    labels alone.
 
     What columns are, their statistics and leaks are taken from a sample of the rows, in which every class appears.
     The split is that of a table that is read at once.
-
-    Raises:
-        UserError: Whatever is wrong with the file or its columns.
     """
-    where, path = config.data_name, Path(config.sources[0].table)
-    raise_all([
-        f"kind of {name!r}: {kind.holds} cannot be streamed; `stream: false` reads the whole table at once"
-        for name, kind in ((name, KINDS[kind]) for name, kind in config.kind.items())
-        if isinstance(kind, WordsKind)
-    ])  # fmt: skip
-    cells, positions = _sample(path, config)
-    sample, found = interpret(cells, reading_of(config))
-    inferred, roles = judge_columns(config, sample, where)
-    sample = with_renamed(sample, inferred)
-    tasks = tuple(found.task for found in inferred)
-    cells_of = Schema(tasks, missing=roles["missing"], renamed=roles["renamed"])
-    split, said = _split(config, path, cells_of, stored_split, where)
-    train = split[positions] == 0
-    schema = Schema.fit(sample, tasks, where=where, train=train, **roles, **learnt_for_encoder(config))
-    warnings = [*find_leaks(sample, schema), *_equal_rows(sample, schema, split[positions])]
-    labels, weights = _labels(config, path, schema, split, where)
-    warnings += check_parts([list(part.numpy().T) for part in labels], tasks, where)
-    encode = StoredEncoding.fit(config, schema, sample, train, where)
-    rows = _parts(path, encode, split, labels, weights)
-    notes = [*found, *said, *notes_on(inferred, schema, sample)]
-    return Prepared(
-        schema, inferred, split, None, rows, warnings, fingerprint(config), encoded=encode.encoded, notes=notes
-    )
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        raise_all([
+            f"kind of {name!r}: {kind.holds} cannot be streamed; `stream: false` reads the whole table at once"
+            for name, kind in ((name, KINDS[kind]) for name, kind in config.kind.items())
+            if isinstance(kind, WordsKind)
+        ])  # fmt: skip
+        self.path = Path(config.sources[0].table)
+        cells, self.positions = _sample(self.path, config)
+        self.sample, found = interpret(cells, reading_of(config))
+        self.notes += found
+
+    @classmethod
+    def takes(cls, config: Config) -> bool:
+        return wants_streaming(config)
+
+    def targets(self) -> tuple[InferredTask, ...]:
+        self.inferred, self.roles = judge_columns(self.config, self.sample, self.where)
+        self.sample = with_renamed(self.sample, self.inferred)
+        return self.inferred
+
+    def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
+        cells_of = Schema(tuple(tasks), missing=self.roles["missing"], renamed=self.roles["renamed"])
+        split, said = _split(self.config, self.path, cells_of, stored, self.where)
+        self.notes += said
+        return split
+
+    def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
+        sampled = split[self.positions]
+        schema = Schema.fit(
+            self.sample, tasks, where=self.where, train=sampled == 0, **self.roles, **learnt_for_encoder(self.config)
+        )
+        self.warnings += [*find_leaks(self.sample, schema), *_equal_rows(self.sample, schema, sampled)]
+        self.notes += notes_on(self.inferred, schema, self.sample)
+        return schema
+
+    def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
+        labels, weights = _labels(self.config, self.path, schema, split, self.where)
+        self.warnings += check_parts([list(part.numpy().T) for part in labels], schema.tasks, self.where)
+        train = split[self.positions] == 0
+        encode = StoredEncoding.fit(self.config, schema, self.sample, train, self.where)
+        return _parts(self.path, encode, split, labels, weights), encode.encoded
 
 
 def _sample(path: Path, config: Config) -> tuple[pa.Table, np.ndarray]:

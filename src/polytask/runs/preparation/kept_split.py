@@ -16,9 +16,9 @@ from ...data.splits import load_row_keys
 from ...errors import UserError
 from ...records.folder import RunFolder
 from ...task import Task
-from ..preparation.prepared import fingerprint
-from ..preparation.splitting import draw, split_rows
-from .base import Base
+from ..adding.base import Base
+from .prepared import fingerprint
+from .splitting import draw, split_rows
 
 
 def kept_split(

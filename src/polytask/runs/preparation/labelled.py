@@ -1,0 +1,45 @@
+"""Labels of a table as a schema knows its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+from torch import Tensor
+
+from ...data import Rows, Schema, encode_label_sets, encode_tags, for_words
+from ...errors import UserError
+from ...pretrained import per_word, texts_of
+
+
+def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, where: str = "table") -> Rows:
+    """Rows with the labels of all tasks; of a task without a column none has one.
+
+    Args:
+        inputs: What the networks take of the rows.
+        table: Its columns as they were read.
+        schema: Its schema.
+        where: Name of the table in messages.
+
+    Raises:
+        UserError: If a label is none of its task's, or tags and words do not go together.
+    """
+    table = schema.read(table)
+    rows = Rows.from_matrix(inputs, schema.encode_targets(table, where=where, partial=True))
+    wide = encode_label_sets(table, schema.tasks, where=where, partial=True)
+    return replace(rows, wide=wide | _tags(table, schema, where))
+
+
+def _tags(table: pa.Table, schema: Schema, where: str) -> dict[int, Tensor]:
+    """Targets of tasks with a tag per word, by their positions, with a place for every word of the first column that
+    the pretrained encoder reads."""
+    if not per_word(schema.tasks):
+        return {}
+    if not schema.encoded:
+        names = ", ".join(task.name for task in schema.tasks if task.definition.items)
+        raise UserError(f"{where}: target {names} has a tag for every word, and needs an encoder of texts that sees "
+                        "words; give encoder: hf:FOLDER, and a column of text")  # fmt: skip
+    tags = encode_tags(table, schema.tasks, where=where, partial=True)
+    return for_words(tags, texts_of(table, schema.encoded[0].name), schema.tasks, where=where)

@@ -1,0 +1,83 @@
+"""The way from data to labelled rows, which every source goes step by step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ...config import Config
+from ...data import InferredTask, Rows, Schema
+from ...task import Task
+from .encoded import EncodedColumns
+from .held_files import checked_rows, with_held_files
+from .prepared import Prepared, fingerprint
+
+
+class Source(ABC):
+    """The data of a run: read at once, or as far as their steps need it.
+
+    Args:
+        config: The run's configuration.
+
+    Attributes:
+        where: Name of the data in messages.
+        notes: What was found in files and columns.
+        warnings: What the user should know.
+        ids: ``[n]`` row ids, where there are any.
+        keys: ``[n]`` by which rows are found again, where they are known.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.where = config.data_name
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.ids: pa.Array | None = None
+        self.keys: np.ndarray | None = None
+
+    @classmethod
+    @abstractmethod
+    def takes(cls, config: Config) -> bool:
+        """Whether data are of this form."""
+
+    def prepared(self, stored_split: Path | None = None) -> Prepared:
+        """All steps, from the targets to the rows of files of their own.
+
+        Args:
+            stored_split: A split saved earlier, used instead of drawing one.
+
+        Raises:
+            UserError: Whatever is wrong, as much as possible at once.
+        """
+        inferred = self.targets()
+        tasks = tuple(found.task for found in inferred)
+        split = self.split(tasks, stored_split)
+        schema = self.schema(tasks, split)
+        rows, encoded = self.rows(schema, split)
+        data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
+                        self.columns_of_sources(schema), encoded, self.notes, self.keys)  # fmt: skip
+        return checked_rows(with_held_files(self.config, data))
+
+    @abstractmethod
+    def targets(self) -> tuple[InferredTask, ...]:
+        """What is to be predicted, as far as it is known without a split."""
+
+    @abstractmethod
+    def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
+        """``[n]`` int8 part of every row, 0 train, 1 validation, 2 test."""
+
+    @abstractmethod
+    def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
+        """The transformation, learned from the training rows."""
+
+    @abstractmethod
+    def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
+        """Labelled rows by the name of their part, and the columns that a pretrained encoder reads."""
+
+    def columns_of_sources(self, schema: Schema) -> list[list[str]]:
+        """Feature columns of each data set if there are several."""
+        return []

@@ -1,0 +1,122 @@
+"""A table that is read at once, or several under one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...config import Config
+from ...data import (
+    PARTS,
+    InferredTask,
+    Rows,
+    Schema,
+    check_split,
+    encode_label_sets,
+    encode_tags,
+    encode_targets,
+    find_leaks,
+    label_columns,
+    read_sources,
+    sample_weights,
+)
+from ...data.equal_rows import row_keys
+from ...errors import UserError
+from ...task import Task
+from .encoded import EncodedColumns, pretrained
+from .labelled import labelled
+from .prepared import device_of_features, judge_columns, learnt_for_encoder
+from .reading import notes_on, reading_of, with_renamed
+from .source import Source
+from .splitting import split_rows
+
+
+class Table(Source):
+    """Rows of one table, or of several; see :class:`~polytask.runs.preparation.source.Source`."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.paths = [source.table for source in config.sources]
+        labels = [source.targets for source in config.sources]
+        self.sources = read_sources(self.paths, labels, config.targets, reading_of(config))
+        self.table = self.sources.table
+        self.notes += self.sources.notes
+
+    @classmethod
+    def takes(cls, config: Config) -> bool:
+        """Any table."""
+        return True
+
+    def targets(self) -> tuple[InferredTask, ...]:
+        inferred, self.roles = judge_columns(self.config, self.table, self.where)
+        self.inferred = inferred
+        self.table = with_renamed(self.table, inferred)
+        return inferred
+
+    def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
+        labels = encode_targets(self.table, tasks, where=self.where, precise=True)
+        wide = encode_label_sets(self.table, tasks, where=self.where)
+        wide |= encode_tags(self.table, tasks, where=self.where)
+        split, said = self.drawn(*label_columns(labels, wide, tasks), stored)
+        self.notes += said
+        if not self.config.held_files:
+            tested = self.config.folds is None or self.config.fold is not None
+            self.warnings += check_split(split, labels.numpy(), tasks, where=self.where, wide=wide, tested=tested)
+        return split
+
+    def drawn(self, labels: np.ndarray, tasks: Sequence[Task], stored: Path | None) -> tuple[np.ndarray, list[str]]:
+        """The part of every row, and notes; see :func:`~polytask.runs.preparation.splitting.split_rows`."""
+        return split_rows(self.config, self.table.column, labels, tasks, stored, self.where)
+
+    def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
+        schema = Schema.fit(
+            self.table, tasks, where=self.where, train=split == 0, **self.roles, **learnt_for_encoder(self.config)
+        )
+        self.warnings += find_leaks(self.table, schema)
+        self.notes += notes_on(self.inferred, schema, self.table)
+        return schema
+
+    def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
+        inputs, encoded = self.inputs(schema, split == 0)
+        rows = labelled(inputs, self.table, schema, where=self.where)
+        if self.config.sample_weight is not None:
+            names = [task.name for task in schema.tasks]
+            rows = rows.with_weights(sample_weights(self.table, self.config.sample_weight, names, where=self.where))
+        if len(self.paths) > 1:
+            rows = replace(rows, source=torch.from_numpy(self.sources.source))
+        self.ids = schema.ids(self.table, where=self.where)
+        places = {part: torch.from_numpy(np.flatnonzero(split == code)) for code, part in enumerate(PARTS)}
+        return {part: rows.subset(place) for part, place in places.items()}, encoded
+
+    def inputs(self, schema: Schema, train: np.ndarray) -> tuple[dict[str, Any], EncodedColumns | None]:
+        """What the networks take of all rows, with what a pretrained encoder has learned from the training rows."""
+        inputs: dict[str, Any] = schema.encode_inputs(self.table, where=self.where)
+        self.keys = row_keys(self.table, schema, inputs)
+        if (encoder := pretrained(self.config)) is None:
+            return inputs, None
+        device = device_of_features(self.config)
+        encoded = EncodedColumns.fit(encoder, schema, self.table, train, where=self.where, device=device)
+        folder = common_folder(self.paths, encoded)
+        encoded, found = encoded.fitted(self.table, train, folder=folder, where=self.where)
+        return inputs | found, encoded
+
+    def columns_of_sources(self, schema: Schema) -> list[list[str]]:
+        return self.sources.with_features(schema.feature_names) if len(self.paths) > 1 else []
+
+
+def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
+    """The folder that paths of pictures are relative to.
+
+    Raises:
+        UserError: If tables with pictures lie in several.
+    """
+    folders = {Path(path).resolve().parent for path in paths}
+    if encoded.checkpoint.reads == "image" and len(folders) > 1:
+        raise UserError(f"data: tables with paths of pictures have to lie in one folder, found {len(folders)}; "
+                        "put them side by side")  # fmt: skip
+    return folders.pop()
