@@ -24,16 +24,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from polytask.comparison.datasets.registry import with_dataset
-from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.config import make_config
 from polytask.runs import fit_run
+from sets_and_seeds import Line, key_of, read_lines, table
 
 SMALL = ("jura", "enb", "wq", "digits", "late", "edm", "slump", "andro", "sf1", "sf2")
 LARGE = ("tox21", "rf1", "scm20d", "tmc2007", "five_texts", "census_income")
@@ -44,7 +43,6 @@ METHODS = {
     "all_in_one": "one plain network",
     "single_task": "single-task models",
 }
-Line = dict[str, Any]
 #: Keys of a run and its folder → content of its ``results.json``.
 Fit = Callable[[dict[str, Any], Path], dict[str, Any]]
 WORKER = """
@@ -52,6 +50,7 @@ import json, sys
 from pathlib import Path
 from polytask.config import make_config
 from polytask.runs import fit_run
+from sets_and_seeds import Line, key_of, read_lines, table
 fit_run(make_config(json.loads(sys.argv[1])), Path(sys.argv[2]))
 """
 
@@ -73,6 +72,11 @@ def late_starter(folder: Path, rows: int = 4000) -> dict[str, Any]:
     return {"data": str(path), "targets": list(targets), "kind": dict.fromkeys(("early", "late", "coin"), "binary")}
 
 
+def keys_of(name: str, folder: Path) -> dict[str, Any]:
+    """Data and targets of a set, whose table may be made in the folder."""
+    return late_starter(folder) if name == "late" else with_dataset({"dataset": name}, folder)
+
+
 def fit_here(keys: dict[str, Any], folder: Path) -> dict[str, Any]:
     return fit_run(make_config(keys), folder)
 
@@ -92,19 +96,18 @@ def fit_with(source: Path) -> Fit:
 def run(name: str, seed: int, options: dict[str, Any], fit: Fit = fit_here) -> Line:
     """Mean test skills of what is served and of what it is compared with, for one set and seed."""
     with tempfile.TemporaryDirectory() as folder:
-        keys = late_starter(Path(folder)) if name == "late" else with_dataset({"dataset": name}, Path(folder))
-        keys |= {"seed": seed} | options
+        keys = keys_of(name, Path(folder)) | {"seed": seed} | options
         results = fit(keys, Path(folder) / "run")
         one = fit(keys | {"networks": 1, "baselines": False}, Path(folder) / "one")
     baselines = results["baselines"]
     entries = [results["tasks"], one["tasks"], baselines["all_in_one"], baselines["single_task"]]
-    found = {method: _skills(some, results) for method, some in zip(METHODS, entries, strict=True)}
+    found = {method: skills(some, results) for method, some in zip(METHODS, entries, strict=True)}
     means = {method: fmean(v for v in values.values() if v is not None) for method, values in found.items()}
     seconds = results["totals"]["seconds"]
     return {"set": name, "seed": seed, **options, "skill": means, "tasks": found, "seconds": seconds}
 
 
-def _skills(entries: dict[str, Any], results: dict[str, Any]) -> dict[str, float | None]:
+def skills(entries: dict[str, Any], results: dict[str, Any]) -> dict[str, float | None]:
     """Test skill by task, at least -1; None where it is undefined."""
     return {task: _skill(entry["test"], task, results) for task, entry in entries.items()}
 
@@ -118,58 +121,15 @@ def _skill(test: float | None, task: str, results: dict[str, Any]) -> float | No
 
 
 def report(lines: Sequence[Line], earlier: Sequence[Line]) -> None:
-    """Tables of mean skills and of differences, with intervals over seeds and over sets."""
+    """Tables of mean skills and of differences."""
     ours, *others = METHODS
-    pairs = [(line, line) for line in lines]
     print("What is served by default: mean skill on test, and its difference to others of the same runs\n")
-    _head(others)
-    _table(pairs, {other: (ours, other) for other in others})
-    before = {_key(line): line for line in earlier}
-    pairs = [(line, before[_key(line)]) for line in lines if _key(line) in before]
+    table(ours, [(line, line) for line in lines], {f"- {METHODS[other]}": (ours, other) for other in others})
+    before = {key_of(line): line for line in earlier}
+    pairs = [(line, before[key_of(line)]) for line in lines if key_of(line) in before]
     if pairs:
         print("\nThe same, less that of the earlier code\n")
-        _head(list(METHODS))
-        _table(pairs, {method: (method, method) for method in METHODS})
-
-
-def _key(line: Line) -> tuple[str, int, int | None]:
-    return line["set"], line["seed"], line.get("steps")
-
-
-def _head(columns: Sequence[str]) -> None:
-    titles = [METHODS[column] for column in columns]
-    print(f"| set | seeds | default | {' | '.join(titles)} |\n|---|---:|---:|" + "---:|" * len(titles))
-
-
-def _table(pairs: Sequence[tuple[Line, Line]], columns: dict[str, tuple[str, str]]) -> None:
-    """One line per set, and the mean over sets with an exact test."""
-    gains: dict[str, list[list[float]]] = {column: [] for column in columns}
-    levels = []
-    for name in dict.fromkeys(line["set"] for line, _ in pairs):
-        own = [pair for pair in pairs if pair[0]["set"] == name]
-        for column, (mine, theirs) in columns.items():
-            gains[column].append([line["skill"][mine] - other["skill"][theirs] for line, other in own])
-        levels.append(fmean(line["skill"][next(iter(METHODS))] for line, _ in own))
-        cells = " | ".join(_interval(found[-1]) for found in gains.values())
-        print(f"| {name} | {len(own)} | {levels[-1]:.4f} | {cells} |")
-    means = {column: [fmean(one) for one in found] for column, found in gains.items()}
-    print(f"| mean of {len(levels)} sets | | {fmean(levels):.4f} | {' | '.join(map(_interval, means.values()))} |")
-    print(f"| p, all flips of signs | | | {' | '.join(f'{sign_flip_p(np.array(m)):.3f}' for m in means.values())} |")
-    print(f"| sets better, worse beyond seeds | | | {' | '.join(_counted(found) for found in gains.values())} |")
-
-
-def _counted(sets: Sequence[Sequence[float]]) -> str:
-    sure = [fmean(gains) for gains in sets if len(gains) > 1 and abs(fmean(gains)) > _width(gains)]
-    return f"{sum(gain > 0 for gain in sure)}, {sum(gain < 0 for gain in sure)}"
-
-
-def _width(gains: Sequence[float]) -> float:
-    """Half of a 95 % interval (Student's t)."""
-    return float(student.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5)
-
-
-def _interval(gains: Sequence[float]) -> str:
-    return f"{fmean(gains):+.4f}" + (f" ± {_width(gains):.4f}" if len(gains) > 1 else "")
+        table(ours, pairs, {title: (method, method) for method, title in METHODS.items()})
 
 
 def main() -> None:
@@ -183,21 +143,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("decisions.jsonl"))
     parser.add_argument("--against", type=Path)
     arguments = parser.parse_args()
-    done = _read(arguments.out)
+    done = read_lines(arguments.out)
     if arguments.command == "report":
-        report(done, _read(arguments.against))
+        report(done, read_lines(arguments.against))
         return
     options = {"networks": arguments.networks} | ({"steps": arguments.steps} if arguments.steps else {})
     fit = fit_with(arguments.code) if arguments.code else fit_here
     for seed in arguments.seeds:
         for name in arguments.sets:
-            if (name, seed, arguments.steps) not in map(_key, done):
+            if (name, seed, arguments.steps) not in map(key_of, done):
                 with arguments.out.open("a") as file:
                     file.write(json.dumps(run(name, seed, options, fit)) + "\n")
-
-
-def _read(path: Path | None) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path and path.exists() else []
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from decisions import LARGE, SMALL
 from decisions import run as run_fit
 from polytask.runs import pipeline
 from polytask.runs.averaged import Outputs
-from polytask.runs.keep import Skills, best_plan, near_best, skill_estimate, surely_better
+from polytask.runs.keep import Skills, best_plan, mean_difference, near_best, skill_estimate, surely_better
 from polytask.runs.served import TITLES, Serving, Trained, candidate_plans, mean_of
 from polytask.runs.trainer import Trainer
 
@@ -110,10 +110,20 @@ def mean_of_near(plans: Mapping[str, Serving], draw: Draw) -> Serving:
     return draw.moved(mean_of([plans[name] for name in near]))
 
 
+def mean_of_wider(plans: Mapping[str, Serving], draw: Draw) -> Serving:
+    """As :func:`mean_of_near`, with those within two standard errors of the best."""
+    skills = {name: draw.skills(plan) for name, plan in plans.items()}
+    first = next(iter(skills))
+    best = max(skills, key=lambda name: mean_difference(skills[first], skills[name]).value)
+    behind = {name: mean_difference(found, skills[best]) for name, found in skills.items()}
+    return draw.moved(mean_of([plans[name] for name, gap in behind.items() if gap.value <= 2 * gap.error]))
+
+
 #: The first is what the others are compared with.
 RULES: dict[str, Callable[[Mapping[str, Serving], Draw], Serving]] = {
     "fewest networks": one_candidate,
     "mean of those within one error": mean_of_near,
+    "mean of those within two errors": mean_of_wider,
     "mean of all": lambda plans, draw: mean_of(list(plans.values())),
     "one for all": lambda plans, draw: plans.get("all_in_one", plans["plain"]),
     "one plain": lambda plans, draw: plans["plain"],

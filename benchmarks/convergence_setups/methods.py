@@ -125,13 +125,6 @@ METHODS: dict[str, Method] = {
         _posthoc("posthoc_fresh", teachers=3, fresh=True),
         Method("sequential_slow", sequential={"order": SLOW_FIRST}, settings={"ema": EMA}, tuned_as="equal_ema"),
         Method("sequential_given", sequential={"order": "given"}, settings={"ema": EMA}, tuned_as="equal_ema"),
-        # As many steps as the five single-task models of the text set-up have together.
-        Method(
-            "sequential_long",
-            sequential={"order": SLOW_FIRST},
-            settings={"ema": EMA, "steps": 3000},
-            tuned_as="equal_ema",
-        ),
         Method("sequential_own", sequential={"order": "given"}, settings={"ema": EMA}),
     )
 }

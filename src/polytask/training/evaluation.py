@@ -197,23 +197,31 @@ def measure(model: MultiTaskModel, rows: Rows, numbers: Tensor | None = None) ->
         rows: Labelled rows.
         numbers: ``[n]``, which these are among the rows of other estimates that they are compared with.
     """
-    return measure_losses(model, rows, numbers)[0]
-
-
-def measure_losses(
-    model: MultiTaskModel, rows: Rows, numbers: Tensor | None = None
-) -> tuple[dict[str, Estimate], dict[str, dict[str, float]]]:
-    """What :func:`measure` finds, and by name the mean losses of those tasks that have several, without weights."""
     rows = rows.to(next(model.parameters()).device)
-    outputs = task_outputs(model, rows, range(len(model.tasks)))
-    metrics, losses = {}, {}
-    for position, task in enumerate(model.tasks):
+    return estimates_of(model.tasks, task_outputs(model, rows, range(len(model.tasks))), rows, numbers)
+
+
+def estimates_of(
+    tasks: Sequence[Task], outputs: Sequence[Tensor], rows: Rows, numbers: Tensor | None = None
+) -> dict[str, Estimate]:
+    """What :func:`measure` finds, from the outputs that :func:`task_outputs` gives."""
+    found = {}
+    for position, task in enumerate(tasks):
         ids, targets = task_targets(rows, position)
         places = ids if numbers is None else numbers.to(ids.device)[ids]
-        metrics[task.name] = task_estimate(task, outputs[position][ids], targets, places)
-        if len(task.losses) > 1 and len(targets):
-            losses[task.name] = single_losses(task.kind, dict(task.losses), outputs[position][ids], targets)
-    return metrics, losses
+        found[task.name] = task_estimate(task, outputs[position][ids], targets, places)
+    return found
+
+
+def losses_of(tasks: Sequence[Task], outputs: Sequence[Tensor], rows: Rows) -> dict[str, dict[str, float]]:
+    """By name the mean losses of those tasks that have several, without weights."""
+    found = {}
+    for position, task in enumerate(tasks):
+        if len(task.losses) > 1:
+            ids, targets = task_targets(rows, position)
+            if len(targets):
+                found[task.name] = single_losses(task.kind, dict(task.losses), outputs[position][ids], targets)
+    return found
 
 
 def trivial_levels(tasks: Sequence[Task], rows: Rows) -> dict[str, float]:

@@ -63,8 +63,9 @@ from .divergence import Recovery, what_diverged, what_is_undefined
 from .encoding import make_represent
 from .evaluation import (
     Evaluation,
+    estimates_of,
     evaluate,
-    measure_losses,
+    losses_of,
     task_estimate,
     task_outputs,
     task_targets,
@@ -74,6 +75,7 @@ from .evaluation import (
 from .events import EventLog
 from .gradient_course import GradientCourse
 from .interruption import Interruption
+from .kept_outputs import KnownOutputs
 from .loss_sums import LossSums
 from .mixture import MixtureStream, make_stream
 from .objective import Objective
@@ -145,6 +147,8 @@ class Training:
         self.baseline = trivial_estimates(self.tasks, self.validation)
         self.trivial = {name: level.value for name, (level, _) in self.baseline.items()}
         self.measured: dict[str, Estimate] = {}
+        #: Raw outputs on validation by task, while callbacks look at an evaluation.
+        self.outputs: list[Tensor] = []
         self.returned = CommonCheckpoint(self.tasks, self.baseline, self.settings.select_by)
         self.history: list[Evaluation] = []
         self.step, self.seconds = 0, 0.0
@@ -217,22 +221,26 @@ class Training:
         model.load_state_dict(state)
         return model
 
-    def measure_mean(self, chosen: Mapping[int, Sequence[int]]) -> dict[str, Estimate]:
+    def measure_mean(
+        self, chosen: Mapping[int, Sequence[int]], known: KnownOutputs | None = None
+    ) -> dict[str, Estimate]:
         """By task name the validation metric of the mean prediction of the parameters at several steps.
 
         Args:
             chosen: Steps by the task's position.
+            known: Outputs that need not be computed again.
         """
-        outputs: dict[int, list[Tensor]] = {position: [] for position in chosen}
-        for step in sorted({step for steps in chosen.values() for step in steps}):
-            positions = [position for position, steps in chosen.items() if step in steps]
+        outputs = dict(known or {})
+        wanted = [(position, step) for position, steps in chosen.items() for step in steps]
+        for step in sorted({step for position, step in wanted if (position, step) not in outputs}):
+            positions = [position for position, other in wanted if other == step]
             found = task_outputs(self.network_at(step), self.validation, positions)
-            for position, output in zip(positions, found, strict=True):
-                outputs[position].append(output)
+            outputs |= {(position, step): output for position, output in zip(positions, found, strict=True)}
         measured = {}
-        for position, parts in outputs.items():
+        for position, steps in chosen.items():
             task, (ids, targets) = self.tasks[position], task_targets(self.validation, position)
-            measured[task.name] = task_estimate(task, task.definition.average(parts)[ids], targets, ids)
+            mean = task.definition.average([outputs[position, step] for step in steps])
+            measured[task.name] = task_estimate(task, mean[ids], targets, ids)
         return estimates_of_first(measured)
 
     def keep_snapshot(self) -> None:
@@ -418,7 +426,9 @@ class Training:
         labels = [int(count) for count in sums[1].tolist()]
         shares = (sums[2] / (self.step - (self.history[-1].step if self.history else 0))).tolist()
         share_from_first([*self.model.buffers(), *self.evaluated.buffers()])  # statistics of each process's own rows
-        measured, single_losses = measure_losses(self.evaluated, self.validation)
+        self.outputs = task_outputs(self.evaluated, self.validation, range(len(names)))
+        measured = estimates_of(self.tasks, self.outputs, self.validation)
+        single_losses = losses_of(self.tasks, self.outputs, self.validation)
         self.measured = estimates_of_first(measured)
         if what := what_is_undefined(self, {name: found.value for name, found in measured.items()}):
             self._go_back(what)
@@ -441,6 +451,7 @@ class Training:
         stage = max((callback.checkpoint_rank for callback in self.callbacks), default=0)
         if self.returned.update(self.step, self.measured, stage, frozen):
             self.keep_snapshot()
+        self.outputs = []
         score = self.returned.score(self.measured).value
         self._write(
             "evaluation",

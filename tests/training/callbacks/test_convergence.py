@@ -9,6 +9,7 @@ import torch
 from polytask import AsynchronousConvergence, Callback, Rows, Task, UserError
 from polytask.training.evaluation import task_outputs
 from polytask.training.events import EventLog
+from polytask.training.loop import Training
 from polytask.uncertainty import BLOCKS, Estimate
 from small_training import TASKS, Interrupt, assert_same_result, differences, make_model, make_rows, train
 
@@ -194,6 +195,22 @@ def test_soft_labels_of_several_teachers_predict_the_mean_of_the_best_evaluation
     scripted(callback, recorder, courses={"topic": [0.5, 0.9, 0.95, 0.8, 0.7]})
     mean = torch.stack([recorder.outputs[number][2].softmax(-1) for number in (2, 3, 4)]).mean(0)
     torch.testing.assert_close(stored(recorder.soft[2]).softmax(-1), mean)
+
+
+def test_what_teachers_reach_is_measured_from_the_outputs_of_their_evaluations(monkeypatch):
+    measure, found = Training.measure_mean, []
+
+    def both(self, chosen, known):
+        assert {(position, step) for position, steps in chosen.items() for step in steps} <= known.keys()
+        kept, again = measure(self, chosen, known), measure(self, chosen)
+        found.extend((kept[name], again[name]) for name in kept)
+        return kept
+
+    monkeypatch.setattr(Training, "measure_mean", both)
+    callback = AsynchronousConvergence(patience=2, min_evaluations=0, teachers=3)
+    scripted(callback, courses={"topic": [0.5, 0.9, 0.95, 0.8, 0.7]}, model=make_model(dropout=0.4, norm=True))
+    ((kept, again),) = found
+    assert kept.value == again.value and torch.equal(kept.blocks, again.blocks)
 
 
 def test_the_switch_leaves_parameters_modes_and_random_state_alone():

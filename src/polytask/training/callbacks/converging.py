@@ -14,6 +14,7 @@ from ...distillation import (
     labels_of,
     monitor_of,
 )
+from ..kept_outputs import KeptOutputs
 from .callback import Callback
 from .label_sources import LabelSource, OnlineLabels, StoredLabels
 
@@ -29,6 +30,7 @@ class Converging(ConvergenceOptions, Callback):
 
     state: Convergence = field(init=False, repr=False)
     _source: LabelSource = field(init=False, repr=False)
+    _kept: KeptOutputs = field(default_factory=KeptOutputs, init=False, repr=False)
     _resumed: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _since_settled: int = field(default=0, init=False, repr=False)
 
@@ -38,7 +40,7 @@ class Converging(ConvergenceOptions, Callback):
         check_tasks(self, model.tasks)
 
     def start(self, training: Training) -> None:
-        self._since_settled = 0
+        self._since_settled, self._kept = 0, KeptOutputs()
         online = self.soft_labels == "online"
         self._source = OnlineLabels(training) if online else StoredLabels(training, self.half, self.unlabelled)
         learning = [task for place, task in enumerate(training.tasks) if place not in training.objective.soft]
@@ -61,7 +63,15 @@ class Converging(ConvergenceOptions, Callback):
         newly = self.state.observe(evaluation.step, training.measured, names)
         if evaluation.step in self.state.needed_steps():
             training.keep_snapshot()
+        if self.reopen:
+            self._kept.update(evaluation.step, training.outputs, self._candidates(training))
         return newly
+
+    def _candidates(self, training: Training) -> dict[int, list[int]]:
+        """Steps of the best evaluations of the tasks that learn from their labels, by position."""
+        learning = set(self.state.learning)
+        return {position: self.monitors[task.name].top_steps
+                for position, task in enumerate(training.tasks) if task.name in learning}  # fmt: skip
 
     def take_back(self, training: Training) -> None:
         """Tasks that have overtaken their teachers learn from their labels again."""
@@ -78,10 +88,10 @@ class Converging(ConvergenceOptions, Callback):
         """Record the teachers' predictions for some tasks; from now on the tasks learn from these."""
         positions = {task.name: position for position, task in enumerate(training.tasks)}
         chosen = {positions[name]: self.monitors[name].top_steps for name in names}
-        candidates = {positions[name]: monitor.top_steps for name, monitor in self.monitors.items()
-                      if name not in {*names, *self.converged_at}}  # fmt: skip
+        candidates = {position: steps for position, steps in self._candidates(training).items()
+                      if position not in chosen}  # fmt: skip
         self._source.record(chosen, candidates)
-        teachers = training.measure_mean(chosen) if self.reopen else {}
+        teachers = training.measure_mean(chosen, self._kept.known) if self.reopen else {}
         for name in names:
             self.state.hold(name, training.step, teachers.get(name))
             training.balancer.task_switched(positions[name])
