@@ -13,12 +13,12 @@ from ..task.names import TABLE_KINDS, TableKind
 from . import texts
 from .key import TRAIN, Decides, Key, Option
 from .section import Section
-from .split import split_problems
+from .split import DRAWN, split_problems
 
 if TYPE_CHECKING:
     from .config import Config
 
-ColumnKind = Literal["numeric", "categorical", "text", "image", "date", "day_first", "month_first"]
+ColumnKind = Literal["numeric", "categorical", "text", "image", "smiles", "date", "day_first", "month_first"]
 
 
 class SourceConfig(Section):
@@ -61,7 +61,7 @@ class DataKeys(Section):
         of_tables=True, of_first_run=True,
     )] = None  # fmt: skip
     column_kind: Annotated[dict[str, ColumnKind], Key(
-        "Kind of a feature; day_first and month_first are dates whose text begins so.",
+        "Kind of a feature; day_first and month_first are dates whose text begins so, smiles are molecules.",
         of_tables=True, of_first_run=True,
     )] = {}  # noqa: RUF012  # fmt: skip
     missing: Annotated[tuple[str, ...], Key(
@@ -88,11 +88,11 @@ class DataKeys(Section):
         of_tables=True, of_first_run=True,
     )] = "auto"  # fmt: skip
     split: Annotated[str | tuple[float, float, float], Key(
-        "A column with train, validation and test, or three shares.",
-        Option(str, "NAME", "column with train, validation, test; or shares [default: 0.7,0.15,0.15]", texts.shares,
-               commands=TRAIN),
+        "A column with train, validation and test, or three shares; scaffold: molecules of one scaffold in one part.",
+        Option(str, "NAME", "column with train, validation, test; shares [default: 0.7,0.15,0.15]; or scaffold, for "
+               "molecules", texts.shares, commands=TRAIN),
         of_tables=True,
-    )] = (0.7, 0.15, 0.15)  # fmt: skip
+    )] = DRAWN  # fmt: skip
     group: Annotated[str | None, Key(
         "Column of groups: no group has rows in two parts of the split.",
         Option(str, "NAME", "column of groups: none has rows in two parts of the split", commands=TRAIN),

@@ -10,8 +10,19 @@ from .key import is_given
 if TYPE_CHECKING:
     from .config import Config
 
+#: Shares of training, validation and test rows where none are given.
+DRAWN = (0.7, 0.15, 0.15)
 #: Files of rows by the part that they are.
 FILES = ("validation", "test")
+
+
+#: Value of `split` that keeps molecules of one scaffold together.
+SCAFFOLD = "scaffold"
+
+
+def split_column(config: Config) -> str | None:
+    """The column with the part of every row, if that is what `split` names."""
+    return config.split if isinstance(config.split, str) and config.split != SCAFFOLD else None
 
 
 def split_problems(config: Config) -> Iterator[str]:
@@ -21,7 +32,10 @@ def split_problems(config: Config) -> Iterator[str]:
     if len(by) == 2:
         yield ("group, time: a group may have rows before and after a date, so that both cannot hold; give one of "
                "them, or a column with the part of every row (split: COLUMN)")  # fmt: skip
-    if isinstance(config.split, str):
+    if config.split == SCAFFOLD:
+        yield from (f"{key}: has no effect with split: {SCAFFOLD}, by which molecules of one scaffold belong together; "
+                    "leave one of them out" for key in by)  # fmt: skip
+    if split_column(config) is not None:
         yield from (f"{key}: has no effect with split: {config.split}, a column that says the part of every row; leave "
                     "one of them out" for key in (*by, *files))  # fmt: skip
     elif len(files) == len(FILES):
@@ -46,7 +60,7 @@ def fold_problems(config: Config) -> Iterator[str]:
         return
     reasons = (
         (config.fold is not None and config.fold >= config.folds, f"there is no fold {config.fold}, they count from 0"),
-        (isinstance(config.split, str), "has no effect with a column that says the part of every row (split)"),
+        (split_column(config) is not None, "has no effect with a column that says the part of every row (split)"),
         (config.time is not None, "tests every row, also the first in time; leave one of folds and time out"),
         (config.validation is not None, "draws the validation rows from the table; leave validation out"),
         (config.test is not None, "draws the test rows from the table; leave test out"),
@@ -59,7 +73,7 @@ def fold_problems(config: Config) -> Iterator[str]:
 
 def shares_of(config: Config) -> tuple[float, float, float]:
     """Shares of the table's rows that are drawn for each part; nothing for a part that is a file."""
-    assert not isinstance(config.split, str)
-    train, validation, test = config.split
+    assert split_column(config) is None
+    train, validation, test = DRAWN if isinstance(config.split, str) else config.split
     kept = (train, validation * (config.validation is None), test * (config.test is None))
     return kept[0] / sum(kept), kept[1] / sum(kept), kept[2] / sum(kept)

@@ -39,9 +39,8 @@ def row_keys(table: pa.Table, schema: Schema, inputs: Mapping[str, Tensor | Spar
             bits = (values.numpy() + 0).view(np.uint32)  # -0 is 0
             for column in bits.T:
                 found = _mixed(found * _ODD + column)
-    words = [*(column.name for column in schema.text), *(column.name for column in schema.encoded)]
-    read = schema.read(table) if words else table
-    for name in words:
+    read = schema.read(table) if schema.texts else table
+    for name in schema.texts:
         found = _mixed(found * _ODD + word_keys(read[name]))
     return found
 

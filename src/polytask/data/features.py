@@ -14,13 +14,14 @@ import torch
 from ..errors import UserError
 from .columns import Coded, coded, is_numeric, is_text, numbers
 from .dates import date_parts, moments, read_dates
+from .molecules import DESCRIPTORS, are_molecules, check_molecules, descriptors
 from .number_words import read_numbers
 from .reading import typed
 from .row_names import is_index, looks_like_id
 
 #: Less frequent categories than these share the place of the unseen ones.
 MOST_CATEGORIES = 10_000
-KINDS = ("numeric", "categorical", "text", "image", "date", "day_first", "month_first")
+KINDS = ("numeric", "categorical", "text", "image", "smiles", "date", "day_first", "month_first")
 #: Values outside of the training range are clipped to it, widened by so many times its width on both sides.
 WIDENED = 1.0
 #: In schemas without a range: standard deviations from the mean.
@@ -115,6 +116,19 @@ class TextColumn:
 
 
 @dataclass(frozen=True)
+class MoleculeColumn:
+    """Molecules as SMILES, of which a network gets Morgan counts and descriptors.
+
+    Attributes:
+        name: Name of the column.
+        parts: Numbers by the name of the descriptor, such as ``tpsa``; see :mod:`polytask.data.molecules`.
+    """
+
+    name: str
+    parts: tuple[NumericColumn, ...]
+
+
+@dataclass(frozen=True)
 class EncodedColumn:
     """Free text, or paths of pictures, that a pretrained encoder reads; nothing is learnt."""
 
@@ -129,7 +143,9 @@ class DroppedColumn:
     reason: str
 
 
-FeatureColumn = NumericColumn | TemporalColumn | CategoricalColumn | TextColumn | EncodedColumn | DroppedColumn
+FeatureColumn = (
+    NumericColumn | TemporalColumn | CategoricalColumn | TextColumn | MoleculeColumn | EncodedColumn | DroppedColumn
+)
 
 
 def fit_column(
@@ -172,11 +188,14 @@ def fit_column(
             return _fit_dates(column, name, order, train, at, bins)
         _check_mixed(words, at)
         kind = "text" if looks_like_text(words, train) else "categorical"
+        kind = "smiles" if encoded != "text" and are_molecules(words, name) else kind
         kind = "image" if images else kind
     if kind == "image" and encoded != kind:
         raise UserError(f"{at}: pictures are read by a pretrained encoder of images; give encoder: hf:FOLDER")
     if kind == encoded:
         return EncodedColumn(name)
+    if kind == "smiles":
+        return _fit_molecules(words, name, train, at, bins)
     return TextColumn(name) if kind == "text" else _fit_categories(words, name, train, not is_text(column.type))
 
 
@@ -235,6 +254,22 @@ def _fit_dates(
     if not parts:
         return DroppedColumn(name, "it has one value in the training rows" if len(seconds) else "no value in the rows")
     return TemporalColumn(name, order, tuple(parts))
+
+
+def _fit_molecules(words: Coded, name: str, train: np.ndarray, at: str, bins: int) -> MoleculeColumn:
+    check_molecules(words, at)
+    parts: list[NumericColumn] = []
+    for part, values in molecule_parts(words).items():
+        found = _fit_numbers(values[train], part, at, bins)
+        if isinstance(found, NumericColumn):
+            parts.append(replace(found, indicator=found.indicator and not parts))
+    return MoleculeColumn(name, tuple(parts))
+
+
+def molecule_parts(words: Coded) -> dict[str, np.ndarray]:
+    """``[n]`` float64 for every descriptor, NaN where there is no molecule that RDKit reads."""
+    values = descriptors(words.words)
+    return {name: words.gather(values[:, place], np.nan) for place, name in enumerate(DESCRIPTORS)}
 
 
 def _decimal(column: pa.ChunkedArray) -> str:

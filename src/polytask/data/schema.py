@@ -22,6 +22,7 @@ from .features import (
     DroppedColumn,
     EncodedColumn,
     FeatureColumn,
+    MoleculeColumn,
     NumericColumn,
     TemporalColumn,
     TextColumn,
@@ -29,14 +30,16 @@ from .features import (
     encode_numbers,
     feature_numbers,
     fit_column,
+    molecule_parts,
 )
 from .infer import relabelled
 from .marks import MARKS, without_marks
+from .molecules import RADIUS, WIDTH, check_molecules, morgan_counts
 from .problems import collected
 from .roles import check_columns, check_ids, feature_names
 from .sparse import SparseRows
 from .targets import encode_targets, standardise_tasks
-from .text import TextSettings, encode_texts
+from .text import TextSettings, encode_texts, side_by_side, spread
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Schema:
         temporal: Columns of dates and times, each with the numbers that are made of it.
         categorical: Columns of categories; they share one embedding table.
         text: Columns of free text; they share one hashed space, each with places of its own.
+        molecules: Columns of molecules, each with the numbers that are made of it; their Morgan counts have places
+            behind those of text.
         encoded: Columns of text or pictures that a pretrained encoder reads, see :mod:`polytask.pretrained`.
         dropped: Columns that say nothing.
         ignored: Columns that the user wants ignored.
@@ -71,6 +76,7 @@ class Schema:
     temporal: tuple[TemporalColumn, ...] = ()
     categorical: tuple[CategoricalColumn, ...] = ()
     text: tuple[TextColumn, ...] = ()
+    molecules: tuple[MoleculeColumn, ...] = ()
     encoded: tuple[EncodedColumn, ...] = ()
     dropped: tuple[DroppedColumn, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -164,21 +170,28 @@ class Schema:
     def feature_names(self) -> list[str]:
         """Columns that the inputs are made of."""
         columns: tuple[FeatureColumn, ...] = (
-            *self.numeric, *self.temporal, *self.categorical, *self.text, *self.encoded
+            *self.numeric, *self.temporal, *self.categorical, *self.text, *self.molecules, *self.encoded
         )  # fmt: skip
         return [column.name for column in columns]
 
     @property
     def numbers(self) -> tuple[NumericColumn, ...]:
-        """What the ``numeric`` input holds before its indicators: columns of numbers, then the parts of dates."""
-        parts = (replace(part, name=f"{c.name}: {part.name}") for c in self.temporal for part in c.parts)
+        """What the ``numeric`` input holds before its indicators: columns of numbers, then the parts of dates, then
+        those of molecules."""
+        of_several: tuple[TemporalColumn | MoleculeColumn, ...] = (*self.temporal, *self.molecules)
+        parts = (replace(part, name=f"{column.name}: {part.name}") for column in of_several for part in column.parts)
         return (*self.numeric, *parts)
 
     @property
     def word_columns(self) -> list[str]:
         """Features to read as words (``read_table(path, text=...)``), even if all of a file's look like numbers."""
-        words = [column.name for column in self.categorical if not column.from_numbers]
-        return words + [column.name for column in self.text] + [column.name for column in self.encoded]
+        return [column.name for column in self.categorical if not column.from_numbers] + self.texts
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns of free text or molecules, or that a pretrained encoder reads."""
+        columns: tuple[FeatureColumn, ...] = (*self.text, *self.molecules, *self.encoded)
+        return [column.name for column in columns]
 
     @property
     def numeric_width(self) -> int:
@@ -198,12 +211,12 @@ class Schema:
     @property
     def text_width(self) -> int:
         """Columns of the ``text`` input."""
-        return len(self.text) * self.text_settings.width
+        return len(self.text) * self.text_settings.width + len(self.molecules) * WIDTH
 
     @property
     def input_names(self) -> list[str]:
         """Keys of :meth:`encode_inputs`."""
-        kinds = {"numeric": self.numbers, "categorical": self.categorical, "text": self.text}
+        kinds = {"numeric": self.numbers, "categorical": self.categorical, "text": (*self.text, *self.molecules)}
         return [name for name, columns in kinds.items() if columns]
 
     def encode_inputs(self, table: pa.Table, *, where: str = "table") -> dict[str, Tensor | SparseRows]:
@@ -227,9 +240,19 @@ class Schema:
             inputs["numeric"] = torch.from_numpy(encode_numbers(self.values(table, where=where), self.numbers))
         if self.categorical:
             inputs["categorical"] = torch.from_numpy(self._categories(table))
-        if self.text:
-            inputs["text"] = encode_texts([coded(table[column.name]) for column in self.text], self.text_settings)
+        if self.text or self.molecules:
+            inputs["text"] = self.sparse(table)
         return inputs
+
+    def sparse(self, table: pa.Table) -> SparseRows:
+        """``[n, text_width]``: hashed texts, then Morgan counts of molecules.
+
+        Args:
+            table: From :meth:`read`.
+        """
+        texts = [coded(table[column.name]) for column in self.text]
+        parts = [encode_texts(texts, self.text_settings)] if texts else []
+        return side_by_side(parts + [spread(coded(table[column.name]), morgan_counts) for column in self.molecules])
 
     def read(self, table: pa.Table) -> pa.Table:
         """The table without marks of missing values in the columns that this schema knows, and with its labels."""
@@ -267,6 +290,12 @@ class Schema:
                 seconds = moments(table[dates.name], dates.order, f"{where}: column {dates.name!r}")
                 parts = date_parts(torch.from_numpy(seconds))
                 values += [parts[part.name].numpy() for part in dates.parts]
+        for molecules in self.molecules:
+            with collected(problems):
+                words = coded(table[molecules.name])
+                check_molecules(words, f"{where}: column {molecules.name!r}")
+                found = molecule_parts(words)
+                values += [found[part.name] for part in molecules.parts]
         raise_all(problems)
         return values
 
@@ -319,6 +348,7 @@ class Schema:
             ("dates", [column.name for column in self.temporal], self._parts()),
             ("categories", self.categorical_columns, f"{self.categories - len(self.categorical)} values, embedded"),
             ("text", [column.name for column in self.text], text_note),
+            ("molecules", [column.name for column in self.molecules], self._of_molecules()),
             ("with missing numbers", with_missing, "0 and an indicator"),
         ]
         return [f"{label} ({len(names)}; {note}): {', '.join(names)}" for label, names, note in groups if names]
@@ -339,6 +369,10 @@ class Schema:
     def _parts(self) -> str:
         return ", ".join(dict.fromkeys(part.name for column in self.temporal for part in column.parts))
 
+    def _of_molecules(self) -> str:
+        parts = max((len(column.parts) for column in self.molecules), default=0)
+        return f"Morgan counts of radius {RADIUS} in {WIDTH} places, {parts} descriptors, by RDKit"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; numbers survive exactly."""
         return {"version": 1, **{key: _plain(value) for key, value in vars(self).items()}}
@@ -356,6 +390,7 @@ class Schema:
             tasks=tuple(Task(**task) for task in stored["tasks"]),
             numeric=_numeric(stored["numeric"]),
             temporal=tuple(TemporalColumn(**c | {"parts": _numeric(c["parts"])}) for c in stored.get("temporal", ())),
+            molecules=tuple(MoleculeColumn(**c | {"parts": _numeric(c["parts"])}) for c in stored.get("molecules", ())),
             categorical=tuple(
                 CategoricalColumn(**c | {"categories": tuple(c["categories"])}) for c in stored["categorical"]
             ),
@@ -390,6 +425,7 @@ def _by_kind(columns: Sequence[FeatureColumn]) -> dict[str, Any]:
         "temporal": TemporalColumn,
         "categorical": CategoricalColumn,
         "text": TextColumn,
+        "molecules": MoleculeColumn,
         "encoded": EncodedColumn,
         "dropped": DroppedColumn,
     }

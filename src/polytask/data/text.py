@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +95,11 @@ def encode_texts(columns: list[Coded], settings: TextSettings) -> SparseRows:
 
     Each distinct text is hashed once.
     """
-    parts = [_spread(column, settings) for column in columns]
+    return side_by_side([spread(column, lambda words: hash_texts(words, settings)) for column in columns])
+
+
+def side_by_side(parts: Sequence[SparseRows]) -> SparseRows:
+    """The columns of all parts, which have equally many rows, one beside the other."""
     if len(parts) == 1:
         return parts[0]
     lengths = torch.stack([part.offsets.diff() for part in parts], 1)  # [n, columns]
@@ -103,14 +107,15 @@ def encode_texts(columns: list[Coded], settings: TextSettings) -> SparseRows:
     starts = offsets[:-1, None] + lengths.cumsum(1) - lengths  # where each column's piece of each row goes
     indices = torch.empty(int(offsets[-1]), dtype=torch.int32)
     values = torch.empty(int(offsets[-1]))
+    before = np.cumsum([0, *(part.width for part in parts)]).tolist()
     for j, part in enumerate(parts):
         to = (starts[:, j] - part.offsets[:-1]).repeat_interleave(lengths[:, j]) + torch.arange(len(part.indices))
-        indices[to] = part.indices + j * settings.width
+        indices[to] = part.indices + before[j]
         values[to] = part.values
-    return SparseRows(offsets, indices, values, settings.width * len(columns))
+    return SparseRows(offsets, indices, values, before[-1])
 
 
-def _spread(column: Coded, settings: TextSettings) -> SparseRows:
-    """The hashed distinct texts, one for each row; an added empty text stands for missing."""
-    texts = pa.concat_arrays([column.words.cast(pa.large_string()), pa.array([""], pa.large_string())])
-    return hash_texts(texts, settings)[torch.from_numpy(column.index % len(texts))]  # -1 becomes the added one
+def spread(column: Coded, sparse: Callable[[pa.Array], SparseRows]) -> SparseRows:
+    """Sparse rows of the distinct words, one for each row; an added empty word stands for missing."""
+    words = pa.concat_arrays([column.words.cast(pa.large_string()), pa.array([""], pa.large_string())])
+    return sparse(words)[torch.from_numpy(column.index % len(words))]  # -1 becomes the added one

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ..data import SparseRows
 from ..data.columns import coded
 from ..data.dates import date_parts, moments, seconds_of
-from ..data.features import encode_categories, feature_numbers
-from ..data.text import encode_texts
+from ..data.features import encode_categories, feature_numbers, molecule_parts
+from ..data.molecules import DESCRIPTORS, RADIUS, WIDTH, check_molecules
 from ..runs.bundle import Bundle
 from ..task import Task
 from .encoded import EncodedInputs, encoded_description, encoded_inputs
@@ -33,7 +33,8 @@ class DeployedModel(nn.Module):
         missing; ``temporal`` ``[n, columns]`` float64 seconds, milli-, micro- or nanoseconds since 1970 (told apart by
         their size), or seconds since midnight, NaN where missing; ``categorical`` ``[n, columns]`` int64, 1 + position
         in the column's list of categories, 0 where missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices``
-        and ``text_values`` ``[m]``: hashed n-grams; and what a pretrained encoder reads, see
+        and ``text_values`` ``[m]``: hashed n-grams and Morgan counts; ``molecules`` ``[n, columns, descriptors]``
+        float64, NaN where missing; and what a pretrained encoder reads, see
         :class:`~polytask.deployment.encoded.EncodedInputs`.
         Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order (``[n, W, C]`` with a
         tag per word).
@@ -58,6 +59,7 @@ class DeployedModel(nn.Module):
         with_indicator = [number for number, column in enumerate(schema.numbers) if column.indicator]
         sizes = [column.size for column in schema.categorical]
         self.dates = tuple(tuple(part.name for part in column.parts) for column in schema.temporal)
+        self.descriptors = tuple([DESCRIPTORS.index(p.name) for p in column.parts] for column in schema.molecules)
         numbers = schema.numbers
         for name, values in (
             ("centers", [c.center for c in numbers]),
@@ -82,11 +84,14 @@ class DeployedModel(nn.Module):
         words: Tensor | None = None,
         pictures: Tensor | None = None,
         temporal: Tensor | None = None,
+        molecules: Tensor | None = None,
     ) -> dict[str, Tensor]:
         inputs: dict[str, Any] = {}
         numbers = [] if numeric is None else [numeric]
         if temporal is not None:
             numbers += self._parts(seconds_of(temporal))
+        if molecules is not None:
+            numbers += [molecules[:, position, places] for position, places in enumerate(self.descriptors)]
         if numbers:
             inputs["numeric"] = self._standardised(torch.cat(numbers, 1))
         if categorical is not None:
@@ -150,8 +155,14 @@ def deployed_inputs(
     if schema.categorical:
         codes = [encode_categories(coded(table[column.name]), column) for column in schema.categorical]
         inputs["categorical"] = torch.from_numpy(np.stack(codes, 1))
-    if schema.text:
-        texts = encode_texts([coded(table[column.name]) for column in schema.text], schema.text_settings)
+    if schema.molecules:
+        columns = []
+        for column in schema.molecules:
+            check_molecules(words := coded(table[column.name]), f"{where}: column {column.name!r}")
+            columns.append(np.stack(list(molecule_parts(words).values()), 1))
+        inputs["molecules"] = torch.from_numpy(np.stack(columns, 1))
+    if schema.text_width:
+        texts = schema.sparse(table)
         inputs |= {
             "text_offsets": texts.offsets.long(),
             "text_indices": texts.indices.long(),
@@ -188,6 +199,14 @@ def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
             "type": "text_offsets, text_indices, text_values as polytask.deployment.deployed_inputs makes them",
             "columns": [column.name for column in schema.text],
             "settings": vars(schema.text_settings),
+        }
+    if schema.molecules:
+        inputs["molecules"] = {
+            "type": "molecules [n, columns, descriptors] float64, NaN where missing; Morgan counts stand behind the "
+            "hashed text in text_offsets, text_indices, text_values; polytask.deployment.deployed_inputs makes them",
+            "columns": [column.name for column in schema.molecules],
+            "descriptors": list(DESCRIPTORS),
+            "morgan": {"radius": RADIUS, "width": WIDTH},
         }
     if bundle.encoded is not None:
         inputs |= encoded_description(bundle.encoded)

@@ -191,6 +191,10 @@ def _random_rows(bundle: Bundle, rows: int, scratch: Path) -> pa.Table:
     names = [column.name for column in schema.text] + [column.name for column in schema.encoded]
     words = ["some", "words", "for", "a", "check"]
     columns |= {name: [" ".join(draw.choice(words, draw.integers(1, 9))) for _ in range(rows)] for name in names}
+    columns |= {
+        column.name: draw.choice(["CCO", "c1ccccc1O", "CC(=O)N", ""], rows).astype(object)
+        for column in schema.molecules
+    }
     if bundle.encoded is not None and isinstance(reader := bundle.encoded.reader, PictureReader):
         columns[reader.column] = [_random_picture(scratch / f"{row}.png", reader.size, draw) for row in range(rows)]
     return pa.table(columns)

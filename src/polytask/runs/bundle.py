@@ -20,6 +20,7 @@ from ..data.finite import rows_not_finite
 from ..data.format import Format
 from ..data.formats import FORMATS, format_of
 from ..data.frames import arrow_table
+from ..data.molecules import require_rdkit
 from ..errors import UserError, raise_all
 from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
@@ -148,6 +149,8 @@ class Bundle:
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{run.schema}: damaged ({error}); restore the file or make the run again") from None
         schema = replace(schema, tasks=with_thresholds(schema.tasks, stored_thresholds(run)))
+        if schema.molecules:
+            require_rdkit(f"{path}: column {schema.molecules[0].name!r} of molecules")
         count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0
         loaded = [load_network(run.networks / str(number), schema, run.schema, trust) for number in range(count)]
         serves = serving_places(names for _, names in loaded)

@@ -28,7 +28,7 @@ from ..training.evaluation import task_estimate
 from .bundle import Bundle, check_writes, write_predictions
 from .further_metrics import further_metrics
 from .preparation.labelled import labelled
-from .preparation.reading import far_values, unseen_values
+from .preparation.reading import far_values, invalid_molecules, unseen_values
 from .results import bounds
 
 #: Rows of a Parquet file, and bytes of any other, up to which it is read at once.
@@ -177,12 +177,16 @@ def _columns(bundle: Bundle, data: Path, display: Display) -> list[str]:
 
 
 def _noted(pieces: Iterator[pa.Table], bundle: Bundle, data: Path, display: Display) -> Iterator[pa.Table]:
-    """The same, with notes on cells of the first piece of which the networks make little."""
-    for position, piece in enumerate(pieces):
+    """The same, with notes on molecules that cannot be read, and on odd cells of the first piece."""
+    before = 0
+    for piece in pieces:
         yield piece
-        if position == 0:
-            for note in (*far_values(bundle.schema, piece), *unseen_values(bundle.schema, piece)):
-                display.warn(f"{data.name}: {note}")
+        notes = invalid_molecules(bundle.schema, piece, before)
+        if not before:
+            notes += [*far_values(bundle.schema, piece), *unseen_values(bundle.schema, piece)]
+        for note in notes:
+            display.warn(f"{data.name}: {note}")
+        before += piece.num_rows
 
 
 def _completed(bundle: Bundle, table: pa.Table) -> pa.Table:

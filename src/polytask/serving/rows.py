@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from ..data import Schema
+from ..data.molecules import invalid
 
 
 def _whole(text: str) -> str:
@@ -29,12 +30,19 @@ def _decoded(text: str) -> bytes:
         raise ValueError("is not base64") from None
 
 
+def _molecule(text: str) -> str:
+    if text.strip() and invalid(pa.array([text.strip()]))[0]:
+        raise ValueError("is not a molecule that RDKit can read")
+    return text
+
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, AfterValidator(_whole)]
 Moment = Annotated[
     float | Text,
     Field(description="a date as text (ISO), or seconds or milliseconds since 1970", union_mode="left_to_right"),
 ]
+Molecule = Annotated[Text, AfterValidator(_molecule), Field(description="a molecule as SMILES")]
 Picture = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG or WebP file as base64")]
 
 
@@ -48,6 +56,7 @@ def column_types(schema: Schema, pictures: Collection[str] = ()) -> dict[str, tu
     kinds: dict[str, tuple[Any, pa.DataType]] = {name: (Number, pa.float64()) for name in schema.feature_names}
     kinds |= {column.name: (Moment, pa.string()) for column in schema.temporal}
     kinds |= {name: (Text, pa.string()) for name in schema.word_columns}
+    kinds |= {column.name: (Molecule, pa.string()) for column in schema.molecules}
     return kinds | {name: (Picture, pa.binary()) for name in pictures}
 
 

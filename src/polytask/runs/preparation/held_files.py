@@ -27,7 +27,7 @@ from ...errors import UserError, raise_all
 from .encoded import inputs_of
 from .labelled import labelled
 from .prepared import Prepared
-from .reading import far_values, unseen_values
+from .reading import far_values, invalid_molecules, unseen_values
 
 
 def with_held_files(config: Config, data: Prepared) -> Prepared:
@@ -73,7 +73,7 @@ def _with_file(data: Prepared, part: str, path: Path) -> Prepared:
         notes.append(f"not in the training table, no effect: {some_names(unused)}")
     if absent := [task.name for task in schema.tasks if task.name not in names]:
         notes.append(f"without the targets {some_names(absent)}")
-    notes += [*far_values(schema, table), *unseen_values(schema, table)]
+    notes += [*far_values(schema, table), *invalid_molecules(schema, table), *unseen_values(schema, table)]
     return replace(
         data,
         split=np.append(data.split, np.full(len(rows), code, np.int8)),

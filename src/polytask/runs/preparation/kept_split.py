@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import Config
+from ...config.split import split_column
 from ...data import load_split
 from ...data.equal_rows import parts_of_known, word_keys
 from ...data.split_groups import group_codes
@@ -18,7 +19,7 @@ from ...records.folder import RunFolder
 from ...task import Task
 from ..adding.base import Base
 from .prepared import fingerprint
-from .splitting import draw, split_rows
+from .splitting import draw, split_rows, together_by, with_scaffolds
 
 
 def kept_split(
@@ -48,22 +49,23 @@ def kept_split(
     Returns:
         ``[n]`` int8 part of every row, and notes for the user.
     """
-    if isinstance(config.split, str) or (stored is not None and stored.exists()):
+    if split_column(config) is not None or (stored is not None and stored.exists()):
         return split_rows(config, table.column, labels, tasks, stored, where)
+    cells = with_scaffolds(config, table, table.column, where)
     codes = _known_parts(config, base, table, keys)
     seen = int((codes >= 0).sum())
     if not seen:
-        return draw(config, table.column, labels, tasks, where)
+        return draw(config, cells, labels, tasks, where)
     notes = [f"{seen:,} of {len(codes):,} rows are those of {base.path.name} and stay in its parts of the split"]
-    if config.group is not None:
-        _extend(codes, group_codes(table.column(config.group)))
+    if (together := together_by(config, cells)) is not None:
+        _extend(codes, group_codes(together))
     new = np.flatnonzero(codes < 0)
     if len(new) and config.time is not None:
         raise UserError(f"time: {seen:,} rows are those of {base.path} and stay in its parts, so that {len(new):,} new "
                         "rows cannot be split by time; give a column with the part of every row (--split COLUMN)"
                         )  # fmt: skip
     if len(new) >= 3:
-        codes[new], more = draw(config, table.take(pa.array(new)).column, labels[new], tasks, where)
+        codes[new], more = draw(config, lambda name: cells(name).take(pa.array(new)), labels[new], tasks, where)
         notes += more
     else:
         codes[new] = 0

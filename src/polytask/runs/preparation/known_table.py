@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import Config
+from ...config.split import split_column
 from ...config.target import first_metrics
 from ...data import (
     InferredTask,
@@ -91,7 +92,7 @@ class KnownTable(Table):
             tasks=(*old, *standardise_tasks(self.table, new, split == 0, self.where)),
             ignored=(*weight_columns(config.sample_weight), *aside_columns(config)),
             id_column=config.id or (known.id_column if known.id_column in self.table.column_names else None),
-            split_column=config.split if isinstance(config.split, str) else None,
+            split_column=split_column(config),
             renamed=dict(known.renamed) | {one.task.name: dict(one.renamed) for one in self.inferred if one.renamed},
         )
         learning = tuple(task for task in schema.tasks if task.name in config.targets)
@@ -145,7 +146,7 @@ def _problems(config: Config, base: Base, table: pa.Table, where: str) -> list[s
     ]
     return problems + [
         f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, table.column_names)}"
-        for name, role in ((config.id, "row id"), (config.split if isinstance(config.split, str) else None, "split"))
+        for name, role in ((config.id, "row id"), (split_column(config), "split"))
         if name is not None and name not in table.column_names
     ]
 

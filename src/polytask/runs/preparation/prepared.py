@@ -14,6 +14,7 @@ import pyarrow as pa
 import torch
 
 from ...config import Config
+from ...config.split import split_column
 from ...config.target import first_metrics
 from ...data import (
     InferredTask,
@@ -176,7 +177,7 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
         "features": config.features,
         "ignore": (*config.ignore, *(n for n in dict.fromkeys(left_out) if n in table.column_names)),
         "id_column": config.id,
-        "split_column": config.split if isinstance(config.split, str) else None,
+        "split_column": split_column(config),
         "column_kinds": config.column_kind,
     }
     problems = check_weights(table, config.sample_weight, where=where)

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import Config
-from ...config.split import shares_of
+from ...config.split import SCAFFOLD, shares_of, split_column
 from ...data import PARTS, check_split, load_split, make_split
-from ...data.columns import coded
+from ...data.columns import coded, is_text
+from ...data.molecules import are_molecules, require_rdkit, scaffolds
 from ...data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
 from ...data.splits import held_shares, split_from_column, stratified
 from ...errors import UserError, did_you_mean, raise_all
@@ -42,8 +43,8 @@ def split_rows(
     """
     if stored is not None and stored.exists():
         return load_split(stored)[0][: len(labels)], []
-    if isinstance(config.split, str):
-        return split_from_column(pa.table({config.split: cells(config.split)}), config.split, where), []
+    if (column := split_column(config)) is not None:
+        return split_from_column(pa.table({column: cells(column)}), column, where), []
     return draw(config, cells, labels, tasks, where)
 
 
@@ -52,15 +53,16 @@ def draw(
 ) -> tuple[np.ndarray, list[str]]:
     """A split by groups, by time, in folds or by chance; see :func:`split_rows`."""
     if config.folds is not None:
-        groups = None if config.group is None else group_codes(cells(config.group))
+        together = together_by(config, cells)
+        groups = None if together is None else group_codes(together)
         return _draw_folds(config, config.folds, groups, labels, tasks)
     kinds, n = [task.kind for task in tasks], len(labels)
     shares = held_shares(np.array(shares_of(config)), n)
-    if config.group is not None:
-        groups = group_codes(column := cells(config.group))
+    if (column := together_by(config, cells)) is not None:
+        groups = group_codes(column)
         codes = split_by_groups(groups, labels, kinds, shares, config.seed)
         count, largest = int(groups.max()) + 1, int(np.bincount(groups).max())
-        notes = [f"split: {count:,} groups by {config.group!r}, none in two parts"]
+        notes = [f"split: {count:,} groups by {config.group or SCAFFOLD!r}, none in two parts"]
         if alone := int((coded(column).index < 0).sum()):
             notes[0] += f" ({alone:,} rows without a value are each a group of their own)"
         return codes, notes + uneven(codes, shares, f"groups stay whole, and the largest has {largest:,} of {n:,} rows")
@@ -73,10 +75,45 @@ def draw(
         notes = [f"split by {config.time!r}: {', '.join(starts)}"]
         return codes, notes + uneven(codes, shares, "rows of one time stay together")
     if (shares > 0).all():
-        return make_split(labels, kinds, config.split, config.seed), []  # type: ignore[arg-type]
+        return make_split(labels, kinds, shares_of(config), config.seed), []
     if n < int((shares > 0).sum()):
         raise UserError(f"split: {n} rows cannot be split in training and the parts that are no files; give more rows")
     return stratified(labels, kinds, shares, config.seed), []
+
+
+def together_by(config: Config, cells: Cells) -> pa.ChunkedArray | None:
+    """Equal cells for rows that belong together; None for a split by chance or by time."""
+    name = SCAFFOLD if config.split == SCAFFOLD else config.group
+    return None if name is None else cells(name)
+
+
+def with_scaffolds(config: Config, table: pa.Table, cells: Cells, where: str) -> Cells:
+    """For a split by scaffolds ``cells`` that also know these; else as they are.
+
+    Args:
+        config: States the column of molecules, if it is not recognised.
+        table: Rows by which it is recognised.
+        cells: Reads a column of the table.
+        where: Name of the table in messages.
+
+    Raises:
+        UserError: If there is not one column of molecules.
+    """
+    if config.split != SCAFFOLD:
+        return cells
+    require_rdkit(f"split: {SCAFFOLD}")
+    stated = [name for name, kind in config.column_kind.items() if kind == "smiles" and name in table.column_names]
+    names = stated or [
+        name
+        for name in table.column_names
+        if name not in config.targets and is_text(table[name].type) and are_molecules(coded(table[name]), name)
+    ]
+    if len(names) != 1:
+        found = f"found {', '.join(names)}" if names else "none looks like one"
+        raise UserError(f"split: {SCAFFOLD} needs one column of molecules in {where}, and {found}; name it "
+                        "(--set column_kind.COLUMN=smiles), or give a column that says what belongs together (--group)"
+                        )  # fmt: skip
+    return lambda name: scaffolds(coded(cells(names[0]))) if name == SCAFFOLD else cells(name)
 
 
 def _draw_folds(

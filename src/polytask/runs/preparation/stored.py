@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...config import Config
+from ...config.split import split_column
 from ...data import (
     MOST_HELD,
     PARTS,
@@ -42,7 +43,7 @@ from .encoded_stored import StoredEncoding
 from .prepared import judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
 from .source import Source
-from .splitting import split_rows
+from .splitting import split_rows, with_scaffolds
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -114,7 +115,7 @@ class StoredTable(Source):
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
         cells_of = Schema(tuple(tasks), missing=self.roles["missing"], renamed=self.roles["renamed"])
-        split, said = _split(self.config, self.path, cells_of, stored, self.where)
+        split, said = _split(self.config, self.path, cells_of, self.sample, stored, self.where)
         self.notes += said
         return split
 
@@ -174,18 +175,20 @@ def _equal_rows(sample: pa.Table, schema: Schema, split: np.ndarray) -> list[str
     return [f"in a sample of the rows: {note}" for note in equal_rows(row_keys(sample, schema), split)]
 
 
-def _split(config: Config, path: Path, schema: Schema, stored: Path | None, where: str) -> tuple[np.ndarray, list[str]]:
+def _split(
+    config: Config, path: Path, schema: Schema, sample: pa.Table, stored: Path | None, where: str
+) -> tuple[np.ndarray, list[str]]:
     def cells(name: str) -> pa.ChunkedArray:
         return interpret(pa.parquet.read_table(path, columns=[name]), reading_of(config))[0][name]
 
-    if isinstance(config.split, str) or (stored is not None and stored.exists()):
+    if split_column(config) is not None or (stored is not None and stored.exists()):
         rows = pa.parquet.read_metadata(path).num_rows
         return split_rows(config, cells, np.empty((rows, 0)), [], stored, where)
     pieces = table_pieces(path, columns=config.targets)
     tasks = schema.tasks
     labels = torch.cat([encode_targets(schema.read(piece), tasks, where=where, precise=True) for piece in pieces])
     values, columns = label_columns(labels, {}, tasks)
-    return split_rows(config, cells, values, columns, stored, where)
+    return split_rows(config, with_scaffolds(config, sample, cells, where), values, columns, stored, where)
 
 
 def _labels(

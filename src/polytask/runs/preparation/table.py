@@ -33,7 +33,7 @@ from .labelled import labelled
 from .prepared import device_of_features, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
 from .source import Source
-from .splitting import split_rows
+from .splitting import split_rows, with_scaffolds
 
 
 class Table(Source):
@@ -71,7 +71,8 @@ class Table(Source):
 
     def drawn(self, labels: np.ndarray, tasks: Sequence[Task], stored: Path | None) -> tuple[np.ndarray, list[str]]:
         """The part of every row, and notes; see :func:`~polytask.runs.preparation.splitting.split_rows`."""
-        return split_rows(self.config, self.table.column, labels, tasks, stored, self.where)
+        cells = with_scaffolds(self.config, self.table, self.table.column, self.where)
+        return split_rows(self.config, cells, labels, tasks, stored, self.where)
 
     def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
         schema = Schema.fit(
