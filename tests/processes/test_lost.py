@@ -79,3 +79,14 @@ def test_a_file_is_not_called_damaged_where_files_have_run_out(
     monkeypatch.setattr("pyarrow.parquet.ParquetFile", fail)
     with pytest.raises(OSError, match="Too many open files"):
         read_table(tmp_path / f"t.{ending}")
+
+
+@pytest.mark.parametrize(("gigabytes", "said"), [(1, True), (8, False)])
+def test_too_little_memory_for_libraries_is_said_before_they_are_loaded(
+    gigabytes: int, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they do without it, such as a crash in C code, cannot be said afterwards."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (gigabytes << 30, resource.RLIM_INFINITY))
+    called = polytask("methods")
+    assert called.exit_code == 0 and ("note: the limit of this shell (ulimit -v)" in called.stderr) == said

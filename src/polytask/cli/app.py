@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import inspect
+import os
 import signal
 import sys
 import threading
@@ -55,6 +56,8 @@ def options(
     """
 
 
+#: Bytes of address space with which libraries, their threads and a small training certainly find room.
+ENOUGH_MEMORY = 3 << 30
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What the system has no more of, and what helps.
 _USED_UP = {
@@ -81,6 +84,7 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
             status = 0
             _interrupt_by_signals()
+            _say_little_memory()
             try:
                 with warnings.catch_warnings():
                     warnings.showwarning = _note
@@ -107,6 +111,20 @@ def _interrupt_by_signals() -> None:
         for number in SIGNALS:
             if number != signal.SIGINT:  # a shell may want its background jobs to ignore that one
                 signal.signal(number, signal.default_int_handler)
+
+
+def _say_little_memory() -> None:
+    """Libraries that find no memory may crash or wait in C code, where nothing can be said any more: it is said now."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < ENOUGH_MEMORY and "LOCAL_RANK" not in os.environ:
+        _note(
+            f"the limit of this shell (ulimit -v) allows {allowed / 2**30:.1f} GiB of address space; PyTorch takes "
+            f"up to {ENOUGH_MEMORY / 2**30:.0f} GiB of it, and with less may crash or hang without a message"
+        )
 
 
 def _first() -> bool:

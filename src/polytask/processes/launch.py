@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..errors import UserError, did_you_mean
 from .lost import remember_members
 from .meeting import watched
+from .open_files import reserve_files
 from .slurm import workers_of_srun
 
 STRATEGIES = ("ddp", "fsdp")
@@ -50,6 +51,7 @@ class Processes:
 
         Raises:
             UserError: If ``srun`` has started other numbers than ``devices`` and ``nodes`` ask for.
+            OSError: Too few files can be opened for so many processes.
         """
         from torch import distributed
 
@@ -57,6 +59,7 @@ class Processes:
         joined = torchrun or self._join_srun()
         if self.devices * self.nodes == 1 and not (joined and int(os.environ["WORLD_SIZE"]) > 1):
             return
+        reserve_files(self.devices)
         from lightning_fabric import Fabric
         from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 

@@ -18,6 +18,7 @@ import torch
 
 from ..errors import UserError
 from ..files import read_json, write_json
+from .open_files import reserve_files
 
 #: A record, or None and what went wrong.
 Result = tuple[dict[str, Any] | None, str | None]
@@ -36,9 +37,13 @@ class LocalProcesses:
         function: What is done; it is imported by its name there.
         libraries: What it needs besides and takes long to load: that is done once, in the process that all others are
             forked from.
+
+    Raises:
+        OSError: Too few files can be opened for so many processes.
     """
 
     def __init__(self, jobs: int, function: Function, libraries: Sequence[str] = ()) -> None:
+        reserve_files(jobs)
         self._function = function
         self._threads = ThreadPoolExecutor(jobs)
         server = "forkserver" in get_all_start_methods()
@@ -68,8 +73,8 @@ class LocalProcesses:
         try:
             process.start()
             process.join()
-        except OSError as error:
-            return None, f"the process cannot be started: {error.strerror or error}"
+        except (OSError, EOFError) as error:  # the latter if the process that all are forked from is gone
+            return None, f"the process cannot be started: {getattr(error, 'strerror', None) or error}"
         finally:
             self._running.discard(process)
             self._gpus.put(gpu)

@@ -1,12 +1,8 @@
 """The HTTP service: health, metrics, predictions."""
 # Without postponed annotations: the framework reads the request's model, which is made here, from the signature.
 
-import asyncio
 import json
-import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +17,7 @@ from ..runs.use import bundle_of_a_table
 from .batcher import Batcher
 from .body_limit import BodyLimit
 from .page import documentation
+from .quiet import few_lines
 from .request_metrics import BUCKETS, RequestMetrics
 from .rows import as_json, as_table, column_types, row_model
 from .token import BearerToken
@@ -29,8 +26,6 @@ from .token import BearerToken
 MOST_NAMED = 20
 #: Bytes of a request's body: 1,000 rows of a hundred columns.
 MOST_BYTES = 1 << 23
-#: Least seconds between two lines about files that ran out.
-QUIET_SECONDS = 10.0
 
 
 def make_application(
@@ -73,7 +68,7 @@ def make_application(
     work([row.model_validate(dict.fromkeys(types))])  # loads now what the first request would wait for
     batcher: Batcher[BaseModel, dict[str, Any]] = Batcher(work, most_rows)
     app = FastAPI(title="polytask", description=f"Predictions of {', '.join(tasks)}", version="1", docs_url=None,
-                  redoc_url=None, lifespan=_calm)  # fmt: skip
+                  redoc_url=None, lifespan=few_lines)  # fmt: skip
     app.add_middleware(BodyLimit, most=most_bytes)
     if token is not None:
         app.add_middleware(BearerToken, token=token)
@@ -122,20 +117,3 @@ class Predictions(BaseModel):
     """What ``/predict`` answers."""
 
     predictions: list[dict[str, Any]]
-
-
-@asynccontextmanager
-async def _calm(_: FastAPI) -> AsyncIterator[None]:
-    """When the process has no file left for a connection, one line says so, not a traceback for every attempt."""
-    loop = asyncio.get_running_loop()
-    said = [-QUIET_SECONDS]
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if "out of system resource" not in str(context.get("message")):
-            loop.default_exception_handler(context)
-        elif loop.time() - said[0] >= QUIET_SECONDS:
-            said[0] = loop.time()
-            logging.getLogger("uvicorn.error").warning("no file is left for a connection (ulimit -n); new ones wait")
-
-    loop.set_exception_handler(handle)
-    yield
