@@ -1,4 +1,4 @@
-"""A column of paths of pictures through the commands."""
+"""A column of paths of images through the commands."""
 
 from __future__ import annotations
 
@@ -140,4 +140,4 @@ def test_a_service_takes_pictures_in_the_request(folder, tmp_path, tune):
         for cell in (rows[0]["file"], "bm8gcGljdHVyZQ==", "....", base64.b64encode(huge.getvalue()).decode()):
             refused = client.post("/predict", json={"rows": [sent(rows[0]), sent(rows[1], file=cell)]})
             assert refused.status_code == 422, cell
-            assert "base64" in refused.text or "no pictures, or damaged: bytes (row 2)" in refused.text
+            assert "base64" in refused.text or "no images, or damaged: bytes (row 2)" in refused.text

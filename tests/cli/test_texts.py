@@ -143,7 +143,7 @@ def test_frozen_features_are_shared_in_every_way(folder, tmp_path, sharing):
     [
         (("--set", "encoder=mlp"), "give encoder: hf:FOLDER"),
         (("--set", "column_kind={}"), "of text (two: a pair), found none; state its kind"),
-        (("--set", "column_kind={sentence: image}"), "pictures are read by a pretrained encoder of images"),
+        (("--set", "column_kind={sentence: image}"), "images are read by a pretrained encoder of images"),
         (("--set", "encoder={name: hf, source: BERT, max_length: 100}"), "max_length 100 is more than"),
         (("--set", "encoder={name: hf, source: BERT, rate: 0.1}"), "only with tune: full"),
         (("--set", "encoder={name: hf, source: BERT, layers: 3}"), "hf has no option 'layers'"),

@@ -95,7 +95,7 @@ def test_times_are_dates_or_numbers(cells: list[object]) -> None:
 
 def test_the_order_of_day_and_month_is_asked_for() -> None:
     column = pa.chunked_array([["01/02/2024", "03/02/2024"]])
-    with pytest.raises(UserError, match="day and month cannot be told apart"):
+    with pytest.raises(UserError, match="day and month cannot be distinguished"):
         times(column, "", "at")
     early, late = times(column, "month_first", "at")
     assert late - early == 60 * 86_400

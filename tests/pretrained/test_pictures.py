@@ -45,7 +45,7 @@ def test_all_missing_files_are_in_one_message(folder):
 
 
 def test_files_that_are_no_pictures_are_named(folder):
-    with pytest.raises(UserError, match=r"1 files are no pictures, or damaged: text.png \(row 1\)"):
+    with pytest.raises(UserError, match=r"1 files are no images, or damaged: text.png \(row 1\)"):
         PictureReader("file", 8)(table("text.png"), folder)
 
 
@@ -75,5 +75,5 @@ def test_more_than_a_share_of_the_memory_stays_in_files(folder, monkeypatch):
 def test_files_that_are_found_broken_later_are_named(folder, monkeypatch):
     monkeypatch.setattr(module, "MEMORY_SHARE", 1e-12)
     files = PictureReader("file", 8)(table("grey.png", "text.png"), folder, where="t.csv")
-    with pytest.raises(UserError, match=r"t.csv: column 'file': 1 files are no pictures.* text.png \(row 2\)"):
+    with pytest.raises(UserError, match=r"t.csv: column 'file': 1 files are no images.* text.png \(row 2\)"):
         files.only(torch.tensor([1]))[torch.tensor([0])]

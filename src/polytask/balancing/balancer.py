@@ -454,8 +454,8 @@ class Balancer(nn.Module, ABC):
 def freed_error() -> UserError:
     """What to do about a graph that has been gone through."""
     return UserError(
-        "losses: their graph has been gone through before; Balancer.backward takes the place of loss.backward(), once "
-        "per step: compute the losses anew, or take the other backward call away"
+        "losses: their graph has been gone through before; Balancer.backward replaces loss.backward(), once "
+        "per step: compute the losses anew, or remove the other backward call"
     )
 
 

@@ -207,7 +207,7 @@ def unread_error() -> UserError:
     """What to do about representations that nobody reads."""
     return UserError(
         "features: the losses do not depend on them; give the very tensor that the heads read, "
-        "and compile the encoder and the heads apart from each other"
+        "and compile the encoder and the heads separately"
     )
 
 

@@ -23,7 +23,7 @@ P = ParamSpec("P")
 
 app = typer.Typer(
     name="polytask",
-    help="Predict many targets with few networks: which tasks to train together, networks in which each task keeps "
+    help="Predict many targets with few networks: which tasks share a network, networks in which each task keeps "
     "its best, honest figures against the obvious alternatives.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -51,7 +51,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
-    """Predict many targets with few networks: which tasks to train together, networks in which each task keeps its
+    """Predict many targets with few networks: which tasks share a network, networks in which each task keeps its
     best, honest figures against the obvious alternatives.
     """
 
@@ -148,10 +148,10 @@ def _os_error(error: OSError, has_out: bool) -> int:
                         "folder was moved or unmounted put it back: an interrupted `polytask fit` continues with "
                         "--resume; if it was removed begin again")  # fmt: skip
     if error.errno in _NO_PLACE:
-        return _fail(1, f"{what}. What was written before is whole. Make room or choose another place; an interrupted "
+        return _fail(1, f"{what}. What was written before is whole. Free space or use another folder; an interrupted "
                         "`polytask fit` continues with --resume")  # fmt: skip
     if error.errno in _WRONG_PLACE:
-        other = "choose another place with --out" if has_out else "copy the folder to a place that can be written"
+        other = "choose another folder with --out" if has_out else "copy the folder to a disk that can be written"
         return _fail(2, f"{what}; {other}, or change the permissions of this one")
     raise error
 

@@ -16,7 +16,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="one method in full", show_default=False)] = None,
     cite: Annotated[bool, typer.Option("--cite", help="print the BibTeX of the method")] = False,
 ) -> None:
-    """Say what the balancing methods are: one line each, or one in full with its options and its reference."""
+    """List the balancing methods, one line each, or describe one with its options and source."""
     from ..balancing import BALANCERS
     from ..balancing.catalogue import citation, page, summary
 

@@ -32,7 +32,9 @@ Set = Annotated[
 ]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="run the code that the run names, if it has an own encoder", rich_help_panel=COMMAND),
+    typer.Option(
+        "--trust", help="allow importing the custom encoder class that the run refers to", rich_help_panel=COMMAND
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, no tables", rich_help_panel=COMMAND)]
 Json = Annotated[
@@ -121,7 +123,7 @@ def check_file_to_write(out: Path) -> None:
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; give the name of a file")
     if out.parent.exists() and not out.parent.is_dir():
-        raise UserError(f"--out {out}: {out.parent} is not a folder; choose another place")
+        raise UserError(f"--out {out}: {out.parent} is not a folder; choose another path")
 
 
 def check_tables_exist(*tables: str | Path) -> None:

@@ -37,8 +37,8 @@ def select(
     cost: Annotated[list[str] | None, typer.Option(help="SIZE=COST of a network; others cost 1; repeatable")] = None,
     single_score: Annotated[float | None, typer.Option(help="score of a task alone, to let it compete")] = None,
     max_size: Annotated[int | None, typer.Option(help="most tasks in a network")] = None,
-    together: Annotated[list[str] | None, typer.Option(help="A,B: one network is to serve them; repeatable")] = None,
-    apart: Annotated[list[str] | None, typer.Option(help="A,B: no network is to hold two of them; repeatable")] = None,
+    together: Annotated[list[str] | None, typer.Option(help="A,B: one network serves both; repeatable")] = None,
+    apart: Annotated[list[str] | None, typer.Option(help="A,B: no network is trained on both; repeatable")] = None,
     losses: Annotated[
         bool, typer.Option("--losses", help="the file holds measured losses of pairs, to minimise")
     ] = False,
@@ -70,7 +70,7 @@ def select(
     if networks is None and budget is None:
         raise UserError("--networks: give the largest number of networks, such as --networks 3, or a --budget")
     if losses and single_score is not None:
-        raise UserError("--single-score: has no effect with --losses, whose diagonal says how good a task alone is")
+        raise UserError("--single-score: has no effect with --losses, whose diagonal holds how good a task is alone")
     if resamples < 0:
         raise UserError(f"--resamples: expected a whole number of at least 0, found {resamples}")
     wishes: dict[str, Any] = {

@@ -107,7 +107,7 @@ def plan(config: CompareConfig, where: str, folder: Path, display: Display | Non
         encoded = data[1].encoded if data is not None else None
         if encoded is not None and "trees" in methods and not encoded.one_vector:
             problems.append(
-                f"{place}: trees take one vector of numbers per row, and the encoder reads tokens or pictures; use "
+                f"{place}: trees take one vector of numbers per row, and the encoder reads tokens or images; use "
                 "tune: frozen without tags, or set baselines.trees: false"
             )
         if data is not None:

@@ -71,7 +71,7 @@ class RayCluster:
                 ray.init(address=address, log_to_driver=False, configure_logging=False)
             except (ConnectionError, ValueError) as error:
                 raise UserError(f"--ray {address}: no cluster there ({error}); start one with `ray start --head`, "
-                                "or say local") from None  # fmt: skip
+                                "or use local") from None  # fmt: skip
         self.cores = int(ray.cluster_resources().get("CPU", 1))
         gpus = 1 if ray.cluster_resources().get("GPU") else 0
         self._remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=2)(_on_a_node)

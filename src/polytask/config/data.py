@@ -65,7 +65,7 @@ class DataKeys(Section):
         of_tables=True, of_first_run=True,
     )] = {}  # noqa: RUF012  # fmt: skip
     missing: Annotated[tuple[str, ...], Key(
-        "Words that mean no value beside the documented ones; a leading = puts them in their place.",
+        "Words that mean no value beside the documented ones; a leading = replaces them.",
         Option(str, "WORDS", 'words that mean no value beside NA, null, "?", ..., such as -999', texts.names,
                commands=TRAIN),
     )] = ()  # fmt: skip

@@ -38,7 +38,7 @@ class GroupingKeys(Section):
     )] = "tag"  # fmt: skip
     groups: Annotated[tuple[tuple[str, ...], ...], Key(
         "The tasks of each network.",
-        Option(str, "GROUPS", '"a,b;c,d": your own groups, with --grouping given', texts.groups),
+        Option(str, "GROUPS", '"a,b;c,d": the groups to train, with --grouping given', texts.groups),
         needs={"grouping": ("given",)}, of_first_run=True,
     )] = ()  # fmt: skip
     max_size: Annotated[int | None, Range(2, whole=True), Key(
@@ -46,12 +46,12 @@ class GroupingKeys(Section):
     )] = None  # fmt: skip
     together: Annotated[tuple[tuple[str, ...], ...], Key(
         "Groups of tasks that one network is to serve.",
-        Option(list[str], "NAMES", "A,B: one network is to serve them; repeatable", texts.lists_of_names),
+        Option(list[str], "NAMES", "A,B: one network serves both; repeatable", texts.lists_of_names),
         of_first_run=True,
     )] = ()  # fmt: skip
     apart: Annotated[tuple[tuple[str, ...], ...], Key(
         "Groups of tasks of which no network is to hold two.",
-        Option(list[str], "NAMES", "A,B: no network is to hold two of them; repeatable", texts.lists_of_names),
+        Option(list[str], "NAMES", "A,B: no network is trained on both; repeatable", texts.lists_of_names),
         of_first_run=True,
     )] = ()  # fmt: skip
     max_cost: Annotated[int | None, Range(1, whole=True), Key(

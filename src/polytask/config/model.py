@@ -27,7 +27,7 @@ class ModelKeys(Section):
         "mlp, resnet, ft_transformer, tabm or hf, or {name: one of them, its options}; or a class of your own: "
         "package.module:Class, or {class: ..., args: {...}}.",
         Option(str, "NAME",
-               "mlp, resnet, ft_transformer, tabm or hf:FOLDER; or package.module:Class of your own [default: mlp]"),
+               "mlp, resnet, ft_transformer, tabm or hf:FOLDER; or a custom package.module:Class [default: mlp]"),
     )] = None  # fmt: skip
     model: Annotated[MLP, Key("Options of the default encoder, mlp.")] = MLP()
     sharing: Annotated[Sharing, Key(

@@ -47,7 +47,7 @@ class RunKeys(Section):
         Option(int, "N", "random seed for split, weights and row order", commands=TRAIN),
     )] = 0  # fmt: skip
     jobs: Annotated[int, Range(1, 1024, whole=True), Key(
-        "Networks that train side by side, each in a process and a thread of its own.",
+        "Networks that train side by side, each in a separate process with one thread.",
         Option(int, "N", "networks that train side by side, a process each"),
         decides=Decides.NOTHING, of_first_run=True,
     )] = 1  # fmt: skip

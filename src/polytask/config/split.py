@@ -36,7 +36,7 @@ def split_problems(config: Config) -> Iterator[str]:
         yield from (f"{key}: has no effect with split: {SCAFFOLD}, by which molecules of one scaffold belong together; "
                     "leave one of them out" for key in by)  # fmt: skip
     if split_column(config) is not None:
-        yield from (f"{key}: has no effect with split: {config.split}, a column that says the part of every row; leave "
+        yield from (f"{key}: has no effect with split: {config.split}, a column with the part of every row; leave "
                     "one of them out" for key in (*by, *files))  # fmt: skip
     elif len(files) == len(FILES):
         given = [*by, *(["split"] if is_given(config, "split") else [])]
@@ -47,7 +47,7 @@ def split_problems(config: Config) -> Iterator[str]:
     if files and config.from_run is not None:
         yield f"{', '.join(files)}: has no effect with from; put the rows into the table, with a split column"
     if files and config.stream is True:
-        yield (f"stream: {' and '.join(files)} are files of their own, and one Parquet file is read while training; "
+        yield (f"stream: {' and '.join(files)} are separate files, and one Parquet file is read while training; "
                "put the rows into it, with a split column")  # fmt: skip
     yield from fold_problems(config)
 
@@ -60,7 +60,7 @@ def fold_problems(config: Config) -> Iterator[str]:
         return
     reasons = (
         (config.fold is not None and config.fold >= config.folds, f"there is no fold {config.fold}, they count from 0"),
-        (split_column(config) is not None, "has no effect with a column that says the part of every row (split)"),
+        (split_column(config) is not None, "has no effect with a column that holds the part of every row (split)"),
         (config.time is not None, "tests every row, also the first in time; leave one of folds and time out"),
         (config.validation is not None, "draws the validation rows from the table; leave validation out"),
         (config.test is not None, "draws the test rows from the table; leave test out"),

@@ -93,7 +93,7 @@ class TrainingSettings(Settings):
         Option(int, "N", "most steps of every training", commands=TRAIN),
     )] = None  # fmt: skip
     epochs: Annotated[float | None, Range(more=True), Key(
-        "The same in passes over the data; not together with `steps`.",
+        "Maximum number of passes over the data; not with `steps`.",
         Option(float, "N", "most passes over the data, instead of steps", commands=TRAIN),
     )] = None  # fmt: skip
     batch_size: Annotated[int | None, Range(1, whole=True), Key(

@@ -102,7 +102,7 @@ def _join(inputs: Sequence[Inputs], sizes: Sequence[int], source: Tensor) -> Inp
         return tuple(_join(parts, sizes, source) for parts in zip(*inputs, strict=True))
     if not all(isinstance(one, Tensor) and one.shape[1:] == first.shape[1:] for one in inputs):
         found = ", ".join(str(list(one.shape)) if isinstance(one, Tensor) else type(one).__name__ for one in inputs)
-        raise UserError(f"inputs: data sets differ ({found}); give each as a dictionary with names of its own")
+        raise UserError(f"inputs: data sets differ ({found}); give each as a dictionary with distinct names")
     return torch.cat(list(inputs))
 
 

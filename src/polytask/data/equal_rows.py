@@ -83,8 +83,8 @@ def equal_rows(keys: np.ndarray, codes: np.ndarray) -> list[str]:
         count = int(np.isin(own, train).sum())
         if count:
             notes.append(f"{count:,} of {len(own):,} {part} rows have the features of a training row: if these are the "
-                         "same thing twice, metrics are optimistic; remove the doubles, or keep what belongs together "
-                         "on one side (--group COLUMN)")  # fmt: skip
+                         "same thing twice, metrics are optimistic; remove the duplicates, or keep rows of one thing "
+                         "in one part (--group COLUMN)")  # fmt: skip
     return notes
 
 

@@ -130,7 +130,7 @@ class MoleculeColumn:
 
 @dataclass(frozen=True)
 class EncodedColumn:
-    """Free text, or paths of pictures, that a pretrained encoder reads; nothing is learnt."""
+    """Free text, or paths of images, that a pretrained encoder reads; nothing is learnt."""
 
     name: str
 
@@ -191,7 +191,7 @@ def fit_column(
         kind = "smiles" if encoded != "text" and are_molecules(words, name) else kind
         kind = "image" if images else kind
     if kind == "image" and encoded != kind:
-        raise UserError(f"{at}: pictures are read by a pretrained encoder of images; give encoder: hf:FOLDER")
+        raise UserError(f"{at}: images are read by a pretrained encoder of images; give encoder: hf:FOLDER")
     if kind == encoded:
         return EncodedColumn(name)
     if kind == "smiles":

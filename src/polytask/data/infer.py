@@ -199,7 +199,7 @@ def describe_renamed(name: str, renamed: Mapping[str, str]) -> list[str]:
     shown = ", ".join(map(repr, labels[:5])) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
     to = next(iter(renamed.values()))
     what = f"merged as {to!r}" if to else "counted as no label"
-    return [f"target {name!r}: {len(labels)} classes with a single row {what} (--rare says otherwise): {shown}"]
+    return [f"target {name!r}: {len(labels)} classes with a single row {what} (--rare changes that): {shown}"]
 
 
 def _labels(column: pa.ChunkedArray, at: str, asked: Kind | None) -> Labels:

@@ -30,7 +30,7 @@ class DeployedModel(nn.Module):
 
     Shapes:
         Takes those of these that the schema has: ``numeric`` ``[n, columns]`` float64 in their own units, NaN where
-        missing; ``temporal`` ``[n, columns]`` float64 seconds, milli-, micro- or nanoseconds since 1970 (told apart by
+        missing; ``temporal`` ``[n, columns]`` float64 seconds, milli-, micro- or nanoseconds since 1970 (by
         their size), or seconds since midnight, NaN where missing; ``categorical`` ``[n, columns]`` int64, 1 + position
         in the column's list of categories, 0 where missing or unseen; ``text_offsets`` ``[n + 1]``, ``text_indices``
         and ``text_values`` ``[m]``: hashed n-grams and Morgan counts; ``molecules`` ``[n, columns, descriptors]``
@@ -185,8 +185,8 @@ def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
         }
     if schema.temporal:
         inputs["temporal"] = {
-            "type": "float64 seconds, milliseconds, microseconds or nanoseconds since 1970 (UTC; told apart by their "
-            "size), of times of the day seconds since midnight; NaN where missing",
+            "type": "float64 seconds, milliseconds, microseconds or nanoseconds since 1970 (UTC; distinguished by "
+            "their size), of times of the day seconds since midnight; NaN where missing",
             "columns": [column.name for column in schema.temporal],
         }
     if schema.categorical:

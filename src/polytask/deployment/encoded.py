@@ -90,7 +90,9 @@ def encoded_description(encoded: EncodedColumns) -> dict[str, Any]:
         "split_at_blanks": reader.words,
     }
     if reader.words:
-        about["words"] = f"int64 [n, most words]: place of the first token of each word, {NOTHING} where there is none"
+        about["words"] = (
+            f"int64 [n, most words]: position of the first token of each word, {NOTHING} where there is none"
+        )
     return {"tokens": about}
 
 

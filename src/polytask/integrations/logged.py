@@ -25,7 +25,7 @@ def metrics_of(peaks: KeptPeaks, logged: Mapping[str, Any], pattern: str) -> dic
     if missing := missing_metrics(peaks, logged, pattern):
         raise UserError(
             f"metrics: {', '.join(missing)} not logged in this evaluation, found {', '.join(logged) or 'none'}; log "
-            "one for every task that still learns, or say what they are called by ConvergenceCallback(metric=...)"
+            "one for every task that still learns, or give their names by ConvergenceCallback(metric=...)"
         )
     known = {task: float(logged[name]) for task, name in names.items() if name in logged}
     return dict(zip(known, numbers_of_first(list(known.values())), strict=True))

@@ -135,7 +135,7 @@ class LinearHeads(nn.Module):
                 f"encoder: these tasks read one vector per row, features [B, D], found {found}; let the encoder give "
                 "one of them or their mean, such as `output[:, -1]` or `output.mean(1)`"
             )
-        raise UserError(f"encoder: the heads were made for features [B, {self._width}], found {found}; say features=D")
+        raise UserError(f"encoder: the heads were made for features [B, {self._width}], found {found}; give features=D")
 
     def single(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         """One output per row from the outputs by group, which may be those of several members."""

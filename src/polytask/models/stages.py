@@ -77,7 +77,7 @@ def vectors_of(module: nn.Module, inputs: Any, sharing: str, width: int) -> Tens
         raise UserError(
             f"sharing {sharing!r}: it reads vectors [B, {width}], and the stage {_name(module)} gives "
             f"{list(features.shape)}; let the encoder be one module that gives vectors, such as `output.mean(1)`, "
-            "rather than an nn.Sequential of stages, and say their width by features="
+            "rather than an nn.Sequential of stages, and give their width by features="
         )
     return features
 

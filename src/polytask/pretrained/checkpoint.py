@@ -151,7 +151,7 @@ class Checkpoint:
                 raise
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"encoder: {self.name} cannot be loaded as {self.kind}: {said}; expected a checkpoint of "
-                            "transformers without code of its own (save_pretrained writes one)") from None  # fmt: skip
+                            "transformers without custom code (save_pretrained writes one)") from None  # fmt: skip
 
 
 def _has_weights(folder: Path) -> bool:

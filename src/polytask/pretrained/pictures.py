@@ -73,7 +73,7 @@ class PictureFiles(FileInput):
         with ThreadPoolExecutor(READERS) as readers:  # decoding leaves the interpreter's lock alone
             read = list(readers.map(_read_into, pictures, map(self._source, rows)))
         if broken := [row for row, good in zip(rows, read, strict=True) if not good]:
-            what = "files are no pictures, or damaged"
+            what = "files are no images, or damaged"
             raise UserError(f"{self.where}: {self._several(broken, what)}; mend or remove them")
         return torch.from_numpy(pictures).to(self.device)
 
@@ -140,7 +140,7 @@ class PictureReader:
 
     def files(self, table: pa.Table, folder: Path, *, where: str = "table") -> PictureFiles:
         """The same, of which none is read yet."""
-        require("images", "PIL", needed_by="a column of pictures")
+        require("images", "PIL", needed_by="a column of images")
         column = table[self.column]
         names = tuple((column if pa.types.is_binary(column.type) else column.cast(pa.string())).to_pylist())
         files = PictureFiles(names, folder, self.size, f"{where}: column {self.column!r}")

@@ -23,7 +23,7 @@ MODELS = {
 """The same in a sentence."""
 EXPLAINED = {
     "linear": "a linear model of the same features",
-    "single_task": "a network of its own for every task",
+    "single_task": "a separate network for every task",
     "all_in_one": "one plain network for all tasks",
     "before": "the networks of the earlier run",
 }

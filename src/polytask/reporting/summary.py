@@ -50,7 +50,7 @@ def unfinished(run: Run) -> str:
 
 def _together(chosen: Sequence[Network], tasks: int) -> str:
     if len(chosen) == 1:
-        return "The one task has its own network." if tasks == 1 else f"All {tasks} tasks share one network."
+        return "The one task has a network." if tasks == 1 else f"All {tasks} tasks share one network."
     shared = [network.served + network.helpers for network in chosen if len(network.served + network.helpers) > 1]
     alone = [network.served[0] for network in chosen if network.served and len(network.served + network.helpers) == 1]
     named = "; ".join(_and(group) + " together" for group in shared)

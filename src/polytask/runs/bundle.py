@@ -167,7 +167,7 @@ class Bundle:
         Args:
             table: An Arrow table or another data frame, see :func:`~polytask.data.frames.arrow_table`, with the columns
                 of the training table.
-            folder: To which paths of pictures are relative; that of the process by default.
+            folder: To which paths of images are relative; that of the process by default.
             where: Name of the table in messages.
 
         Raises:

@@ -98,8 +98,8 @@ def check_trusted(encoder: Any, run: Path, trust: bool) -> None:
     if (encoder.get("class") if isinstance(encoder, Mapping) else encoder) == PICTURES:
         return
     raise UserError(
-        f"{run}: this run has an encoder of its own, {encoder!r}: code that this command would import and run; "
-        "if you know where the run comes from, say --trust"
+        f"{run}: this run has a custom encoder, {encoder!r}: code that this command would import and run; "
+        "if you trust the origin of the run, add --trust"
     )
 
 
@@ -110,7 +110,7 @@ def check_offline(encoder: Any, run: Path, trust: bool) -> None:
     whole = resolved(encoder)
     if whole["name"] == HF.name and not Path(whole[HF.argument]).expanduser().is_dir():
         raise UserError(f"{run}: this run names the encoder {whole[HF.argument]!r}, which is no folder here and would "
-                        "be asked for on the Hugging Face hub; if you know where the run comes from, say --trust, or "
+                        "be asked for on the Hugging Face hub; if you trust the origin of the run, add --trust, or "
                         "give --encoder hf:FOLDER")  # fmt: skip
 
 

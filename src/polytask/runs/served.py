@@ -205,7 +205,7 @@ def _sentence(
     against = ", ".join(shown(plan) for plan in means if plan not in (kept, *(averaged if kept == "average" else ())))
     why = f"; against {against}" if against else ""
     if kept == "average":
-        why = f" of {', '.join(map(shown, averaged))}, which validation cannot tell apart{why}"
+        why = f" of {', '.join(map(shown, averaged))}, which validation cannot distinguish{why}"
     elif asked is not None and kept != asked:
         why = f", beyond chance better than what was asked for, {TITLES[asked].format(count)}{why}"
     tasks = "; ".join(f"{task} by {training}" for task, training in moved.items())

@@ -38,7 +38,7 @@ def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
     missing = {"representation": not model.has_cut, "last_layer": not model.has_last_layer}
     if missing.get(gradients):
         raise UserError(
-            f"balancer {balancer.name!r} with gradients={gradients!r} needs a place through which all tasks' gradients "
+            f"balancer {balancer.name!r} with gradients={gradients!r} needs a point through which all tasks' gradients "
             f"pass, and sharing {model.sharing!r} has none; give the balancer gradients='exact'"
         )
 

@@ -30,7 +30,7 @@ def chosen_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise UserError("device: this machine has no GPU that PyTorch can use, found 'cuda'; say 'auto' or 'cpu'")
+        raise UserError("device: this machine has no GPU that PyTorch can use, found 'cuda'; use 'auto' or 'cpu'")
     device = torch.device("cuda", local_rank())
     torch.cuda.set_device(device)
     return device

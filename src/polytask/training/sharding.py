@@ -38,7 +38,7 @@ def check_sharding(
     if model.sharing != "hard":
         problems.append(f"sharing {model.sharing!r} has parts that are not called as modules")
     if settings.precision == "16":
-        problems.append("gradients in half precision are scaled for each process on its own; use precision bf16")
+        problems.append("gradients in half precision are scaled for each process separately; use precision bf16")
     ways = {"accumulate": settings.accumulate > 1, "compile": settings.compile}
     problems += [f"{key} is not made for it" for key, wanted in ways.items() if wanted]
     raise_all([f"strategy fsdp: {problem}; use strategy ddp, or another choice there" for problem in problems])

@@ -75,7 +75,7 @@ def test_targets_of_rows_and_places_are_learnt(folder: Path, tmp_path: Path, tun
 @pytest.mark.parametrize(
     ("encoder", "data", "said"),
     [
-        ("bert", {}, "reads texts, and .* is a folder of arrays; give a network of pictures"),
+        ("bert", {}, "reads texts, and .* is a folder of arrays; give a network of images"),
         ("vit", {"dtype": np.float32}, r"takes bytes of shape \[3, 16, 16\] .* found float32 of shape \[3, 16, 16\]"),
         ("vit", {"shape": (3, 12, 12)}, r"found uint8 of shape \[3, 12, 12\]; write the arrays so, or state .*`size`"),
         ("vit", {"places": 8}, r"target 'level' has 64 places, and the encoder 16 \(4 x 4\); write it at that"),
@@ -91,5 +91,5 @@ def test_what_does_not_fit_is_said(folder: Path, tmp_path: Path, encoder: str, d
 def test_a_size_that_the_network_does_not_take(folder: Path, tmp_path: Path) -> None:
     write(tmp_path / "arrays", shape=(3, 12, 12))
     encoder = {"name": "hf", "source": str(folder / "vit"), "size": 12}
-    with pytest.raises(UserError, match=r"takes no pictures of 12 x 12 \("):
+    with pytest.raises(UserError, match=r"takes no images of 12 x 12 \("):
         prepare(make_config(keys(folder, encoder, data=str(tmp_path / "arrays"))))

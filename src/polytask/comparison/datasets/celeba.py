@@ -62,7 +62,7 @@ def celeba(
         writer = ArrayWriter(arrays, [Task(name, metric="accuracy") for name in names],
                              {part: len(files) for part, files in parts.items()}, (3, size, size))  # fmt: skip
         files = [file for found in parts.values() for file in found]
-        display.say(f"celeba: {len(files):,} pictures are read and scaled to {size} x {size}, once")
+        display.say(f"celeba: {len(files):,} images are read and scaled to {size} x {size}, once")
         places = [known.index(name) for name in names]
         for row, file in enumerate(files):
             found = {name: float(int(labels[file][p]) > 0) for name, p in zip(names, places, strict=True)}
@@ -78,5 +78,5 @@ def _partition(path: Path, labels: dict[str, list[str]], most: int | None) -> di
     for code, part in enumerate(PARTS):
         parts[part] = [name for name, found in lines if int(found) == code and name in labels][:most]
         if not parts[part]:
-            raise UserError(f"{path}: no picture in part {code} ({part})")
+            raise UserError(f"{path}: no image in part {code} ({part})")
     return parts

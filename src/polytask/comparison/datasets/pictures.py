@@ -36,11 +36,11 @@ def read_png(path: Path, size: int) -> np.ndarray:
 
 
 def _opened(path: Path, change: Any) -> np.ndarray:
-    require("images", "PIL", needed_by="a data set of pictures")
+    require("images", "PIL", needed_by="a data set of images")
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as picture:
             return np.asarray(change(picture, Image.Resampling))
     except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"{path}: not readable as a picture ({error}); get the file again") from None
+        raise UserError(f"{path}: not readable as an image ({error}); get the file again") from None

@@ -64,7 +64,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _column(values: list[Any], at: str) -> pa.Array:
     kinds = {type(value) for value in values if value is not None}
     if dict in kinds:
-        raise UserError(f"{at}: holds objects; write their parts as keys of their own")
+        raise UserError(f"{at}: holds objects; write their parts as separate keys")
     if kinds <= {int, float} and all(abs(value) < 2**63 for value in values if type(value) is int):
         return pa.array([None if value is None else float(value) for value in values] if float in kinds else values)
     if kinds == {list}:

@@ -67,7 +67,7 @@ class ParquetFolder(Format):
         try:
             whole = pa.unify_schemas([*schemas, pa.schema(beside)], promote_options="permissive")
         except pa.ArrowTypeError as error:
-            raise UserError(f"{path}: a column has types in its files that do not go together: {error}") from None
+            raise UserError(f"{path}: a column has types in its files that do not fit: {error}") from None
         return found.replace_schema(whole)
 
 

@@ -137,7 +137,7 @@ def _conflicts(
             for one, other in np.argwhere(np.triu(apart) & block & block[:, None]).tolist():
                 yield (
                     f"together and apart: {tasks[one]!r} and {tasks[other]!r} are to be in one network and not to be; "
-                    "drop one of the two wishes"
+                    "drop one of the two constraints"
                 )
 
 

@@ -68,7 +68,7 @@ GROUPINGS = {
         ),
         Grouping(
             "stg",
-            "clusters tasks by the course of their samples' predictions; classification",
+            "clusters tasks by the history of their samples' predictions; classification",
             ("data_maps",),
             stg,
             kinds=CLASSES,

@@ -78,7 +78,7 @@ def _parsed(spec: Spec) -> Encoder:
     options = dict(spec) if isinstance(spec, Mapping) else {"name": spec}
     name, colon, argument = str(options.pop("name")).partition(":")
     if name not in ENCODERS:
-        known = f"{did_you_mean(name, ENCODERS)}; a class of your own is package.module:Class"
+        known = f"{did_you_mean(name, ENCODERS)}; a custom class is package.module:Class"
         raise UserError(f"encoder: {name!r} is not known; {known}")
     kind = ENCODERS[name]
     if colon and not kind.argument:

@@ -31,7 +31,7 @@ class HF(Encoder):
 
     source: str = Field(min_length=1, description="folder of a checkpoint, or its name on the Hugging Face hub")
     tune: Literal["frozen", "full"] = Field("frozen", description="frozen: its features are computed once; or full")
-    pooling: Literal["mean", "cls"] = Field("mean", description="mean of all tokens or places, or the first token")
+    pooling: Literal["mean", "cls"] = Field("mean", description="mean of all tokens or positions, or the first token")
     max_length: Annotated[int | None, Range(4, whole=True)] = Field(
         None, description="most tokens of a text; null: what training rows need"
     )

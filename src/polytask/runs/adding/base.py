@@ -55,7 +55,7 @@ class Base:
         if not base.candidates:
             sharing = " and ".join(sorted({network.sharing for network in bundle.networks}))
             raise UserError(
-                f"from: {path} shares by {sharing}, where every task has features of its own: none can be added; "
+                f"from: {path} shares by {sharing}, where every task has separate features: none can be added; "
                 "train again with all targets, or begin with a run with hard sharing"
             )
         return base

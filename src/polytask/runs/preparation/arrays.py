@@ -46,12 +46,12 @@ class Arrays(Source):
                 yield f"{self.where}: no target {name!r}; {did_you_mean(name, names)}"
         for key, known in keys_of(Config).items():
             if known.of_tables and is_given(self.config, key):
-                yield f"{key}: has no effect on a folder of arrays, which says this itself; leave it out"
+                yield f"{key}: has no effect on a folder of arrays, which holds this itself; leave it out"
         if self.config.named_encoder is not None and pretrained(self.config) is None:
             yield (
                 f"encoder: {self.where} is a folder of arrays; give an encoder for inputs of shape "
                 f"{list(self.parts['train'].inputs.shape[1:])}, such as "
-                "{class: polytask.models.conv_encoder:ConvEncoder}, or hf:FOLDER for pictures"
+                "{class: polytask.models.conv_encoder:ConvEncoder}, or hf:FOLDER for images"
             )
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:

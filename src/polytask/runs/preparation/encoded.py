@@ -94,7 +94,7 @@ class EncodedColumns:
         names = tuple(column.name for column in schema.encoded)
         most = 2 if checkpoint.reads == "text" else 1
         if not 1 <= len(names) <= most:
-            what = "text (two: a pair)" if most == 2 else "paths of pictures"
+            what = "text (two: a pair)" if most == 2 else "paths of images"
             remedy = "ignore the others" if names else f"state its kind: column_kind: {{COLUMN: {checkpoint.reads}}}"
             reads = "one or two columns" if most == 2 else "one column"
             raise UserError(f"{where}: encoder hf:{encoder.source} reads {reads} of {what}, found "
@@ -144,7 +144,7 @@ class EncodedColumns:
         """Places of a picture for which the network has a vector.
 
         Raises:
-            UserError: If it takes no pictures of this size.
+            UserError: If it takes no images of this size.
         """
         assert isinstance(self.reader, PictureReader)
         size, body = self.reader.size, make_body(self.checkpoint, self.encoder.pooling, items=True).eval()
@@ -152,7 +152,7 @@ class EncodedColumns:
             with torch.no_grad():
                 return int(body(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape[1]) - 1
         except FAULTS as error:
-            raise UserError(f"encoder: {self.encoder.source} takes no pictures of {size} x {size} ({error}); leave "
+            raise UserError(f"encoder: {self.encoder.source} takes no images of {size} x {size} ({error}); leave "
                             "size out, or give one that it takes") from None  # fmt: skip
 
     def fitted(self, table: pa.Table, train: np.ndarray, **options: Any) -> tuple[EncodedColumns, dict[str, Any]]:
@@ -215,9 +215,9 @@ class EncodedColumns:
         """Vectors of words and places take much."""
         size, memory = 4 * rows * places * self.checkpoint.width, memory_bytes()
         if size > MEMORY_SHARE * memory:
-            raise UserError(f"{where}: frozen features of {rows:,} rows with up to {places - 1} words or places take "
-                            f"{size / 2**30:.1f} GiB, more than a quarter of the memory ({memory / 2**30:.0f} GiB); "
-                            "use tune: full, or fewer rows, shorter texts or smaller pictures")  # fmt: skip
+            raise UserError(f"{where}: frozen features of {rows:,} rows with up to {places - 1} words or positions "
+                            f"take {size / 2**30:.1f} GiB, more than a quarter of memory ({memory / 2**30:.0f} GiB); "
+                            "use tune: full, or fewer rows, shorter texts or smaller images")  # fmt: skip
 
     @cached_property
     def tokenizer(self) -> Any:

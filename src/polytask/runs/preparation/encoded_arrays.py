@@ -35,7 +35,7 @@ def encode_arrays(
     checkpoint = opened(encoder)
     if checkpoint.reads != "image":
         raise UserError(f"encoder: hf:{encoder.source} reads texts, and {where} is a folder of arrays; give a network "
-                        "of pictures, or a table with a column of texts")  # fmt: skip
+                        "of images, or a table with a column of texts")  # fmt: skip
     inputs, size = parts["train"].inputs, encoder.size or checkpoint.picture_size
     if inputs.dtype != torch.uint8 or list(inputs.shape[1:]) != [3, size, size]:
         raise UserError(
@@ -72,7 +72,7 @@ def _check_places(places: int, tasks: Sequence[Task], rows: Rows, where: str) ->
     raise_all([
         f"{where}: target {name!r} has {count} places, and the encoder {places}"
         + (f" ({side} x {side})" if side**2 == places else "")
-        + "; write it at that resolution, or use an encoder of your own"
+        + "; write it at that resolution, or use a custom encoder"
         for name, count in counts.items()
         if count != places
     ])  # fmt: skip

@@ -77,7 +77,7 @@ class StoredEncoding:
             return inputs
         with _ONE_AT_A_TIME:
             found = self.encoded.inputs(table, folder=Path())
-        assert isinstance(self.encoded.reader, TextReader), "pictures are not streamed"
+        assert isinstance(self.encoded.reader, TextReader), "images are not streamed"
         longest = self.encoded.reader.max_length
         return inputs | {name: self._whole(name, values, longest) for name, values in found.items()}
 

@@ -64,7 +64,8 @@ def notes_on(inferred: Sequence[InferredTask], schema: Schema, table: pa.Table) 
         if rows and len(words.words) > _UNIQUE * rows:
             notes.append(
                 f"{column.name!r}: text, {len(words.words):,} different ones in {rows:,} rows; it makes "
-                f"{schema.text_settings.width:,} inputs: leave it out if it says nothing (--ignore {column.name})"
+                f"{schema.text_settings.width:,} inputs: leave it out if it carries no information "
+                f"(--ignore {column.name})"
             )
     return notes
 

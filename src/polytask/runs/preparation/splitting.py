@@ -64,7 +64,7 @@ def draw(
         count, largest = int(groups.max()) + 1, int(np.bincount(groups).max())
         notes = [f"split: {count:,} groups by {config.group or SCAFFOLD!r}, none in two parts"]
         if alone := int((coded(column).index < 0).sum()):
-            notes[0] += f" ({alone:,} rows without a value are each a group of their own)"
+            notes[0] += f" ({alone:,} rows without a value are each a separate group)"
         return codes, notes + uneven(codes, shares, f"groups stay whole, and the largest has {largest:,} of {n:,} rows")
     if config.time is not None:
         at = f"{where}: time {config.time!r}"
@@ -111,7 +111,7 @@ def with_scaffolds(config: Config, table: pa.Table, cells: Cells, where: str) ->
     if len(names) != 1:
         found = f"found {', '.join(names)}" if names else "none looks like one"
         raise UserError(f"split: {SCAFFOLD} needs one column of molecules in {where}, and {found}; name it "
-                        "(--set column_kind.COLUMN=smiles), or give a column that says what belongs together (--group)"
+                        "(--set column_kind.COLUMN=smiles), or give a column of groups (--group)"
                         )  # fmt: skip
     return lambda name: scaffolds(coded(cells(names[0]))) if name == SCAFFOLD else cells(name)
 

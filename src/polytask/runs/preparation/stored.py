@@ -70,8 +70,8 @@ def wants_streaming(config: Config) -> bool:
         )
     if (encoder := pretrained(config)) is not None:
         if config.stream is True and encoder.schema_options()["encoded"] == "image":
-            raise UserError("stream: pictures are read from their files by and by where they do not fit into memory, "
-                            "and the table with their paths is small; leave stream out")  # fmt: skip
+            raise UserError("stream: images are read from their files batch by batch where they do not fit into "
+                            "memory, and the table with their paths is small; leave stream out")  # fmt: skip
         if config.stream == "auto" and (encoder.frozen or encoder.schema_options()["encoded"] == "image"):
             return False  # frozen features would be computed in every pass: only if that is asked for
     if config.held_files or config.folds or config.stream != "auto" or not possible or not path.is_file():

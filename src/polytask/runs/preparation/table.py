@@ -111,13 +111,13 @@ class Table(Source):
 
 
 def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
-    """The folder that paths of pictures are relative to.
+    """The folder that paths of images are relative to.
 
     Raises:
         UserError: If tables with pictures lie in several.
     """
     folders = {Path(path).resolve().parent for path in paths}
     if encoded.checkpoint.reads == "image" and len(folders) > 1:
-        raise UserError(f"data: tables with paths of pictures have to lie in one folder, found {len(folders)}; "
+        raise UserError(f"data: tables with paths of images have to lie in one folder, found {len(folders)}; "
                         "put them side by side")  # fmt: skip
     return folders.pop()

@@ -121,7 +121,7 @@ class CooperativeDistillation(Distilling):
             if value not in known
         ]
         if (similarity == "given") != (matrix is not None):
-            problems.append("similarity 'given' and a matrix go together")
+            problems.append("similarity 'given' and a matrix need each other")
         problems += number_problems([("rho", rho), ("final", final)], 0, 1)
         problems += number_problems([("warmup_epochs", warmup_epochs)])
         problems += number_problems([("phase_patience", phase_patience), ("probe_every", probe_every)], 1, whole=True)

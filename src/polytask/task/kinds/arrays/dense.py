@@ -13,7 +13,7 @@ class Dense(WideKind):
     """Targets ``[..., L * C]``: C numbers (channels) for each of L places, place by place, or NaN; outputs alike."""
 
     name = "dense"
-    about = "numbers for every place of a row, such as the pixels of an image"
+    about = "numbers for every position of a row, such as the pixels of an image"
     items = True
     numeric = True
     default_metric = "dense_mae"
