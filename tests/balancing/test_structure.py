@@ -160,7 +160,7 @@ def test_a_graph_that_is_gone_is_said(name: str) -> None:
     net = Net()
     features, losses = net.losses(*batch())
     sum(losses.values()).backward()
-    with pytest.raises(pt.UserError, match=r"gone through before; Balancer.backward takes the place of loss.backward"):
+    with pytest.raises(pt.UserError, match=r"gone through before; Balancer.backward replaces loss.backward"):
         make(name).backward(losses, shared=net.trunk, features=features)
 
 

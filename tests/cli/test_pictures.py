@@ -106,7 +106,7 @@ def test_a_table_of_pictures_need_not_be_streamed(folder, tmp_path):
     pyarrow.parquet.write_table(read_table(folder / "table.csv"), folder / "table.parquet")
     result = polytask("fit", folder / "table.parquet", "--targets", "colour", "--out", tmp_path / "run", *SMALL,
                       "--set", f"encoder=hf:{folder / 'vit'}", "--set", "stream=true")  # fmt: skip
-    assert_refused(result, "pictures are read from their files", "leave stream out")
+    assert_refused(result, "images are read from their files", "leave stream out")
 
 
 def test_missing_pictures_are_refused(folder, tmp_path):

@@ -41,7 +41,7 @@ def test_code_that_comes_with_a_checkpoint_is_not_run(bert, tmp_path):
         bert, tmp_path / "code", model_type="mine", auto_map={"AutoConfig": "own.Config", "AutoModel": "own.Model"}
     )
     (folder / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
-    with pytest.raises(UserError, match="without code of its own"):
+    with pytest.raises(UserError, match="without custom code"):
         open_checkpoint(str(folder)).network()
     assert not (tmp_path / "ran").exists()
 

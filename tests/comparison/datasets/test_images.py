@@ -60,7 +60,7 @@ def test_pictures_are_read_once(faces: Path, tmp_path: Path) -> None:
     (faces / "img_align_celeba").mkdir()
     again = celeba(tmp_path / "out", Display(), folder=str(faces), attributes=["No_Beard"], size=8, most=2)
     assert again == first and [len(rows) for rows in read_arrays(Path(first["data"]))[1].values()] == [2, 2, 2]
-    with pytest.raises(UserError, match=r"000001\.jpg: not readable as a picture"):
+    with pytest.raises(UserError, match=r"000001\.jpg: not readable as an image"):
         celeba(tmp_path / "out", Display(), folder=str(faces), attributes=["No_Beard"], size=4, most=2)
 
 

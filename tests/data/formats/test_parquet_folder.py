@@ -60,7 +60,7 @@ def test_files_have_the_same_columns(folder):
     with pytest.raises(UserError, match=r"part-2.parquet: column 'b' of part-0.parquet is missing"):
         read_cells(folder)
     write(folder / "part-2.parquet", a=["word"], b=["x"])
-    with pytest.raises(UserError, match="types in its files that do not go together"):
+    with pytest.raises(UserError, match="types in its files that do not fit"):
         read_cells(folder)
     (folder / "part-2.parquet").write_bytes(b"PAR1" + bytes(40))
     with pytest.raises(UserError, match=r"part-2.parquet: the Parquet file is damaged"):

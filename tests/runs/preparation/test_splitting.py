@@ -166,7 +166,7 @@ def test_folds_partition_the_rows(folder: Path, frame: pd.DataFrame, keys: dict[
         ({"folds": 3, "fold": 3}, "there is no fold 3"),
         ({"folds": 3, "time": "when"}, "also the first in time"),
         ({"folds": 3, "test": "test.parquet"}, "leave test out"),
-        ({"folds": 3, "split": "when"}, "a column that says the part of every row"),
+        ({"folds": 3, "split": "when"}, "the part of every row"),
         ({"folds": 60}, "120 rows are too few for 60 folds; give at most 40"),
         ({"folds": 30, "group": "patient"}, "20 groups cannot be in 30 parts"),
     ],

@@ -97,7 +97,7 @@ def test_features_may_be_compared_without_being_distilled():
     ("make", "message"),
     [
         (lambda: small_scd(order="complex"), "did you mean 'complex_first'"),
-        (lambda: small_scd(similarity="given"), "a matrix go together"),
+        (lambda: small_scd(similarity="given"), "a matrix need each other"),
         (lambda: small_scd(blocks=[["spam"], ["pric"]]), "'pric' is not a task"),
         (
             lambda: small_scd({**teachers(), "spam": Teacher(torch.zeros(96, 2))}),
