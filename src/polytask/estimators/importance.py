@@ -6,17 +6,17 @@ columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import rankdata
 
 from ..display.text import printable
 from ..errors import UserError, did_you_mean, raise_all
 from ..runs import Bundle
+from ..runs.plots.groups import correlated_groups
 from ..runs.use import labelled_rows
 from ..uncertainty import Estimate, mean_of
 from .scores import skill_estimates
@@ -144,17 +144,5 @@ def _correlated(bundle: Bundle, table: pa.Table, known: list[str], least: float)
     read = bundle.schema.read(table)
     numbers = np.stack([np.asarray(read[name].to_numpy(), dtype=float) for name in names])
     filled = np.where(np.isnan(numbers), np.nanmean(numbers, axis=1, keepdims=True), numbers)
-    ranks = rankdata(np.nan_to_num(filled), axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        joined = np.abs(np.nan_to_num(np.corrcoef(ranks))) >= least
-    return list(_connected(joined, names))
-
-
-def _connected(joined: np.ndarray, names: list[str]) -> Iterator[tuple[str, ...]]:
-    from scipy.sparse.csgraph import connected_components
-
-    labels = connected_components(joined)[1]
-    for label in dict.fromkeys(labels.tolist()):
-        members = tuple(name for name, own in zip(names, labels, strict=True) if own == label)
-        if len(members) > 1:
-            yield members
+    groups = correlated_groups(np.nan_to_num(filled), least)
+    return [tuple(names[place] for place in group) for group in groups if len(group) > 1]

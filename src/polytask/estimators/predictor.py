@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from ..config import Config, make_config
 from ..config.file import read_config
+from ..data import read_cells
 from ..data.frames import arrow_table, like
 from ..display.display import Display
 from ..errors import UserError
@@ -23,7 +24,9 @@ from ..files import read_json, write_json
 from ..records.results import stored_results
 from ..runs import Bundle, RunFolder, fit_run
 from ..runs.use import evaluate_rows, table_of
+from .figures import Figure, Plots, plots_of_rows, plots_of_run
 from .importance import Importance, permutation_importance
+from .learning_curve import learning_curve
 from .page import Page, metrics_html
 from .predictions import probabilities_of, type_names, types_from, values_of
 from .progress import display_of
@@ -198,6 +201,33 @@ class TablePredictor:
             **options: See :func:`permutation_importance`.
         """
         return permutation_importance(self.bundle, _rows(table, self.bundle), **options)
+
+    def plots(self, table: Any = None) -> Plots:
+        """ROC, calibration, confusion, errors and more, by target: as data and as figures that a notebook shows.
+
+        Args:
+            table: Rows with labels, see :meth:`evaluate`; by default the run's own test rows, with the importance of
+                features, partial dependences, correlations and missing labels.
+        """
+        return plots_of_run(self.run) if table is None else plots_of_rows(self.bundle, _rows(table, self.bundle))
+
+    def learning_curve(
+        self, table: Any, *, shares: Sequence[float] = (0.1, 0.3, 1.0), held: float = 0.25, seed: int = 0
+    ) -> dict[str, Figure]:
+        """Whether more rows would help: trains anew on parts of the rows, which takes a training for each share.
+
+        Args:
+            table: All labelled rows, see :meth:`fit`.
+            shares: Of the rows that are not held out.
+            held: Share of the rows that skill is measured on.
+            seed: Draws both.
+
+        Returns:
+            By target its skill by the number of rows, with 95 % intervals.
+        """
+        fresh = type(self)(config=self.settings | {"baselines": False}, verbose=self.verbose)
+        rows = arrow_table(table) if not isinstance(table, str | Path) else read_cells(Path(table))[0]
+        return learning_curve(lambda some: fresh.fit(some).bundle, rows, shares, held, seed)
 
     def report(self) -> Page:
         """The report of the run; a notebook shows it, ``.save(path)`` writes it."""

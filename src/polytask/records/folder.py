@@ -52,6 +52,7 @@ class RunFolder:
         self.schema = path / "schema.json"
         self.encoder = path / "encoder"
         self.split = path / "split.parquet"
+        self.plots = path / "plots.json"
         self.thresholds = path / "thresholds.json"
         self.report = path / "report.html"
         self.networks = path / "networks"

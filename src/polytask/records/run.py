@@ -43,6 +43,7 @@ class Run:
     affinity: Affinity | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
+    plots: dict[str, Any] = field(default_factory=dict)
 
     def only(self, tasks: Sequence[str]) -> Run:
         """The same for some of the tasks of a finished run, as far as every task is drawn on its own."""
@@ -130,6 +131,7 @@ def read_run(folder: Path) -> Run:
         "affinity": (_read_affinity, "affinity.json"),
         "selection": (_read_selection, "selection.json"),
         "log": (read_log, "metrics.jsonl"),
+        "plots": (read_object, "plots.json"),
     }
     parts: dict[str, Any] = {}
     problems: list[str] = []

@@ -23,6 +23,7 @@ from .headline import headline
 from .heatmap import NUMBERS_UP_TO, heatmap
 from .networks import Network, groups, networks, partners
 from .outcome import BASELINES, EXPLAINED, Row, rows
+from .plots import draw, plots_of
 from .score import score_curve
 from .stability import notes, stability
 from .summary import chosen_networks, compared, count, unfinished
@@ -55,6 +56,7 @@ def write_report(folder: Path) -> Path:
 def render(run: Run) -> str:
     """The page as text."""
     table, chosen = rows(run), networks(run)
+    plots, together = plots_of(run)
     drawn = run.only(telling_tasks(run.results, MOST_DRAWN)) if run.finished else run
     return (
         environment()
@@ -67,6 +69,8 @@ def render(run: Run) -> str:
             comparisons=compared(table, single=len(chosen) == 1) if table else [],
             choice=chosen_networks(run, table, chosen) if run.finished else [],
             data=data_of(run),
+            plots=[(task, [(plot, draw(plot)) for plot in own]) for task, own in plots.items() if own],
+            together=[(plot, draw(plot)) for plot in together],
             facts=_facts(run),
             table=table,
             others=[(name, BASELINES[name]) for name in (table[0].others if table else ())],
@@ -99,6 +103,9 @@ def figures(run: Run) -> dict[str, Markup]:
     """All drawings of the page by names that suit files; where lines are tasks, with a legend."""
     table, chosen = rows(run), networks(run)
     found = {f"curve {panel.task}": curve(panel) for panel in _panels(run, table)}
+    plots, together = plots_of(run)
+    found |= {f"{plot.name} {task}": draw(plot) for task, own in plots.items() for plot in own}
+    found |= {plot.name: draw(plot) for plot in together}
     found |= {chart.key: chart.drawing for chart in charts(run, legend=True)}
     if run.affinity is not None:
         found |= {f"affinity onto {task}": drawing for task, drawing in courses(run.affinity, partners(chosen))}

@@ -14,7 +14,7 @@ _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _MEDIA = re.compile(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
 #: Rules of the page that concern drawings.
 _DRAWN = re.compile(
-    r"svg|\.(grid|axis|line|dot|whisker|seed|clique|critical|leader|name|tick|label|method|peak|returned|switch|phase|mark"
+    r"svg|\.(grid|axis|line|dot|whisker|reference|row|seed|clique|critical|leader|name|tick|label|method|peak|returned|switch|phase|mark"
     r"|helps|hurts|same|undefined|between|group|c\d|d\d)\b"
 )
 

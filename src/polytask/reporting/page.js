@@ -117,8 +117,8 @@
     });
   }
   all("svg[data-frame]").forEach(plot);
-  for (const group of all(".panels")) {
-    rove(all("svg[data-frame]", group), { ArrowDown: 1, ArrowUp: -1 });
+  for (const group of all(".panels")) rove(all("svg[data-frame]", group), { ArrowDown: 1, ArrowUp: -1 });
+  for (const group of [document.querySelector(".panels:has(svg[data-frame])")].filter(Boolean)) {
     const hint = document.createElement("p");
     hint.className = "note";
     hint.textContent = "Point at a picture for its values, or focus it: left and right arrow keys read them, up and down go on.";
@@ -130,7 +130,7 @@
     const columns = Number(svg.dataset.columns), cells = all("rect", svg).filter((cell) => cell.querySelector("title"));
     const output = document.createElement("output");
     output.className = "said";
-    output.textContent = "Point at a cell, or focus the matrix and use the arrow keys.";
+    output.textContent = svg === document.querySelector("svg[data-columns]") ? "Point at a cell, or focus the matrix and use the arrow keys." : "";
     svg.parentElement.after(output);
     svg.setAttribute("tabindex", 0);
     svg.setAttribute("role", "application");

@@ -14,6 +14,8 @@ from .numbers import MINUS
 
 #: What is beyond is drawn at the edge: differences of larger numbers are not finite.
 LARGEST = 1e300
+#: Width of a digit of a tick.
+LETTER = 6.2
 #: Frames beside the drawing from which on the place of a point no longer matters.
 FAR = 1000.0
 
@@ -100,6 +102,13 @@ class Frame:
         across, up = (min(max(share, -FAR), FAR) for share in (across, up))
         return self.left + across * inner_width, self.height - self.bottom - up * inner_height
 
+    def _across(self, whole: bool) -> list[tuple[float, str]]:
+        """Ticks of the horizontal axis, as many as there is room for."""
+        room = (self.width - self.left - self.right) / LETTER
+        tried = (ticks(*self.x, most=most, whole=whole) for most in (8, 6, 4, 3))
+        fitting = (found for found in tried if sum(len(text) + 2 for _, text in found) <= room)
+        return next(fitting, ticks(*self.x, most=2, whole=whole))
+
     def words(self) -> str:
         """For ``page.js``: left, top, right and bottom of the plotting area, and what of the data is there."""
         inner = (self.left, self.top, self.width - self.right, self.height - self.bottom)
@@ -112,7 +121,7 @@ class Frame:
             y = self.at(self.x[0], value)[1]
             yield element("line", x1=self.left, x2=right, y1=y, y2=y, class_="grid")
             yield element("text", text, x=self.left - 5, y=y + 3.5, text_anchor="end", class_="tick")
-        for value, text in ticks(*self.x, most=8, whole=whole_x):
+        for value, text in self._across(whole_x):
             x = self.at(value, self.y[0])[0]
             yield element("line", x1=x, x2=x, y1=bottom, y2=bottom + 3, class_="axis")
             yield element("text", text, x=x, y=bottom + 14, text_anchor="middle", class_="tick")

@@ -41,6 +41,14 @@ class Outputs:
         outputs = [self._of(network)[task][ids] for network in networks]
         return self.tasks[task].definition.average(outputs), targets.cpu(), ids
 
+    def all_rows(self, task: str, networks: Sequence[str]) -> Tensor:
+        """Outputs of all rows whose prediction is the mean prediction of some networks."""
+        return self.tasks[task].definition.average([self._of(network)[task] for network in networks])
+
+    def with_rows(self, rows: Rows) -> Outputs:
+        """Those of the same networks for other rows."""
+        return Outputs(rows, list(self.tasks.values()), self.models)
+
     def metric(self, task: str, networks: Sequence[str]) -> Estimate:
         """Metric of the mean prediction of some networks; see :meth:`labelled`."""
         return task_estimate(self.tasks[task], *self.labelled(task, networks))

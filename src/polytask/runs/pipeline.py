@@ -37,6 +37,7 @@ from .kept_teachers import check_kept, keep, take_kept
 from .linear import linear_models
 from .made_with import made_with
 from .plan import Planned, plan_run
+from .plots import write_plots
 from .preparation.prepare import prepare
 from .preparation.prepared import Prepared
 from .results import baseline, linear_baseline, task_entry, totals_of
@@ -339,6 +340,7 @@ def _finish(
     results = {"tasks": entries, "baselines": baselines, "totals": totals}
     results = _with_folds(trainer, results, served, joint, singles)
     results["made_with"] = made_with(data.fingerprint, config.seed, run.decided)
+    write_plots(trainer, models, places, results)
     if is_first():
         save_thresholds(run, moved)
         run.forget_unfinished()

@@ -16,12 +16,16 @@ from .distances import Distance
 from .labels import Labels
 from .losses import Loss
 from .metrics import Metric
+from .plots import Graph, Matrix
+from .plots.classes import calibration, confusion
+from .plots.numbers import predicted_and_true, residuals
 
 if TYPE_CHECKING:
     from .task import Task
 
 #: How the cells of a column are read: as names of classes, as numbers, or as text of several words each.
 Form = Literal["classes", "numbers", "words"]
+Plot = Graph | Matrix
 
 
 class Kind(ABC):
@@ -81,6 +85,24 @@ class Kind(ABC):
     @abstractmethod
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """Distance of every element to the ``teacher``'s outputs, shape ``[...]``; 0 where both agree."""
+
+    def expected(self, predictions: Tensor) -> Tensor | None:
+        """``[n]`` one number per row for what is predicted, as targets are numbers; None where none says it.
+
+        Args:
+            predictions: From :meth:`predict`.
+        """
+        return None
+
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+        """What predictions of some rows look like beside their targets; empty where nothing can be drawn.
+
+        Args:
+            task: The task.
+            predictions: From :meth:`predict`, of rows with a label.
+            targets: Stored targets.
+        """
+        return []
 
     def average(self, outputs: Sequence[Tensor]) -> Tensor:
         """One network from several: outputs whose prediction is the mean prediction."""
@@ -211,6 +233,13 @@ class NumberKind(Kind):
     def labels(self, predictions: Tensor) -> Tensor:
         return predictions
 
+    def expected(self, predictions: Tensor) -> Tensor | None:
+        return predictions
+
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+        p, y = task.in_units(predictions), task.in_units(targets)
+        return [plot for plot in (predicted_and_true(p, y), residuals(p, y)) if plot is not None]
+
     def agreement(self, old: Tensor, new: Tensor) -> float:
         """The coefficient of determination."""
         spread = float(((old - old.mean()) ** 2).sum())
@@ -268,6 +297,15 @@ class ClassKind(Kind):
     def shares(self, predictions: Tensor) -> Tensor:
         """``[n, C]`` the probability of every class."""
         return predictions
+
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+        found = self.labels(predictions).long()
+        sure = self.shares(predictions).gather(1, found[:, None])[:, 0]
+        drawn = (
+            confusion(targets, found, task.classes),
+            calibration(sure, (found == targets.long()).long(), "Calibration of the predicted class"),
+        )
+        return [plot for plot in drawn if plot is not None]
 
     def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
         found: dict[str, np.ndarray | list[str]] = {

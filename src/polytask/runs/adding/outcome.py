@@ -21,6 +21,7 @@ from ..bundle import METADATA, WEIGHTS, Bundle, save_network, serving_places
 from ..encoders import network_of
 from ..further_metrics import add_further
 from ..made_with import made_with
+from ..plots import write_plots
 from ..results import baseline, bounds, task_entry, totals_of
 from ..resumed import close
 from ..thresholds import decide_thresholds, describe, save_thresholds
@@ -133,6 +134,7 @@ def write_outcome(
     }
     written = {"tasks": entries, "baselines": baselines, "totals": totals}
     written["made_with"] = made_with(data.fingerprint, trainer.config.seed, run.decided)
+    write_plots(trainer, models, serves, written)
     if is_first():
         for place, network in enumerate(networks):
             _save(trainer, addition, place, network)

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ...errors import UserError
 from ..distances import Distance, binary_cross_entropy, squared_logits
-from ..kind import ClassKind
+from ..kind import ClassKind, Plot
 from ..labels import Labels, check_single_rows, negative_first
 from ..losses import Focal, Loss, brier
 from ..metrics import (
@@ -27,6 +27,7 @@ from ..metrics import (
     RECALL,
     ROC_AUC,
 )
+from ..plots.classes import calibration, confusion, precision_recall, roc
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -90,6 +91,19 @@ class Binary(ClassKind):
 
     def shares(self, predictions: Tensor) -> Tensor:
         return torch.stack([1 - predictions, predictions], 1)
+
+    def expected(self, predictions: Tensor) -> Tensor | None:
+        return predictions
+
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+        at = task.threshold
+        drawn = (
+            roc(predictions, targets, at),
+            precision_recall(predictions, targets, at),
+            calibration(predictions, targets),
+            confusion(targets, (predictions > at).long(), task.classes),
+        )
+        return [plot for plot in drawn if plot is not None]
 
     def exported_about(self, task: Task) -> dict[str, Any]:
         return super().exported_about(task) | {"threshold": task.threshold}

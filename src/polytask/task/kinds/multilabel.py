@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ..kind import WordsKind, without_nan
+from ..kind import Plot, WordsKind, without_nan
 from ..metrics import MEAN_F1, MEAN_ROC_AUC
+from ..plots.classes import calibration, precision_recall, roc
 from .binary import KIND as BINARY
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ class Multilabel(WordsKind):
     def summary(self, task: Task, targets: np.ndarray) -> dict[str, Any]:
         shares = np.nan_to_num((targets > 0.5).mean(0)).tolist() if len(targets) else []
         return {"shares": dict(zip(task.classes, shares, strict=False))}
+
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+        """Of all labels together."""
+        known = ~torch.isnan(targets)
+        p, y = predictions[known], targets[known]
+        drawn = roc(p, y, task.threshold), precision_recall(p, y, task.threshold), calibration(p, y)
+        return [plot for plot in drawn if plot is not None]
 
     def width(self, classes: int) -> int:
         return max(1, classes)

@@ -119,6 +119,9 @@ class Ordinal(ClassKind):
     def labels(self, predictions: Tensor) -> Tensor:
         return median_class(predictions)
 
+    def expected(self, predictions: Tensor) -> Tensor | None:
+        return predictions @ torch.arange(predictions.shape[-1], dtype=predictions.dtype, device=predictions.device)
+
     def arrange(self, labels: Labels, at: str) -> Labels:
         """Numbers by size, words by the number that they begin with."""
         check_single_rows(labels, at)

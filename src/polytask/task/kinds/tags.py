@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ..kind import WordsKind, check_places, without_nan
+from ..kind import Plot, WordsKind, check_places, without_nan
 from ..metrics import SPAN_F1, TOKEN_ACCURACY
+from ..plots.classes import confusion
 from .multiclass import KIND as MULTICLASS
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ class Tags(WordsKind):
 
     def labels(self, predictions: Tensor) -> Tensor:
         return MULTICLASS.labels(predictions)
+
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+        """Of all words."""
+        known = ~torch.isnan(targets)
+        found = confusion(targets[known], self.labels(predictions)[known], task.classes)
+        return [] if found is None else [found]
 
     def checked(self, task: Task, labels: np.ndarray) -> tuple[Task, np.ndarray]:
         """Every word counts."""

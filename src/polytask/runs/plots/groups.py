@@ -1,0 +1,28 @@
+"""Columns that say the same: joined by the correlation of their ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def correlated_groups(values: np.ndarray, least: float) -> list[tuple[int, ...]]:
+    """Groups of rows of ``values`` that are connected by rank correlations of at least ``least``, in order.
+
+    Args:
+        values: ``[F, n]`` of F columns, without NaN.
+        least: From which absolute correlation on two belong together; above 1 none do.
+
+    Example:
+        >>> x = np.arange(9.0)
+        >>> correlated_groups(np.stack([x, x[::-1] ** 3, np.tile([0.0, 1.0, 0.0], 3)]), 0.9)
+        [(0, 1), (2,)]
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    if len(values) < 2 or least > 1:
+        return [(place,) for place in range(len(values))]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        joined = np.abs(np.nan_to_num(np.corrcoef(rankdata(values, axis=1)))) >= least
+    labels = connected_components(joined)[1].tolist()
+    return [tuple(np.flatnonzero(np.array(labels) == label).tolist()) for label in dict.fromkeys(labels)]
