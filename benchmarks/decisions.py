@@ -50,7 +50,6 @@ import json, sys
 from pathlib import Path
 from polytask.config import make_config
 from polytask.runs import fit_run
-from sets_and_seeds import Line, key_of, read_lines, table
 fit_run(make_config(json.loads(sys.argv[1])), Path(sys.argv[2]))
 """
 
