@@ -25,7 +25,7 @@ class ConvergenceOptions:
 
     Example:
         >>> ConvergenceOptions(patience=3).teachers
-        3
+        1
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -48,8 +48,9 @@ class ConvergenceOptions:
     )] = None  # fmt: skip
     teachers: Annotated[Count, Key(
         "Soft labels are the mean prediction of the parameters at so many best evaluations of the task; 1 is the "
-        "paper's method. The single best one is partly lucky on validation, the mean of a few is not.",
-    )] = 3  # fmt: skip
+        "paper's method. More are worth a trial without a moving average (`ema`); each costs a pass over the training "
+        "rows.",
+    )] = 1  # fmt: skip
     temperature: Annotated[float, Range(more=True), Key("Softens the labels of class kinds.")] = 1.0
     kd_weight: Annotated[float, Range(more=True), Key(
         "Factor of a converged task's loss, beside the task's own weight.",

@@ -99,7 +99,7 @@ class Convergence:
 
     Example:
         >>> from polytask import Task
-        >>> options = ConvergenceOptions(patience=1, min_evaluations=0)
+        >>> options = ConvergenceOptions(patience=1, min_evaluations=0, teachers=3)
         >>> state = Convergence(options, {"a": monitor_of(options, Task("a"), 0.5)})
         >>> [state.observe(step, {"a": value}) for step, value in enumerate([0.7, 0.9, 0.8])]
         [[], [], ['a']]

@@ -30,11 +30,11 @@ class AsynchronousConvergence(JointOptions, Converging):
 
     Source:
         W. Lu et al., "Asynchronous Convergence in Multi-Task Learning via Knowledge Distillation from Converged Tasks",
-        NAACL 2022 Industry Track, pp. 149-159, joint setting. The test of convergence, the averaged teachers, the floor
-        and the tail are our choices; what is public of the paper leaves them open.
+        NAACL 2022 Industry Track, pp. 149-159, joint setting. The test of convergence, the floor and the tail are our
+        choices; what is public of the paper leaves them open.
 
     Example:
-        >>> AsynchronousConvergence(patience=3, teachers=1).patience
+        >>> AsynchronousConvergence(patience=3).patience
         3
     """
 
