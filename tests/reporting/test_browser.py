@@ -66,7 +66,7 @@ def test_everything_is_drawn_and_answers(make_run: Callable[..., Path], tasks: i
     found = json.loads(seen_by(write_report(make_run(tasks=tasks)), SCRIPT, width))
     first = found.pop("first").split("\n")
     assert first[0] == "epoch 0.5"
-    assert {line.split()[1] for line in first[1:]} == {"ours", "single-task", "all-in-one"}
+    assert {line.split()[1] for line in first[1:]} == {"ours", "single-task", "plain"}
     values = [float(line.split()[0]) for line in first[1:]]
     assert values == sorted(values, reverse=True)
     assert "on itself" in found.pop("cell")  # from the first cell to the right and down: the diagonal

@@ -57,5 +57,5 @@ def test_stability_on_the_page(make_run: Callable[..., Path], read_report: Calla
     stability |= {"low": square, "high": square, "together": square}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"stability": stability}))
     page = read_report(folder)
-    assert "stability 87.5 %" in page.text and "gives away 12.0 %" in page.text and "not well enough" in page.text
+    assert "stability 87.5 %" in page.text and "gives away 12.0 %" in page.text and "too noisy" in page.text
     assert "; 95 % interval 0.25 to 0.25; in one network in 25.0\xa0% of resamples" in page

@@ -117,7 +117,7 @@ def test_probing_that_stops_by_itself_says_so(tmp_path: Path) -> None:
     data = write_table(tmp_path / "table.csv", table_rows())
     result = fit(data, tmp_path / "run", "--networks", 2, "--no-baselines", "--set", "affinity.stop=confident")
     assert result.exit_code == 0, result.output
-    assert "affinity: " in result.stderr and "measured well enough for the choice" in result.stderr
+    assert "affinity: " in result.stderr and "stable enough for the choice" in result.stderr
     stop = json.loads((tmp_path / "run" / "affinity.json").read_text())["meta"]["stop"]
     log = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert ('"affinity_stop"' in log) == (stop != "confident")

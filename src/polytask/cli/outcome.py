@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..display.terminal import Terminal
-from ..display.text import some_names
+from ..display.text import count, some_names
 from ..task.gain import Gain, gain, mean_relative
 
 #: Targets up to which all are shown on the screen.
@@ -17,7 +17,7 @@ MOST_ROWS = 40
 TITLES = {
     "before": ("before", "the networks before"),
     "single_task": ("single-\u200btask", "single-task models"),
-    "all_in_one": ("all-in-\u200bone", "one plain network for all"),
+    "all_in_one": ("plain network", "one plain network for all"),
     "linear": ("linear", "linear models"),
 }
 
@@ -58,7 +58,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         shown_weights = some_names([f"{name} {weight:.3g}" for name, weight in weights.items()])
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     totals = results["totals"]
-    display.result(f"{totals['networks']} network(s){averaged(tasks)}, {totals['parameters']:,} parameters; "
+    display.result(f"{count(totals['networks'], 'network')}{averaged(tasks)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
 

@@ -72,3 +72,13 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24} h"
+
+
+def count(amount: int, thing: str) -> str:
+    """An amount with its noun.
+
+    Example:
+        >>> count(1, "task"), count(3, "task")
+        ('1 task', '3 tasks')
+    """
+    return f"{amount} {thing}" if amount == 1 else f"{amount} {thing}s"

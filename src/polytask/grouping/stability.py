@@ -54,11 +54,13 @@ class Stability:
         """What it means, in words."""
         kept = ", ".join(f"{share:.0%}" for share in self.networks)
         verdict = (
-            "well enough to choose" if self.enough else "not well enough to choose: train longer or probe more often"
+            "stable enough to choose networks"
+            if self.enough
+            else "too noisy to choose networks (train longer, or probe more often)"
         )
         return (
-            f"in {self.resamples} resamples of the probes the networks keep {kept} of their tasks, and the choice "
-            f"gives away {self.regret:.1%} of what grouping promises: the affinity is measured {verdict}"
+            f"affinity: {verdict}; in {self.resamples} resamples the networks keep {kept} of their tasks, "
+            f"and the choice gives away {self.regret:.1%} of the gain"
         )
 
     def to_json_dict(self) -> dict[str, Any]:

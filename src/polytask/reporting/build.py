@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from ..display.text import count
 from ..files import write_bytes
 from ..records.run import Run, read_run
 from ..records.values import number
@@ -26,7 +27,7 @@ from .outcome import BASELINES, EXPLAINED, Row, rows
 from .plots import draw, plots_of
 from .score import score_curve
 from .stability import notes, stability
-from .summary import chosen_networks, compared, count, unfinished
+from .summary import chosen_networks, compared, unfinished
 from .tasks_over_time import charts, look, remarks
 from .telling import telling_tasks
 from .templates import environment

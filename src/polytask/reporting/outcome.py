@@ -12,7 +12,7 @@ from ..records.values import number
 from ..task.gain import Gain, gain, mean_relative, sign
 from .numbers import places
 
-BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "all-in-one", "before": "earlier"}
+BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "plain network", "before": "earlier"}
 """Key in the results -> what the page calls it."""
 MODELS = {
     "linear": "linear models",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..display.text import count
 from ..records.run import Run
 from ..records.values import number
 from .networks import Network
@@ -101,16 +102,6 @@ def _tally(tally: Tally, tasks: int) -> str:
     return (
         f"better than {tally.other} in {tally.better} of {of}, level in {tally.equal} and worse in {tally.worse}{mean}"
     )
-
-
-def count(amount: int, thing: str) -> str:
-    """An amount with its noun.
-
-    Example:
-        >>> count(1, "task"), count(3, "task")
-        ('1 task', '3 tasks')
-    """
-    return f"{amount} {thing}" if amount == 1 else f"{amount} {thing}s"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -112,8 +112,8 @@ def skills(trainer: Trainer, result: TrainingResult, positions: Sequence[int]) -
 
 def _said_of_stop(stop: int | str) -> str:
     if stop == "confident":
-        return "affinity: never measured well enough for the choice, so it was probed to the end"
-    return f"affinity: measured well enough for the choice at step {stop}; not probed after it"
+        return "affinity: never stable enough for the choice, so it was probed to the end"
+    return f"affinity: stable enough for the choice at step {stop}; not probed after it"
 
 
 def _stability(context: Context, selection: Selection) -> Stability | None:

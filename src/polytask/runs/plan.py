@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import Config
 from ..display.display import Display
-from ..display.text import duration
+from ..display.text import count, duration
 from ..grouping.strategies import GROUPINGS
 from ..processes.collectives import numbers_of_first
 from ..ranges import seconds_of
@@ -66,22 +66,31 @@ class Plan:
 
     Attributes:
         changes: Keys of the configuration that a time limit changes.
-        trainings: Number of trainings, as far as it is known before they begin.
+        sorts: Number of trainings of each sort, as far as it is known before they begin.
         seconds: What all of them take at most, roughly.
         steps: Most steps of each.
         longest: Seconds of one for all tasks, and of one for a single task.
     """
 
     changes: dict[str, Any]
-    trainings: int
+    sorts: dict[str, int]
     seconds: float
     steps: int
     longest: tuple[float, float]
 
+    @property
+    def trainings(self) -> int:
+        """Number of all of them."""
+        return sum(self.sorts.values())
+
     def sentence(self, config: Config, asked: int) -> str:
         """What the user is told before the first training."""
-        counted = f"{'about ' if _chosen(config) else ''}{self.trainings} training{'s' if self.trainings != 1 else ''}"
-        said = f"plan: {counted} of at most {self.steps:,} steps, about {duration(self.seconds)} on this machine"
+        about = "about " if _chosen(config) else ""
+        sorts = ", ".join(count(many, sort) for sort, many in self.sorts.items() if many)
+        said = (
+            f"plan: {about}{count(self.trainings, 'training')} ({sorts}) of at most {self.steps:,} steps, "
+            f"about {duration(self.seconds)} on this machine"
+        )
         if config.time_limit is None:
             return f"{said}; less where trainings end early"
         lost = {
@@ -166,9 +175,14 @@ def _fitting(config: Config, speeds: tuple[Speed, Speed], asked: int, every: int
 
 def _plan(config: Config, changes: dict[str, Any], speeds: tuple[Speed, Speed], steps: int, every: int) -> Plan:
     together, alone = (speed.seconds(steps, every) for speed in speeds)
-    single, shared = len(compared_alone(config)), int(joint_wanted(config)) + _networks(config)
-    seconds = (single * alone + shared * together) / max(1, config.jobs)
-    return Plan(changes, single + shared, seconds, steps, (together, alone))
+    plain, single, networks = int(joint_wanted(config)), len(compared_alone(config)), _networks(config)
+    seconds = (single * alone + (plain + networks) * together) / max(1, config.jobs)
+    sorts = {
+        f"plain network{' with affinity' if _chosen(config) else ''}": plain,
+        "single-task model": single,
+        "network": networks,
+    }
+    return Plan(changes, sorts, seconds, steps, (together, alone))
 
 
 def _may_be_one(config: Config) -> bool:

@@ -12,6 +12,7 @@ from ..config import Config
 from ..config.learning import convergence_options
 from ..data import Rows
 from ..display.display import Display
+from ..display.titles import title_of
 from ..distillation import soft_loss_fits
 from ..models import MultiTaskModel, take_over
 from ..records.folder import RunFolder
@@ -114,7 +115,7 @@ class Trainer:
         done = self.run.finished(folder)
         if self.limit is not None:
             callbacks = [*callbacks, Deadline(self.limit.ends(len(model.tasks)))]
-        shown = nullcontext() if done else self.display.training(title)
+        shown = nullcontext() if done else self.display.training(title_of(title))
         log = self._log(folder)
         with nullcontext() if self.aside else self.run.phase(folder), shown as progress:
             return fit(
