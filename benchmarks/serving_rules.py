@@ -25,7 +25,7 @@ from torch import Tensor
 
 from decisions import LARGE, SMALL
 from decisions import run as run_fit
-from polytask.runs import pipeline
+from polytask.runs import fresh
 from polytask.runs.averaged import Outputs
 from polytask.runs.keep import Skills, best_plan, mean_difference, near_best, skill_estimate, surely_better
 from polytask.runs.served import TITLES, Serving, Trained, candidate_plans, mean_of
@@ -34,7 +34,7 @@ from polytask.runs.trainer import Trainer
 
 def train(name: str, seed: int, path: Path, options: dict[str, Any]) -> None:
     """One run, with the outputs of everything that it trains in a file, and its line."""
-    choose = pipeline.choose_served
+    choose = fresh.choose_served
 
     def keep(trainer: Trainer, *trained: Any) -> list[Trained]:
         if trainer.config.networks != "auto":
@@ -56,13 +56,13 @@ def train(name: str, seed: int, path: Path, options: dict[str, Any]) -> None:
         torch.save({"plans": serving, "tasks": trainer.data.tasks, "outputs": outputs, "sizes": sizes}, path)
         return choose(trainer, *trained)
 
-    pipeline.choose_served = keep
+    fresh.choose_served = keep
     try:
         line = run_fit(name, seed, {"networks": "auto"} | options)
         with (path.parent / "decisions.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
     finally:
-        pipeline.choose_served = choose
+        fresh.choose_served = choose
 
 
 def _joined(first: tuple[Tensor, ...], second: tuple[Tensor, ...], before: int) -> tuple[Tensor, ...]:

@@ -38,7 +38,7 @@ def test_a_run_goes_on_with_other_memory_and_cores_as_it_began(
         small.setattr(prepare_stored, "MEMORY_SHARE", 1e-9)
         assert fit(table, here, *OPTIONS).exit_code == 0
         with monkeypatch.context() as stopped:
-            stopped.setattr("polytask.runs.pipeline.plan_networks", stop)
+            stopped.setattr("polytask.runs.fresh.plan_networks", stop)
             assert fit(table, there, *OPTIONS).exit_code == 130
     threads = torch.get_num_threads()
     result = polytask("fit", "--out", there, "--resume")

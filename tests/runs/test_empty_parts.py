@@ -86,7 +86,7 @@ def test_what_fails_after_the_trainings_loses_nothing(
         raise ZeroDivisionError("drawn by zero")
 
     with monkeypatch.context() as patched:
-        patched.setattr("polytask.runs.pipeline.totals_of", broken)
+        patched.setattr("polytask.runs.outcome.totals_of", broken)
         result = fit(table, out, *OPTIONS, "--no-baselines", targets=TARGETS[:2])
     assert result.exit_code == 1 and "--resume" in result.stderr and "drawn by zero" in result.stderr
     with monkeypatch.context() as patched:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..data import Rows
@@ -11,10 +13,11 @@ from ..models import MultiTaskModel
 from ..task import Task
 from ..training.evaluation import task_estimate, task_outputs, task_targets
 from ..uncertainty import Estimate
+from .preparation.prepared import labelled_places
 
 
 class Outputs:
-    """Raw outputs of trained networks for the rows of one part; every network infers them once.
+    """Raw outputs of trained networks for the rows of one part; every network infers those once that it has labels for.
 
     Args:
         rows: The rows, with the columns of all tasks.
@@ -27,7 +30,7 @@ class Outputs:
         self.tasks = {task.name: task for task in tasks}
         self.models = models
         self._places = {task.name: place for place, task in enumerate(tasks)}
-        self._known: dict[str, dict[str, Tensor]] = {}
+        self._known: dict[Any, dict[str, Tensor]] = {}
 
     def labelled(self, task: str, networks: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Outputs whose prediction is the mean prediction of some networks, with targets and ids of the labelled rows.
@@ -43,7 +46,7 @@ class Outputs:
 
     def all_rows(self, task: str, networks: Sequence[str]) -> Tensor:
         """Outputs of all rows whose prediction is the mean prediction of some networks."""
-        return self.tasks[task].definition.average([self._of(network)[task] for network in networks])
+        return self.tasks[task].definition.average([self._of(network, True)[task] for network in networks])
 
     def with_rows(self, rows: Rows) -> Outputs:
         """Those of the same networks for other rows."""
@@ -53,9 +56,23 @@ class Outputs:
         """Metric of the mean prediction of some networks; see :meth:`labelled`."""
         return task_estimate(self.tasks[task], *self.labelled(task, networks))
 
-    def _of(self, network: str) -> dict[str, Tensor]:
-        if network not in self._known:
+    def _of(self, network: Hashable, every: bool = False) -> dict[str, Tensor]:
+        """Outputs of a network, of the rows alone that it has labels for unless ``every`` one is asked for."""
+        if (network, every) not in self._known:
             model = self.models[network]
-            found = task_outputs(model, self.rows, range(len(model.tasks)))
-            self._known[network] = {task.name: one.cpu() for task, one in zip(model.tasks, found, strict=True)}
-        return self._known[network]
+            places = labelled_places(self.rows, [self._places[task.name] for task in model.tasks])
+            if places is not None and not len(places):
+                places = places.new_zeros(1)  # for the shape
+            places = None if every else places
+            rows = self.rows if places is None else self.rows.subset(places)
+            found = task_outputs(model, rows, range(len(model.tasks)))
+            self._known[network, every] = {
+                task.name: self._spread(one.cpu(), places) for task, one in zip(model.tasks, found, strict=True)
+            }
+        return self._known[network, every]
+
+    def _spread(self, outputs: Tensor, places: Tensor | None) -> Tensor:
+        """Outputs of some rows as those of all, NaN in the others."""
+        if places is None:
+            return outputs
+        return outputs.new_full((len(self.rows), *outputs.shape[1:]), torch.nan).index_copy_(0, places.cpu(), outputs)

@@ -7,13 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..models import MultiTaskModel
 from ..records.values import number
 from ..task import Task
 from ..training.evaluation import task_estimate
+from .averaged import Outputs
 from .results import bounds
-from .thresholds import served_outputs
-from .trainer import Trainer
 
 
 def further_metrics(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
@@ -41,24 +39,19 @@ def further_metrics(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, A
     return found
 
 
-def add_further(
-    trainer: Trainer, models: Sequence[MultiTaskModel], serves: Mapping[str, Sequence[int]], entries: dict[str, Any]
-) -> dict[str, Any]:
-    """The entries with the further metrics of what networks serve, on the rows that are read at the end.
+def add_further(outputs: Outputs, serves: Mapping[str, Sequence[int]], entries: dict[str, Any]) -> dict[str, Any]:
+    """The entries with the further metrics of what networks serve.
 
     Args:
-        trainer: Has the rows.
-        models: The networks; their tasks have the thresholds that are served.
+        outputs: Of the networks, by their numbers as text, for the rows that are read at the end.
         serves: By task the numbers of the networks whose mean prediction is served.
         entries: By task its entry in ``results.json``.
     """
-    rows, found = trainer.data.rows[trainer.final_part], dict(entries)
-    for position, task in enumerate(trainer.data.tasks):
-        if task.also and task.name in entries:
-            own = [models[number] for number in serves[task.name]]
-            served = next(one for one in own[0].tasks if one.name == task.name)
-            outputs, targets, _ = served_outputs(rows, position, task, own)
-            found[task.name] = with_further(entries[task.name], further_metrics(served, outputs, targets))
+    found = dict(entries)
+    for name, entry in entries.items():
+        if (task := outputs.tasks[name]).also:
+            labelled, targets, _ = outputs.labelled(name, [str(number) for number in serves[name]])
+            found[name] = with_further(entry, further_metrics(task, labelled, targets))
     return found
 
 

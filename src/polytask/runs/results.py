@@ -14,6 +14,7 @@ from ..training import TrainingResult
 from ..uncertainty import Estimate, interval
 
 if TYPE_CHECKING:
+    from .outcome import Delivered
     from .trainer import Trainer
 
 
@@ -30,40 +31,46 @@ def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:
 
 def task_entry(
     task: Task,
-    trained: Sequence[TrainingResult],
+    results: Sequence[TrainingResult | None],
     test: Estimate,
     networks: Sequence[int],
     trivial: float,
-    validation: Estimate | None = None,
+    mean: Estimate | None = None,
 ) -> dict[str, Any]:
     """One task's entry in ``results.json``; ``weight`` is that of its loss in the last step, the user's included.
 
     Args:
         task: The task.
-        trained: Trainings of the networks that serve it; epochs, peak and weight are those of the first.
+        results: Trainings of the networks that serve it, None for one that is as it was in an earlier run; epochs, peak
+            and weight are those of the first.
         test: Its test metric.
         networks: Numbers of these networks.
         trivial: Test metric of a constant prediction.
-        validation: Validation metric of the networks' mean prediction.
+        mean: Validation metric of what the networks predict together; by default that of the first training.
     """
-    result = trained[0].tasks[task.name]
+    trained = [result.tasks[task.name] for result in results if result is not None]
+    first = results[0]
+    own = None if first is None else first.tasks[task.name]
+    value = mean.value if mean is not None else own.validation if own is not None else math.nan
+    here = number(value)
+    peak = here if own is None else number(own.peak)
     return {
         "kind": task.kind,
         "metric": task.metric,
         "direction": task.metric_definition.direction,
-        "validation": number(result.validation if validation is None else validation.value),
+        "validation": here,
         "test": number(test.value),
         "interval": bounds(test),
         "trivial": number(trivial),
-        "learned": any(one.tasks[task.name].learned for one in trained),
+        "learned": own is None or any(one.learned for one in trained),
         "metrics": {task.metric: number(test.value)},
-        "best_epoch": result.best_epoch,
-        "converged_epoch": result.converged_epoch,
-        "peak": number(result.peak),
-        "kept": number(result.kept) if math.isfinite(result.peak) else None,
+        "best_epoch": 0.0 if own is None else own.best_epoch,
+        "converged_epoch": 0.0 if own is None else own.converged_epoch,
+        "peak": peak,
+        "kept": None if here is None or peak is None else 1.0 if own is None else number(own.kept),
         "network": networks[0],
         "networks": list(networks),
-        "weight": number(trained[0].history[-1].weights[task.name]),
+        "weight": None if first is None else number(first.history[-1].weights[task.name]),
     }
 
 
@@ -120,7 +127,7 @@ def _level(task: Task, validation: float, test: Estimate, ours: Mapping[str, Est
 
 def totals_of(
     trainer: Trainer,
-    networks: list[TrainingResult],
+    networks: Sequence[Delivered],
     entries: dict[str, Any],
     baselines: dict[str, Any],
     trivial: dict[str, float | None],
@@ -135,9 +142,10 @@ def totals_of(
         "seconds_by_phase": phases,
         "rows": {part: len(rows) for part, rows in trainer.data.rows.items()},
         "networks": len(networks),
-        "parameters": sum(p.numel() for result in networks for p in result.model.parameters()),
+        "parameters": sum(p.numel() for one in networks for p in one.model.parameters()),
         "trivial": trivial,
-        "steps": sum(result.steps for result in networks),
+        "steps": sum(one.result.steps for one in networks if one.result is not None),
+        "trainings": [one.training for one in networks],
         "mean_gain_over_single_task": mean_gain(entries, baselines.get("single_task", {}), trivial),
         "mean_gain_over_all_in_one": mean_gain(entries, baselines.get("all_in_one", {}), trivial),
     }

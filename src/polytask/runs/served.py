@@ -93,22 +93,6 @@ def choose_served(
     return [Trained(network, result) for network, result in zip(networks, chosen, strict=True)]
 
 
-def means_of_several(
-    trainer: Trainer, served: Sequence[Trained], places: Mapping[str, Sequence[int]], part: str
-) -> dict[str, Estimate]:
-    """Metrics of the mean predictions of tasks that several networks serve.
-
-    Args:
-        trainer: The run.
-        served: Its networks.
-        places: Places of the networks that serve each task.
-        part: Part of the split.
-    """
-    models = {str(place): one.result.model for place, one in enumerate(served)}
-    outputs = Outputs(trainer.data.rows[part], trainer.data.tasks, models)
-    return {task: outputs.metric(task, list(map(str, own))) for task, own in places.items() if len(own) > 1}
-
-
 def _serving(plan: Sequence[Trained]) -> Serving:
     return {task: (one.network.training,) for one in plan for task in one.network.serves}
 

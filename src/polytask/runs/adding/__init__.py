@@ -1,5 +1,5 @@
 """Further targets for the networks of a finished run; see ``docs/adding-tasks.md``."""
 
-from .add import add_run
+from .add import AddingRun
 
-__all__ = ["add_run"]
+__all__ = ["AddingRun"]

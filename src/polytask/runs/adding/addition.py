@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from ..preparation.prepared import Prepared
 from .base import Base
 
@@ -47,3 +49,8 @@ class Addition:
     def positions(self, names: Sequence[str]) -> list[int]:
         """Columns of some tasks."""
         return [self.names.index(name) for name in names]
+
+    def outputs(self) -> dict[str, dict[str, Tensor]]:
+        """Raw outputs of the finished run for validation and test rows, by part and task."""
+        held = {part: rows for part, rows in self.data.rows.items() if part != "train"}
+        return {part: self.base.bundle.outputs(rows.inputs, len(rows)) for part, rows in held.items()}

@@ -12,8 +12,7 @@ from ...config.run import frozen_whole
 from ...data.rows import map_inputs, rows_at_once
 from ...models import MultiTaskModel, take_over
 from ...training import Callback, HeldTasks, TrainingResult
-from ...training.evaluation import eval_mode, task_estimate, task_targets, trivial_levels
-from ...uncertainty import Estimate
+from ...training.evaluation import eval_mode, task_metric, task_targets, trivial_levels
 from ..encoders import network_of
 from ..preparation.prepared import labelled_rows
 from ..trainer import Trainer, make_balancer
@@ -136,13 +135,8 @@ def continue_network(
     return trainer.carry_out(title, title, model, parts, balancer=make_balancer(config.balance), callbacks=callbacks)
 
 
-def measured(addition: Addition, part: str, name: str, outputs: Mapping[str, Mapping[str, Tensor]]) -> Estimate:
-    """Metric of given outputs of a task on the labelled rows of a part, with its error; NaN without labels."""
+def level(addition: Addition, part: str, name: str, outputs: Mapping[str, Mapping[str, Tensor]]) -> float:
+    """Metric of given outputs of a task on the labelled rows of a part; NaN without labels."""
     position = addition.names.index(name)
     task, (ids, targets) = addition.data.tasks[position], task_targets(addition.data.rows[part], position)
-    return task_estimate(task, outputs[part][name][ids], targets, ids)
-
-
-def level(addition: Addition, part: str, name: str, outputs: Mapping[str, Mapping[str, Tensor]]) -> float:
-    """The value of :func:`measured`."""
-    return measured(addition, part, name, outputs).value
+    return task_metric(task, outputs[part][name][ids], targets)

@@ -1,0 +1,163 @@
+"""What a run's trainings have given: measured on rows that nothing was decided by, and written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..files import sha256, write_json
+from ..models import MultiTaskModel
+from ..processes.collectives import is_first
+from ..records.values import number, read_object
+from ..training import TrainingResult
+from ..training.evaluation import trivial_levels
+from ..uncertainty import Estimate
+from .averaged import Outputs
+from .bundle import METADATA, WEIGHTS, save_network, serving_places
+from .folds import finish_folds, save_predictions
+from .further_metrics import add_further
+from .made_with import made_with
+from .plots import write_plots
+from .results import baseline, task_entry, totals_of
+from .resumed import close
+from .thresholds import Moved, decide_thresholds, describe, save_thresholds
+from .trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A network that a run delivers.
+
+    Attributes:
+        model: The network.
+        serves: The tasks that it predicts.
+        training: Name of its training.
+        result: What that gave; None for a network that is as it was in an earlier run.
+        source: Folder of that network there.
+    """
+
+    model: MultiTaskModel
+    serves: tuple[str, ...]
+    training: str
+    result: TrainingResult | None = None
+    source: Path | None = None
+
+
+#: Entries of further baselines, of the run with the thresholds that are served, its networks and their test metrics.
+Baselines = Callable[[Trainer, Sequence[Delivered], Mapping[str, Estimate]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What the trainings of a run have given.
+
+    Attributes:
+        networks: What is delivered.
+        baselines: What else is compared with.
+        joint: One plain network for all, if it is compared with.
+        singles: Single-task models by position that are compared with.
+    """
+
+    networks: Sequence[Delivered]
+    baselines: Baselines
+    joint: TrainingResult | None = None
+    singles: Mapping[int, TrainingResult] = field(default_factory=dict)
+
+
+def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
+    """Read the test split, write results, networks and the report, and clean up; gives the content of the results."""
+    run, networks = trainer.run, outcome.networks
+    moved = _thresholds(trainer, outcome)
+    data = trainer.data.with_thresholds({name: found.threshold for name, found in moved.items()})
+    trainer = replace(trainer, data=data)
+    models = {str(place): one.model for place, one in enumerate(networks)}
+    places = serving_places(one.serves for one in networks)
+    test, validation = (Outputs(data.rows[part], data.tasks, models) for part in (trainer.final_part, "validation"))
+    ours = {task.name: test.metric(task.name, _names(places[task.name])) for task in data.tasks}
+    levels = trivial_levels(data.tasks, data.rows[trainer.final_part])
+    entries: dict[str, Any] = {}
+    for task in data.tasks:
+        own = places[task.name]
+        results = [networks[place].result for place in own]
+        mean = None
+        if len(own) > 1 or results[0] is None:
+            mean = validation.metric(task.name, _names(own))
+        entries[task.name] = task_entry(task, results, ours[task.name], own, levels[task.name], mean)
+    entries = add_further(test, places, entries)
+    baselines = _baselines(trainer, outcome, ours) | outcome.baselines(trainer, networks, ours)
+    totals = totals_of(trainer, networks, entries, baselines, {name: number(level) for name, level in levels.items()})
+    written = _with_folds(trainer, outcome, {"tasks": entries, "baselines": baselines, "totals": totals})
+    written["made_with"] = made_with(data.fingerprint, trainer.config.seed, run.decided)
+    write_plots(trainer, [one.model for one in networks], places, written)
+    if is_first():
+        for place, one in enumerate(networks):
+            _save(trainer, place, one)
+        save_thresholds(run, moved)
+        run.forget_unfinished()
+        run.log.write("finish", seconds=totals["seconds"])
+        write_json(run.results, written)
+    return close(run, written)
+
+
+def _names(places: Sequence[int]) -> list[str]:
+    return [str(place) for place in places]
+
+
+def _thresholds(trainer: Trainer, outcome: RunOutcome) -> dict[str, Moved]:
+    """Choose the thresholds between two classes of what is served, and of the baselines for themselves."""
+    names = [task.name for task in trainer.data.tasks]
+    if outcome.singles:
+        alone = {names[position]: (k,) for k, position in enumerate(outcome.singles)}
+        decide_thresholds(trainer, [one.model for one in outcome.singles.values()], alone)
+    if outcome.joint is not None:
+        decide_thresholds(trainer, [outcome.joint.model], dict.fromkeys(names, (0,)))
+    places = serving_places(one.serves for one in outcome.networks)
+    learned = {name: places[name] for name in trainer.config.targets}
+    moved = decide_thresholds(trainer, [one.model for one in outcome.networks], learned)
+    for line in describe(moved, trainer.data.tasks):
+        trainer.display.say(line)
+    return moved
+
+
+def _baselines(trainer: Trainer, outcome: RunOutcome, ours: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Entries of the networks that were trained to compare with."""
+    found: dict[str, Any] = {}
+    for position, result in outcome.singles.items():
+        found.setdefault("single_task", {}).update(baseline(result, trainer.test(result, [position]), ours))
+    if outcome.joint is not None:
+        everyone = range(len(trainer.data.tasks))
+        found["all_in_one"] = baseline(outcome.joint, trainer.test(outcome.joint, everyone), ours)
+    return found
+
+
+def _with_folds(trainer: Trainer, outcome: RunOutcome, results: dict[str, Any]) -> dict[str, Any]:
+    """The results with what a cross-validation adds; a fold keeps its predictions for it."""
+    if trainer.config.fold is None:
+        return results if trainer.config.folds is None else finish_folds(trainer, results)
+    names, singles = [task.name for task in trainer.data.tasks], outcome.singles
+    plans: dict[str, Any] = {
+        "ours": ([one.model for one in outcome.networks], serving_places(one.serves for one in outcome.networks)),
+        "single_task": (
+            [one.model for one in singles.values()] if len(singles) == len(names) else [],
+            {names[position]: (k,) for k, position in enumerate(singles)},
+        ),
+        "all_in_one": ([] if outcome.joint is None else [outcome.joint.model], dict.fromkeys(names, (0,))),
+    }
+    save_predictions(trainer, {name: plan for name, plan in plans.items() if plan[0]})
+    return results
+
+
+def _save(trainer: Trainer, place: int, network: Delivered) -> None:
+    """Write a network; one that is as it was has the very file that it had."""
+    run = trainer.run
+    folder = run.networks / str(place)
+    if network.source is None:
+        save_network(folder, network.model, network.serves, trainer.config, run.schema)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(network.source / WEIGHTS, folder / WEIGHTS)
+    metadata = read_object(network.source / METADATA)
+    write_json(folder / METADATA, {**metadata, "serves": list(network.serves), "schema_sha256": sha256(run.schema)})
