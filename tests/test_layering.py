@@ -19,7 +19,7 @@ KNOWN_UPWARD = {
     ("polytask.config.learning", "training"),
 }
 #: Classes of one name: the callback is called alike in both frameworks, so that their guides read alike.
-KNOWN_TWICE = {"ConvergenceCallback", "Affinity", "Convergence", "Evaluation", "Network", "Training"}
+KNOWN_TWICE = {"ConvergenceCallback"}
 #: The package itself and the module that ``python -m`` runs.
 NO_ROOM = {"", "__main__"}
 REFERENCE = re.compile(r":(?:class|func|mod|data|meth|attr|exc):`~?([\w.]+)`")

@@ -17,8 +17,8 @@ from polytask.diagnosis.learning import (
     too_few_steps,
 )
 from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
-from polytask.records.events import Convergence, Evaluation, Log, Training
-from polytask.records.run import Affinity, Run
+from polytask.records.events import ConvergenceRecord, EvaluationRecord, Log, TrainingRecord
+from polytask.records.run import Run, TaskMatrix
 
 TASKS = ("a", "b", "c")
 NOISE = np.random.default_rng(0).normal(size=(40, 3))
@@ -35,7 +35,7 @@ def training(name="network_0", values=None, losses=None, weights=1.0, noise=0.00
     points = []
     for k in range(40):
         points.append(
-            Evaluation(
+            EvaluationRecord(
                 10.0 * (k + 1),
                 float(k),
                 {t: float((well() if values[t] is None else values[t])[k]) + noise * NOISE[k, i]
@@ -45,7 +45,7 @@ def training(name="network_0", values=None, losses=None, weights=1.0, noise=0.00
                 dict.fromkeys(TASKS, weights),
             )
         )  # fmt: skip
-    return Training(name, list(TASKS), points, converged or {}, steps=400.0)
+    return TrainingRecord(name, list(TASKS), points, converged or {}, steps=400.0)
 
 
 def make_run(*trainings, results=None, alone=None, **parts):
@@ -112,7 +112,7 @@ def test_overfitting():
 def test_what_happens_after_a_switch_is_not_the_tasks_own_learning():
     falling = np.concatenate([np.linspace(0.6, 0.8, 15), np.linspace(0.8, 0.7, 25)])
     switched = training(values={"b": falling}, losses={"b": np.linspace(0.6, 0.1, 40)})
-    switched.converged["b"] = Convergence(160.0, 15.0, 0.8)
+    switched.converged["b"] = ConvergenceRecord(160.0, 15.0, 0.8)
     assert not found(overfitting, make_run(switched))
 
 
@@ -141,11 +141,11 @@ def test_held_tasks_are_quiet_and_may_not_be_forgotten():
 
 def test_conflict():
     values = [[None, -0.2, 0.1], [-0.3, None, 0.1], [0.1, 0.1, None]]
-    run = make_run(affinity=Affinity(list(TASKS), values))
+    run = make_run(affinity=TaskMatrix(list(TASKS), values))
     assert found(conflict, run) == {"a", "b"}
     one_way = [[None, 0.2, 0.1], [-0.3, None, 0.1], [0.1, 0.1, None]]
-    assert not found(conflict, make_run(affinity=Affinity(list(TASKS), one_way)))
-    apart = make_run(results={"b": {"network": 1}}, affinity=Affinity(list(TASKS), values))
+    assert not found(conflict, make_run(affinity=TaskMatrix(list(TASKS), one_way)))
+    apart = make_run(results={"b": {"network": 1}}, affinity=TaskMatrix(list(TASKS), values))
     assert not found(conflict, apart)
 
 

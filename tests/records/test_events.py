@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from polytask.records.events import Log, Training, read_log
+from polytask.records.events import Log, TrainingRecord, read_log
 from polytask.records.run import Run
 
 
@@ -57,7 +57,7 @@ def test_no_log_yet(tmp_path: Path) -> None:
 
 
 def test_the_curve_of_a_task_is_that_of_the_network_that_serves_it() -> None:
-    trainings = {name: Training(name, ["a", "b"]) for name in ("all_in_one", "network_0", "network_1")}
+    trainings = {name: TrainingRecord(name, ["a", "b"]) for name in ("all_in_one", "network_0", "network_1")}
     run = Run(Path(), selection={"networks": [["a", "b"], ["a", "b"]], "serves": {"a": 1, "b": 0}}, log=Log(trainings))
     assert run.training_of("a") is trainings["network_1"]
     assert run.training_of("b") is trainings["network_0"]
@@ -66,8 +66,8 @@ def test_the_curve_of_a_task_is_that_of_the_network_that_serves_it() -> None:
 
 
 def test_the_curve_of_a_task_that_its_single_task_model_serves_is_that_of_the_model() -> None:
-    trainings = {name: Training(name, ["a", "b"]) for name in ("all_in_one", "network_0")}
-    trainings["single_task.b"] = Training("single_task.b", ["b"])
+    trainings = {name: TrainingRecord(name, ["a", "b"]) for name in ("all_in_one", "network_0")}
+    trainings["single_task.b"] = TrainingRecord("single_task.b", ["b"])
     results = {"tasks": {"a": {"network": 0}, "b": {"network": 1}},
                "totals": {"trainings": ["network_0", "single_task_1"]}}  # fmt: skip
     run = Run(Path(), results=results, log=Log(trainings))

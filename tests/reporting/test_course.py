@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from polytask.grouping import Windows
-from polytask.records.run import Affinity
+from polytask.records.run import TaskMatrix
 from polytask.reporting.course import courses
 from polytask.reporting.score import score_curve
 
 
-def measured(tasks: int, windows: int = 4) -> Affinity:
+def measured(tasks: int, windows: int = 4) -> TaskMatrix:
     means = np.random.default_rng(0).normal(size=(windows, tasks, tasks))
     steps = np.arange(2 * windows).reshape(windows, 2) * 5
     course = Windows(steps, means, np.ones((windows, tasks, tasks), int))
-    return Affinity([f"t{i}" for i in range(tasks)], course.mean().tolist(), course)
+    return TaskMatrix([f"t{i}" for i in range(tasks)], course.mean().tolist(), course)
 
 
 def test_one_picture_per_task_with_one_line_per_other_task() -> None:
@@ -32,7 +32,7 @@ def test_one_picture_per_task_with_one_line_per_other_task() -> None:
 
 
 def test_nothing_is_drawn_without_a_course() -> None:
-    assert courses(Affinity(["a", "b"], [[None, 1.0], [1.0, None]]), {}) == []
+    assert courses(TaskMatrix(["a", "b"], [[None, 1.0], [1.0, None]]), {}) == []
     assert courses(measured(3, windows=1), {}) == [] and courses(measured(30), {}) == []
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from polytask.grouping import Windows
-from polytask.records.run import Affinity, read_run
+from polytask.records.run import TaskMatrix, read_run
 from polytask.reporting.build import figures, render
 from polytask.reporting.course import courses
 from polytask.reporting.curves import Panel, curve
@@ -75,14 +75,14 @@ def square(k: int, of: st.SearchStrategy[Any]) -> st.SearchStrategy[list[list[An
 @example([[1.0]], True)
 def test_matrices(values: Any, similarity: bool) -> None:
     tasks = [f"t{place}" for place in range(len(values))]
-    check(heatmap(Affinity(tasks, values), [tasks] if tasks else [], similarity))
+    check(heatmap(TaskMatrix(tasks, values), [tasks] if tasks else [], similarity))
 
 
 @given(st.lists(square(2, numbers), min_size=1, max_size=3), st.lists(st.integers(0, 2), min_size=3, max_size=3))
 def test_affinities_over_time(means: Any, counts: Any) -> None:
     steps = np.array([[0, k] for k in range(len(means))])
     windows = Windows(steps, np.array(means), np.stack([np.full((2, 2), count) for count in counts[: len(means)]]))
-    drawn = courses(Affinity(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], windows), {"a": ["b"]})
+    drawn = courses(TaskMatrix(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], windows), {"a": ["b"]})
     check(*(drawing for _, drawing in drawn))
 
 

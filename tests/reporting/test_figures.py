@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from polytask.records.run import Affinity
+from polytask.records.run import TaskMatrix
 from polytask.reporting.curves import Panel, curve
 from polytask.reporting.heatmap import heatmap, scaled
 from polytask.reporting.score import score_curve
@@ -61,18 +61,18 @@ def test_a_terrible_start_does_not_flatten_the_rest() -> None:
 
 
 def test_each_column_of_affinities_is_scaled_by_its_own_largest() -> None:
-    affinity = Affinity(["a", "b", "c"], [[9.0, 0.02, -4.0], [1.0, 9.0, 2.0], [-0.5, -0.01, 9.0]])
+    affinity = TaskMatrix(["a", "b", "c"], [[9.0, 0.02, -4.0], [1.0, 9.0, 2.0], [-0.5, -0.01, 9.0]])
     assert scaled(affinity) == [[None, 1.0, -1.0], [1.0, None, 0.5], [-0.5, -0.5, None]]
 
 
 def test_affinities_of_nothing_are_white_and_undefined_ones_marked() -> None:
-    affinity = Affinity(["a", "b"], [[1.0, 0.0], [None, 1.0]])
+    affinity = TaskMatrix(["a", "b"], [[1.0, 0.0], [None, 1.0]])
     assert scaled(affinity) == [[None, 0.0], [None, None]]
     assert heatmap(affinity, [["a", "b"]]).count('class="undefined"') == 1
 
 
 def test_the_matrix_follows_the_groups() -> None:
-    affinity = Affinity(["a", "b", "c"], [[0.0] * 3] * 3)
+    affinity = TaskMatrix(["a", "b", "c"], [[0.0] * 3] * 3)
     drawing = heatmap(affinity, [["c"], ["a", "b"]])
     rows = re.findall(r'text-anchor="end" class="name">(\w)<', drawing)
     assert rows == ["c", "a", "b"]
@@ -80,7 +80,7 @@ def test_the_matrix_follows_the_groups() -> None:
 
 
 def test_rows_are_updated_and_columns_are_affected() -> None:
-    drawing = heatmap(Affinity(["a", "b"], [[9.0, 0.5], [-0.3, 9.0]]), [["a", "b"]])
+    drawing = heatmap(TaskMatrix(["a", "b"], [[9.0, 0.5], [-0.3, 9.0]]), [["a", "b"]])
     assert re.search(r'class="helps" fill-opacity="1"><title>an update on a → loss of b: 0.5<', drawing)
     assert re.search(r'class="hurts" fill-opacity="1"><title>an update on b → loss of a: −0.3<', drawing)  # noqa: RUF001
 

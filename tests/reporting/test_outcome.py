@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from polytask.records.run import Run
-from polytask.reporting.networks import Network, groups, networks
+from polytask.reporting.networks import NetworkTasks, groups, networks
 from polytask.reporting.outcome import Row, rows, tallies
 from polytask.reporting.summary import chosen_networks, compared
 from polytask.task.gain import gain
@@ -87,18 +87,18 @@ def test_all_numbers_of_a_task_have_the_same_decimals() -> None:
 
 def test_names_are_listed_while_they_fit_a_sentence() -> None:
     few = run(dict.fromkeys("abc", ("max", 1.0, 1.0)))
-    chosen = [Network(0, ["a", "b"], []), Network(1, ["c"], [])]
+    chosen = [NetworkTasks(0, ["a", "b"], []), NetworkTasks(1, ["c"], [])]
     assert (
         chosen_networks(few, rows(few), chosen)[0]
         == "The 3 tasks were trained in 2 networks: a and b together; c alone."
     )
     many = run({f"task_with_a_long_name_{number}": ("max", 1.0, 1.0) for number in range(20)})
-    chosen = [Network(0, list(many.tasks[:12]), []), Network(1, list(many.tasks[12:]), [many.tasks[0]])]
+    chosen = [NetworkTasks(0, list(many.tasks[:12]), []), NetworkTasks(1, list(many.tasks[12:]), [many.tasks[0]])]
     assert chosen_networks(many, rows(many), chosen)[0] == (
         "The 20 tasks were trained in 2 networks, of 12 and 9 tasks (drawn below)."
     )
 
 
 def test_groups_hold_every_task_once() -> None:
-    chosen = [Network(0, ["b"], ["a"]), Network(1, ["c"], [])]
+    chosen = [NetworkTasks(0, ["b"], ["a"]), NetworkTasks(1, ["c"], [])]
     assert groups(chosen, ["a", "b", "c", "d"]) == [["b"], ["c"], ["a", "d"]]

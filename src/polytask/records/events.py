@@ -15,7 +15,7 @@ MEASURED = ("validation", "losses", "weights", "gradient_norms", "conflicts")
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationRecord:
     """One evaluation on the validation split, with the mean training losses since the one before and the weights.
 
     Norms and conflicts of gradients are empty where nobody computed them.
@@ -32,7 +32,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Convergence:
+class ConvergenceRecord:
     """A task has converged: from this epoch on it learns from its own best predictions."""
 
     step: float
@@ -41,13 +41,13 @@ class Convergence:
 
 
 @dataclass
-class Training:
+class TrainingRecord:
     """One training of the run, such as ``all_in_one``, ``network_0`` or ``single_task.click``."""
 
     name: str
     tasks: list[str] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    converged: dict[str, Convergence] = field(default_factory=dict)
+    evaluations: list[EvaluationRecord] = field(default_factory=list)
+    converged: dict[str, ConvergenceRecord] = field(default_factory=dict)
     cooperation: dict[str, Any] = field(default_factory=dict)
     phases: list[tuple[float, str]] = field(default_factory=list)
     diverged: list[tuple[float, str]] = field(default_factory=list)
@@ -71,9 +71,9 @@ class Training:
             case "evaluation":
                 self._rewind(step)
                 values, *others = (_numbers(event.get(key)) for key in MEASURED)
-                self.evaluations.append(Evaluation(step, epoch, values, number(event.get("score")), *others))
+                self.evaluations.append(EvaluationRecord(step, epoch, values, number(event.get("score")), *others))
             case "converged":
-                self.converged[str(event.get("task"))] = Convergence(step, epoch, number(event.get("peak")))
+                self.converged[str(event.get("task"))] = ConvergenceRecord(step, epoch, number(event.get("peak")))
             case "diverged":
                 self.diverged = [found for found in self.diverged if found[0] < step]
                 self.diverged.append((step, str(event.get("what"))))
@@ -97,7 +97,7 @@ class Log:
     """All trainings of a run by name, the time of its first event (unix seconds), what was odd about the data, the rows
     of each part, the labels of each task in training, and the first event as it is, with the overview of the data."""
 
-    trainings: dict[str, Training] = field(default_factory=dict)
+    trainings: dict[str, TrainingRecord] = field(default_factory=dict)
     started: float | None = None
     warnings: tuple[str, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def read_log(path: Path) -> Log:
     """
     if not path.is_file():
         return Log()
-    trainings: dict[str, Training] = {}
+    trainings: dict[str, TrainingRecord] = {}
     started = None
     warnings: tuple[str, ...] = ()
     rows: dict[str, int] = {}
@@ -126,7 +126,7 @@ def read_log(path: Path) -> Log:
             rows, labels = _counts(event.get("rows")), _counts(event.get("labels"))
             overview = event
         if name := event.get("training"):
-            trainings.setdefault(str(name), Training(str(name))).take(event)
+            trainings.setdefault(str(name), TrainingRecord(str(name))).take(event)
     return Log(trainings, started, warnings, rows, labels, overview)
 
 

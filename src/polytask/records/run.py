@@ -11,26 +11,29 @@ from typing import Any
 from ..config.file import read_yaml
 from ..errors import UserError
 from ..grouping import Windows
-from .events import Log, Training, read_log
+from .events import Log, TrainingRecord, read_log
 from .values import number, read_object
 
 MARKS_OF_A_RUN = ("config.yaml", "results.json", "metrics.jsonl")
 
 
 @dataclass(frozen=True)
-class Affinity:
-    """``values[i][j]``: the effect of an update on task i on the loss of task j; positive helps."""
+class TaskMatrix:
+    """A number for every pair of tasks, None where undefined.
+
+    Of affinities ``values[i][j]`` is the effect of an update on task i on the loss of task j; positive helps.
+    """
 
     tasks: list[str]
     values: list[list[float | None]]
     windows: Windows | None = None
 
-    def only(self, tasks: Sequence[str]) -> Affinity:
+    def only(self, tasks: Sequence[str]) -> TaskMatrix:
         """Between some of the tasks, without its course."""
         places = {task: place for place, task in enumerate(self.tasks)}
         known = [task for task in tasks if task in places]
         values = [[self.values[places[a]][places[b]] for b in known] for a in known]
-        return Affinity(known, values)
+        return TaskMatrix(known, values)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Run:
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
-    affinity: Affinity | None = None
+    affinity: TaskMatrix | None = None
     selection: dict[str, Any] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
     plots: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +104,7 @@ class Run:
         found = result.get("networks") or [result.get("network", self.selection.get("serves", {}).get(task))]
         return [network for network in found if isinstance(network, int)]
 
-    def training_of(self, task: str) -> Training | None:
+    def training_of(self, task: str) -> TrainingRecord | None:
         """The training of the network that serves ``task``, of several the first."""
         trainings = self.log.trainings
         served = next(iter(self.networks_of(task)), None)
@@ -156,7 +159,7 @@ def _read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def _read_affinity(path: Path) -> Affinity:
+def _read_affinity(path: Path) -> TaskMatrix:
     content = read_object(path)
     tasks, values = content.get("tasks"), content.get("affinity")
     if not isinstance(tasks, list) or not isinstance(values, list):
@@ -165,7 +168,7 @@ def _read_affinity(path: Path) -> Affinity:
         raise UserError(f"{path}: 'affinity' should be a square matrix for the {len(tasks)} names in 'tasks'")
     course = (content.get("meta") or {}).get("windows")
     windows = None if course is None else Windows.from_json_dict(course, f"{path}: windows")
-    return Affinity([str(task) for task in tasks], [[number(value) for value in row] for row in values], windows)
+    return TaskMatrix([str(task) for task in tasks], [[number(value) for value in row] for row in values], windows)
 
 
 def _read_selection(path: Path) -> dict[str, Any]:

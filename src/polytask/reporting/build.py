@@ -22,7 +22,7 @@ from .data import data_of
 from .earlier import earlier
 from .headline import headline
 from .heatmap import NUMBERS_UP_TO, heatmap
-from .networks import Network, groups, networks, partners
+from .networks import NetworkTasks, groups, networks, partners
 from .outcome import BASELINES, EXPLAINED, Row, rows
 from .plots import draw, plots_of
 from .score import score_curve
@@ -168,13 +168,13 @@ def _drawn_baselines(run: Run) -> list[tuple[str, str]]:
     return [(name, BASELINES[name]) for name in BASELINES if drawn.get(name)]
 
 
-def _heatmap(run: Run, chosen: list[Network]) -> Markup | None:
+def _heatmap(run: Run, chosen: list[NetworkTasks]) -> Markup | None:
     if run.affinity is None or len(run.affinity.tasks) < 2:
         return None
     return heatmap(run.affinity, groups(chosen, run.affinity.tasks), notes=notes(run))
 
 
-def _score(run: Run, chosen: list[Network]) -> Markup | None:
+def _score(run: Run, chosen: list[NetworkTasks]) -> Markup | None:
     points = [point for point in run.selection.get("curve") or [] if isinstance(point, dict)]
     pairs = [(number(point.get("networks")), number(point.get("score"))) for point in points]
     known = [(int(networks), score) for networks, score in pairs if networks is not None and score is not None]

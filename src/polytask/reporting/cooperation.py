@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..records.events import Training
-from ..records.run import Affinity
+from ..records.events import TrainingRecord
+from ..records.run import TaskMatrix
 from ..records.values import number
 from .heatmap import heatmap
 
@@ -35,12 +35,12 @@ class Cooperation:
     phases: str
 
 
-def cooperations(trainings: Mapping[str, Training]) -> list[Cooperation]:
+def cooperations(trainings: Mapping[str, TrainingRecord]) -> list[Cooperation]:
     """One entry per training with a queue of blocks."""
     return [_cooperation(training) for training in trainings.values() if training.cooperation]
 
 
-def _cooperation(training: Training) -> Cooperation:
+def _cooperation(training: TrainingRecord) -> Cooperation:
     event: dict[str, Any] = training.cooperation
     tasks = [str(task) for task in event["tasks"]]
     values = tuple(tuple(number(value) for value in row) for row in event["similarity"])
@@ -52,5 +52,5 @@ def _cooperation(training: Training) -> Cooperation:
         for place, block in enumerate(event["queue"], 1)
     ]
     phases = ", ".join(f"{phase['name']} from epoch {phase['start']:g}" for phase in event["phases"])
-    matrix = heatmap(Affinity(tasks, values), [block.tasks for block in queue], similarity=True)  # type: ignore[arg-type]
+    matrix = heatmap(TaskMatrix(tasks, values), [block.tasks for block in queue], similarity=True)  # type: ignore[arg-type]
     return Cooperation(training.name, str(event["similarity_measure"]), str(event["indicator"]), matrix, queue, phases)

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from markupsafe import Markup
 
-from ..records.run import Affinity
+from ..records.run import TaskMatrix
 from .svg import LARGEST, Frame, drawing, element, padded, path, points_of
 
 MOST_PANELS = 24
 """Tasks up to which the courses are drawn."""
 
 
-def courses(affinity: Affinity, partners: Mapping[str, Collection[str]]) -> list[tuple[str, Markup]]:
+def courses(affinity: TaskMatrix, partners: Mapping[str, Collection[str]]) -> list[tuple[str, Markup]]:
     """For every task a small picture: the effect of every other task's updates on it, window by window.
 
     Args:
@@ -33,7 +33,7 @@ def courses(affinity: Affinity, partners: Mapping[str, Collection[str]]) -> list
 
 
 def _course(
-    affinity: Affinity, place: int, middles: list[float], across: tuple[float, float], partners: Collection[str]
+    affinity: TaskMatrix, place: int, middles: list[float], across: tuple[float, float], partners: Collection[str]
 ) -> Markup:
     assert affinity.windows is not None
     task = affinity.tasks[place]

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from markupsafe import Markup
 
-from ..records.run import Affinity
+from ..records.run import TaskMatrix
 from ..records.values import number
 from .numbers import short, signed
 from .svg import drawing, element, nothing_drawn, shortened, width_of
@@ -25,7 +25,7 @@ DARK_FROM = 0.8
 
 
 def heatmap(
-    affinity: Affinity, groups: Sequence[Sequence[str]], similarity: bool = False, notes: Notes | None = None
+    affinity: TaskMatrix, groups: Sequence[Sequence[str]], similarity: bool = False, notes: Notes | None = None
 ) -> Markup:
     """Rows: the task that is updated; columns: the task whose loss changes; or similarities, shown as they are.
 
@@ -51,7 +51,7 @@ def heatmap(
                    data_columns=len(order))  # fmt: skip
 
 
-def scaled(affinity: Affinity) -> list[list[float | None]]:
+def scaled(affinity: TaskMatrix) -> list[list[float | None]]:
     """Every column divided by its largest absolute value off the diagonal; None on the diagonal and where undefined."""
     count = range(len(affinity.tasks))
     largest = [max((abs(affinity.values[i][j] or 0.0) for i in count if i != j), default=0.0) for j in count]
@@ -65,7 +65,7 @@ def _share(value: float | None, largest: float) -> float | None:
 
 
 def _labels(
-    names: list[str], affinity: Affinity, order: list[int], size: float, left: float, top: float
+    names: list[str], affinity: TaskMatrix, order: list[int], size: float, left: float, top: float
 ) -> Iterator[Markup]:
     for place, (name, index) in enumerate(zip(names, order, strict=True)):
         middle = (place + 0.5) * size
@@ -76,7 +76,7 @@ def _labels(
 
 
 def _cells(
-    affinity: Affinity,
+    affinity: TaskMatrix,
     order: list[int],
     size: float,
     left: float,
@@ -109,7 +109,7 @@ def _cell(share: float | None, tooltip: str, x: float, y: float, size: float, sa
     return element("rect", title, **where, class_="helps" if share >= 0 else "hurts", fill_opacity=abs(share))
 
 
-def _tooltip(affinity: Affinity, i: int, j: int) -> str:
+def _tooltip(affinity: TaskMatrix, i: int, j: int) -> str:
     value = affinity.values[i][j]
     if i == j:
         return f"{affinity.tasks[i]} on itself: not compared"

@@ -9,7 +9,7 @@ from ..records.values import number
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkTasks:
     """One network: the tasks that take their predictions from it, and those that only help to train it."""
 
     number: int
@@ -18,7 +18,7 @@ class Network:
     stability: float | None = None
 
 
-def networks(run: Run) -> list[Network]:
+def networks(run: Run) -> list[NetworkTasks]:
     """The chosen networks; none while they are not chosen."""
     members = run.selection.get("networks")
     if members is None:
@@ -30,11 +30,11 @@ def networks(run: Run) -> list[Network]:
     for index, tasks in enumerate(members):
         served = [str(task) for task in tasks if index in serves[str(task)]]
         helpers = [str(task) for task in tasks if index not in serves[str(task)]]
-        chosen.append(Network(index, served, helpers, stable.get(index)))
+        chosen.append(NetworkTasks(index, served, helpers, stable.get(index)))
     return chosen
 
 
-def groups(chosen: list[Network], tasks: list[str]) -> list[list[str]]:
+def groups(chosen: list[NetworkTasks], tasks: list[str]) -> list[list[str]]:
     """``tasks`` in groups that are served by one network, each in its first; those of no network are the last group."""
     left, found = list(tasks), []
     for network in chosen:
@@ -43,7 +43,7 @@ def groups(chosen: list[Network], tasks: list[str]) -> list[list[str]]:
     return [group for group in [*found, left] if group]
 
 
-def partners(chosen: list[Network]) -> dict[str, list[str]]:
+def partners(chosen: list[NetworkTasks]) -> dict[str, list[str]]:
     """For every task the others in the networks that serve it."""
     found: dict[str, list[str]] = {}
     for network in chosen:
@@ -53,9 +53,9 @@ def partners(chosen: list[Network]) -> dict[str, list[str]]:
     return found
 
 
-def _from_results(run: Run) -> list[Network]:
+def _from_results(run: Run) -> list[NetworkTasks]:
     by_network: dict[int, list[str]] = {}
     for task in run.results.get("tasks", {}):
         for network in run.networks_of(task) or [0]:
             by_network.setdefault(network, []).append(task)
-    return [Network(index, tasks, []) for index, tasks in sorted(by_network.items())]
+    return [NetworkTasks(index, tasks, []) for index, tasks in sorted(by_network.items())]

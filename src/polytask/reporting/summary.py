@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..display.text import count
 from ..records.run import Run
 from ..records.values import number
-from .networks import Network
+from .networks import NetworkTasks
 from .numbers import MINUS, duration, percent
 from .outcome import Row, Tally, tallies
 
@@ -25,7 +25,7 @@ def compared(table: Sequence[Row], single: bool) -> list[str]:
     return found or ["No baselines were trained, so there is nothing to compare these results with."]
 
 
-def chosen_networks(run: Run, table: Sequence[Row], chosen: Sequence[Network]) -> list[str]:
+def chosen_networks(run: Run, table: Sequence[Row], chosen: Sequence[NetworkTasks]) -> list[str]:
     """Which networks there are, why, and what it all took."""
     sentences = [_together(chosen, len(table)), *_why(run)]
     seconds = number((run.results.get("totals") or {}).get("seconds"))
@@ -49,7 +49,7 @@ def unfinished(run: Run) -> str:
     )
 
 
-def _together(chosen: Sequence[Network], tasks: int) -> str:
+def _together(chosen: Sequence[NetworkTasks], tasks: int) -> str:
     if len(chosen) == 1:
         return "The one task has a network." if tasks == 1 else f"All {tasks} tasks share one network."
     shared = [network.served + network.helpers for network in chosen if len(network.served + network.helpers) > 1]

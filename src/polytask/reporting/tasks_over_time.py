@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..records.events import Training
+from ..records.events import TrainingRecord
 from ..records.run import Run
 from .curves import Line
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of, shortened
@@ -149,7 +149,7 @@ def _legend(tasks: Sequence[str], frame: Frame) -> Iterator[Markup]:
         yield element("text", shortened(task, 24), x=x + 32, y=y + 4, class_="name")
 
 
-def _line(training: Training | None, key: str, task: str) -> list[tuple[float, float]]:
+def _line(training: TrainingRecord | None, key: str, task: str) -> list[tuple[float, float]]:
     if training is None:
         return []
     pairs = ((point.epoch, getattr(point, key).get(task)) for point in training.evaluations)
