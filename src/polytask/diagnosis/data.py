@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 
 from ..records.run import Run
-from ..records.values import number
 from ..reporting.outcome import rows
 from ..task.gain import sign
 from .advice import more_validation, quoted
@@ -52,10 +51,9 @@ def _tasks_in(warning: str, run: Run) -> tuple[str, ...]:
 
 def drift(run: Run) -> Iterator[Finding]:
     """Tasks that are much worse on the test rows than on the validation rows."""
-    trivial = (run.results.get("totals") or {}).get("trivial") or {}
     found = []
     for row in rows(run):
-        level, validation, test = number(trivial.get(row.task)), row.ours.validation, row.ours.test
+        level, validation, test = row.trivial, row.ours.validation, row.ours.test
         if level is None or validation is None or test is None:
             continue
         learned, lost = (sign(row.direction) * (validation - other) for other in (level, test))

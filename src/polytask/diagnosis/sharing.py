@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..records.run import Run
-from ..records.values import number
 from ..reporting.outcome import rows
 from ..task.gain import best_of, gain
 from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, steps, weight
@@ -24,11 +23,10 @@ UNDONE = 0.05
 
 def starved(run: Run) -> Iterator[Finding]:
     """Tasks that are clearly worse than alone, on validation."""
-    trivial = (run.results.get("totals") or {}).get("trivial") or {}
     found = []
     for row in rows(run):
         if alone := row.others.get("single_task"):
-            change = gain(row.ours.validation, alone.validation, row.direction, number(trivial.get(row.task)))
+            change = gain(row.ours.validation, alone.validation, row.direction, row.trivial)
             if change and change.relative is not None and change.relative < -STARVED:
                 found.append((row, alone, change))
     if found:
@@ -76,11 +74,10 @@ def peak_lost(run: Run) -> Iterator[Finding]:
 
 def forgotten(run: Run) -> Iterator[Finding]:
     """Tasks of an earlier run that are clearly worse than they were before others were added."""
-    trivial = (run.results.get("totals") or {}).get("trivial") or {}
     found = []
     for row in rows(run):
         if before := row.others.get("before"):
-            change = gain(row.ours.validation, before.validation, row.direction, number(trivial.get(row.task)))
+            change = gain(row.ours.validation, before.validation, row.direction, row.trivial)
             if change and change.relative is not None and change.relative < -STARVED:
                 found.append((row, before))
     if found:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records.run import Run
-from ..records.values import number
 from ..task.gain import sign
 
 #: Evaluations below which a curve says nothing.
@@ -62,7 +61,7 @@ class TaskCurve:
 
 def task_curves(run: Run) -> Iterator[TaskCurve]:
     """The curve of every task in the network that serves it, if there is enough of it."""
-    trivial = (run.results.get("totals") or {}).get("trivial") or {}
+    trivial = run.trivial
     for task, result in run.results.get("tasks", {}).items():
         training = run.training_of(task)
         if training is None or task in run.held:
@@ -73,7 +72,7 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
         known = [point for point in points if point.validation.get(task) is not None]
         if len(known) < LEAST_POINTS:
             continue
-        level = number(trivial.get(task))
+        level = trivial.get(task)
         yield TaskCurve(
             task,
             better * np.array([point.validation[task] for point in known], float),

@@ -71,6 +71,16 @@ class Run:
         return list(dict.fromkeys([str(name) for name in targets or []] or seen))
 
     @property
+    def totals(self) -> dict[str, Any]:
+        """What is true of the whole run."""
+        return self.results.get("totals") or {}
+
+    @property
+    def trivial(self) -> dict[str, float | None]:
+        """By task the test metric of a constant prediction."""
+        return {task: number(level) for task, level in (self.totals.get("trivial") or {}).items()}
+
+    @property
     def before(self) -> dict[str, Any]:
         """What the tasks of an earlier run were before others were added; empty without ``--from``."""
         found = (self.results.get("baselines") or {}).get("before")
@@ -108,7 +118,7 @@ class Run:
         """The training of the network that serves ``task``, of several the first."""
         trainings = self.log.trainings
         served = next(iter(self.networks_of(task)), None)
-        names = (self.results.get("totals") or {}).get("trainings") or []
+        names = self.totals.get("trainings") or []
         name = names[served] if isinstance(served, int) and served < len(names) else f"network_{served}"
         if str(name).startswith("single_task_"):  # numbered in the results, named in the log
             name = f"single_task.{task}"

@@ -115,10 +115,9 @@ def figures(run: Run) -> dict[str, Markup]:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    totals = run.results.get("totals") or {}
-    split = (totals.get("rows") or {}) if data_of(run) is None else {}  # the data have a section of their own
+    split = (run.totals.get("rows") or {}) if data_of(run) is None else {}  # the data have a section of their own
     facts = [(f"{part} rows", number(split.get(part))) for part in ("train", "validation", "test")]
-    facts += [(part, number(totals.get(part))) for part in ("networks", "parameters")]
+    facts += [(part, number(run.totals.get(part))) for part in ("networks", "parameters")]
     shown = [(name, numbers.shown(value, 0)) for name, value in facts if value is not None]
     settings = [
         (key, run.config[key]) for key in ("sharing", "balance", "distill", "converge", "seed") if key in run.config
@@ -184,7 +183,7 @@ def _score(run: Run, chosen: list[NetworkTasks]) -> Markup | None:
 
 def _phases(run: Run) -> list[dict[str, Any]]:
     """Seconds by phase, each with its share of the longest for the bars."""
-    phases = (run.results.get("totals") or {}).get("seconds_by_phase") or {}
+    phases = run.totals.get("seconds_by_phase") or {}
     known = {str(name).replace("_", " "): number(seconds) for name, seconds in phases.items()}
     longest = max([seconds for seconds in known.values() if seconds], default=1.0)
     return [

@@ -86,5 +86,5 @@ def _skill(row: Row) -> float | None:
 
 
 def _rows(run: Run) -> str:
-    rows = number(((run.results.get("totals") or {}).get("rows") or {}).get("test"))
+    rows = number((run.totals.get("rows") or {}).get("test"))
     return f"On {shown(rows, 0)} test rows, " if rows else ""

@@ -97,11 +97,10 @@ class Row:
 
 def rows(run: Run) -> list[Row]:
     """One row per task, in the order of the results; none while the run is not finished."""
-    baselines = run.results.get("baselines") or {}
-    trivial = (run.results.get("totals") or {}).get("trivial") or {}
+    baselines, trivial = run.results.get("baselines") or {}, run.trivial
     present = [name for name in BASELINES if isinstance(baselines.get(name), dict) and baselines[name]]
     return [
-        _row(task, result, {name: baselines[name].get(task) for name in present}, number(trivial.get(task)),
+        _row(task, result, {name: baselines[name].get(task) for name in present}, trivial.get(task),
              run.networks_of(task))
         for task, result in run.results.get("tasks", {}).items()
     ]  # fmt: skip

@@ -28,7 +28,7 @@ def compared(table: Sequence[Row], single: bool) -> list[str]:
 def chosen_networks(run: Run, table: Sequence[Row], chosen: Sequence[NetworkTasks]) -> list[str]:
     """Which networks there are, why, and what it all took."""
     sentences = [_together(chosen, len(table)), *_why(run)]
-    seconds = number((run.results.get("totals") or {}).get("seconds"))
+    seconds = number(run.totals.get("seconds"))
     if seconds is not None:
         what = "Everything, baselines included," if table and table[0].others else "Everything"
         sentences.append(f"{what} took {duration(seconds)}.")
