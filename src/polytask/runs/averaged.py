@@ -22,29 +22,29 @@ class Outputs:
     Args:
         rows: The rows, with the columns of all tasks.
         tasks: All tasks.
-        models: Networks by name.
+        models: Networks by name or number.
     """
 
-    def __init__(self, rows: Rows, tasks: Sequence[Task], models: Mapping[str, MultiTaskModel]) -> None:
+    def __init__(self, rows: Rows, tasks: Sequence[Task], models: Mapping[Any, MultiTaskModel]) -> None:
         self.rows = rows
         self.tasks = {task.name: task for task in tasks}
         self.models = models
         self._places = {task.name: place for place, task in enumerate(tasks)}
-        self._known: dict[Any, dict[str, Tensor]] = {}
+        self._known: dict[tuple[Hashable, bool], dict[str, Tensor]] = {}
 
-    def labelled(self, task: str, networks: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+    def labelled(self, task: str, networks: Sequence[Hashable]) -> tuple[Tensor, Tensor, Tensor]:
         """Outputs whose prediction is the mean prediction of some networks, with targets and ids of the labelled rows.
 
         Args:
             task: What they predict.
-            networks: Their names.
+            networks: Their names or numbers.
         """
         ids, targets = task_targets(self.rows, self._places[task])
         ids = ids.cpu()
         outputs = [self._of(network)[task][ids] for network in networks]
         return self.tasks[task].definition.average(outputs), targets.cpu(), ids
 
-    def all_rows(self, task: str, networks: Sequence[str]) -> Tensor:
+    def all_rows(self, task: str, networks: Sequence[Hashable]) -> Tensor:
         """Outputs of all rows whose prediction is the mean prediction of some networks."""
         return self.tasks[task].definition.average([self._of(network, True)[task] for network in networks])
 
@@ -52,7 +52,7 @@ class Outputs:
         """Those of the same networks for other rows."""
         return Outputs(rows, list(self.tasks.values()), self.models)
 
-    def metric(self, task: str, networks: Sequence[str]) -> Estimate:
+    def metric(self, task: str, networks: Sequence[Hashable]) -> Estimate:
         """Metric of the mean prediction of some networks; see :meth:`labelled`."""
         return task_estimate(self.tasks[task], *self.labelled(task, networks))
 

@@ -25,9 +25,9 @@ from ..records.folder import RunFolder
 from ..records.values import number
 from ..task import METRICS, Metric, Task
 from ..uncertainty import Estimate, estimate
+from .averaged import Outputs
 from .bundle import Bundle
 from .results import bounds, mean_gain
-from .thresholds import served_outputs
 from .trainer import Trainer
 from .use import table_of
 
@@ -75,12 +75,12 @@ def save_predictions(
     rows, found = trainer.data.rows["test"], dict[str, Tensor]()
     at = torch.from_numpy(np.flatnonzero(trainer.data.split == 2))
     for plan, (models, serves) in plans.items():
+        every = Outputs(rows, trainer.data.tasks, dict(enumerate(models)))
         for position, task in enumerate(trainer.data.tasks):
-            own = [models[place] for place in serves.get(task.name, ())]
-            if not own:
+            if not (own := serves.get(task.name, ())):
                 continue
-            served = next(one for one in own[0].tasks if one.name == task.name)
-            outputs, targets, ids = served_outputs(rows, position, served, own)
+            served = next(one for one in models[own[0]].tasks if one.name == task.name)
+            outputs, targets, ids = every.labelled(task.name, own)
             if not len(ids):
                 continue
             predictions = served.definition.predict(outputs)

@@ -43,14 +43,14 @@ def add_further(outputs: Outputs, serves: Mapping[str, Sequence[int]], entries: 
     """The entries with the further metrics of what networks serve.
 
     Args:
-        outputs: Of the networks, by their numbers as text, for the rows that are read at the end.
+        outputs: Of the networks, by their numbers, for the rows that are read at the end.
         serves: By task the numbers of the networks whose mean prediction is served.
         entries: By task its entry in ``results.json``.
     """
     found = dict(entries)
     for name, entry in entries.items():
         if (task := outputs.tasks[name]).also:
-            labelled, targets, _ = outputs.labelled(name, [str(number) for number in serves[name]])
+            labelled, targets, _ = outputs.labelled(name, serves[name])
             found[name] = with_further(entry, further_metrics(task, labelled, targets))
     return found
 

@@ -73,10 +73,10 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
     moved = _thresholds(trainer, outcome)
     data = trainer.data.with_thresholds({name: found.threshold for name, found in moved.items()})
     trainer = replace(trainer, data=data)
-    models = {str(place): one.model for place, one in enumerate(networks)}
+    models = dict(enumerate(one.model for one in networks))
     places = serving_places(one.serves for one in networks)
     test, validation = (Outputs(data.rows[part], data.tasks, models) for part in (trainer.final_part, "validation"))
-    ours = {task.name: test.metric(task.name, _names(places[task.name])) for task in data.tasks}
+    ours = {task.name: test.metric(task.name, places[task.name]) for task in data.tasks}
     levels = trivial_levels(data.tasks, data.rows[trainer.final_part])
     entries: dict[str, Any] = {}
     for task in data.tasks:
@@ -84,7 +84,7 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
         results = [networks[place].result for place in own]
         mean = None
         if len(own) > 1 or results[0] is None:
-            mean = validation.metric(task.name, _names(own))
+            mean = validation.metric(task.name, own)
         entries[task.name] = task_entry(task, results, ours[task.name], own, levels[task.name], mean)
     entries = add_further(test, places, entries)
     baselines = _baselines(trainer, outcome, ours) | outcome.baselines(trainer, networks, ours)
@@ -100,10 +100,6 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
         run.log.write("finish", seconds=totals["seconds"])
         write_json(run.results, written)
     return close(run, written)
-
-
-def _names(places: Sequence[int]) -> list[str]:
-    return [str(place) for place in places]
 
 
 def _thresholds(trainer: Trainer, outcome: RunOutcome) -> dict[str, Moved]:

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from ..config import Config
 from ..config.target import for_target
-from ..data import Rows
 from ..files import write_json
 from ..models import MultiTaskModel
 from ..records.folder import RunFolder
 from ..task import METRICS, Metric, Task
-from ..training.evaluation import task_outputs, task_targets
 from ..uncertainty import Estimate, estimate, exceeds, mean_of
+from .averaged import Outputs
 from .preparation.prepared import with_thresholds
 from .trainer import Trainer
 
@@ -129,35 +128,17 @@ def decide_thresholds(
     Returns:
         The thresholds that are not 0.5, by task.
     """
-    rows, found = trainer.data.rows["validation"], dict[str, Moved]()
-    for position, task in enumerate(trainer.data.tasks):
+    found: dict[str, Moved] = {}
+    rows = Outputs(trainer.data.rows["validation"], trainer.data.tasks, dict(enumerate(models)))
+    for task in trainer.data.tasks:
         if task.name not in serves or not task.definition.thresholded or not _wanted(trainer.config, task.name):
             continue
-        outputs, targets, ids = served_outputs(rows, position, task, [models[number] for number in serves[task.name]])
+        outputs, targets, ids = rows.labelled(task.name, serves[task.name])
         if len(ids) and (moved := choose_threshold(task, task.definition.predict(outputs), targets, ids)):
             found[task.name] = moved
     for model in models:
         model.tasks = with_thresholds(model.tasks, {name: moved.threshold for name, moved in found.items()})
     return found
-
-
-def served_outputs(
-    rows: Rows, position: int, task: Task, models: Sequence[MultiTaskModel]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs of the mean prediction of some networks for the rows with a label, their targets, and which rows.
-
-    Args:
-        rows: With the columns of all tasks.
-        position: Column of the task.
-        task: The task.
-        models: Networks that have it.
-    """
-    ids, targets = task_targets(rows, position)
-    ids, parts = ids.cpu(), []
-    for model in models:
-        place = [own.name for own in model.tasks].index(task.name)
-        parts.append(task_outputs(model, rows, [place])[0].cpu()[ids])
-    return task.definition.average(parts), targets.cpu(), ids
 
 
 def _wanted(config: Config, name: str) -> bool:
