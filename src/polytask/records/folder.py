@@ -16,6 +16,7 @@ from ..files import write_bytes, write_json
 from ..processes.collectives import is_first
 from ..training import EventLog
 from ..training.checkpoints import checkpoint_steps
+from .layout import Layout
 from .values import read_object
 
 #: Held by the process that works on the run.
@@ -36,7 +37,7 @@ class RunData(Protocol):
         """Write the transformation, the split and a pretrained encoder."""
 
 
-class RunFolder:
+class RunFolder(Layout):
     """The folder that ``fit`` writes and the other commands read.
 
     Args:
@@ -44,21 +45,8 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config = path / "config.yaml"
-        self.results = path / "results.json"
-        self.affinity = path / "affinity.json"
-        self.selection = path / "selection.json"
-        self.schema = path / "schema.json"
-        self.encoder = path / "encoder"
-        self.split = path / "split.parquet"
-        self.plots = path / "plots.json"
-        self.thresholds = path / "thresholds.json"
-        self.report = path / "report.html"
-        self.networks = path / "networks"
-        self.trainings = path / "trainings"
-        self.state = path / "state.json"
-        self.log = EventLog(path / "metrics.jsonl")
+        super().__init__(path)
+        self.log = EventLog(self.metrics)
 
     @classmethod
     def create(cls, path: Path, config: Config, data: RunData, decided: Mapping[str, Any]) -> RunFolder:
@@ -89,7 +77,7 @@ class RunFolder:
             run.log.sync()
             write_json(run.state, state | {"log": run.log.position()})
         except BaseException:
-            for file in (run.state, run.config, run.schema, run.split, path / "metrics.jsonl"):
+            for file in (run.state, run.config, run.schema, run.split, run.metrics):
                 file.unlink(missing_ok=True)
             raise
         return run
@@ -224,6 +212,7 @@ class RunFolder:
 def refuse_existing(path: Path) -> None:
     """Raise a :class:`UserError` if ``path`` is taken."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        what = "this run exists" if (path / "config.yaml").exists() else "this path exists and is not empty"
-        remedy = "continue it with --resume, or " if (path / "config.yaml").exists() else ""
+        run = Layout(path).config.exists()
+        what = "this run exists" if run else "this path exists and is not empty"
+        remedy = "continue it with --resume, or " if run else ""
         raise UserError(f"{path}: {what}; {remedy}choose another --out, or delete it")

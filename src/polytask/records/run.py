@@ -12,6 +12,7 @@ from ..config.file import read_yaml
 from ..errors import UserError
 from ..grouping import Windows
 from .events import Log, TrainingRecord, read_log
+from .layout import Layout
 from .values import number, read_object
 
 MARKS_OF_A_RUN = ("config.yaml", "results.json", "metrics.jsonl")
@@ -138,18 +139,18 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{folder}: no such folder; expected the folder that `polytask fit --out` wrote")
     if not any((folder / name).is_file() for name in MARKS_OF_A_RUN):
         raise UserError(f"{folder}: not a run: none of {', '.join(MARKS_OF_A_RUN)} is there")
+    run = Layout(folder)
     readers = {
-        "config": (read_yaml, "config.yaml"),
-        "results": (_read_results, "results.json"),
-        "affinity": (_read_affinity, "affinity.json"),
-        "selection": (_read_selection, "selection.json"),
-        "log": (read_log, "metrics.jsonl"),
-        "plots": (read_object, "plots.json"),
+        "config": (read_yaml, run.config),
+        "results": (_read_results, run.results),
+        "affinity": (_read_affinity, run.affinity),
+        "selection": (_read_selection, run.selection),
+        "log": (read_log, run.metrics),
+        "plots": (read_object, run.plots),
     }
     parts: dict[str, Any] = {}
     problems: list[str] = []
-    for part, (read, name) in readers.items():
-        path = folder / name
+    for part, (read, path) in readers.items():
         if not path.is_file():
             continue
         try:

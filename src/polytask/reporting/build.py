@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ..display.text import count
 from ..files import write_bytes
+from ..records.layout import Layout
 from ..records.run import Run, read_run
 from ..records.values import number
 from ..task.gain import EQUAL_WITHIN
@@ -49,7 +50,7 @@ def write_report(folder: Path) -> Path:
         UserError: If ``folder`` is not a run, or a file of it is damaged.
     """
     folder = Path(folder)
-    page = folder / "report.html"
+    page = Layout(folder).report
     write_bytes(page, render(read_run(folder)).encode())
     return page
 

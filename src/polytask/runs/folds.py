@@ -215,7 +215,7 @@ def write_out_of_fold(run: RunFolder, config: Config, *, trust: bool = False) ->
     parts, places = [], []
     for fold, folder in enumerate(fold_folders(run, config)):
         bundle = Bundle.load(folder, trust=trust)
-        at = np.flatnonzero(load_split(folder / "split.parquet")[0] == 2)
+        at = np.flatnonzero(load_split(RunFolder(folder).split)[0] == 2)
         table = table_of(bundle, path, Display()).take(pa.array(at))
         found = bundle.predict(table, folder=path.parent, where=path.name)
         first = {} if bundle.schema.id_column in found.column_names else {"row": pa.array(at + 1)}

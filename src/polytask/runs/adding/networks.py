@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ...config.run import frozen_whole
 from ...models import MultiTaskModel, take_over
+from ...records.folder import RunFolder
 from ...training import TrainingResult
 from ..encoders import network_of
 from ..outcome import Delivered
@@ -25,7 +26,7 @@ def delivered(
         learning = addition.learning(number, joins) if result is not None else []
         left = tuple(name for name in own if name not in learning) if frozen or result is None else ()
         if left or result is None:
-            source = addition.base.path / "networks" / str(number)
+            source = RunFolder(addition.base.path).networks / str(number)
             found.append(Delivered(model.cpu(), left, f"as_before_{number}", source=source))
         if result is None:
             continue

@@ -1,0 +1,30 @@
+"""Where things are in the folder of a run; this loads nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class Layout:
+    """Paths of what a run leaves.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.results = path / "results.json"
+        self.affinity = path / "affinity.json"
+        self.selection = path / "selection.json"
+        self.schema = path / "schema.json"
+        self.encoder = path / "encoder"
+        self.split = path / "split.parquet"
+        self.thresholds = path / "thresholds.json"
+        self.plots = path / "plots.json"
+        self.report = path / "report.html"
+        self.networks = path / "networks"
+        self.trainings = path / "trainings"
+        self.state = path / "state.json"
+        self.metrics = path / "metrics.jsonl"
