@@ -26,7 +26,8 @@ def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, wher
     Raises:
         UserError: If a label is none of its task's, or tags and words do not go together.
     """
-    table = schema.read(table)
+    needed = {*(task.name for task in schema.tasks), *(column.name for column in schema.encoded)}
+    table = schema.read(table.select([name for name in table.column_names if name in needed]))
     rows = Rows.from_matrix(inputs, schema.encode_targets(table, where=where, partial=True))
     wide = encode_label_sets(table, schema.tasks, where=where, partial=True)
     return replace(rows, wide=wide | _tags(table, schema, where))
