@@ -51,6 +51,12 @@ def test_predictions_are_those_of_predict(fitted, client, rows):
         np.testing.assert_allclose(found["size_p_small"], other["size_p_small"], atol=1e-6)
 
 
+def test_a_body_that_is_not_called_json_is_explained(client, rows):
+    form = {"content-type": "application/x-www-form-urlencoded"}  # what curl sends with -d
+    response = client.post("/predict", content=json.dumps({"rows": rows}), headers=form)
+    assert response.status_code == 415 and "Content-Type: application/json" in response.json()["detail"]
+
+
 def test_missing_values_are_null(client, rows):
     row = {**rows[0], "a": None, "colour": None, "more": "has no effect"}
     assert client.post("/predict", json={"rows": [row]}).status_code == 200

@@ -47,6 +47,12 @@ def test_columns_that_say_nothing_are_dropped(values: list, reason: str) -> None
     assert isinstance(column, DroppedColumn) and reason in column.reason
 
 
+def test_an_option_for_a_name_with_a_blank_can_be_pasted() -> None:
+    ids = pa.array([f"T-{number:05d}" for number in range(40)])
+    column = fit_column(ids, "trip id", np.ones(40, bool))
+    assert isinstance(column, DroppedColumn) and "--set 'column_kind.trip id=text'" in column.reason
+
+
 def test_one_value_or_missing_says_something() -> None:
     assert fit([5, None, 5]) == NumericColumn("c", 5.0, 5.0, indicator=True, low=5.0, high=5.0)
     assert fit(["a", "", "a"]) == CategoricalColumn("c", ("a",))

@@ -208,7 +208,8 @@ def _says_nothing(column: pa.ChunkedArray, name: str, asked: bool) -> str:
     if not (is_text(column.type) or is_numeric(column.type)):
         return f"cells of type {column.type} are not supported"
     if not asked and looks_like_id(column, name):
-        return f"it looks like a row id; --set column_kind.{name}=text (or another kind) keeps it"
+        key = shlex.quote(f"column_kind.{name}=text")
+        return f"it looks like a row id; --set {key} (or another kind) keeps it"
     return ""
 
 

@@ -81,6 +81,9 @@ def make_application(
 
     @app.exception_handler(RequestValidationError)
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
+        if "json" not in (kind := request.headers.get("content-type", "none")):
+            what = f"expected JSON, with the header Content-Type: application/json; found {kind[:80]}"
+            return JSONResponse({"detail": what}, status_code=415)
         # Without the cells themselves: NaN or half a surrogate would not go into the answer, many rows would swell it.
         named = [{key: found[key] for key in ("type", "loc", "msg")} for found in error.errors()]
         more = {"more": len(named) - MOST_NAMED} if len(named) > MOST_NAMED else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,7 +66,7 @@ def notes_on(inferred: Sequence[InferredTask], schema: Schema, table: pa.Table) 
             notes.append(
                 f"{column.name!r}: text, {len(words.words):,} different ones in {rows:,} rows; it makes "
                 f"{schema.text_settings.width:,} inputs: leave it out if it carries no information "
-                f"(--ignore {column.name})"
+                f"(--ignore {shlex.quote(column.name)})"
             )
     return notes
 
