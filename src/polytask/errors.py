@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 
 class UserError(ValueError):
-    """The input is wrong: says what, where, what was expected, what was found and what to do.
+    """The input is wrong: states what, where, what was expected, what was found and what to do.
 
     Several mistakes found together are shown together.
 
@@ -32,7 +32,7 @@ class UserError(ValueError):
         return "\n".join([f"{len(self.problems)} problems:", *lines])
 
 
-#: What a library without error numbers says where the system has no more for this process, by what has run out.
+#: What a library without error numbers states where the system has no more for this process, by what has run out.
 _USED_UP = {
     "memory": ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory",
                "failed to map segment", "malloc of size"),
@@ -60,7 +60,7 @@ def used_up(error: BaseException) -> str | None:
 
 
 class AfterTrainingError(RuntimeError):
-    """Something failed when all training was done; says what is safe and how to go on."""
+    """Something failed when all training was done; states what is safe and how to continue."""
 
 
 class DamagedFileError(UserError):

@@ -41,7 +41,7 @@ class Aggregator(GradientBalancer):
 
     @property
     def _weighting(self) -> Any:
-        """torchjd's object without state of its own, made once."""
+        """torchjd's object without separate state, made once."""
         if not hasattr(self, "_made"):
             self._made = [
                 self._make(torchjd_aggregation(self.name, self.extra))

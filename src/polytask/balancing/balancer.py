@@ -160,7 +160,7 @@ class Balancer(nn.Module, ABC):
         return ""
 
     def bind(self, tasks: Sequence[str], user_weights: Mapping[str, float] | None = None) -> None:
-        """Say which tasks there are, and begin anew; a loop of your own may leave this to the first :meth:`backward`,
+        """Say which tasks there are, and begin anew; your own loop may leave this to the first :meth:`backward`,
         if that has all tasks. ``load_state_dict`` brings the tasks of the balancer whose state it is.
 
         Raises:
@@ -388,7 +388,7 @@ class Balancer(nn.Module, ABC):
     def task_switched(self, task: int) -> None:
         """The true labels of a task gave way to soft ones.
 
-        The method forgets its past and goes on without it; the task keeps its own gradient, with the mean weight of
+        The method forgets its past and continues without it; the task keeps its own gradient, with the mean weight of
         the tasks that learn.
         """
         self._switch(task, soft=True)

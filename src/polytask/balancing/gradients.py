@@ -106,7 +106,7 @@ def shared_rows(values: Tensor, features: Sequence[Tensor] | None, shared: Seque
     Args:
         values: ``[n]`` losses.
         features: The representation that separates heads from shared layers, which saves going through all heads for
-            every task; without it every row is a backward pass of its own from the loss.
+            every task; without it every row is a separate backward pass from the loss.
         shared: Parameters.
 
     Returns:
@@ -259,7 +259,7 @@ def backward_replacing(
     replacements: Sequence[Tensor],
     backward: Callable[[Tensor], object],
 ) -> None:
-    """Differentiate ``total``, but let ``replacements`` go on from ``features`` into the shared layers.
+    """Differentiate ``total``, but let ``replacements`` continue from ``features`` into the shared layers.
 
     Heads get the gradient of ``total``; the replacements are multiplied by the factor that ``backward`` puts before
     ``total`` (a gradient scaler's).

@@ -70,7 +70,7 @@ def as_linear(node: Any) -> LinearPart | None:
 
 @dataclass(frozen=True)
 class Readout:
-    """The gradients of n losses at ``features``, where each reads them through linear outputs of its own.
+    """The gradients of n losses at ``features``, where each reads them through linear separate outputs.
 
     That of loss i is ``errors[:, own] @ weight[own]`` with the outputs it owns, so that inner products and sums need
     none of them written out.

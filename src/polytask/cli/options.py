@@ -156,7 +156,7 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
 
 
 def expand_targets(values: dict[str, Any]) -> None:
-    """Put the columns of the table in the place of patterns, ``ALL`` and names that a comma has taken apart, in place.
+    """Put the columns of the table instead of patterns, ``ALL`` and names that a comma has taken apart, in place.
 
     Raises:
         UserError: If a pattern fits no column, or ``ALL`` is given without features.
@@ -171,7 +171,7 @@ def expand_targets(values: dict[str, Any]) -> None:
     try:
         known = column_names(data)
     except UserError:
-        return  # reading the table says what is wrong with it
+        return  # reading the table states what is wrong with it
     found: list[Any] = []
     columns = set(known)
     for name in _with_commas(list(given), known):

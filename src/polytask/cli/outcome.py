@@ -64,7 +64,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
 
 
 def _compared(baselines: dict[str, Any]) -> list[str]:
-    """The baselines with columns of their own."""
+    """The baselines with separate columns."""
     return [name for name in TITLES if name in baselines and name != "linear"]
 
 

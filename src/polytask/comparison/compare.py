@@ -35,7 +35,7 @@ def compare(
 
     Args:
         config: What is compared.
-        out: A folder of its own; what it has of earlier comparisons is used.
+        out: A separate folder; what it has of earlier comparisons is used.
         where: The configuration's name for messages.
         pool: Where runs are done; in this process by default.
         display: Where progress is shown.

@@ -47,7 +47,7 @@ class RunSpec:
 
 
 def execute(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Do a run and say what came out; an interrupted one goes on where it was.
+    """Do a run and say what came out; an interrupted one continues where it was.
 
     Args:
         spec: A :class:`RunSpec` as a dictionary, so that it can travel to any process.

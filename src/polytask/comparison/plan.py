@@ -19,7 +19,7 @@ from .execute import RunSpec
 from .search import MakeRun
 from .space import TREES, SearchRange, applied, weight_ranges
 
-#: A method is plain unless it says otherwise; one thread, so that numbers do not depend on where a run is done.
+#: A method is plain unless its settings override that; one thread, so that numbers are the same on every machine.
 PLAIN: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "threads": 1}
 #: What the networks among the baselines are; whatever ``base`` says.
 ONE_NETWORK: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "distill": "off"}

@@ -37,7 +37,7 @@ class InProcess:
 
 
 class ProcessPool(LocalProcesses):
-    """Every run in a process of its own.
+    """Every run in a separate process.
 
     Args:
         jobs: Most processes at once; they share the GPUs, if there are any, in turn.

@@ -1,4 +1,4 @@
-"""Many courses at once: whatever can run runs, whatever is known is not repeated."""
+"""Many schedules at once: whatever can run runs, whatever is known is not repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Report = Callable[[Outcome, bool], None]
 
 
 def run_all(courses: Mapping[Key, Runs], pool: Pool, cache: RunCache, report: Report) -> dict[Key, Course]:
-    """Run all courses to their ends.
+    """Run all schedules to their ends.
 
     A run that is asked for twice is done once; a failed one is done again in the next comparison.
 

@@ -1,4 +1,4 @@
-"""The course of one method: rounds of trials on validation, then the chosen settings on all seeds."""
+"""The schedule of one method: rounds of trials on validation, then the chosen settings on all seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .execute import RunSpec
 from .space import SearchRange, optuna
 
 #: Trials that are drawn together. The sampler learns between rounds and never within one, so that a search is the same
-#: however many of its runs go on side by side.
+#: however many of its runs continue side by side.
 ROUND = 4
 
 

@@ -1,4 +1,4 @@
-"""Search of static weights and settings as a tool of its own: what ``polytask tune`` does."""
+"""Search of static weights and settings as a separate tool: what ``polytask tune`` does."""
 
 from __future__ import annotations
 

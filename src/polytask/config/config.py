@@ -90,7 +90,7 @@ class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, T
 
     @property
     def held_files(self) -> tuple[str, ...]:
-        """The parts of the split that are files of their own."""
+        """The parts of the split that are separate files."""
         return tuple(part for part in FILES if getattr(self, part) is not None)
 
     @property

@@ -103,7 +103,7 @@ def _keys_in(hint: Any) -> Iterator[Key]:
 
 
 def documented(section: type[T]) -> type[T]:
-    """A section whose docstring says what its keys mean."""
+    """A section whose docstring states what its keys mean."""
     doc = inspect.cleandoc(section.__doc__ or "")
     keys = "\n".join(f"    {name}: {key.meaning}" for name, key in keys_of(section).items())
     places = [place for mark in ("Raises:", "Example:") if (place := doc.find(f"\n\n{mark}")) >= 0]

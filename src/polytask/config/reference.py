@@ -22,7 +22,7 @@ it on the command line, too. A section is a mapping: `convergence: {patience: 5}
 convergence.patience=5`. Numbers are finite; an unknown key, a value out of its range, and a key that is given where it
 has no effect are refused before anything is written.
 
-A key decides the numbers of a run unless it says otherwise: a run that is resumed needs the same value of it, and
+A key decides the numbers of a run unless its definition overrides that: a run that is resumed needs the same value, and
 `polytask compare` trains again where it differs.
 """
 _SAYS = {

@@ -65,7 +65,7 @@ class RunKeys(Section):
 
 
 def run_problems(config: Config) -> Iterator[str]:
-    """Keys of a run that do not go together."""
+    """Keys of a run that do not combine."""
     if config.jobs > 1 and config.devices * config.nodes > 1:
         yield (
             f"jobs: networks train side by side ({config.jobs}), or several processes train each of them "

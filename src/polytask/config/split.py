@@ -26,7 +26,7 @@ def split_column(config: Config) -> str | None:
 
 
 def split_problems(config: Config) -> Iterator[str]:
-    """Keys of the split that do not go together."""
+    """Keys of the split that do not combine."""
     by = [key for key in ("group", "time") if getattr(config, key) is not None]
     files = [key for key in FILES if getattr(config, key) is not None]
     if len(by) == 2:
@@ -53,7 +53,7 @@ def split_problems(config: Config) -> Iterator[str]:
 
 
 def fold_problems(config: Config) -> Iterator[str]:
-    """Keys that do not go together with a cross-validation."""
+    """Keys that do not combine with a cross-validation."""
     if config.folds is None:
         if config.fold is not None:
             yield "fold: has an effect only with folds: give their number"

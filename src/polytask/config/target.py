@@ -86,7 +86,7 @@ def bounds_of(config: Config, name: str) -> tuple[float | None, float | None]:
 
 
 def target_problems(config: Config) -> Iterator[str]:
-    """Targets that are none, and keys that do not go together."""
+    """Targets that are none, and keys that do not combine."""
     for key in ("class_weights", "focal", "threshold", "transform", "bounds"):
         named = getattr(config, key)
         for target in named if isinstance(named, Mapping) else ():

@@ -50,7 +50,7 @@ def word_counts(cells: Coded, words_of: WordsOf) -> tuple[Counter[str], float]:
 
 
 def word_places(cells: Coded, words_of: WordsOf, known: Sequence[str], at: str, what: str) -> list[list[int]]:
-    """For every distinct cell the places of its words in ``known``.
+    """For every distinct cell the positions of its words in ``known``.
 
     Args:
         cells: The column.

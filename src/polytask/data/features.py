@@ -19,7 +19,7 @@ from .number_words import read_numbers
 from .reading import typed
 from .row_names import is_index, looks_like_id
 
-#: Less frequent categories than these share the place of the unseen ones.
+#: Less frequent categories than these share the position of the unseen ones.
 MOST_CATEGORIES = 10_000
 KINDS = ("numeric", "categorical", "text", "image", "smiles", "date", "day_first", "month_first")
 #: Values outside of the training range are clipped to it, widened by so many times its width on both sides.
@@ -42,7 +42,7 @@ class NumericColumn:
         name: Name of the column.
         center: Mean over training rows.
         scale: Standard deviation over training rows.
-        indicator: Whether a 0/1 input says where the value is missing (if training rows have missing ones).
+        indicator: Whether a 0/1 input states where the value is missing (if training rows have missing ones).
         edges: Quantiles of the training rows in units of the encoded input, ascending and different in float32; only
             where an encoder asks for them.
         low: Smallest value of the training rows; None in schemas of before ranges were stored.
@@ -334,7 +334,7 @@ def _fit_categories(words: Coded, name: str, train: np.ndarray, from_numbers: bo
 
 def looks_like_text(words: Coded, train: np.ndarray) -> bool:
     """Free text rather than categories, if two hold for the training rows: more than 50 distinct values; most rows
-    have a value of their own; more than 30 characters on average (of the distinct values)."""
+    have a distinct value; more than 30 characters on average (of the distinct values)."""
     counts = words.counts(train)
     used = counts > 0
     if not used.any():
@@ -346,7 +346,7 @@ def looks_like_text(words: Coded, train: np.ndarray) -> bool:
 
 
 def are_pictures(words: Coded) -> bool:
-    """Whether every cell is the name of a picture's file.
+    """Whether every cell is the name of an image's file.
 
     Example:
         >>> [are_pictures(coded(pa.chunked_array([cells]))) for cells in (["a/1.png", "b.JPG"], ["a.png", "b"], [""])]

@@ -87,7 +87,7 @@ def infer_targets(
         table: All rows, also those of validation and test: a kind has to be known before stratified splitting.
         where: Name of the table in messages.
         targets: Names of target columns.
-        kinds: ``{target: kind}`` where the user says otherwise.
+        kinds: ``{target: kind}`` where the user overrides it.
         metrics: ``{target: metric}``.
         weights: ``{target: weight}``.
         rare: What becomes of classes with a single row, see ``RARE``.

@@ -76,7 +76,7 @@ def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
 
 
 def _related(values: Sequence[np.ndarray | None], targets: np.ndarray) -> np.ndarray:
-    """``[features, targets]`` bool: pairs of numbers that are worth a test of their own, by values or by ranks.
+    """``[features, targets]`` bool: pairs of numbers that are worth a separate test, by values or by ranks.
 
     Found by a few products of matrices for all pairs, within what missing cells can change.
     """

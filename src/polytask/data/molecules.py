@@ -24,7 +24,7 @@ DESCRIPTORS = (
     "NumHeteroatoms", "NumAmideBonds", "FractionCSP3", "NumRings", "NumAromaticRings", "NumAliphaticRings",
     "NumSaturatedRings", "NumHeterocycles", "NumAtomStereoCenters", "hallKierAlpha", "kappa1", "chi0v", "chi1v",
 )  # fmt: skip
-#: Bonds around an atom that a Morgan count looks at, and the places that counts are folded to.
+#: Bonds around an atom that a Morgan count looks at, and the positions that counts are folded to.
 RADIUS, WIDTH = 2, 2048
 #: Share of a column's cells that may be no molecules; more are another kind of column.
 MOST_INVALID = 0.5
@@ -139,7 +139,7 @@ def scaffolds(words: Coded) -> pa.ChunkedArray:
 
 @lru_cache(_KEPT)
 def _described(smiles: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Descriptors, places and counts of a molecule; None if RDKit cannot read it."""
+    """Descriptors, positions and counts of a molecule; None if RDKit cannot read it."""
     molecule = _molecule(smiles)
     if molecule is None:
         return None

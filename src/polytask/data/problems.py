@@ -10,7 +10,7 @@ from ..errors import UserError
 
 @contextmanager
 def collected(problems: list[str]) -> Iterator[None]:
-    """Add the problems of a :class:`UserError` in the block to ``problems`` and go on after the block.
+    """Add the problems of a :class:`UserError` in the block to ``problems`` and continue after the block.
 
     Example:
         >>> problems = []

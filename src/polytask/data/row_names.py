@@ -36,7 +36,7 @@ def is_index(name: str) -> bool:
 
 
 def looks_like_id(column: pa.ChunkedArray, name: str) -> bool:
-    """Whether nearly every row has a value of its own, and the name or all cells look like row ids.
+    """Whether nearly every row has a distinct value, and the name or all cells look like row ids.
 
     Whole numbers are ids only by the name: a column of different numbers can be a measurement.
 

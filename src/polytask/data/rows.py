@@ -39,7 +39,7 @@ def map_inputs(inputs: Inputs, function: Any) -> Inputs:
 
 
 def rows_at_once(inputs: Inputs, most: int = 1024) -> int:
-    """How many rows to infer at a time: fewer if they are large, as pictures are.
+    """How many rows to infer at a time: fewer if they are large, as images are.
 
     Example:
         >>> rows_at_once(torch.zeros(9, 100)), rows_at_once(torch.zeros(9, 3, 64, 64))
@@ -73,7 +73,7 @@ class Batch:
         observed: ``[B, K]`` bool, or None if every label of the source is observed.
         ids: ``[B]`` int64, the rows' positions in their source, under which soft labels are found.
         wide: ``[B, L]`` targets with NaN of the tasks that have several per row, by their positions; their column of
-            ``targets`` is 0, that of ``observed`` says whether there is any.
+            ``targets`` is 0, that of ``observed`` states whether there is any.
         weights: ``[B, 1]`` or ``[B, K]``, at least 0: how much each sample counts in a task's mean loss; None for 1.
     """
 

@@ -51,10 +51,10 @@ class Schema:
         numeric: Columns of numbers.
         temporal: Columns of dates and times, each with the numbers that are made of it.
         categorical: Columns of categories; they share one embedding table.
-        text: Columns of free text; they share one hashed space, each with places of its own.
-        molecules: Columns of molecules, each with the numbers that are made of it; their Morgan counts have places
+        text: Columns of free text; they share one hashed space, each with separate positions.
+        molecules: Columns of molecules, each with the numbers that are made of it; their Morgan counts have positions
             behind those of text.
-        encoded: Columns of text or pictures that a pretrained encoder reads, see :mod:`polytask.pretrained`.
+        encoded: Columns of text or images that a pretrained encoder reads, see :mod:`polytask.pretrained`.
         dropped: Columns that say nothing.
         ignored: Columns that the user wants ignored.
         id_column: Column of row ids, or None.
@@ -116,7 +116,7 @@ class Schema:
             id_column: Column of row ids: no feature, and returned by :meth:`ids`.
             split_column: Column with the split: no feature.
             train: ``[n]`` bool, the training rows; by default all.
-            column_kinds: By column its kind where the user says otherwise, see :data:`~polytask.data.features.KINDS`.
+            column_kinds: By column its kind where the user overrides it, see :data:`~polytask.data.features.KINDS`.
             text_settings: How text is hashed.
             encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
             bins: Also find the edges of so many bins for every column of numbers; 0 for none.

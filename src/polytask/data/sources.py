@@ -56,7 +56,7 @@ def read_sources(
         reading: What is known of the columns.
 
     Raises:
-        UserError: If a table cannot be read, lacks one of its targets, or types do not go together.
+        UserError: If a table cannot be read, lacks one of its targets, or types do not match.
     """
     tables, problems, notes = [], [], []
     for path, own in zip(paths, labels, strict=True):

@@ -96,7 +96,7 @@ def times(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
         at: Names the column in messages.
 
     Raises:
-        UserError: If a cell is empty, no date, or day and month cannot be told apart.
+        UserError: If a cell is empty, no date, or day and month cannot be distinguished.
     """
     if is_numeric(column.type):
         values = numbers(column)

@@ -58,7 +58,7 @@ class RowGroups:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the file's footer, which holds sizes, places and statistics of all columns."""
+        """SHA-256 of the file's footer, which holds sizes, positions and statistics of all columns."""
         return hashlib.sha256(repr(pa.parquet.read_metadata(self.path).to_dict()).encode()).hexdigest()
 
     def take(self, name: str, rows: Tensor) -> Tensor | SparseRows:
@@ -92,7 +92,7 @@ class RowGroups:
                 self._ahead[number] = self._reader.submit(self._read, number)
 
     def _read(self, number: int) -> Encoded:
-        with pa.parquet.ParquetFile(self.path) as file:  # a file of its own: threads cannot share one
+        with pa.parquet.ParquetFile(self.path) as file:  # a separate file: threads cannot share one
             pieces = file.iter_batches(PIECE, row_groups=[number], columns=self.columns, use_threads=False)
             parts = [self.encode(pa.Table.from_batches([piece])) for piece in pieces]
         return {name: together([part[name] for part in parts]) for name in parts[0]}

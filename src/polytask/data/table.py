@@ -102,7 +102,7 @@ def table_pieces(path: str | Path, *, rows: int = 65_536, columns: Sequence[str]
 
 
 def is_small(path: Path, rows: int, size: int) -> bool:
-    """Whether a table has at most so many rows (or bytes), or cannot be read: reading it says what is wrong with it."""
+    """Whether a table has at most so many rows (or bytes), or cannot be read, which reading it reports."""
     found = format_of(path)
     return found is None or not found.file(path).exists() or found.is_small(path, rows, size)
 
@@ -123,7 +123,7 @@ def _checked(path: Path) -> Format:
     """The format of a table that is there and begins as it should.
 
     Raises:
-        UserError: It says what is wrong.
+        UserError: It states what is wrong.
     """
     if address := re.match(r"(\w{2,}):/", str(path)):
         rest = str(path)[address.end() :].lstrip("/")  # of two slashes a path keeps one

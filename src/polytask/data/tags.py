@@ -17,7 +17,7 @@ from .problems import collected
 def encode_tags(
     table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False
 ) -> dict[int, Tensor]:
-    """``[n, W]`` float32 of every task of this kind, by its position: places of classes, NaN behind the last tag.
+    """``[n, W]`` float32 of every task of this kind, by its position: positions of classes, NaN behind the last tag.
 
     Args:
         table: See :func:`~polytask.data.encode_targets`.
@@ -41,7 +41,7 @@ def encode_tags(
 def for_words(
     tags: Mapping[int, Tensor], texts: Sequence[str], tasks: Sequence[Task], *, where: str = "table"
 ) -> dict[int, Tensor]:
-    """The same with a place for every word of the longest text.
+    """The same with a position for every word of the longest text.
 
     Args:
         tags: From :func:`encode_tags`.

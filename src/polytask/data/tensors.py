@@ -19,7 +19,7 @@ from .targets import encode_targets
 
 
 def as_inputs(inputs: Any, where: str) -> Inputs:
-    """Inputs with tensors in place of arrays and tables."""
+    """Inputs with tensors instead of arrays and tables."""
     if isinstance(inputs, Mapping):
         return {name: as_inputs(value, where) for name, value in inputs.items()}
     if isinstance(inputs, tuple):

@@ -26,7 +26,7 @@ class TextSettings:
     Attributes:
         shortest: Characters of the shortest n-grams.
         longest: Characters of the longest n-grams.
-        width: Number of places that n-grams are hashed to, per column.
+        width: Number of positions that n-grams are hashed to, per column.
     """
 
     shortest: int = 1
@@ -51,7 +51,7 @@ def hash_texts(texts: pa.Array, settings: TextSettings) -> SparseRows:
 
 
 def _pieces(texts: pa.Array, settings: TextSettings) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Some texts at a time: number of places per text, the places, their values."""
+    """Some texts at a time: number of positions per text, the positions, their values."""
     lengths = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     piece = lengths.cumsum() // _CHARACTERS
     starts = np.flatnonzero(np.diff(piece, prepend=-1))
@@ -91,7 +91,7 @@ def _mixed(code: np.ndarray) -> np.ndarray:
 
 
 def encode_texts(columns: list[Coded], settings: TextSettings) -> SparseRows:
-    """Text columns side by side, each hashed into its own ``settings.width`` places; missing texts are empty.
+    """Text columns side by side, each hashed into its own ``settings.width`` positions; missing texts are empty.
 
     Each distinct text is hashed once.
     """

@@ -1,4 +1,4 @@
-"""What a pretrained encoder reads, in an exported file: token numbers or pictures instead of cells."""
+"""What a pretrained encoder reads, in an exported file: token numbers or images instead of cells."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BESIDE = (("second", "token_type_ids"), ("words", "words"))
 
 
 class EncodedInputs(nn.Module):
-    """From token numbers or pictures to what networks take: these, or the standardised features of a frozen body.
+    """From token numbers or images to what networks take: these, or the standardised features of a frozen body.
 
     Args:
         encoded: How the run reads its columns.
@@ -60,7 +60,7 @@ class EncodedInputs(nn.Module):
 def encoded_inputs(
     encoded: EncodedColumns, table: pa.Table, *, folder: Path, where: str = "table"
 ) -> dict[str, Tensor]:
-    """What :class:`EncodedInputs` takes, for the rows of a table: token numbers are int64, pictures bytes.
+    """What :class:`EncodedInputs` takes, for the rows of a table: token numbers are int64, images bytes.
 
     Args: see :meth:`polytask.runs.preparation.encoded.EncodedColumns.inputs`.
     """

@@ -152,7 +152,7 @@ def noisy_validation(run: Run) -> Iterator[Finding]:
 
 
 def overfitting(run: Run) -> Iterator[Finding]:
-    """Tasks whose training loss goes on falling while validation falls."""
+    """Tasks whose training loss continues falling while validation falls."""
 
     def overfits(curve: TaskCurve) -> bool:
         fall = curve.values[curve.peak] - curve.values[-3:].mean()

@@ -155,7 +155,7 @@ def conflict(run: Run) -> Iterator[Finding]:
 
 
 def _apart(run: Run, tasks: list[str], pair: tuple[int, int]) -> list[str]:
-    """Networks of their own, unless the run says which tasks belong together."""
+    """Separate networks, unless the run states which tasks belong in one group."""
     if run.config.get("together") or networks(run) == "--networks auto":
         return []
     return [f"--apart {shlex.quote(','.join(tasks[place] for place in pair))}"]

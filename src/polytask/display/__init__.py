@@ -1,1 +1,1 @@
-"""What a run reports while it goes on: the protocol, its texts, and the terminal."""
+"""What a run reports while it runs: the protocol, its texts, and the terminal."""

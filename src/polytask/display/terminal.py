@@ -37,7 +37,7 @@ MINUTE = 60.0
 
 
 class Terminal(Display):
-    """Shows a run as it goes on.
+    """Shows a run while it runs.
 
     Args:
         quiet: Say nothing; errors are shown nevertheless.
@@ -170,7 +170,7 @@ class Terminal(Display):
 
 
 def _console(**options: bool) -> Console:
-    """A console that is wide enough for a table of results where nobody's window says otherwise."""
+    """A console that is wide enough for a table of results where there is no window."""
     console = Console(soft_wrap=True, stderr=options.get("stderr", False), quiet=options.get("quiet", False))
     if not console.is_terminal:
         console.width = WIDEST

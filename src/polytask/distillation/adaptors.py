@@ -14,7 +14,7 @@ from .feature_distance import normalised
 class Adaptors(nn.Module):
     """A linear map without bias per task, from the student's features into the space of a teacher's.
 
-    Weights are Xavier-normal and come from a generator of their own.
+    Weights are Xavier-normal and come from a separate generator.
 
     Args:
         tasks: Number of tasks k.

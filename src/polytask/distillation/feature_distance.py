@@ -72,7 +72,7 @@ def adapted_distance(features: Tensor, weight: Tensor, teacher: Tensor, shares: 
     """``sum shares * feature_distance(weight @ features, teacher)`` over rows and tasks.
 
     Args:
-        features: ``[..., S]`` of the student, or ``[..., k, S]`` if every task has features of its own; float32.
+        features: ``[..., S]`` of the student, or ``[..., k, S]`` if every task has separate features; float32.
         weight: ``[k, T, S]`` of linear adaptors.
         teacher: ``[..., k, T]``, to which :func:`normalised` has been applied. It gets no gradient.
         shares: ``[..., k]``, or what can be spread to that; no gradient.

@@ -51,7 +51,7 @@ class ConvergenceMonitor:
 
     Values come as :class:`~polytask.uncertainty.Estimate`, which holds the standard error of a metric on its rows; an
     improvement then is one by more than a standard error of the paired difference. Plain numbers are taken as exact,
-    and four times the noise between successive values takes the place of the error.
+    and four times the noise between successive values replaces the error.
 
     Args:
         higher_is_better: Direction of the metric.
@@ -198,7 +198,7 @@ class ConvergenceMonitor:
         return self.stalled and (self.learned or (self.test == "fixed" and self.peak is not None))
 
     def waited_for(self, progress: float) -> bool:
-        """Whether training goes on for this task: it improves, or has not begun and there is time left for that.
+        """Whether training continues for this task: it improves, or has not begun and there is time left for that.
 
         Args:
             progress: Share of the training's budget that is used.

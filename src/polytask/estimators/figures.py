@@ -34,7 +34,7 @@ class Figure:
 
     @property
     def svg(self) -> str:
-        """The drawing as a file of its own, in light colours."""
+        """The drawing as a separate file, in light colours."""
         return standalone(draw(self.data), style())
 
     def save(self, path: str | Path) -> Path:

@@ -12,7 +12,7 @@ from ..display.text import printable
 
 @dataclass(frozen=True)
 class Page:
-    """A self-contained HTML page; a notebook shows it in a frame of its own.
+    """A self-contained HTML page; a notebook shows it in a separate frame.
 
     Attributes:
         html: The page.

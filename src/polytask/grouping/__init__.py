@@ -1,4 +1,4 @@
-"""Which tasks belong together: affinity, and the choice of networks from it."""
+"""Which tasks belong in one group: affinity, and the choice of networks from it."""
 
 from .affinity_matrix import Affinity
 from .selection import Selection, choose_budget, score_curve, select_networks

@@ -34,7 +34,7 @@ class Affinity:
 
             - ``samples``: number of probes; ``counts`` [K, K]: of them, those in which both tasks were present;
             - ``standard_error`` [K, K]: of the mean over probes, null below two samples;
-            - ``windows``: the course over training, see :attr:`windows`;
+            - ``windows``: the history over training, see :attr:`windows`;
             - ``estimator``, ``every`` and whatever else the estimator was set to.
 
     Raises:
@@ -71,10 +71,10 @@ class Affinity:
 
     @property
     def windows(self) -> Windows | None:
-        """The course over training: for every pair, the mean and number of samples in consecutive windows of steps.
+        """The history over training: for every pair, the mean and number of samples in consecutive windows of steps.
         None if ``meta`` has none.
 
-        The matrix is their mean, unless ``meta["time"]`` says otherwise."""
+        The matrix is their mean, unless ``meta["time"]`` overrides it."""
         content = self.meta.get("windows")
         return None if content is None else Windows.from_json_dict(content, "affinity: meta: windows")
 

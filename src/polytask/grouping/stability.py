@@ -90,7 +90,7 @@ def selection_stability(
 ) -> Stability | None:
     """Choose again from ``resamples`` bootstrap draws of the windows of an affinity.
 
-    Neighbouring windows differ by the course of training as well as by chance; both count here as uncertainty.
+    Neighbouring windows differ by the history of training as well as by chance; both count here as uncertainty.
 
     Args:
         affinity: a measured affinity with its windows.
@@ -177,7 +177,7 @@ def _choose(problem: Problem, most: int, budget: float | None, known: Selection)
         found = Exact(problem).networks(most, budget)
     else:
         owner = np.array([known.serves[task] for task in problem.tasks])[problem.served.units.argmax(axis=1)]
-        start = owner if budget is None else None  # with costs the sets are told apart by their sizes
+        start = owner if budget is None else None  # with costs the sets are distinguished by their sizes
         division = search_with_bound(problem, most, budget, start=start, rounds=ROUNDS, bounded=False).division
         found = None if division is None else networks_of(division)
     # whether the wishes can be met does not depend on the affinities: a search that found nothing was too short

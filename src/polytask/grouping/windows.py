@@ -1,4 +1,4 @@
-"""The course of task affinities over a training, in windows of steps."""
+"""The history of task affinities over a training, in windows of steps."""
 
 from __future__ import annotations
 

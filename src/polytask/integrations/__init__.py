@@ -1,4 +1,4 @@
-"""Pieces for trainings that other libraries run; each framework's adapter is a module of its own."""
+"""Pieces for trainings that other libraries run; each framework's adapter is a separate module."""
 
 from .kept_peaks import KeptPeaks
 

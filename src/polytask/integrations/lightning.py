@@ -12,7 +12,7 @@ from .logged import metrics_of
 from .renamed import renamed
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")
-import pytorch_lightning as pl  # noqa: E402, after the message that says how to get it
+import pytorch_lightning as pl  # noqa: E402, after the message that states how to get it
 
 
 class Balancing(pl.Callback):

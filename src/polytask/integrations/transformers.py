@@ -20,7 +20,7 @@ from .logged import metrics_of, missing_metrics
 from .renamed import renamed
 
 require("transformers", "transformers", "accelerate", needed_by="polytask.integrations.transformers")
-from transformers import Trainer, TrainerCallback  # noqa: E402, after the message that says how to get it
+from transformers import Trainer, TrainerCallback  # noqa: E402, after the message that states how to get it
 
 #: Files beside the Trainer's own in each of its checkpoints.
 FILE, BALANCER_FILE = "kept_peaks.safetensors", "balancer.safetensors"
@@ -151,7 +151,7 @@ class ConvergenceCallback(TrainerCallback):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **known: Any) -> None:
         if self._logged:
-            self._note(state, known["model"])  # which says what is missing
+            self._note(state, known["model"])  # which states what is missing
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._training, self.checkpoint = False, None

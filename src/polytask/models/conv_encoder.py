@@ -1,4 +1,4 @@
-"""A small convolutional encoder for pictures."""
+"""A small convolutional encoder for images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.nn.functional import interpolate
 
 
 class ConvEncoder(nn.Module):
-    """Stages of a 3 x 3 convolution with stride 2, group normalisation and ReLU, then the mean over places.
+    """Stages of a 3 x 3 convolution with stride 2, group normalisation and ReLU, then the mean over positions.
 
     Args:
-        channels: Of the pictures.
+        channels: Of the images.
         hidden: Channels after each stage; multiples of 8.
         items: For tasks with a target per pixel: the stages are also climbed up again, with the features of the way
-            down added (as in a U-Net), to half of the picture's height and width.
+            down added (as in a U-Net), to half of the image's height and width.
 
     Attributes:
         out_features: Width of the features.
@@ -38,9 +38,9 @@ class ConvEncoder(nn.Module):
         self.out_features = hidden[0] if items else hidden[-1]
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures ``[B, channels, H, W]``, bytes or floats from -1 to 1, to ``[B, D]``.
+        """Images ``[B, channels, H, W]``, bytes or floats from -1 to 1, to ``[B, D]``.
 
-        With ``items`` to ``[B, 1 + H/2 * W/2, D]``: the whole picture first, then its places row by row.
+        With ``items`` to ``[B, 1 + H/2 * W/2, D]``: the whole image first, then its positions row by row.
         """
         found = pictures.float() / 127.5 - 1 if pictures.dtype == torch.uint8 else pictures
         passed = []

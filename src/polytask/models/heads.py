@@ -94,7 +94,7 @@ class LinearHeads(nn.Module):
     Args:
         in_features: Width of the features.
         groups: The tasks' groups.
-        own: Every task has features of its own.
+        own: Every task has separate features.
 
     Attributes:
         members: Heads per task, see :class:`MemberHeads`.
@@ -179,7 +179,7 @@ class MemberLinear(nn.Module):
 class MemberHeads(LinearHeads):
     """Heads of an ensemble: one per task and member.
 
-    In training mode the outputs are those of the members, ``[M, B, ...]``, so that each has a loss of its own; in
+    In training mode the outputs are those of the members, ``[M, B, ...]``, so that each has a separate loss; in
     evaluation mode there is one output, whose prediction is the mean of the members' predictions.
 
     Args:

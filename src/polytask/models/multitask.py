@@ -94,7 +94,7 @@ class MultiTaskModel(nn.Module):
         return Representation(features, (features,))
 
     def features(self, inputs: Any) -> Tensor:
-        """What the heads read: ``[B, D]``, or ``[B, K, D]`` if every task has features of its own.
+        """What the heads read: ``[B, D]``, or ``[B, K, D]`` if every task has separate features.
 
         Raises:
             UserError: If the encoder gives something else than a tensor.

@@ -118,7 +118,7 @@ def output_width(module: nn.Module) -> int:
 
 
 def fresh_copy(module: nn.Module) -> nn.Module:
-    """A copy with weights of its own, as far as its layers can make new ones (``reset_parameters``)."""
+    """A copy with separate weights, as far as its layers can make new ones (``reset_parameters``)."""
     copied = copy.deepcopy(module)
     for part in reversed(list(copied.modules())):  # a layer's own parts before the layer
         if callable(reset := getattr(part, "reset_parameters", None)):

@@ -1,4 +1,4 @@
-"""What an architecture offers that gives every task features of its own."""
+"""What an architecture offers that gives every task separate features."""
 
 from __future__ import annotations
 

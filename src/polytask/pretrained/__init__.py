@@ -1,4 +1,4 @@
-"""Pretrained networks of texts and pictures as encoders: what they read, and their features."""
+"""Pretrained networks of texts and images as encoders: what they read, and their features."""
 
 from .body import Body, ImageBody, TextBody, make_body, write_plainly
 from .checkpoint import FAULTS, KEPT, Checkpoint, open_checkpoint

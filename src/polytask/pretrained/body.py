@@ -1,4 +1,4 @@
-"""Pretrained networks as encoders: from tokens or pictures to one vector per row, or to one per word or place too."""
+"""Pretrained networks as encoders: from tokens or images to one vector per row, or to one per word or place too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Body(nn.Module):
 
     Args:
         network: The network of transformers.
-        pooling: ``mean`` of all tokens or places, or the first token (``cls``).
+        pooling: ``mean`` of all tokens or positions, or the first token (``cls``).
         items: Also give a vector for every word or place, ``[B, 1 + L, D]``.
 
     Attributes:
@@ -109,10 +109,10 @@ class TextBody(Body):
 
 
 class ImageBody(Body):
-    """A network of pictures.
+    """A network of images.
 
     Shapes:
-        Takes bytes ``[B, 3, S, S]``, alone or as ``pictures``; places go row by row.
+        Takes bytes ``[B, 3, S, S]``, alone or as ``pictures``; positions go row by row.
     """
 
     center: Tensor

@@ -119,13 +119,13 @@ class Checkpoint:
         return network
 
     def pictures(self) -> dict[str, Any]:
-        """How pictures are prepared; empty if it does not say."""
+        """How images are prepared; empty if it does not say."""
         path = self.folder / PICTURES
         return read_json(path) if path.is_file() else {}
 
     @property
     def picture_size(self) -> int:
-        """Height and width of the pictures that it was made for."""
+        """Height and width of the images that it was made for."""
         said = self.pictures().get("size")
         found = (said.get("height") or said.get("shortest_edge")) if isinstance(said, dict) else said
         found = self.config.get("image_size") or found or 224

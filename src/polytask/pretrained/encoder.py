@@ -16,7 +16,7 @@ VECTORS = "vectors"
 
 
 class PretrainedEncoder(nn.Module):
-    """What heads read of a table with texts or pictures.
+    """What heads read of a table with texts or images.
 
     Args:
         body: Trains with the rest; None for frozen features, which are inputs (``vectors``).

@@ -25,7 +25,7 @@ class Moments:
 
     @classmethod
     def of(cls, vectors: Tensor) -> Moments:
-        """Of ``[n, D]`` or ``[n, 1 + L, D]``; of the latter places of nothing but 0 are padding and do not count.
+        """Of ``[n, D]`` or ``[n, 1 + L, D]``; of the latter positions of nothing but 0 are padding and do not count.
 
         Example:
             >>> Moments.of(torch.tensor([[1.0, 5.0], [3.0, 5.0]])).center

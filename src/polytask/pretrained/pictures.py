@@ -1,4 +1,4 @@
-"""A column of paths as pictures of one size: bytes in memory, or files that are read when a batch wants them."""
+"""A column of paths as images of one size: bytes in memory, or files that are read when a batch wants them."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from ..data import FileInput
 from ..errors import UserError, used_up
 from ..extras import require
 
-#: Share of the machine's memory that pictures, or frozen features of words, may take.
+#: Share of the machine's memory that images, or frozen features of words, may take.
 MEMORY_SHARE = 0.25
-#: In place of a missing picture.
+#: In place of a missing image.
 GREY = 128
 SHOWN = 5
 #: Files that are read at the same time.
 READERS = 8
-#: What pictures may be that come as bytes, from somebody else perhaps, and how large: few bytes may hold many pixels.
+#: What images may be that come as bytes, from somebody else perhaps, and how large: few bytes may hold many pixels.
 FORMATS, MOST_PIXELS = ("PNG", "JPEG", "WEBP"), 1 << 25
 
 
 @dataclass(frozen=True)
 class PictureFiles(FileInput):
-    """Pictures in files, which are read and brought to one size when they are wanted.
+    """Images in files, which are read and brought to one size when they are wanted.
 
     Attributes:
         names: Paths from the folder, or what the files hold, of all rows of a table; empty or None gives grey.
         folder: Where they are.
-        size: Height and width to which pictures are stretched or shrunk.
+        size: Height and width to which images are stretched or shrunk.
         where: Name of the column in messages.
         rows: ``[n]`` int64, the rows that these are, None for all.
         device: Where batches go.
@@ -66,7 +66,7 @@ class PictureFiles(FileInput):
         """``[B, 3, size, size]`` bytes, red, green and blue.
 
         Raises:
-            UserError: If files are no pictures; all of them in one message.
+            UserError: If files are no images; all of them in one message.
         """
         rows = self._rows(ids).tolist()
         pictures = np.full((len(rows), 3, self.size, self.size), GREY, np.uint8)
@@ -111,12 +111,12 @@ class PictureFiles(FileInput):
 
 @dataclass(frozen=True)
 class PictureReader:
-    """How a column of paths becomes pictures.
+    """How a column of paths becomes images.
 
     Attributes:
-        column: Its name; empty if pictures come as arrays.
-        size: Height and width to which pictures are stretched or shrunk.
-        items: There is a target for every place of a picture.
+        column: Its name; empty if images come as arrays.
+        size: Height and width to which images are stretched or shrunk.
+        items: There is a target for every position of an image.
     """
 
     column: str
@@ -133,7 +133,7 @@ class PictureReader:
             where: Name of the table in messages.
 
         Raises:
-            UserError: If files are missing or are no pictures (all of them in one message).
+            UserError: If files are missing or are no images (all of them in one message).
         """
         files = self.files(table, folder, where=where)
         return files[:] if self.fits(len(files)) else files
@@ -154,11 +154,11 @@ class PictureReader:
             yield files[start : start + rows]
 
     def bytes(self, rows: int) -> int:
-        """What so many pictures take in memory."""
+        """What so many images take in memory."""
         return rows * 3 * self.size**2
 
     def fits(self, rows: int) -> bool:
-        """Whether so many pictures are held in memory."""
+        """Whether so many images are held in memory."""
         return self.bytes(rows) <= MEMORY_SHARE * memory_bytes()
 
 
@@ -168,7 +168,7 @@ def memory_bytes() -> int:
 
 
 def _read_into(picture: np.ndarray, source: Path | bytes | None) -> bool:
-    """Whether there was a picture in the file; without one, nothing is changed."""
+    """Whether there was an image in the file; without one, nothing is changed."""
     from PIL import Image
 
     if source is None:

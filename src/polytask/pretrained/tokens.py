@@ -110,7 +110,7 @@ def choose_length(lengths: np.ndarray, longest: int, *, all_of: bool) -> int:
 
 
 def _starts(encoding: Any, count: int) -> list[int]:
-    """The place of the first token of every word of the first sentence."""
+    """The position of the first token of every word of the first sentence."""
     starts = [NOTHING] * count
     for place, (word, part) in enumerate(zip(encoding.word_ids, encoding.sequence_ids, strict=True)):
         if part == 0 and word is not None and starts[word] == NOTHING:

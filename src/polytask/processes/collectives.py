@@ -11,7 +11,7 @@ from torch import Tensor, distributed
 
 
 def world_size() -> int:
-    """Number of processes that train together."""
+    """Number of processes that train jointly."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 

@@ -1,4 +1,4 @@
-"""Start the processes that train together, or join those that torchrun or SLURM have started."""
+"""Start the processes that train jointly, or join those that torchrun or SLURM have started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When one of several processes is lost, the others say which, and how to go on."""
+"""When one of several processes is lost, the others say which, and how to continue."""
 
 from __future__ import annotations
 

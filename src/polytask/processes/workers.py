@@ -22,15 +22,15 @@ from .open_files import reserve_files
 
 #: A record, or None and what went wrong.
 Result = tuple[dict[str, Any] | None, str | None]
-#: Does what a description says, with files in a folder of its own, and gives a record that JSON can hold.
+#: Does what a description says, with files in a separate folder, and gives a record that JSON can hold.
 Function = Callable[[dict[str, Any], Path], dict[str, Any]]
 LOG = "log.txt"
-#: Time that a process has to write what it needs to go on later.
+#: Time that a process has to write what it needs to continue later.
 GRACE = 10.0
 
 
 class LocalProcesses:
-    """Every call of a function in a process of its own.
+    """Every call of a function in a separate process.
 
     Args:
         jobs: Most processes at once; they share the GPUs, if there are any, in turn.
@@ -124,7 +124,7 @@ def _is_file(stream: Any) -> bool:
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed does not go on: the next may be at work in its folder."""
+    """A process whose parent was killed does not continue: the next may be at work in its folder."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -163,7 +163,7 @@ class RunFolder(Layout):
         return (self.trainings / training / "result.safetensors").exists()
 
     def kept(self, training: str) -> bool:
-        """Whether a training has something to go on from."""
+        """Whether a training has something to continue from."""
         return self.finished(training) or bool(checkpoint_steps(self.trainings / training))
 
     def begun_here(self, training: str) -> bool:

@@ -30,7 +30,7 @@ class TaskMatrix:
     windows: Windows | None = None
 
     def only(self, tasks: Sequence[str]) -> TaskMatrix:
-        """Between some of the tasks, without its course."""
+        """Between some of the tasks, without its history."""
         places = {task: place for place, task in enumerate(self.tasks)}
         known = [task for task in tasks if task in places]
         values = [[self.values[places[a]][places[b]] for b in known] for a in known]

@@ -116,7 +116,7 @@ def figures(run: Run) -> dict[str, Markup]:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    split = (run.totals.get("rows") or {}) if data_of(run) is None else {}  # the data have a section of their own
+    split = (run.totals.get("rows") or {}) if data_of(run) is None else {}  # the data have a separate section
     facts = [(f"{part} rows", number(split.get(part))) for part in ("train", "validation", "test")]
     facts += [(part, number(run.totals.get(part))) for part in ("networks", "parameters")]
     shown = [(name, numbers.shown(value, 0)) for name, value in facts if value is not None]

@@ -11,11 +11,11 @@ from ..records.run import TaskMatrix
 from .svg import LARGEST, Frame, drawing, element, padded, path, points_of
 
 MOST_PANELS = 24
-"""Tasks up to which the courses are drawn."""
+"""Tasks up to which the histories are drawn."""
 
 
 def courses(affinity: TaskMatrix, partners: Mapping[str, Collection[str]]) -> list[tuple[str, Markup]]:
-    """For every task a small picture: the effect of every other task's updates on it, window by window.
+    """For every task a small plot: the effect of every other task's updates on it, window by window.
 
     Args:
         affinity: With its windows; without, or with more than 24 tasks, nothing is drawn.

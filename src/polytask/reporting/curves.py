@@ -21,7 +21,7 @@ SPREAD = 8.0
 
 @dataclass(frozen=True)
 class Panel:
-    """What one small picture shows. Lines are ``(epoch, value)`` pairs."""
+    """What one small plot shows. Lines are ``(epoch, value)`` pairs."""
 
     task: str
     metric: str
@@ -116,7 +116,7 @@ def _near(line: Line, epoch: float) -> tuple[float, float]:
 
 
 def _clipped(frame: Frame, children: list[Markup]) -> Markup:
-    """An inner ``svg`` cuts off what is outside of it, with no identifier that could clash with another picture's."""
+    """An inner ``svg`` cuts off what is outside of it, with no identifier that could clash with another drawing's."""
     x, y = frame.left, frame.top - 1  # half the width of a line along the edge
     width, height = frame.width - frame.left - frame.right + 2, frame.height - frame.top - frame.bottom + 1
     box = f"{x:g} {y:g} {width:g} {height:g}"

@@ -1,4 +1,4 @@
-"""Figures and tables as files of their own, for papers."""
+"""Figures and tables as separate files, for papers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from .numbers import MINUS
 LARGEST = 1e300
 #: Width of a digit of a tick.
 LETTER = 6.2
-#: Frames beside the drawing from which on the place of a point no longer matters.
+#: Frames beside the drawing from which on the position of a point no longer matters.
 FAR = 1000.0
 
 
@@ -50,7 +50,7 @@ def drawing(
 
 
 def nothing_drawn(width: float, height: float, label: str) -> Markup:
-    """What stands in the place of a drawing without a point."""
+    """What stands instead of a drawing without a point."""
     words = element("text", "no defined value", x=width / 2, y=height / 2, text_anchor="middle", class_="empty")
     return drawing(width, height, label, words)
 
@@ -95,7 +95,7 @@ class Frame:
     bottom: float = 34
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Place of a point of the data on the drawing; one far outside of the frame is nearer than it ought to be."""
+        """Position of a point of the data on the drawing; one far outside of the frame is moved nearer."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         inner_width, inner_height = self.width - self.left - self.right, self.height - self.top - self.bottom

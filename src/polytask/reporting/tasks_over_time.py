@@ -1,4 +1,4 @@
-"""What happened to every task in the course of a training: its weight, the length of its gradient, its conflicts."""
+"""What happened to every task in the history of a training: its weight, the length of its gradient, its conflicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .curves import Line
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of, shortened
 
 COLOURS, DASHES = 8, 5
-"""Tasks are told apart by as many colours times as many kinds of lines; the page has the names of all."""
+"""Tasks are distinguished by as many colours times as many kinds of lines; the page has the names of all."""
 LINE = 15.0
 """Height of a line of a legend."""
 LARGE = 20.0
@@ -57,7 +57,7 @@ def charts(run: Run, legend: bool = False) -> list[Chart]:
 
 
 def remarks(run: Run) -> list[str]:
-    """What there is to say in place of a drawing."""
+    """What there is to say instead of a drawing."""
     if len(run.tasks) < 2:
         return []
     said = []

@@ -98,7 +98,7 @@ def kept_encoder(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[
 
 
 def serving_places(serves: Iterable[Sequence[str]]) -> dict[str, tuple[int, ...]]:
-    """The places of the networks that serve each task, of the tasks that each network serves.
+    """The positions of the networks that serve each task, of the tasks that each network serves.
 
     Example:
         >>> serving_places([["a", "b"], ["b"]])
@@ -239,7 +239,7 @@ class Bundle:
         return pa.table(columns)
 
     def check_names(self) -> None:
-        """Prediction columns have names of their own.
+        """Prediction columns have separate names.
 
         Raises:
             UserError: If two would have the same.

@@ -1,4 +1,4 @@
-"""What a configuration leaves to the machine: decided once when a run begins, written, and obeyed when it goes on."""
+"""What a configuration leaves to the machine: decided once when a run begins, written, and obeyed when it continues."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Decided:
 
 
 def decisions(config: Config, out: Path, resume: bool) -> Decided:
-    """Those of the run in ``out`` if it goes on, otherwise those of this machine.
+    """Those of the run in ``out`` if it continues, otherwise those of this machine.
 
     Raises:
         UserError: See :meth:`Decided.stored`, and if ``stream`` is asked for where it is not possible.

@@ -119,7 +119,7 @@ def _say_compared(trainer: Trainer, compared: Sequence[int]) -> None:
 
 
 def _say_own_settings(trainer: Trainer, networks: list[Network]) -> None:
-    """Which networks have settings of their own, and which of these settings nobody has."""
+    """Which networks have separate settings, and which of these settings nobody has."""
     names, entries = [task.name for task in trainer.data.tasks], trainer.config.network_settings
     members = {network.training: [names[position] for position in network.tasks] for network in networks}
     for training, tasks in members.items():

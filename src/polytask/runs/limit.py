@@ -17,7 +17,7 @@ class Limit:
     """When trainings of a run with a time limit end, with the best of their evaluations.
 
     Attributes:
-        until: Unix time from which on none goes on.
+        until: Unix time from which on none continues.
         longest: Seconds of a training for all tasks, and of one for a single task.
     """
 

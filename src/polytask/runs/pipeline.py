@@ -41,7 +41,7 @@ def fit_run(
     Args:
         config: What to do.
         out: Folder of the run; it must not exist, unless ``resume``.
-        resume: Continue an interrupted run; finished phases are read again, the interrupted one goes on bit for bit.
+        resume: Continue an interrupted run; finished phases are read again, the interrupted one continues bit for bit.
         display: Where progress is shown.
         trust: See :meth:`polytask.runs.bundle.Bundle.load`, for the run that ``from`` names.
         final_part: Part of the split that ``test`` in the results is measured on; a search for settings says

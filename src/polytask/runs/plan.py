@@ -241,7 +241,7 @@ def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | 
         config: The run's configuration.
         data: Its data.
         display: Who is told; without a limit nothing is measured where nobody sees it.
-        run: The run, if it goes on: it keeps its plan.
+        run: The run, if it continues: it keeps its plan.
         spent: Seconds of its limit that are used.
     """
     stored = ((run.decided or {}) if run is not None else {}).get("plan")

@@ -62,7 +62,7 @@ def nothing_lost(safe: str) -> Iterator[None]:
     """Around what comes after the trainings: what fails there says in one sentence what is safe.
 
     Args:
-        safe: What is safe, and how to go on.
+        safe: What is safe, and how to continue.
 
     Raises:
         AfterTrainingError: In place of anything but mistakes of the user, interruptions and files that cannot be

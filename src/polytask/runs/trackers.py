@@ -1,4 +1,4 @@
-"""Where the course of a run is shown besides its ``metrics.jsonl``: TensorBoard and MLflow."""
+"""Where the history of a run is shown besides its ``metrics.jsonl``: TensorBoard and MLflow."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def tensorboard(folder: Path) -> Listener:
 def mlflow(folder: Path) -> Listener:
     """One MLflow run for each training, in the experiment ``polytask`` of the usual tracking server.
 
-    ``MLFLOW_TRACKING_URI`` says where; by default ``mlflow.db`` in the run's folder.
+    ``MLFLOW_TRACKING_URI`` states where; by default ``mlflow.db`` in the run's folder.
     """
     require("mlflow", "mlflow", needed_by="report_to: mlflow")
     from mlflow import MlflowClient

@@ -35,7 +35,7 @@ class Variant(ABC):
         """Make everything that trainings are made of, so that what does not fit is found before the work.
 
         Raises:
-            UserError: It says what does not fit.
+            UserError: It states what does not fit.
         """
 
     def plan(self, config: Config, data: Prepared, display: Display, run: RunFolder | None, spent: float) -> Planned:

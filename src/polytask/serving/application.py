@@ -33,7 +33,7 @@ def make_application(
 ) -> FastAPI:
     """The service of a finished run.
 
-    ``POST /predict`` takes ``{"rows": [{column: value}]}``, a picture as the base64 of its file, and gives
+    ``POST /predict`` takes ``{"rows": [{column: value}]}``, an image as the base64 of its file, and gives
     ``{"predictions": [{...}]}`` with the columns of ``polytask predict``; ``GET /health``, ``GET /metrics``
     (Prometheus), ``GET /docs`` (a page that needs nothing from elsewhere), ``GET /openapi.json``.
 
@@ -49,7 +49,7 @@ def make_application(
     """
     bundle = bundle_of_a_table(run, trust)
     schema = bundle.schema
-    # A service must not open files that somebody names: pictures come in the request.
+    # A service must not open files that somebody names: images come in the request.
     pictures = bundle.encoded.columns if bundle.encoded and bundle.encoded.checkpoint.reads == "image" else ()
     types = column_types(schema, pictures)
     tasks = [task.name for task in schema.tasks]

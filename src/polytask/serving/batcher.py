@@ -18,7 +18,7 @@ class Batcher(Generic[Item, Result]):
 
     Args:
         work: Results for items, in order.
-        most: Items of one batch; a larger request is a batch of its own.
+        most: Items of one batch; a larger request is a separate batch.
     """
 
     def __init__(self, work: Callable[[list[Item]], Sequence[Result]], most: int) -> None:

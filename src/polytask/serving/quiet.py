@@ -17,7 +17,7 @@ _NO_FILE = "no file is left for a connection (ulimit -n); new ones wait"
 
 
 class RateLimit(logging.Filter):
-    """Lets ``most`` lines of a kind through in ``seconds``; the next after that says how many were left out.
+    """Lets ``most`` lines of a kind through in ``seconds``; the next after that states how many were left out.
 
     Lines are of a kind if the same line of a program logs them with the same type of exception, so that there are no
     more kinds than these.

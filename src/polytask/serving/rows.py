@@ -51,7 +51,7 @@ def column_types(schema: Schema, pictures: Collection[str] = ()) -> dict[str, tu
 
     Args:
         schema: Of the run.
-        pictures: Columns of pictures.
+        pictures: Columns of images.
     """
     kinds: dict[str, tuple[Any, pa.DataType]] = {name: (Number, pa.float64()) for name in schema.feature_names}
     kinds |= {column.name: (Moment, pa.string()) for column in schema.temporal}

@@ -321,7 +321,7 @@ class ClassKind(Kind):
 class WideKind(Kind):
     """A kind whose targets are ``[..., L]``: several labels, tokens or documents per row.
 
-    NaN marks a place without a target, in targets and in a teacher's outputs alike; its loss is 0.
+    NaN marks a position without a target, in targets and in a teacher's outputs alike; its loss is 0.
     """
 
     wide = True
@@ -382,10 +382,10 @@ class WordsKind(WideKind):
 
 
 def check_places(found: int, targets: int) -> None:
-    """Raise if an encoder does not see as many places (words, pixels) as there are targets.
+    """Raise if an encoder does not see as many positions (words, pixels) as there are targets.
 
     Raises:
-        UserError: It says how many there are of each.
+        UserError: It states how many there are of each.
     """
     if found != targets:
         raise UserError(f"encoder: it gives {found} places per row, and there are targets for {targets}; make its "

@@ -82,7 +82,7 @@ def ndcg(scores: Tensor, relevance: Tensor) -> Tensor:
     """Discounted gain of a list in the order of its scores, relative to the best order.
 
     Args:
-        scores: ``[n]``; equal ones share their places.
+        scores: ``[n]``; equal ones share their positions.
         relevance: ``[n]``, the gain of each; not all 0.
 
     Example:

@@ -30,8 +30,8 @@ class Task:
     Args:
         name: Name of the task; the key of its losses, metrics and predictions.
         kind: ``binary``, ``multiclass`` or ``regression``; with several targets per row ``multilabel``, ``tags`` (a
-            class per token), ``dense`` (numbers for each place, such as pixels), ``ranking`` (relevances of a list of
-            documents) or ``pairwise_ranking``.
+            class per token), ``dense`` (numbers for each position, such as pixels), ``ranking`` (relevances of a
+            list of documents) or ``pairwise_ranking``.
         classes: Class labels in the order of their indices. Needed for ``multiclass`` and ``tags``, and as the names of
             the labels for ``multilabel`` and of the channels for ``dense`` (none for a single one); for ``binary`` two
             labels, negative first (default ``("0", "1")``); none for ``regression`` and rankings.

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 
 class Background:
-    """One piece of work at a time, in a thread of its own.
+    """One piece of work at a time, in a separate thread.
 
     What goes wrong there is raised by the next call of :meth:`start`, :meth:`check` or :meth:`wait`, once. The program
     does not end before the work has.

@@ -49,7 +49,7 @@ class Checkpoints:
 
     @property
     def enabled(self) -> bool:
-        """Whether there is a place for them."""
+        """Whether there is a position for them."""
         return self.folder is not None
 
     def due(self, evaluating: bool) -> bool:
@@ -213,7 +213,7 @@ def training_state(training: Training) -> dict[str, Any]:
 
 
 def load_training_state(training: Training, state: dict[str, Any]) -> None:
-    """Continue from :func:`training_state`; without ``history`` and ``log`` these go on as they are."""
+    """Continue from :func:`training_state`; without ``history`` and ``log`` these continue as they are."""
     training.step, training.seconds = state["step"], state["seconds"]
     training.model.load_state_dict(state["model"])
     if training.average:

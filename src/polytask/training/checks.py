@@ -16,7 +16,7 @@ from .sharding import check_sharding
 def check_training(
     settings: TrainingSettings, balancer: Balancer, model: MultiTaskModel, callbacks: Sequence[Callback]
 ) -> None:
-    """Raise if methods, settings and a model do not go together; nothing is trained or changed for it."""
+    """Raise if methods, settings and a model do not combine; nothing is trained or changed for it."""
     check_balancer(balancer, model)
     check_callbacks(callbacks)
     check_encoding(settings, balancer, callbacks)
@@ -33,7 +33,7 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
 
 
 def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:
-    """Raise if a method takes gradients at a place that a model does not have."""
+    """Raise if a method takes gradients at a position that a model does not have."""
     gradients = balancer.needs.gradients
     missing = {"representation": not model.has_cut, "last_layer": not model.has_last_layer}
     if missing.get(gradients):

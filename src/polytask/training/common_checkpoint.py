@@ -60,7 +60,7 @@ class CommonCheckpoint:
     """Keeps the evaluation with the best mean share of the tasks' peaks.
 
     A task has the more say the surer its peak is (:func:`say_of`): targets that cannot be learned choose nothing. Peaks
-    grow while training goes on, so the champion and the challenger are always compared under the peaks of the moment.
+    grow while training continues, so the champion and the challenger are always compared under the peaks of the moment.
     An evaluation of higher ``rank`` (more tasks have converged) wins over one of lower rank unless that is better by
     more than chance. While no task has a defined value the latest wins.
 

@@ -69,7 +69,7 @@ def represent_in_parts(represent: Represent, model: nn.Module, parts: int, input
         inputs: Of the batch.
 
     Source:
-        T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174, over rows in place of layers;
+        T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174, over rows instead of layers;
         L. Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", RepL4NLP 2021,
         arXiv:2101.06983.
 

@@ -1,4 +1,4 @@
-"""The machine-readable course of a run: one JSON object per line."""
+"""The machine-readable history of a run: one JSON object per line."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@
         callback.after_forward(common, losses)                 probes that use the training's own forward pass
         extra   = callback.extra_loss(features, batch)         distillation terms, which the balancer does not see
         weights = balancer.backward(losses, shared, common)    with `extra` fills .grad of every parameter
-        callback.after_backward(losses)                        parameters of their own
+        callback.after_backward(losses)                        separate parameters
         average_gradients                                      several processes only
         clip, optimizer.step, zero_grad                        what absent tasks own is left alone
         balancer.after_step                                    if it needs a second forward pass
@@ -159,7 +159,7 @@ class Training:
         self.checkpoints = Checkpoints(folder, self.snapshots, every, keep)
         self.recovery = Recovery()
         self._interruption = Interruption()
-        torch.manual_seed(seed + rank())  # dropout masks of its own for every process
+        torch.manual_seed(seed + rank())  # separate dropout masks for every process
         for callback in self.callbacks:
             callback.start(self)
 
@@ -388,7 +388,7 @@ class Training:
             def backward(total: Tensor) -> None:
                 self.precision.backward(sum(terms, total))
 
-        elif terms:  # apart from the total: the balancer puts other gradients in place of that one's
+        elif terms:  # apart from the total: the balancer puts other gradients instead of that one's
             self.precision.backward(sum(terms[1:], terms[0]), retain_graph=True)
         self.weights = self.balancer.backward(losses, shared=shared, features=passed.common, backward=backward)
 

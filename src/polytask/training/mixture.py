@@ -94,7 +94,7 @@ class MixtureStream:
         return batch if world_size() == 1 else batch[rank() :: world_size()]
 
     def drawn(self, steps: int) -> list[int]:
-        """Rows of every data set that the first steps draw, on all processes together.
+        """Rows of every data set that the first steps draw, on all processes combined.
 
         Example:
             >>> MixtureStream(torch.tensor([0, 0, 0, 1]), batch_size=4, seed=0, sampling="equal").drawn(10)

@@ -99,7 +99,7 @@ def make_optimizer(
     """The optimiser of ``settings``, with fused kernels.
 
     Args:
-        parameters: Those that train, and others; or groups of them with settings of their own.
+        parameters: Those that train, and others; or groups of them with separate settings.
         settings: Method, learning rate, decay.
         factors: Factors of the learning rate; 1 for parameters that are not in it. Without effect on groups.
     """

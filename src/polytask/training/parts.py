@@ -117,7 +117,7 @@ class Parts:
 
     @contextmanager
     def own_pace(self, optimizer: Optimizer, step: int, total: int) -> Iterator[None]:
-        """A step of the optimiser in which rows of parameters have a learning rate and weight decay of their own.
+        """A step of the optimiser in which rows of parameters have a learning rate and weight separate decay.
 
         A step is proportional to the learning rate, so that rows go their share of the way; the difference in
         weight decay is added to the gradient, or where it is decoupled to the step.

@@ -1,4 +1,4 @@
-"""The course of the learning rate."""
+"""The schedule of the learning rate."""
 
 from __future__ import annotations
 

@@ -66,12 +66,12 @@ def _blocks(encoder: nn.Module) -> Iterator[nn.Module]:
 
 
 def _gather(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-    """Put whole parameters in place of shares."""
+    """Put whole parameters instead of shares."""
     state |= {name: whole(value) for name, value in state.items()}
 
 
 def _scatter(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-    """Put shares in place of whole parameters."""
+    """Put shares instead of whole parameters."""
     state |= {name: _share_like(value, state[name]) for name, value in module.named_parameters() if name in state}
 
 

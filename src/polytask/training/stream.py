@@ -59,7 +59,7 @@ class _Plan(NamedTuple):
 class BlockStream:
     """Passes over rows that lie in blocks: blocks in random order, and rows shuffled within windows of some blocks.
 
-    So a step needs few blocks, and what it needs next is known. Of several processes each has blocks of its own, and
+    So a step needs few blocks, and what it needs next is known. Of several processes each has separate blocks, and
     its share of every batch comes from these; their number is part of the order.
 
     Args:

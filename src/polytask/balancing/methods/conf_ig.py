@@ -24,7 +24,7 @@ class ConFIG(Aggregator):
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and
         pseudo-inverses of a K x K matrix: ConFIG is a function of the Gramian, so torchjd's aggregator gets a K x K
-        root of it in place of the K gradients.
+        root of it instead of the K gradients.
 
     When to choose it:
         Losses of one problem, such as residuals of a differential equation.

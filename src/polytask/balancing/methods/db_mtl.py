@@ -37,7 +37,7 @@ class DBMTL(GradientBalancer):
     Args:
         beta: Share of the past; 0.9 in LibMTL. With 0 no gradients are kept.
         sigma: How fast that share falls with the number k of steps; 0 in LibMTL.
-        gradients: ``exact``; or ``representation``, with ``beta=0`` only, because there each batch has rows of its own.
+        gradients: ``exact``; or ``representation``, with ``beta=0`` only, because there each batch has separate rows.
         every: Only 1 unless ``beta=0``.
 
     Cost:

@@ -44,7 +44,7 @@ class DTP(Balancer):
         gamma: Focusing exponent: a number for all tasks, a list with one per task, or by task name (1 for a task that
             is left out). The paper's values are not public, 1 is ours.
         alpha: Weight of the NEW value in the running mean, 0 to 1; 0.1 is ours. The first value starts the mean.
-        clip: Indicators are kept within ``[clip, 1 - clip]``, so that weights stay finite and learning goes on.
+        clip: Indicators are kept within ``[clip, 1 - clip]``, so that weights stay finite and learning continues.
         normalise: ``none`` as in the paper; ``sum_to_K`` divides by the mean weight, so that learning does not stop
             when all tasks are good.
         kpi_source: ``training`` (a sample of the training rows) or ``validation``.
@@ -54,7 +54,7 @@ class DTP(Balancer):
         None per step; metrics on a sample of the training rows at every evaluation.
 
     When to choose it:
-        When the metric, not the loss, says which task needs work, and all tasks have one between 0 and 1.
+        When the metric, not the loss, states which task needs work, and all tasks have one between 0 and 1.
 
     Deviations:
         The paper also uses a focal loss on the examples within each task. A balancer sees mean losses, so it is not

@@ -23,7 +23,7 @@ class DualProj(Aggregator):
         program.
 
     When to choose it:
-        As ``upgrad``, with one program per step in place of K.
+        As ``upgrad``, with one program per step instead of K.
 
     Reference:
         D. Lopez-Paz, M. Ranzato, "Gradient Episodic Memory for Continual Learning", NeurIPS 2017, arXiv:1706.08840, Eq.

@@ -36,7 +36,7 @@ class DWA(Balancer):
 
     ``w_t(e) = K exp(r_t / T) / sum_j exp(r_j / T)``, ``r_t = L_t(e-1) / L_t(e-2)``, with the epoch means of the
     unweighted training losses; 1 in the first two epochs. A task without labels for an epoch keeps its mean. Call
-    :meth:`end_epoch` in a loop of your own.
+    :meth:`end_epoch` in your own loop.
 
     Args:
         temperature: T, more than 0; 2 in the paper.

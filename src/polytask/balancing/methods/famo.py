@@ -46,7 +46,7 @@ class FAMO(Balancer):
 
     ``total = c sum_t z_t log(L_t - b_t)``, ``z = softmax(xi)``; after the step the losses of the same batch are
     computed again, and ``xi`` takes an Adam step along ``J_softmax^T (log L_before - log L_after)``. The effective
-    weights ``c z_t / (L_t - b_t)`` sum to 1. In a loop of your own call :meth:`after_step`, unless the step was
+    weights ``c z_t / (L_t - b_t)`` sum to 1. In your own loop call :meth:`after_step`, unless the step was
     skipped.
 
     Args:

@@ -22,7 +22,7 @@ class IMTL(IMTLG):
     the shared layers get ``sum_t w_t exp(s_t) grad L_t`` with the weights w of IMTL-G for the scaled losses.
 
     Args:
-        lr: Step size of s, which has an Adam of its own; 0.01 is ours.
+        lr: Step size of s, which has a separate Adam; 0.01 is ours.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
 

@@ -50,7 +50,7 @@ class IMTLG(Aggregator):
         Gradients of very different norm. Unstable where gradients nearly cancel.
 
     Deviations:
-        The pseudo-inverse (torchjd) in place of the inverse of other code, which fails for dependent gradients. Where
+        The pseudo-inverse (torchjd) instead of the inverse of other code, which fails for dependent gradients. Where
         its update would go against one gradient and along another (gradients that are opposite), equal projections are
         solved for directly, which leaves nothing of such gradients.
 

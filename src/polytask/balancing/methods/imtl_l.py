@@ -17,7 +17,7 @@ class IMTLL(Balancer):
     ``total = sum_t exp(s_t) L_t - s_t`` with ``s_t`` learned: twice uncertainty weighting at ``-s``.
 
     Args:
-        lr: Step size of s, which has an Adam of its own, without weight decay; 0.01 is ours.
+        lr: Step size of s, which has a separate Adam, without weight decay; 0.01 is ours.
 
     Cost:
         None.

@@ -30,7 +30,7 @@ class UncertaintyWeighting(Balancer):
     classification, with ``s_t`` learned. At the optimum ``s_t = log L_t``: weights go with ``1 / L_t``.
 
     Args:
-        lr: Step size of s, which has an Adam of its own, without weight decay; 0.01 is ours (public code puts s into
+        lr: Step size of s, which has a separate Adam, without weight decay; 0.01 is ours (public code puts s into
             the optimiser of the model).
         init: First s; 0 (LibMTL: -0.5).
         classification: Names of tasks that take the classification form; by default none, as in torchjd and LibMTL.

@@ -34,7 +34,7 @@ def celeba(
 ) -> dict[str, Any]:
     """Yes or no for each attribute, on the official partition.
 
-    Pictures are decoded once, into a folder of arrays.
+    Images are decoded once, into a folder of arrays.
 
     Args:
         out: Where that goes.
@@ -42,8 +42,8 @@ def celeba(
         folder: Holds ``img_align_celeba/``, ``list_attr_celeba.txt`` and ``list_eval_partition.txt``; ``celeba`` below
             the folder that ``POLYTASK_DATA`` names by default.
         attributes: Which; None for all 40.
-        size: Pictures are scaled to ``size x size``.
-        most: Pictures of each part, the first ones; None for all.
+        size: Images are scaled to ``size x size``.
+        most: Images of each part, the first ones; None for all.
 
     Raises:
         UserError: All that is missing at once.

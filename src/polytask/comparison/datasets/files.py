@@ -94,7 +94,7 @@ class DataFile:
 
 
 def download(url: str, path: Path, expected: str, progress: Transfer | None = None) -> None:
-    """Fetch a file; one that was interrupted goes on where it was, and only a right one gets the name.
+    """Fetch a file; one that was interrupted continues where it was, and only a right one gets the name.
 
     Args:
         url: Where it comes from.

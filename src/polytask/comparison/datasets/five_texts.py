@@ -1,4 +1,4 @@
-"""Five tasks on English sentences, every one with inputs of its own."""
+"""Five tasks on English sentences, every one with separate inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MultiMNIST: two handwritten digits on one picture (Sabour et al. 2017; Sener and Koltun 2018)."""
+"""MultiMNIST: two handwritten digits on one image (Sabour et al. 2017; Sener and Koltun 2018)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES = {
         "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     }.items()
 }
-#: Pictures made of the official train part (for train and validation) and of the official test part.
+#: Images made of the official train part (for train and validation) and of the official test part.
 ROWS = {"train": 20_000, "validation": 4_000, "test": 5_000}
 SIDE, SHIFT = 28, 8
 
@@ -31,7 +31,7 @@ SIDE, SHIFT = 28, 8
 def multimnist(folder: Path, display: Display) -> dict[str, Any]:
     """Which digit is at the top left, and which at the bottom right.
 
-    Pictures of 36 x 36 pixels, halved to 18 x 18. No digit is in two parts: train and validation are made of different
+    Images of 36 x 36 pixels, halved to 18 x 18. No digit is in two parts: train and validation are made of different
     halves of the official train part, test of the official test part.
     """
     path = folder / "multimnist.parquet"

@@ -1,4 +1,4 @@
-"""Pictures from files."""
+"""Images from files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import UserError
 from ...extras import require
 
-#: The encoder of data sets of pictures, unless a configuration names another.
+#: The encoder of data sets of images, unless a configuration names another.
 ENCODER = "polytask.models.conv_encoder:ConvEncoder"
 
 

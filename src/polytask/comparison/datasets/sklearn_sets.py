@@ -22,7 +22,7 @@ def digits(folder: Path, display: Display) -> dict[str, Any]:
 
 
 def diabetes(folder: Path, display: Display) -> dict[str, Any]:
-    """442 patients: how the disease went on, whether it went worse than for most, and two of the blood values."""
+    """442 patients: how the disease progressed, whether it went worse than for most, and two of the blood values."""
     from sklearn.datasets import load_diabetes
 
     found = load_diabetes(scaled=False)

@@ -57,7 +57,7 @@ def taskonomy(
             ``taskonomy`` below the folder that ``POLYTASK_DATA`` names by default.
         split: The official split: a file with the columns id, train, val, test.
         tasks: Which targets.
-        size: Pictures are scaled to ``size x size``, targets to half of that.
+        size: Images are scaled to ``size x size``, targets to half of that.
         most: Views of each part, spread evenly over its buildings' views.
 
     Raises:

@@ -49,7 +49,7 @@ def write_figures(folder: Path, results: Mapping[str, Any]) -> None:
 
 
 def write_front(folder: Path, results: Mapping[str, Any], costs: Sequence[str]) -> None:
-    """The trials of a search as ``front.svg`` (and PNG): the first two objectives, or the course of a single one.
+    """The trials of a search as ``front.svg`` (and PNG): the first two objectives, or the history of a single one.
 
     Args:
         folder: The folder of the search.

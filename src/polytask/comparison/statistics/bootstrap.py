@@ -21,7 +21,7 @@ class Interval:
 def bootstrap_interval(values: ArrayLike, *, level: float = 0.95, resamples: int = 5000, seed: int = 0) -> Interval:
     """Bias-corrected and accelerated bootstrap (Efron 1987) of the mean; percentiles where that is not defined.
 
-    With few seeds a bootstrap interval is too narrow (five seeds: about 85 % coverage in place of 95 %): it shows
+    With few seeds a bootstrap interval is too narrow (five seeds: about 85 % coverage instead of 95 %): it shows
     the spread, the paired tests decide.
 
     Args:

@@ -56,7 +56,7 @@ class Delimited(Format):
             return super().is_small(path, rows, size)
         with contextlib.suppress(EOFError, OSError, zlib.error), gzip.open(path) as stream:
             return len(stream.read(size + 1)) <= size  # two megabytes can decode to gigabytes
-        return True  # reading it says what is wrong with it
+        return True  # reading it states what is wrong with it
 
     def writer(self, path: Path, schema: pa.Schema) -> Any:
         return pa.csv.CSVWriter(path, schema)
@@ -180,7 +180,7 @@ def _diagnose(path: Path, dialect: Dialect, error: Exception) -> str:
 
 
 def encoding_problem(path: Path) -> str | None:
-    """A message with the place of the first bytes that are not UTF-8, or None."""
+    """A message with the position of the first bytes that are not UTF-8, or None."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     seen = 0
     with opener(path, "rb") as file:

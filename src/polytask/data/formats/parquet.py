@@ -43,7 +43,7 @@ class Parquet(Format):
     def is_small(self, path: Path, rows: int, size: int) -> bool:
         with contextlib.suppress(pa.ArrowException, OSError):
             return bool(pa.parquet.read_metadata(path).num_rows <= rows)
-        return True  # reading it says what is wrong with it
+        return True  # reading it states what is wrong with it
 
     def writer(self, path: Path, schema: pa.Schema) -> Any:
         return pa.parquet.ParquetWriter(path, schema)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import UserError
 
-#: Below this mean silhouette there are no clusters, and every task is a block of its own.
+#: Below this mean silhouette there are no clusters, and every task is a separate block.
 LEAST_SILHOUETTE = 0.1
 
 Blocks = tuple[tuple[int, ...], ...]

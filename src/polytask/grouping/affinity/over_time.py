@@ -1,4 +1,4 @@
-"""One affinity from its course over training."""
+"""One affinity from its history over training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def over_time(windows: Windows, how: str = "mean") -> np.ndarray:
     """``[K, K]`` one affinity per pair.
 
     Args:
-        windows: The course.
+        windows: The history.
         how: ``mean`` of all samples; ``trapezoid``: the integral over steps by the trapezoidal rule, divided by their
             range, so that unevenly spaced samples count by time; ``winsorised``: the mean after extreme windows (beyond
             the 5 % and 95 % quantiles of the pair) are drawn in.

@@ -15,9 +15,9 @@ MOST_WINDOWS, MOST_NUMBERS, LEAST_WINDOWS = 100, 1_000_000, 8
 
 
 class AffinityStatistics:
-    """Mean, standard error and course of every ordered pair over the sampled steps in which both tasks were present.
+    """Mean, standard error and history of every ordered pair over the sampled steps in which both tasks were present.
 
-    The course is kept in windows of equal numbers of steps. When the windows are used up, neighbours are merged and
+    The history is kept in windows of equal numbers of steps. When the windows are used up, neighbours are merged and
     windows are twice as long from then on; so memory does not grow with the length of a training.
 
     Args:
@@ -77,7 +77,7 @@ class AffinityStatistics:
 
     @property
     def windows(self) -> Windows:
-        """The course over training; windows without a sample are left out."""
+        """The history over training; windows without a sample are left out."""
         used = self.counted.flatten(1).any(1).nonzero()[:, 0]
         count, total = self.counted[used], self.sums[used]
         first = (used * self.width).numpy()

@@ -1,4 +1,4 @@
-"""Sets of tasks of which no two must be kept apart."""
+"""Sets of tasks of which no two must be kept separate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def compatible_sets(apart: np.ndarray) -> list[np.ndarray]:
-    """The largest sets of tasks without two that must be kept apart (maximal independent sets).
+    """The largest sets of tasks without two that must be kept separate (maximal independent sets).
 
     Args:
         apart: shape [K, K], bool, symmetric, false on the diagonal.
@@ -41,7 +41,7 @@ def compatible_sets(apart: np.ndarray) -> list[np.ndarray]:
 
 
 def without_conflicts(members: np.ndarray, sums: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Helpers that may join each served set together: of two that must be kept apart the better one.
+    """Helpers that may join each served set together: of two that must be kept separate the better one.
 
     Args:
         members: shape [n, K], 0 and 1, the served sets.

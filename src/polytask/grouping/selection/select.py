@@ -51,7 +51,7 @@ def select_networks(
         budget: largest total cost of the networks, instead of their number or beside it.
         cost: cost of a network by its number of tasks, a function or a table; sizes that a table leaves out, and all
             without it, cost 1. ``{1: 0.5}``: networks of one task are half as large.
-        single_score: score of a task in a network of its own, in the unit of the affinity; one for all, or one each.
+        single_score: score of a task in a separate network, in the unit of the affinity; one for all, or one each.
             None: such a network is chosen only for a task that no other may join, with score 0.
         max_size: largest number of tasks in a network. None: any.
         together: groups of tasks that one network is to serve.

@@ -31,14 +31,14 @@ class Served:
 
     Args:
         gains: shape [K, K], zero diagonal, finite.
-        single: score of a task in a network of its own, one for all or shape [K]; None: only for a task that no other
+        single: score of a task in a separate network, one for all or shape [K]; None: only for a task that no other
             may join, with score 0.
         max_size: largest number of tasks in a network, helpers included; None: any.
         apart: shape [K, K], bool, symmetric: tasks that must not be in one network; None: none.
         blocks: shape [n, K], bool: the tasks divided into blocks, each served by one network; None: each by itself.
 
     Sets of tasks are rows of 0 and 1 ("members", shape [., K]); sets of blocks are bit masks of n bits. ``sizes``,
-    shape [K + 1] or [., K + 1], bool, says which sizes a network may have; None: all up to ``limit``.
+    shape [K + 1] or [., K + 1], bool, states which sizes a network may have; None: all up to ``limit``.
 
     Example:
         >>> served = Served(np.array([[0, 3, 0], [2, 0, 0], [0, 1, 0.0]]))
@@ -86,7 +86,7 @@ class Served:
 
     @cached_property
     def alone(self) -> np.ndarray:
-        """Shape [K]: score of a task in a network of its own; -inf where that is not allowed."""
+        """Shape [K]: score of a task in a separate network; -inf where that is not allowed."""
         if self.single is not None:
             return np.broadcast_to(np.asarray(self.single, float), (self.count,))
         partners = self.count - 1 - (0 if self.apart is None else self.apart.sum(axis=1))

@@ -1,4 +1,4 @@
-"""STG: tasks whose samples are learned alike belong together, found by clustering their data maps."""
+"""STG: tasks whose samples are learned alike belong in one group, found by clustering their data maps."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def select_from_table(
         budget: largest total cost; None: any.
 
     Returns:
-        the choice, with the mean over the tasks as score, and the places of its networks in the table. Ties: cheaper,
+        the choice, with the mean over the tasks as score, and the rows of its networks in the table. Ties: cheaper,
         then fewer networks, then the first in the table.
 
     Raises:
@@ -111,7 +111,7 @@ def serving(tasks: Sequence[str], measured: Sequence[Measured]) -> tuple[Selecti
     """Trained networks, each task served by the one that is best for it; those that serve nobody are dropped.
 
     Returns:
-        the selection, not known to be the best, and the places in ``measured`` of its networks.
+        the selection, not known to be the best, and the positions in ``measured`` of its networks.
 
     Example:
         >>> serving(("a", "b"), [Measured({"a": 0.5, "b": 0.1}), Measured({"b": 0.4})])[0].serves

@@ -61,7 +61,7 @@ class Encoder(BaseModel, ABC):
         """The module, with fresh weights and an attribute ``out_features``; a function of schema and options alone.
 
         Its inputs are what :meth:`polytask.data.Schema.encode_inputs` gives. With an attribute ``members`` = M above 1
-        its ``[B, M * D]`` are M representations, which have heads of their own; see
+        its ``[B, M * D]`` are M representations, which have separate heads; see
         :class:`~polytask.models.heads.MemberHeads`.
 
         Raises:

@@ -67,7 +67,7 @@ class Block(nn.Module):
         attention_dropout: Share of attention dropped while training.
         dropout: Share of inner outputs dropped while training.
         first: The first block: its attention reads the tokens without normalisation.
-        last: The last block: only the first token, which stands for the row, goes on.
+        last: The last block: only the first token, which stands for the row, continues.
 
     Example:
         >>> Block(8, 2, 0.0, 0.0, first=False, last=True)(torch.zeros(3, 5, 8)).shape

@@ -1,4 +1,4 @@
-"""Pretrained encoders of texts and pictures, from Hugging Face's transformers."""
+"""Pretrained encoders of texts and images, from Hugging Face's transformers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATE = 0.05
 
 
 class HF(Encoder):
-    """A pretrained network for a column of text (two: sentence pairs) or of pictures; see ``docs/text-and-images.md``.
+    """A pretrained network for a column of text (two: sentence pairs) or of images; see ``docs/text-and-images.md``.
 
     Frozen: its features are computed once, and layers above them train, together with the table's other columns. With
     ``tune: full`` it trains with the heads; features of other columns stand beside its own.

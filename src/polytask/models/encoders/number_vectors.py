@@ -13,7 +13,7 @@ class NumberVectors(nn.Module):
 
     Args:
         embedding: From ``[B, len(at)]`` to ``[B, len(at), width]``.
-        at: Places of the embedded among the numeric inputs.
+        at: Positions of the embedded among the numeric inputs.
         inputs: Number of numeric inputs, indicators of missing values included.
         width: Length of the vectors.
     """

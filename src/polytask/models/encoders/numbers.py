@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...data.features import NumericColumn
     from .number_vectors import NumberVectors
 
-#: Length of a number's vector unless the user or the encoder says otherwise.
+#: Length of a number's vector unless the user or the encoder overrides it.
 WIDTH = 16
 #: Columns that ``auto`` embeds at most: the first layer then has WIDTH times as many inputs.
 MOST_COLUMNS = 256

@@ -46,7 +46,7 @@ class ResNet(OfTable):
         2021, arXiv:2106.11959, Section 3.2.
 
     Deviation:
-        Layer normalisation in place of batch normalisation: a row does not see the others, whatever the size of the
+        Layer normalisation instead of batch normalisation: a row does not see the others, whatever the size of the
         batch and the number of processes.
     """
 

@@ -63,7 +63,7 @@ class Ensemble(nn.Module):
 class TabM(OfTable):
     """An ensemble of MLPs that share most of their weights, trained side by side.
 
-    Every member has heads of its own. Training minimises the mean of the members' losses; a prediction is the mean of
+    Every member has separate heads. Training minimises the mean of the members' losses; a prediction is the mean of
     theirs, and soft labels are made of that.
 
     Source:

@@ -11,7 +11,7 @@ def correlated_groups(values: np.ndarray, least: float) -> list[tuple[int, ...]]
 
     Args:
         values: ``[F, n]`` of F columns, without NaN.
-        least: From which absolute correlation on two belong together; above 1 none do.
+        least: From which absolute correlation on two belong in one group; above 1 none do.
 
     Example:
         >>> x = np.arange(9.0)

@@ -1,4 +1,4 @@
-"""Plots of all targets together: how labels and errors go together, and which labels are missing."""
+"""Plots of all targets together: how labels and errors correlate, and which labels are missing."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from ...pretrained import (
 )
 
 MOMENTS = "moments.safetensors"
-#: Rows of which pictures are decoded at a time where only their features are kept.
+#: Rows of which images are decoded at a time where only their features are kept.
 BLOCK = 512
 #: Training rows of which the length of texts is found.
 SAMPLE = 20_000
@@ -48,7 +48,7 @@ SAMPLE = 20_000
 
 @dataclass(frozen=True)
 class EncodedColumns:
-    """Texts or pictures of a table as what a network takes: tokens, pictures, or the features of a frozen body.
+    """Texts or images of a table as what a network takes: tokens, images, or the features of a frozen body.
 
     Attributes:
         encoder: As configured.
@@ -141,7 +141,7 @@ class EncodedColumns:
         return self.frozen and not self.items
 
     def places(self) -> int:
-        """Places of a picture for which the network has a vector.
+        """Positions of an image for which the network has a vector.
 
         Raises:
             UserError: If it takes no images of this size.
@@ -171,10 +171,10 @@ class EncodedColumns:
         return replace(self, moments=moments), found
 
     def of_pictures(self, pictures: Tensor, *, where: str = "pictures") -> Any:
-        """Inputs of pictures that are arrays, ``[n, 3, size, size]`` bytes: as they are, or features of a frozen body.
+        """Inputs of images that are arrays, ``[n, 3, size, size]`` bytes: as they are, or features of a frozen body.
 
         Args:
-            pictures: The pictures.
+            pictures: The images.
             where: Their name in messages.
         """
         if not self.frozen:
@@ -212,7 +212,7 @@ class EncodedColumns:
         return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
 
     def check_memory(self, rows: int, places: int, where: str) -> None:
-        """Vectors of words and places take much."""
+        """Vectors of words and positions take much."""
         size, memory = 4 * rows * places * self.checkpoint.width, memory_bytes()
         if size > MEMORY_SHARE * memory:
             raise UserError(f"{where}: frozen features of {rows:,} rows with up to {places - 1} words or positions "
@@ -231,10 +231,10 @@ class EncodedColumns:
         return make_body(self.checkpoint, self.encoder.pooling, items=self.items)
 
     def describe(self, rows: int, *, stored: bool = False) -> str:
-        """A line that says what becomes of the columns.
+        """A line that states what becomes of the columns.
 
         Args:
-            rows: Of the table, for the memory that pictures take.
+            rows: Of the table, for the memory that images take.
             stored: The table stays in its file.
         """
         once = "in every pass anew, as the table is read" if stored else "once"
@@ -266,7 +266,7 @@ class EncodedColumns:
         """Raise if what :meth:`save` wrote is of another checkpoint.
 
         Raises:
-            UserError: It says which.
+            UserError: It names which.
         """
         if read_json(folder / KEPT).get("checkpoint") != self.checkpoint.digest:
             raise UserError(f"encoder: {self.encoder.source} has changed since the run with {folder} began; put the "

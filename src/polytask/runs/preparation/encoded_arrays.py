@@ -1,4 +1,4 @@
-"""Pictures in a folder of arrays, read by a pretrained encoder."""
+"""Images in a folder of arrays, read by a pretrained encoder."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .encoded import EncodedColumns, opened
 def encode_arrays(
     encoder: HF, tasks: Sequence[Task], parts: Mapping[str, Rows], *, where: str = "arrays", device: str = "cpu"
 ) -> tuple[EncodedColumns, dict[str, Rows]]:
-    """The encoder, and the rows as it gives them to the network: pictures stay on disk, of a frozen body there are
+    """The encoder, and the rows as it gives them to the network: images stay on disk, of a frozen body there are
     features.
 
     Args:
         encoder: As configured.
-        tasks: The tasks, which may have a target for every place.
+        tasks: The tasks, which may have a target for every position.
         parts: Rows by part, with bytes ``[n, 3, size, size]`` as inputs.
         where: Name of the folder in messages.
         device: Where frozen features are computed.
 
     Raises:
-        UserError: If encoder, pictures and targets do not fit each other.
+        UserError: If encoder, images and targets do not fit each other.
     """
     checkpoint = opened(encoder)
     if checkpoint.reads != "image":
@@ -56,13 +56,13 @@ def encode_arrays(
 
 
 def _channels(task: Task) -> int:
-    """Targets of a task for each place."""
+    """Targets of a task for each position."""
     kind = task.definition
     return kind.channels(len(task.classes)) if isinstance(kind, WideKind) else 1
 
 
 def _check_places(places: int, tasks: Sequence[Task], rows: Rows, where: str) -> None:
-    """Targets by place are as many as the places, row by row."""
+    """Targets by place are as many as the positions, row by row."""
     counts = {
         task.name: rows.wide[position].shape[1] // _channels(task)
         for position, task in enumerate(tasks)

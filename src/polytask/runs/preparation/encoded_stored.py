@@ -20,7 +20,7 @@ from .prepared import device_of_features
 
 #: Rows of the sample whose frozen features give mean and spread.
 MOMENT_ROWS = 20_000
-#: What the places behind the end of a text hold, by input.
+#: What the positions behind the end of a text hold, by input.
 BLANK = {"tokens": NOTHING, "second": False}
 #: Readers of several parts have one tokenizer, which bears one thread at a time.
 _ONE_AT_A_TIME = threading.Lock()

@@ -24,7 +24,7 @@ def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, wher
         where: Name of the table in messages.
 
     Raises:
-        UserError: If a label is none of its task's, or tags and words do not go together.
+        UserError: If a label is none of its task's, or tags and words do not match.
     """
     needed = {*(task.name for task in schema.tasks), *(column.name for column in schema.encoded)}
     table = schema.read(table.select([name for name in table.column_names if name in needed]))
@@ -34,7 +34,7 @@ def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, wher
 
 
 def _tags(table: pa.Table, schema: Schema, where: str) -> dict[int, Tensor]:
-    """Targets of tasks with a tag per word, by their positions, with a place for every word of the first column that
+    """Targets of tasks with a tag per word, by their positions, with a position for every word of the first column that
     the pretrained encoder reads."""
     if not per_word(schema.tasks):
         return {}

@@ -11,7 +11,7 @@ from ...display.text import fewer
 from ...task import Task
 from ...training.evaluation import task_targets
 
-#: Characters of a line that says how columns were understood; tables can have thousands of columns.
+#: Characters of a line that states how columns were understood; tables can have thousands of columns.
 LONGEST_LINE = 240
 #: Classes that are named; the others are counted together.
 MOST_CLASSES = 8

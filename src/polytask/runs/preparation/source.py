@@ -45,7 +45,7 @@ class Source(ABC):
         """Whether data are of this form."""
 
     def prepared(self, stored_split: Path | None = None) -> Prepared:
-        """All steps, from the targets to the rows of files of their own.
+        """All steps, from the targets to the rows of separate files.
 
         Args:
             stored_split: A split saved earlier, used instead of drawing one.

@@ -82,7 +82,7 @@ def draw(
 
 
 def together_by(config: Config, cells: Cells) -> pa.ChunkedArray | None:
-    """Equal cells for rows that belong together; None for a split by chance or by time."""
+    """Equal cells for rows of one group; None for a split by chance or by time."""
     name = SCAFFOLD if config.split == SCAFFOLD else config.group
     return None if name is None else cells(name)
 

@@ -79,7 +79,7 @@ def wants_streaming(config: Config) -> bool:
     try:
         metadata = pa.parquet.read_metadata(path)
     except (pa.ArrowException, OSError):
-        return False  # reading it says what is wrong
+        return False  # reading it states what is wrong
     size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
     return size > MEMORY_SHARE * memory_bytes()
 

@@ -114,7 +114,7 @@ def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
     """The folder that paths of images are relative to.
 
     Raises:
-        UserError: If tables with pictures lie in several.
+        UserError: If tables with images lie in several.
     """
     folders = {Path(path).resolve().parent for path in paths}
     if encoded.checkpoint.reads == "image" and len(folders) > 1:

@@ -15,7 +15,7 @@ from ..kind import NumberKind
 from ..labels import Labels
 from ..metrics import MAE, PEARSON, R2, RMSE, SPEARMAN, Metric, mean
 
-#: Outputs above it, e^20 times the mean count, grow no further as rates; the loss goes on along its tangent there.
+#: Outputs above it, e^20 times the mean count, grow no further as rates; the loss continues along its tangent there.
 MOST = 20.0
 LEAST_RATE = 1e-7
 

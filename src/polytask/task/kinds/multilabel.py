@@ -1,4 +1,4 @@
-"""Several yes-or-no labels that belong together: one logit each, binary cross-entropy."""
+"""Several yes-or-no labels of one question: one logit each, binary cross-entropy."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Tags(WordsKind):
 
 
 def tags_of(places: np.ndarray, classes: Sequence[str], texts: Sequence[str]) -> list[str]:
-    """Cells from predicted places of classes ``[n, W]``: a tag for every word of the row's text.
+    """Cells from predicted positions of classes ``[n, W]``: a tag for every word of the row's text.
 
     Example:
         >>> tags_of(np.array([[1, 0, 1], [1, 1, 1]]), ("B", "O"), ["to Boston", "now"])

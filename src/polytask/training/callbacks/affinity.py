@@ -1,4 +1,4 @@
-"""Measure inter-task affinity while training goes on as if nothing happened."""
+"""Measure inter-task affinity while training continues as if nothing happened."""
 
 from __future__ import annotations
 

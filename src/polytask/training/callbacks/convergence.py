@@ -19,8 +19,8 @@ class AsynchronousConvergence(JointOptions, Converging):
 
     All tasks train from the start. When the validation metric of one has not improved for ``patience`` evaluations, its
     labels are replaced by the predictions of its own best parameters on its training rows; current parameters and
-    optimiser go on. A held task that overtakes its teacher by more than chance learns from its labels again. Training
-    ends ``tail`` evaluations after the last task has converged.
+    optimiser continue. A held task that overtakes its teacher by more than chance learns from its labels again.
+    Training ends ``tail`` evaluations after the last task has converged.
 
     A task that has not learned (:class:`~polytask.ConvergenceMonitor`) does not converge: it would be held where it
     knows nothing. It is given three quarters of the budget to begin.

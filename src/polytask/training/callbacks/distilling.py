@@ -167,7 +167,7 @@ class Distilling(Callback):
 
     def _shares(self, batch: Batch) -> Tensor:
         """``[k]`` or ``[B, k]``: what each element counts, so that the sum is the weighted sum of means over the rows
-        that are distilled, those of all processes together."""
+        that are distilled, those of all processes combined."""
         self._absent: list[int] = []
         if self._everywhere or batch.observed is None:
             if world_size() == 1:

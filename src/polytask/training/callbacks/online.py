@@ -251,7 +251,7 @@ class OnlineDistillation(Callback):
 
 @contextmanager
 def _own_randomness(device: torch.device, seed: int, number: int = 0) -> Iterator[None]:
-    """Random numbers from a seed of their own; the training's go on as if nothing had been drawn."""
+    """Random numbers from a separate seed; the training's continue as if nothing had been drawn."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(hash((seed, number)) % 2**63)
         yield

@@ -16,7 +16,7 @@ from ..optimizer import Adam, absent_tasks_kept
 
 
 class TrainedAdaptors:
-    """Distances of a student's features to those of all teachers, through adaptors with an optimiser of their own.
+    """Distances of a student's features to those of all teachers, through adaptors with a separate optimiser.
 
     Tasks come in blocks. All adaptors are rows of one tensor, so that any run of neighbouring blocks is one product;
     for the optimiser every block is a parameter, whose state begins with the block.
@@ -26,7 +26,7 @@ class TrainedAdaptors:
         targets: ``[n, k, C]``, or ``[n, P, k, C]`` of features by position, of the teachers in that order of tasks, see
             :func:`~polytask.distillation.adaptors.stacked_directions`.
         widths: Of the student's features, one per tap.
-        own: Every task has features of its own.
+        own: Every task has separate features.
         learning_rate: Of Adam.
         weight_decay: Likewise.
         shared: Width of a map common to all tasks of a tap; 0 for none.
@@ -71,7 +71,7 @@ class TrainedAdaptors:
         """The distances of a batch for the tasks of some neighbouring blocks, weighted and summed.
 
         Args:
-            features: Per tap ``[B, W]``, ``[B, P, W]``, or ``[B, K, W]`` of tasks with features of their own.
+            features: Per tap ``[B, W]``, ``[B, P, W]``, or ``[B, K, W]`` of tasks with separate features.
             ids: ``[B]``.
             blocks: Numbers of the blocks.
             shares: ``[k]`` or ``[B, k]`` weights; the mean over positions is taken.
@@ -93,7 +93,7 @@ class TrainedAdaptors:
 
         Args:
             scale: Of the gradients.
-            absent: Places of tasks without a row in this batch; their adaptors stay as they are.
+            absent: Positions of tasks without a row in this batch; their adaptors stay as they are.
         """
         first, last = self._blocks.start, self._blocks.stop
         sizes = [len(block) for block in self.blocks[first:last]]

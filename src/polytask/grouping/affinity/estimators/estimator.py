@@ -65,7 +65,7 @@ class Estimator:
     of_parameters: ClassVar[bool] = True
 
     def every(self, tasks: int) -> int:
-        """Steps between samples unless the user says otherwise: few enough that the cost stays small."""
+        """Steps between samples unless the user overrides it: few enough that the cost stays small."""
         raise NotImplementedError
 
     def misfit(self, moment: Moment) -> str | None:

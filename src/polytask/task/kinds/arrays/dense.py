@@ -1,4 +1,4 @@
-"""Numbers for every place of a row, such as the pixels of a picture: absolute error."""
+"""Numbers for every position of a row, such as the pixels of an image: absolute error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...metrics import DENSE_MAE
 
 
 class Dense(WideKind):
-    """Targets ``[..., L * C]``: C numbers (channels) for each of L places, place by place, or NaN; outputs alike."""
+    """Targets ``[..., L * C]``: C numbers (channels) for each of L positions in turn, or NaN; outputs alike."""
 
     name = "dense"
     about = "numbers for every position of a row, such as the pixels of an image"

@@ -48,7 +48,7 @@ class Ranking(WideKind):
 
 
 def _listwise(scores: Tensor, target: Tensor) -> Tensor:
-    """``[...]`` cross-entropy of two softmaxes over the places where ``target`` is not NaN; 0 for less than two."""
+    """``[...]`` cross-entropy of two softmaxes over the positions where ``target`` is not NaN; 0 for less than two."""
     known = ~torch.isnan(target)
     least = torch.finfo(scores.dtype).min
     shares = torch.where(known, target, least).softmax(-1)
