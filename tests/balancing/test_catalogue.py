@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "methods"
 @pytest.mark.parametrize("name", BALANCERS)
 def test_every_method_is_described(name: str) -> None:
     found = sections(name)
-    assert {"Cost", "When to choose it", "Reference"} <= set(found)
+    assert {"Cost", "When to choose it", "Source"} <= set(found)
     assert len(summary(name)) <= 110 and summary(name).endswith(".")
     assert "``" in found[""], "a formula"
     options = list(inspect.signature(BALANCERS[name].__init__).parameters)[1:]

@@ -193,7 +193,7 @@ def test_wish_11_reproducible(faq: Faq) -> None:
 def test_wish_12_trust_in_the_methods(faq: Faq) -> None:
     assert "Kendall" in faq(12).printed and "@inproceedings" in faq(12).printed
     for name in BALANCERS:
-        assert {"Reference", "Cost", "When to choose it"} <= set(sections(name)), name
+        assert {"Source", "Cost", "When to choose it"} <= set(sections(name)), name
     log_variance = torch.tensor([0.0, math.log(4)])
     assert pt.balancing.uncertainty_weights(log_variance).tolist() == pytest.approx([1 / 2, 1 / 8])  # 1 / (2 variance)
 

@@ -30,7 +30,7 @@ def adam_step(
     Returns:
         New values and moments.
 
-    Reference:
+    Source:
         D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, arXiv:1412.6980, Algorithm 1.
     """
     gradient = torch.where(where, gradient + weight_decay * values, 0.0)

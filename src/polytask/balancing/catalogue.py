@@ -139,7 +139,7 @@ def page(name: str) -> str:
     lines += [f"**Looks at**: {method.sees}."]
     if method.extra:
         lines += [f"**Install**: `pip install 'polytask[{method.extra}]'`."]
-    for heading in ("When to choose it", "Cost", "Args", "Deviations", "Reference"):
+    for heading in ("When to choose it", "Cost", "Args", "Deviations", "Source"):
         if parts.get(heading):
             text = _options(parts[heading]) if heading == "Args" else parts[heading]
             lines += ["", f"## {'Options' if heading == 'Args' else heading}", ""]

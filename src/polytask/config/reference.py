@@ -83,7 +83,7 @@ def _default(value: Any) -> str:
     if value is dataclasses.MISSING:
         return "must be given"
     if isinstance(value, BaseModel) or dataclasses.is_dataclass(value):
-        return "see there"
+        return "those of its keys"
     if isinstance(value, tuple):
         value = list(value)
     return {"None": "-", "True": "`true`", "False": "`false`"}.get(str(value), f"`{value}`")

@@ -48,10 +48,10 @@ def read_cells(path: str | Path, columns: Sequence[str] | None = None) -> tuple[
 
     Args:
         path: See :func:`read_table`.
-        columns: Likewise.
+        columns: See :func:`read_table`.
 
     Raises:
-        UserError: Likewise.
+        UserError: See :func:`read_table`.
     """
     path = Path(path)
     table, notes = _checked(path).read(path, columns)

@@ -21,9 +21,9 @@ def encode_tags(
 
     Args:
         table: See :func:`~polytask.data.encode_targets`.
-        tasks: Likewise.
-        where: Likewise.
-        partial: Likewise.
+        tasks: See :func:`~polytask.data.encode_targets`.
+        where: See :func:`~polytask.data.encode_targets`.
+        partial: See :func:`~polytask.data.encode_targets`.
 
     Raises:
         UserError: If a cell holds a tag that the task does not know.

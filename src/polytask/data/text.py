@@ -42,7 +42,7 @@ def hash_texts(texts: pa.Array, settings: TextSettings) -> SparseRows:
 
     Args:
         texts: ``[texts]`` strings, at least one, without nulls.
-        settings: See there.
+        settings: Width and lengths of n-grams.
     """
     pieces = zip(*_pieces(texts, settings), strict=True)
     lengths, indices, values = (np.concatenate(column) for column in pieces)

@@ -88,7 +88,7 @@ class Convergence:
     records the predictions of ``monitors[task].top_steps`` for the tasks that have converged (:meth:`hold`).
 
     Args:
-        options: See there.
+        options: When a task has learned, improved and converged.
         monitors: By task name.
 
     Attributes:

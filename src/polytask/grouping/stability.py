@@ -96,7 +96,7 @@ def selection_stability(
         affinity: a measured affinity with its windows.
         selection: what was chosen from it.
         networks: as for :func:`~polytask.grouping.select_networks`.
-        budget: likewise.
+        budget: as for :func:`~polytask.grouping.select_networks`.
         resamples: number of draws.
         seed: of the draws.
         seconds: longest time for all draws where there are more than 12 tasks (choices are searched for, from the given

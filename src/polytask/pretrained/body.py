@@ -138,7 +138,7 @@ def make_body(checkpoint: Checkpoint, pooling: str, *, items: bool) -> Body:
     Args:
         checkpoint: Where it lies.
         pooling: See :class:`Body`.
-        items: Likewise.
+        items: See :class:`Body`.
     """
     network = checkpoint.network()
     if checkpoint.reads == "text":

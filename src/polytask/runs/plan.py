@@ -209,9 +209,9 @@ class Planned:
 
     Attributes:
         changes: See :class:`Plan`.
-        longest: Likewise.
-        trainings: Likewise; 0 where nothing was planned.
-        seconds: Likewise.
+        longest: See :class:`Plan`.
+        trainings: See :class:`Plan`; 0 where nothing was planned.
+        seconds: See :class:`Plan`.
         sentence: What the user is told.
     """
 

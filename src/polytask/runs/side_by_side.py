@@ -39,7 +39,7 @@ def train_ahead(trainer: Trainer, works: Sequence[Work], *, joint: bool = False,
         trainer: The run.
         works: The trainings, none of which depends on another one of them.
         joint: The training for all tasks is done, and they may need it.
-        singles: Likewise the single-task models of these tasks.
+        singles: The single-task models of these tasks are done, and they may need them.
     """
     folder = trainer.run
     left = [work for work in works if not folder.finished(work.training) and not folder.begun_here(work.training)]

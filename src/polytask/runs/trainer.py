@@ -106,11 +106,11 @@ class Trainer:
 
         Args:
             folder: See :meth:`train`.
-            title: Likewise.
+            title: See :meth:`train`.
             model: What is trained.
             parts: Rows by ``train`` and ``validation``.
             balancer: See :meth:`train`.
-            callbacks: Likewise.
+            callbacks: See :meth:`train`.
         """
         done = self.run.finished(folder)
         if self.limit is not None:
@@ -163,7 +163,7 @@ class Trainer:
         Args:
             tasks: The network's tasks.
             best_epochs: See :func:`~polytask.task.order.task_order`.
-            gaps: Likewise.
+            gaps: See :func:`~polytask.task.order.task_order`.
         """
         order = None
         if self.config.converge == "off":

@@ -15,7 +15,7 @@ def _modules(folder: Path) -> tuple[str, ...]:
 
 #: Kinds that a column of a table can have; each is the file of that name in ``task/kinds``.
 TABLE_KINDS = _modules(_FOLDER)
-#: Kinds whose targets only arrays hold, likewise.
+#: Kinds whose targets only arrays hold; each is the file of that name in ``task/kinds/arrays``.
 ARRAY_KINDS = _modules(_FOLDER / "arrays")
 
 if TYPE_CHECKING:

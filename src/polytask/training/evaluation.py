@@ -88,8 +88,8 @@ def shared_inference(
     Args:
         model: The network.
         rows: See :func:`task_outputs`.
-        positions: Likewise.
-        n: Likewise.
+        positions: See :func:`task_outputs`.
+        n: See :func:`task_outputs`.
         wanted: ``[n]`` bool, rows that are asked for; a part that wants few of its rows has these alone.
 
     Yields:

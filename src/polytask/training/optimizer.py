@@ -80,7 +80,7 @@ class Adam(_Eager, optim.Adam):
 
 
 class AdamW(Adam, optim.AdamW):
-    """:class:`torch.optim.AdamW`, likewise."""
+    """:class:`torch.optim.AdamW` without the wrapper for ``torch.compile``."""
 
     steps_as: ClassVar[Any] = optim.AdamW
 

@@ -44,9 +44,9 @@ def train_teacher(
     Args:
         model: Of one task, with its first weights.
         train: Rows with the column of that task alone.
-        validation: Likewise.
+        validation: Rows with the column of that task alone.
         settings: As for :func:`polytask.fit`.
-        seed: Likewise.
+        seed: As for :func:`polytask.fit`.
         folder: Where the teacher is kept. It is used again if its fingerprint (task, data, first weights, settings,
             seed) is that of this call.
         log: Where events go.

@@ -101,7 +101,7 @@ def estimate(metric: Metric, predictions: Tensor, targets: Tensor, ids: Tensor |
     Args:
         metric: The metric.
         predictions: As the metric takes them, of rows with a label.
-        targets: Likewise.
+        targets: As the metric takes them, of the same rows.
         ids: ``[n]``, which rows these are among all rows of the part; estimates are paired by them. Default: all rows.
     """
     value = metric(predictions, targets)

@@ -28,7 +28,7 @@ class AlignedMTL(Aggregator):
     When to choose it:
         Dominating and conflicting gradients, few tasks; with many tasks the smallest eigenvalue makes steps tiny.
 
-    Reference:
+    Source:
         D. Senushkin et al., "Independent Component Alignment for Multi-Task Learning", CVPR 2023, arXiv:2305.19000,
         Algorithm 1. Through torchjd.
     """

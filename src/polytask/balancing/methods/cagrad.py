@@ -31,7 +31,7 @@ class CAGrad(Aggregator):
     Deviations:
         Solved by CLARABEL in torchjd, by scipy in the official code, which also multiplies by K.
 
-    Reference:
+    Source:
         B. Liu et al., "Conflict-Averse Gradient Descent for Multi-task Learning", NeurIPS 2021, arXiv:2110.14048,
         Algorithm 1. Through torchjd.
     """

@@ -29,7 +29,7 @@ class ConFIG(Aggregator):
     When to choose it:
         Losses of one problem, such as residuals of a differential equation.
 
-    Reference:
+    Source:
         Q. Liu, M. Chu, N. Thuerey, "ConFIG: Towards Conflict-free Training of Physics Informed Neural Networks", ICLR
         2025, arXiv:2408.11104, Eq. 2. Through torchjd.
     """

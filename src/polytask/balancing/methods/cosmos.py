@@ -30,7 +30,7 @@ class COSMOS(Scalarizer):
         The paper feeds the preferences to the network, too, and draws new ones in every step, so that one network
         covers the whole front. Here they are fixed: a point of the front.
 
-    Reference:
+    Source:
         M. Ruchte, J. Grabocka, "Scalable Pareto Front Approximation for Deep Multi-Objective Learning", ICDM 2021,
         arXiv:2103.13392. Through torchjd.
     """

@@ -37,7 +37,7 @@ class CRMOGM(GradientBalancer):
     Deviations:
         The mean is kept per task: an absent task keeps its weight.
 
-    Reference:
+    Source:
         S. Zhou et al., "On the Convergence of Stochastic Multi-Objective Gradient Manipulation and Beyond", NeurIPS
         2022, Algorithm 1. The rule is that of torchjd's CRMOGMWeighting.
     """

@@ -49,7 +49,7 @@ class DBMTL(GradientBalancer):
     Deviations:
         The mean starts at 0 as in public code: the first step has (1 - beta) of its length.
 
-    Reference:
+    Source:
         B. Lin et al., "Dual-Balancing for Multi-Task Learning", 2023, arXiv:2308.12029.
     """
 

@@ -60,7 +60,7 @@ class DTP(Balancer):
         The paper also uses a focal loss on the examples within each task. A balancer sees mean losses, so it is not
         part of this method.
 
-    Reference:
+    Source:
         M. Guo, A. Haque, D.-A. Huang, S. Yeung, L. Fei-Fei, "Dynamic Task Prioritization for Multitask Learning", ECCV
         2018, doi:10.1007/978-3-030-01270-0_17.
     """

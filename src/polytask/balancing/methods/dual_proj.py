@@ -25,7 +25,7 @@ class DualProj(Aggregator):
     When to choose it:
         As ``upgrad``, with one program per step instead of K.
 
-    Reference:
+    Source:
         D. Lopez-Paz, M. Ranzato, "Gradient Episodic Memory for Continual Learning", NeurIPS 2017, arXiv:1706.08840, Eq.
         11. Through torchjd.
     """

@@ -53,7 +53,7 @@ class DWA(Balancer):
         Means are averages over samples of an epoch, as in the paper; some public code takes windows of 25 steps and
         starts with ones.
 
-    Reference:
+    Source:
         S. Liu, E. Johns, A. Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019,
         arXiv:1803.10704, Eq. 7.
     """

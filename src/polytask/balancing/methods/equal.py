@@ -20,7 +20,7 @@ class Equal(Balancer):
     When to choose it:
         First, with losses brought to similar scales and a tuned learning rate.
 
-    Reference:
+    Source:
         D. Xin et al., "Do Current Multi-Task Optimization Methods in Deep Learning Even Help?", NeurIPS 2022,
         arXiv:2209.11379.
     """

@@ -53,7 +53,7 @@ class ExcessMTL(GradientBalancer):
         Weights sum to 1 as in the paper and torchjd; they start from 1 each in the official code, which also uses the
         first step's risks undivided. Absent tasks keep weight and sums.
 
-    Reference:
+    Source:
         Y. He et al., "Robust Multi-Task Learning with Excess Risks", ICML 2024, PMLR 235, Equations 6, 7 and 9.
     """
 

@@ -27,7 +27,7 @@ class FairGrad(Aggregator):
     When to choose it:
         As ``nash_mtl``, with a choice of fairness and a lighter solver.
 
-    Reference:
+    Source:
         H. Ban, K. Ji, "Fair Resource Allocation in Multi-Task Learning", ICML 2024, arXiv:2402.15638. Through torchjd.
     """
 

@@ -66,7 +66,7 @@ class FAMO(Balancer):
         Absent tasks take no part in the softmax. The official multi-method script clips gradients before they exist
         (its issue 4); the stand-alone code, followed here, does not.
 
-    Reference:
+    Source:
         B. Liu, Y. Feng, P. Stone, Q. Liu, "FAMO: Fast Adaptive Multitask Optimization", NeurIPS 2023, arXiv:2306.03792,
         Algorithm 2.
     """

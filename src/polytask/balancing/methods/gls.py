@@ -38,7 +38,7 @@ class GLS(Balancer):
     When to choose it:
         Losses of different scales, all positive; the whole step becomes small when any task is nearly solved.
 
-    Reference:
+    Source:
         S. Chennupati et al., "MultiNet++: Multi-Stream Feature Aggregation and Geometric Loss Strategy for Multi-Task
         Learning", CVPR Workshops 2019, arXiv:1904.08492. Computed with logarithms: products of raw losses overflow.
     """

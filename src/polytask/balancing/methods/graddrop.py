@@ -56,7 +56,7 @@ class GradDrop(GradientBalancer):
         batch; the rule used here, which is torchjd's, is for gradients of any place, coordinate by coordinate. At the
         representation these are coordinates of single samples.
 
-    Reference:
+    Source:
         Z. Chen et al., "Just Pick a Sign: Optimizing Deep Multitask Models with Gradient Sign Dropout", NeurIPS 2020,
         arXiv:2010.06808, Algorithm 1.
     """

@@ -87,7 +87,7 @@ class GradNorm(GradientBalancer):
         parameters (LibMTL); clipping to [0.1, 10] (TAG's code). Here the paper is followed, but for norms that are
         measured along ``directions``; ``l0``, ``gradients`` and ``w_min`` are further options.
 
-    Reference:
+    Source:
         Z. Chen, V. Badrinarayanan, C.-Y. Lee, A. Rabinovich, "GradNorm: Gradient Normalization for Adaptive Loss
         Balancing in Deep Multitask Networks", ICML 2018, PMLR 80:794-803, arXiv:1711.02257, Algorithm 1.
     """

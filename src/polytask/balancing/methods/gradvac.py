@@ -36,7 +36,7 @@ class GradVac(Aggregator):
         The means are kept per pair of tasks while tasks are absent; torchjd starts again when the number of tasks
         changes.
 
-    Reference:
+    Source:
         Z. Wang, Y. Tsvetkov, O. Firat, Y. Cao, "Gradient Vaccine: Investigating and Improving Multi-task Optimization
         in Massively Multilingual Models", ICLR 2021, arXiv:2010.05874. Through torchjd.
     """

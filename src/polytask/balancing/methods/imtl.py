@@ -32,7 +32,7 @@ class IMTL(IMTLG):
     When to choose it:
         Losses and gradients both of different scale; unstable where gradients nearly cancel.
 
-    Reference:
+    Source:
         L. Liu et al., "Towards Impartial Multi-task Learning", ICLR 2021, https://openreview.net/forum?id=IMPnRXEWpvr,
         Algorithm 1. IMTL-G through torchjd.
     """

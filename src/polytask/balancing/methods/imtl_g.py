@@ -54,7 +54,7 @@ class IMTLG(Aggregator):
         its update would go against one gradient and along another (gradients that are opposite), equal projections are
         solved for directly, which leaves nothing of such gradients.
 
-    Reference:
+    Source:
         L. Liu et al., "Towards Impartial Multi-task Learning", ICLR 2021, https://openreview.net/forum?id=IMPnRXEWpvr.
         Through torchjd.
     """

@@ -25,7 +25,7 @@ class IMTLL(Balancer):
     When to choose it:
         As uncertainty weighting; together with ``imtl_g`` on the gradients it makes the paper's IMTL.
 
-    Reference:
+    Source:
         L. Liu et al., "Towards Impartial Multi-task Learning", ICLR 2021, https://openreview.net/forum?id=IMPnRXEWpvr.
     """
 

@@ -40,7 +40,7 @@ class MGDA(Aggregator):
         code weighs the gradients as they were with weights found for the normalised ones; here the normalised ones are
         combined.
 
-    Reference:
+    Source:
         J.-A. Desideri, "Multiple-gradient descent algorithm (MGDA) for multiobjective optimization", C. R. Math. 2012;
         O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", NeurIPS 2018, arXiv:1810.04650.
         Through torchjd.

@@ -40,7 +40,7 @@ class NashMTL(Aggregator):
         Where the solver fails, the same equation is solved by least squares, not answered with earlier weights as in
         the official code. The last weights, from which the solver starts, are kept per task while tasks are absent.
 
-    Reference:
+    Source:
         A. Navon et al., "Multi-Task Learning as a Bargaining Game", ICML 2022, arXiv:2202.01017, Algorithm 1. Through
         torchjd.
     """

@@ -32,7 +32,7 @@ class PBI(Scalarizer):
         The paper decomposes a problem into many directions for a population; here the direction is fixed. The ideal
         point is 0.
 
-    Reference:
+    Source:
         Q. Zhang, H. Li, "MOEA/D: A Multiobjective Evolutionary Algorithm Based on Decomposition", IEEE Transactions on
         Evolutionary Computation 11(6):712-731, 2007, doi:10.1109/TEVC.2007.892759. Through torchjd.
     """

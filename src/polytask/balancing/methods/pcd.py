@@ -38,7 +38,7 @@ class PCD(Aggregator):
     Deviations:
         Running means are kept per task while tasks are absent; torchjd starts again when the number of tasks changes.
 
-    Reference:
+    Source:
         D. Varam, M. I. Alhajri, "Not All Objectives Are Born Equal: Priority-Constrained Descent for Hierarchical
         Multi-Objective Optimization", TMLR 2026, arXiv:2606.29521. Through torchjd.
     """

@@ -32,7 +32,7 @@ class PCGrad(Aggregator):
     Deviations:
         LibMTL and the authors' TensorFlow code also visit j = i, and the latter discards its shuffle.
 
-    Reference:
+    Source:
         T. Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, arXiv:2001.06782, Algorithm 1.
         Through torchjd.
     """

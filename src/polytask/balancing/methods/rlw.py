@@ -35,7 +35,7 @@ class RLW(Balancer):
     When to choose it:
         As a baseline: a method that does not beat random weights does not balance anything.
 
-    Reference:
+    Source:
         B. Lin, F. Ye, Y. Zhang, I. Tsang, "Reasonable Effectiveness of Random Weighting: A Litmus Test for Multi-Task
         Learning", TMLR 2022, arXiv:2111.10603.
     """

@@ -39,7 +39,7 @@ class ScaleInvariant(Balancer):
         Losses of very different and unknown scales, all of them positive and none that can reach 0: as a loss
         approaches 0 its weight grows without bound.
 
-    Reference:
+    Source:
         Named SI in A. Navon et al., "Multi-Task Learning as a Bargaining Game", ICML 2022, arXiv:2202.01017.
     """
 

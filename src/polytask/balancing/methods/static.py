@@ -38,7 +38,7 @@ class Static(Balancer):
         >>> weight.grad
         tensor([2.0000, 1.5000])
 
-    Reference:
+    Source:
         V. Kurin et al., "In Defense of the Unitary Scalarization for Deep Multi-Task Learning", NeurIPS 2022,
         arXiv:2201.04122; D. Xin et al., NeurIPS 2022, arXiv:2209.11379.
     """

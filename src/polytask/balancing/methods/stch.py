@@ -67,7 +67,7 @@ class STCH(Balancer):
     When to choose it:
         When the worst task decides; ``mtl`` where losses differ in scale.
 
-    Reference:
+    Source:
         X. Lin et al., "Smooth Tchebycheff Scalarization for Multi-Objective Optimization", ICML 2024, arXiv:2402.19078.
     """
 

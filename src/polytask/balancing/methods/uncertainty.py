@@ -42,7 +42,7 @@ class UncertaintyWeighting(Balancer):
         Losses that are (log-)likelihoods of different scale. Weights grow as losses fall, so a task that overfits its
         training rows is weighted up; losses must not be negative.
 
-    Reference:
+    Source:
         A. Kendall, Y. Gal, R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry and
         Semantics", CVPR 2018, arXiv:1705.07115.
     """

@@ -25,7 +25,7 @@ class UPGrad(Aggregator):
     When to choose it:
         The first choice among methods that look at gradients; the update keeps the length of a mean, not of a sum.
 
-    Reference:
+    Source:
         P. Quinton, V. Rey, "Jacobian Descent for Multi-Objective Optimization", 2024, arXiv:2406.16232. Through
         torchjd.
     """

@@ -46,7 +46,8 @@ class Context:
         seed: of what is drawn.
         wishes: as for :func:`~polytask.grouping.select_networks`.
         joint: a network trained for all tasks; only for methods that need it.
-        data_maps: shape [K, F], what describes each task by the history of its samples in that training; likewise.
+        data_maps: shape [K, F], what describes each task by the history of its samples in that training; only for
+            methods that need them.
         ahead: told which networks :attr:`train` will be asked for, so that they may be trained side by side.
     """
 

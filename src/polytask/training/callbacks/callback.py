@@ -19,7 +19,7 @@ class ForwardPass(NamedTuple):
 
     Attributes:
         features: What the heads read, see :class:`~polytask.models.Representation`.
-        common: Likewise.
+        common: Where the shared part ends, see :class:`~polytask.models.Representation`.
         outputs: One tensor per group of tasks, see :class:`~polytask.models.LinearHeads`.
     """
 

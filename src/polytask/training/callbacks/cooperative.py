@@ -64,7 +64,7 @@ class CooperativeDistillation(Distilling):
         rho: See ``schedule``.
         phase_end: ``share``: the steps are shared out by the blocks' sizes; ``patience``: a phase also ends when no
             task of its block has improved on validation in ``phase_patience`` evaluations; later blocks have the rest.
-        phase_patience: See there.
+        phase_patience: Evaluations without improvement that end a phase, with ``phase_end="patience"``.
         warmup_epochs: Length of the warm-up, at most a fifth of the training.
         final: Share of the training with all blocks at its end.
         supervised: ``all`` tasks learn from labels all the time, or only ``released`` ones, whose block has begun
@@ -72,7 +72,7 @@ class CooperativeDistillation(Distilling):
         probe_every: Steps between measurements for ``grad_cos`` and ``tag``.
         beta: As for MTLKD. The default, with that of ``kappa``, was the best on validation of four sets: features
             count a tenth, outputs as much as labels.
-        kappa: See there. Teachers that are modules of yours have no outputs: say ``kappa=0`` then.
+        kappa: As for MTLKD. Teachers that are custom modules have no outputs: use ``kappa=0`` then.
         **distilling: ``temperature``, ``every`` and so on, see
             :class:`~polytask.training.callbacks.distilling.Distilling`.
 

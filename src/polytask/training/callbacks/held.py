@@ -35,7 +35,7 @@ class HeldTasks(Callback):
 
     Source:
         Lu et al., NAACL 2022 Industry Track, sequential setting; for a network that is given, Z. Li, D. Hoiem,
-        "Learning without Forgetting", ECCV 2016, arXiv:1606.09282, which distils the old tasks likewise.
+        "Learning without Forgetting", ECCV 2016, arXiv:1606.09282, which distils the old tasks in the same way.
 
     Example:
         >>> import torch, polytask as pt

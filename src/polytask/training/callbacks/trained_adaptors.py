@@ -28,7 +28,7 @@ class TrainedAdaptors:
         widths: Of the student's features, one per tap.
         own: Every task has separate features.
         learning_rate: Of Adam.
-        weight_decay: Likewise.
+        weight_decay: Of Adam.
         shared: Width of a map common to all tasks of a tap; 0 for none.
         seed: Of the adaptors.
         device: Where they live.
