@@ -24,6 +24,8 @@ SAMPLING, SCHEDULES = Sampling.__args__, Schedule.__args__  # type: ignore[attr-
 #: Criteria for the checkpoint to return, beside ``task.NAME``.
 SELECT_BY = ("mean", "worst", "weighted")
 MAIN = "task."
+#: A training in which a target still improves takes at most so many times its usual steps.
+LONGER = 4
 #: For pydantic: unknown keys of dataclasses that are sections of configurations are errors.
 STRICT: dict[str, Any] = {"extra": "forbid"}
 
@@ -89,12 +91,17 @@ class TrainingSettings(Settings):
     """
 
     steps: Annotated[int | None, Range(1, whole=True), Key(
-        "Most optimiser steps of every training. Default: 40 epochs, but at least 2,000 and at most 20,000 steps.",
+        "Optimiser steps of every training, unless it ends early. Default: 40 epochs, but at least 2,000 and at most "
+        "20,000 steps; a training in which a target still improves then goes on, see `most_steps`.",
         Option(int, "N", "most steps of every training", commands=TRAIN),
     )] = None  # fmt: skip
     epochs: Annotated[float | None, Range(more=True), Key(
         "Maximum number of passes over the data; not with `steps`.",
         Option(float, "N", "most passes over the data, instead of steps", commands=TRAIN),
+    )] = None  # fmt: skip
+    most_steps: Annotated[int | None, Range(1, whole=True), Key(
+        "Up to so many steps a training goes on while a target still improves. Default: four times the default of "
+        "`steps`; just `steps` where these or `epochs` are given, or the learning rate falls.",
     )] = None  # fmt: skip
     batch_size: Annotated[int | None, Range(1, whole=True), Key(
         "Rows per step over all processes. Default: a fiftieth of the rows, a power of two from 32 to 512.",
@@ -114,7 +121,7 @@ class TrainingSettings(Settings):
     warmup: Annotated[int, Range(whole=True), Key("Steps over which the learning rate rises.")] = 0
     ema: MovingAverage = None
     evaluate_every: Annotated[int | None, Range(1, whole=True), Key(
-        "Steps between evaluations. Default: 60 evaluations in all.",
+        "Steps between evaluations. Default: 60 evaluations in `steps`.",
     )] = None  # fmt: skip
     patience: Annotated[Count, Key("Training ends early when no task has improved in so many evaluations.")] = 10
     gradient_clip: Annotated[float | None, Range(more=True), Key(
@@ -197,6 +204,8 @@ class TrainingSettings(Settings):
             >>> settings = TrainingSettings().resolve(rows=5000)
             >>> settings.batch_size, settings.steps, settings.evaluate_every
             (64, 3160, 53)
+            >>> settings.most_steps
+            12640
         """
         batch = self.batch_size or min(512, max(32, 2 ** int(math.log2(max(1, rows / 50)))))
         batch = min(batch, rows)
@@ -208,7 +217,10 @@ class TrainingSettings(Settings):
         else:
             steps = min(20_000, max(2_000, 40 * epoch))
         every = self.evaluate_every or math.ceil(steps / 60)
-        changes = {"steps": steps, "epochs": None, "batch_size": batch, "evaluate_every": min(every, steps)}
+        given = self.steps is not None or self.epochs is not None or self.schedule != "constant"
+        most = max(steps, self.most_steps or (steps if given else LONGER * steps))
+        changes = {"steps": steps, "epochs": None, "most_steps": most, "batch_size": batch,
+                   "evaluate_every": min(every, steps)}  # fmt: skip
         return self.model_copy(update=changes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,3 +119,26 @@ def spread(column: Coded, sparse: Callable[[pa.Array], SparseRows]) -> SparseRow
     """Sparse rows of the distinct words, one for each row; an added empty word stands for missing."""
     words = pa.concat_arrays([column.words.cast(pa.large_string()), pa.array([""], pa.large_string())])
     return sparse(words)[torch.from_numpy(column.index % len(words))]  # -1 becomes the added one
+
+
+def without_columns(texts: SparseRows, dropped: Iterable[int], width: int) -> SparseRows:
+    """The places of some columns of :func:`side_by_side` left out.
+
+    Args:
+        texts: All columns.
+        dropped: Positions of those to leave out, each of which has ``width`` places.
+        width: Of one column.
+
+    Example:
+        >>> both = SparseRows(torch.tensor([0, 2, 3]), torch.tensor([1, 6, 7]), torch.ones(3), 8)
+        >>> without_columns(both, [0], 4).dense()
+        tensor([[0., 0., 1., 0.],
+                [0., 0., 0., 1.]])
+    """
+    stays = torch.ones(texts.width, dtype=torch.bool)
+    for position in dropped:
+        stays[position * width : (position + 1) * width] = False
+    kept = stays[texts.indices.long()]
+    before = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.cumsum(0)])
+    indices = (stays.cumsum(0) - 1)[texts.indices[kept].long()].to(texts.indices.dtype)
+    return SparseRows(before[texts.offsets], indices, texts.values[kept], int(stays.sum()))

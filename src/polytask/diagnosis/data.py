@@ -36,13 +36,24 @@ def leak(run: Run) -> Iterator[Finding]:
 def weak_split(run: Run) -> Iterator[Finding]:
     """Parts of the split with too little in them to choose or to measure."""
     for warning in run.log.warnings:
-        if not _names_a_feature(warning):
+        if not _names_a_feature(warning) and not _names_a_text(warning):
             remedy = f"more rows, or {more_validation(run)}" if " validation" in warning else "more rows of it"
             yield Finding("weak split", _tasks_in(warning, run), warning, remedy)
 
 
 def _names_a_feature(warning: str) -> bool:
     return warning.startswith("feature ")
+
+
+def _names_a_text(warning: str) -> bool:
+    return warning.startswith("text ")
+
+
+def idle_text(run: Run) -> Iterator[Finding]:
+    """Columns of free text that are left out."""
+    for warning in filter(_names_a_text, run.log.warnings):
+        seen, _, remedy = warning.partition("; ")
+        yield Finding("idle text", tuple(run.tasks), seen, quoted(remedy.removesuffix(" uses it")) + " uses it")
 
 
 def _tasks_in(warning: str, run: Run) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..records.run import Run, read_run
-from .data import drift, leak, weak_split
+from .data import drift, idle_text, leak, weak_split
 from .finding import Finding
 from .learning import diverged, learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
 from .sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
@@ -16,6 +16,7 @@ from .sharing import conflict, converged_early, dominated, forgotten, peak_lost,
 CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     leak,
     weak_split,
+    idle_text,
     drift,
     diverged,
     nothing_learned,

@@ -67,7 +67,7 @@ class TrainingRecord:
         match event.get("event"):
             case "training_start":
                 self.tasks = [str(task) for task in event.get("tasks") or self.tasks]
-                self.steps = number((event.get("settings") or {}).get("steps"))
+                self.steps = number(event.get("total") or (event.get("settings") or {}).get("steps"))
             case "evaluation":
                 self._rewind(step)
                 values, *others = (_numbers(event.get(key)) for key in MEASURED)

@@ -83,12 +83,15 @@ class Plan:
         """Number of all of them."""
         return sum(self.sorts.values())
 
-    def sentence(self, config: Config, asked: int) -> str:
-        """What the user is told before the first training."""
+    def sentence(self, config: Config, rows: int) -> str:
+        """What the user is told before the first training, on so many training rows."""
+        resolved = config.training().resolve(rows)
+        asked, most = resolved.steps or 1, resolved.most_steps or 0
         about = "about " if _chosen(config) else ""
         sorts = ", ".join(count(many, sort) for sort, many in self.sorts.items() if many)
+        until = f", up to {most:,} while a target improves" if most > self.steps >= asked else ""
         said = (
-            f"plan: {about}{count(self.trainings, 'training')} ({sorts}) of at most {self.steps:,} steps, "
+            f"plan: {about}{count(self.trainings, 'training')} ({sorts}) of {self.steps:,} steps{until}, "
             f"about {duration(self.seconds)} on this machine"
         )
         if config.time_limit is None:
@@ -255,9 +258,8 @@ def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | 
     if config.time_limit is not None:
         left = numbers_of_first([max(0.0, seconds_of(config.time_limit) - spent - (time.monotonic() - started))])[0]
     plan = make_plan(config, data, speeds, left)
-    asked = config.training().resolve(len(data.rows["train"])).steps or 1
     longest = plan.longest if left is not None else (0.0, 0.0)
-    return Planned(plan.changes, longest, plan.trainings, plan.seconds, plan.sentence(config, asked))
+    return Planned(plan.changes, longest, plan.trainings, plan.seconds, plan.sentence(config, len(data.rows["train"])))
 
 
 def _seen(display: Display) -> bool:

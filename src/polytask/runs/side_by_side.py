@@ -69,7 +69,8 @@ def _watch(futures: list[Future[Result]], trainer: Trainer, works: Sequence[Work
     total = len(works) * (trainer.settings.steps or 0)
     while wait(futures, LOOKS).not_done:
         if progress is not None:
-            progress(sum(_steps(trainer.run.events(work.training)) for work in works), total)
+            done = sum(_steps(trainer.run.events(work.training)) for work in works)
+            progress(min(done, total), total)  # one in which a target still improves takes more than its steps
     for future in futures:
         failure = future.result()[1]
         if failure is not None:

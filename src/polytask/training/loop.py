@@ -248,14 +248,20 @@ class Training:
         self.snapshots.save(self.step, self.evaluated)
 
     @property
-    def total(self) -> int:
-        """Most steps of this training: those of the settings, or what a callback with several stages needs."""
+    def budget(self) -> int:
+        """Steps of this training: those of the settings, or what a callback with several stages needs."""
         return max((callback.total_steps for callback in self.callbacks), default=0) or self.settings.steps or 0
 
     @property
+    def total(self) -> int:
+        """Most steps of this training: more than its budget where it ends when no task improves any more."""
+        until_converged = any(callback.ends_by_convergence for callback in self.callbacks)
+        return max(self.budget, (until_converged and self.settings.most_steps) or 0)
+
+    @property
     def progress(self) -> float:
-        """Share of the budget that is used."""
-        return self.step / max(1, self.total)
+        """Share of the budget that is used; above 1 where a task still improves after that."""
+        return self.step / max(1, self.budget)
 
     @property
     def finished(self) -> bool:
@@ -276,6 +282,7 @@ class Training:
                 "training_start",
                 tasks=[task.name for task in self.tasks],
                 settings=self.settings.model_dump(),
+                total=total,
                 balancing=self.balancer.name,
                 balancing_cost=self.balancer.cost(self.model.shared_parameters()),
             )
@@ -289,7 +296,7 @@ class Training:
             if evaluating:
                 self._evaluate()
             if progress and self.step % 16 == 0:
-                progress(self.step, total)
+                progress(self.step, self.budget if self.step <= self.budget else total)
             ending = self.checkpoints.enabled and self._interruption.agreed(self.step)
             if (self.checkpoints.due(evaluating) or ending) and not what_diverged(self):
                 self.checkpoints.save(self)

@@ -4,11 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polytask import Task
 from polytask.data import Schema
 from polytask.data.features import bin_edges
-from polytask.models.encoders.numbers import MOST_COLUMNS, Auto, Linear, Periodic, Piecewise
+from polytask.models.encoders.numbers import MOST_BINS, MOST_INPUTS, Auto, Linear, Periodic, Piecewise, fewer_edges
 
 VALUES = np.arange(101.0)
 
@@ -87,11 +89,28 @@ def test_columns_of_one_bin_enter_as_they_are_and_all_numbers_arrive():
     torch.testing.assert_close(module.others(numeric), numeric[:, [0, 2, 3]])
 
 
-@pytest.mark.parametrize(("columns", "embedded"), [(MOST_COLUMNS, True), (MOST_COLUMNS + 1, False)])
-def test_auto_is_piecewise_unless_a_table_is_very_wide(columns, embedded):
+@pytest.mark.parametrize(("columns", "width", "bins"), [(3, 16, 32), (300, 13, 27), (1000, 4, 8)])
+def test_auto_bends_numbers_of_any_usual_table_at_a_bounded_cost(columns: int, width: int, bins: int) -> None:
     table = pa.table({**{f"x{j}": VALUES * (j + 1) for j in range(columns)}, "flag": VALUES % 2, "y": VALUES % 2})
-    schema = Schema.fit(table, [Task("y")], bins=Auto().bins_wanted)
-    module = Auto().make(schema)
-    assert (module is not None) == embedded
-    assert module is None or isinstance(module.embedding, type(Piecewise(name="piecewise").make(schema).embedding))
+    module = Auto().make(schema := Schema.fit(table, [Task("y")], bins=Auto().bins_wanted))
+    assert (module.columns, module.width) == (columns, width)
+    assert columns * width <= MOST_INPUTS and columns * bins <= MOST_BINS
+    assert max(len(one) for one in fewer_edges_of(schema, bins)) == bins + 1
+    assert module(schema.encode_inputs(table)["numeric"]).shape == (101, columns, width)
     assert Auto().make(schema, 4).columns == columns + 1
+
+
+def fewer_edges_of(schema: Schema, bins: int) -> list:
+    return [fewer_edges(column.edges, bins) for column in schema.numbers]
+
+
+def test_auto_takes_numbers_as_they_are_only_where_no_bins_are_left() -> None:
+    table = pa.table({**{f"x{j}": VALUES * (j + 1) for j in range(MOST_BINS // 2 + 1)}, "y": VALUES % 2})
+    assert Auto().make(Schema.fit(table, [Task("y")], bins=Auto().bins_wanted)) is None
+
+
+@given(st.lists(st.integers(-999, 999), min_size=2, max_size=40, unique=True), st.integers(2, 40))
+def test_fewer_edges_keep_the_outer_ones_and_their_order(edges: list[int], bins: int) -> None:
+    found = list(fewer_edges(sorted(edges), bins))
+    assert found == sorted(set(found)) and set(found) <= set(edges)
+    assert (found[0], found[-1]) == (min(edges), max(edges)) and len(found) == min(len(edges), bins + 1)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 #: Length of a number's vector unless the user or the encoder overrides it.
 WIDTH = 16
-#: Columns that ``auto`` embeds at most: the first layer then has WIDTH times as many inputs.
-MOST_COLUMNS = 256
+#: Most inputs of the first layer, and most bins over all columns, that ``auto`` makes of numbers: 128 columns of 16
+#: inputs, and 256 columns of 32 bins.
+MOST_INPUTS, MOST_BINS = 2048, 8192
 
 
 class _WhenUsed(ModuleType):
@@ -144,7 +145,7 @@ class Piecewise(OneKind):
 
         from .number_vectors import PerColumn
 
-        edges = [torch.tensor(column.edges, dtype=torch.float32) for column in columns]
+        edges = [torch.tensor(fewer_edges(column.edges, self.bins), dtype=torch.float32) for column in columns]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*just two bin edges")  # of tokens all columns are
             embedding = _package().PiecewiseLinearEmbeddings(edges, width, activation=False, version="B")
@@ -153,7 +154,9 @@ class Piecewise(OneKind):
 
 
 class Auto(NumberEmbedding):
-    """``piecewise`` with its defaults; in a table of very many columns of numbers they enter as they are."""
+    """``piecewise`` with its defaults; of many columns each has a shorter vector and fewer bins, so that the cost of a
+    step is bounded and no number of columns changes the kind of network. Only beyond 4,096 columns, where not even two
+    bins are left for each, do numbers enter as they are."""
 
     name: Literal["auto"] = "auto"
 
@@ -163,7 +166,23 @@ class Auto(NumberEmbedding):
 
     def make(self, schema: Schema, width: int | None = None) -> NumberVectors | None:
         bent = sum(_PIECEWISE._embeds(column) for column in schema.numbers)
-        return (_PIECEWISE if bent <= MOST_COLUMNS else _LINEAR).make(schema, width)
+        bins = min(_PIECEWISE.bins, MOST_BINS // max(1, bent))
+        if bins < 2:
+            return _LINEAR.make(schema, width)
+        return Piecewise(name="piecewise", width=min(WIDTH, max(1, MOST_INPUTS // max(1, bent))), bins=bins).make(
+            schema, width
+        )
+
+
+def fewer_edges(edges: Sequence[float], bins: int) -> Sequence[float]:
+    """Edges of at most so many bins: the outer ones, and as many between them as there is room for.
+
+    Example:
+        >>> fewer_edges((0, 1, 2, 3, 4), 2), fewer_edges((0, 1, 2), 8)
+        ((0, 2, 4), (0, 1, 2))
+    """
+    last = len(edges) - 1
+    return edges if last <= bins else tuple(edges[round(place * last / bins)] for place in range(bins + 1))
 
 
 _LINEAR, _PIECEWISE = Linear(name="linear"), Piecewise(name="piecewise")

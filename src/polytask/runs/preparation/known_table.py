@@ -15,6 +15,7 @@ from ...config.split import split_column
 from ...config.target import first_metrics
 from ...data import (
     InferredTask,
+    Rows,
     Schema,
     find_leaks,
     infer_targets,
@@ -103,6 +104,9 @@ class KnownTable(Table):
     def inputs(self, schema: Schema, train: np.ndarray) -> tuple[dict[str, Any], EncodedColumns | None]:
         bundle = self.base.bundle
         return bundle.inputs(self.table, folder=Path(self.paths[0]).parent, where=self.where), bundle.encoded
+
+    def chosen(self, schema: Schema, rows: dict[str, Rows], stored: Path | None) -> tuple[Schema, dict[str, Rows]]:
+        return schema, rows  # the finished run has decided
 
     def columns_of_sources(self, schema: Schema) -> list[list[str]]:
         return [list(columns) for columns in self.base.bundle.sources]

@@ -58,6 +58,7 @@ class Source(ABC):
         split = self.split(tasks, stored_split)
         schema = self.schema(tasks, split)
         rows, encoded = self.rows(schema, split)
+        schema, rows = self.chosen(schema, rows, stored_split)
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
                         self.columns_of_sources(schema), encoded, self.notes, self.keys)  # fmt: skip
         return checked_rows(with_held_files(self.config, data))
@@ -77,6 +78,10 @@ class Source(ABC):
     @abstractmethod
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
         """Labelled rows by the name of their part, and the columns that a pretrained encoder reads."""
+
+    def chosen(self, schema: Schema, rows: dict[str, Rows], stored: Path | None) -> tuple[Schema, dict[str, Rows]]:
+        """The schema and the rows without columns that do not help; ``stored``: see :meth:`prepared`."""
+        return schema, rows
 
     def columns_of_sources(self, schema: Schema) -> list[list[str]]:
         """Feature columns of each data set if there are several."""

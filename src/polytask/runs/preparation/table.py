@@ -27,7 +27,9 @@ from ...data import (
 )
 from ...data.equal_rows import row_keys
 from ...errors import UserError
+from ...records.folder import RunFolder
 from ...task import Task
+from .earned_texts import idle_texts, inputs_without, without_texts
 from .encoded import EncodedColumns, pretrained
 from .labelled import labelled
 from .prepared import device_of_features, judge_columns, learnt_for_encoder
@@ -97,6 +99,7 @@ class Table(Source):
     def inputs(self, schema: Schema, train: np.ndarray) -> tuple[dict[str, Any], EncodedColumns | None]:
         """What the networks take of all rows, with what a pretrained encoder has learned from the training rows."""
         inputs: dict[str, Any] = schema.encode_inputs(self.table, where=self.where)
+        self.of_table = inputs
         self.keys = row_keys(self.table, schema, inputs)
         if (encoder := pretrained(self.config)) is None:
             return inputs, None
@@ -105,6 +108,17 @@ class Table(Source):
         folder = common_folder(self.paths, encoded)
         encoded, found = encoded.fitted(self.table, train, folder=folder, where=self.where)
         return inputs | found, encoded
+
+    def chosen(self, schema: Schema, rows: dict[str, Rows], stored: Path | None) -> tuple[Schema, dict[str, Rows]]:
+        idle = idle_texts(self.config, schema, rows, stored and RunFolder(stored.parent).schema)
+        if not idle:
+            return schema, rows
+        named = tuple(f"{schema.text[place].name!r}: text, " for place in idle)
+        self.notes = [note for note in self.notes if not note.startswith(named)]
+        self.warnings += filter(None, idle.values())
+        left = {part: replace(own, inputs=inputs_without(own.inputs, schema, idle)) for part, own in rows.items()}
+        self.keys = row_keys(self.table, without_texts(schema, idle), inputs_without(self.of_table, schema, idle))
+        return without_texts(schema, idle), left
 
     def columns_of_sources(self, schema: Schema) -> list[list[str]]:
         return self.sources.with_features(schema.feature_names) if len(self.paths) > 1 else []

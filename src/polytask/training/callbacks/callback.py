@@ -47,6 +47,9 @@ class Callback:
     #: Whether it may end a training early, but does not decide when it is done.
     only_limits = False
 
+    #: Whether it ends the training when no task improves, so that ``most_steps`` are allowed until it does.
+    ends_by_convergence = False
+
     @property
     def chooses_tasks(self) -> bool:
         """Whether it decides which tasks learn from their labels in a step."""

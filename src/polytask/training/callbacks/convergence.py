@@ -39,6 +39,7 @@ class AsynchronousConvergence(JointOptions, Converging):
     """
 
     name = "asynchronous_convergence"
+    ends_by_convergence = True
     _step: int = field(default=0, init=False, repr=False)
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:

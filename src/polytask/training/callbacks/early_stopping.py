@@ -25,6 +25,7 @@ class EarlyStopping(Callback):
     """
 
     name = "early_stopping"
+    ends_by_convergence = True
 
     def __init__(self, patience: int = 10, tasks: Sequence[str] | None = None, wait: bool = True) -> None:
         self.patience, self.tasks, self.wait = patience, tasks, wait
