@@ -36,10 +36,10 @@ def table_rows(rows: int = 300, seed: int = 0) -> list[Row]:
             "b": b,
             "c": c,
             "colour": colours[kind],
-            "note": f"row {number} is a {'good' if a > 0 else 'bad'} thing, the words say so",
+            "note": f"row {number} is a {'good' if number % 2 else 'bad'} thing, the words say so",
             "click": "yes" if a + 0.3 * draw.normal() > 0 else "no",
             "size": sizes[int(np.clip(b + 1.5, 0, 2.99))],
-            "price": round(3 * c + kind + 0.1 * draw.normal(), 3),
+            "price": round(3 * c + kind + 9 * (number % 2) + 0.1 * draw.normal(), 3),
             "rank": int(np.clip(2 * a + kind, 0, 4)),
         }
         for target in ("click", "size", "price"):

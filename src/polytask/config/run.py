@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..ranges import Range, seconds_of
 from . import texts
 from .key import TRAIN, Decides, Key, Option, is_given, keys_of
+from .preset import with_preset
 from .section import Section
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ class RunKeys(Section):
         "Most single-task models that are trained to compare with; of more targets so many are drawn.",
         of_first_run=True,
     )] = 30  # fmt: skip
+    preset: Annotated[Literal["fast", "good", "best"], Key(
+        "fast: one network and nothing to compare with; good: the defaults; best: also `ensemble: 5` and `candidates` "
+        "of all families. Other keys that are given count more.",
+        Option(str, "WORD", "fast: one network; good; best: an ensemble with trees and linear models"),
+        of_first_run=True,
+    )] = "good"  # fmt: skip
+    candidates: Annotated[tuple[Literal["networks", "trees", "linear"], ...], Key(
+        "What may serve a target: networks; trees: forests and gradient boosting per target; linear: "
+        "a linear model per target. Their mean is served, with shares that held-out rows decide.",
+        Option(str, "NAMES", "what may serve a target: networks,trees,linear", texts.names), of_first_run=True,
+    )] = ("networks",)  # fmt: skip
+    ensemble: Annotated[int, Range(1, 32, whole=True), Key(
+        "So many networks for all targets, each trained on other folds of the rows, are served as their mean.",
+        Option(int, "N", "serve the mean of so many networks of other folds"), of_first_run=True,
+    )] = 1  # fmt: skip
     time_limit: Annotated[str | float | None, Key(
         "Time that trainings are planned for, such as 10m; the best found within it is served. Default: no limit.",
         Option(str, "TIME", "time for everything, such as 10m or 1h30m"), of_first_run=True,
@@ -63,6 +79,11 @@ class RunKeys(Section):
         Option(str, "NAMES", "tensorboard, mlflow, or both with a comma", texts.names), decides=Decides.NOTHING,
     )] = ()  # fmt: skip
 
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, values: Any) -> Any:
+        return with_preset(values)
+
 
 def run_problems(config: Config) -> Iterator[str]:
     """Keys of a run that do not combine."""
@@ -72,6 +93,7 @@ def run_problems(config: Config) -> Iterator[str]:
             f"(devices: {config.devices}, nodes: {config.nodes}), not both; set one of them to 1"
         )
     yield from _time_problems(config)
+    yield from _candidate_problems(config)
     if config.from_run is None:
         if config.into is not None:
             yield "into: has an effect only with from: RUN"
@@ -85,6 +107,18 @@ def run_problems(config: Config) -> Iterator[str]:
         for name in ("freeze", "parts"):
             if len(getattr(config, name)) - (name == "freeze"):
                 yield f"{name}: only heads are trained where the whole encoder is frozen; leave the others out"
+
+
+def _candidate_problems(config: Config) -> Iterator[str]:
+    """Candidates without networks, or where they are not trained side by side."""
+    if "networks" not in config.candidates:
+        yield f"candidates: networks are always among them, found {', '.join(config.candidates)}; add them"
+    beyond = config.ensemble > 1 or len(set(config.candidates)) > 1
+    if beyond and config.devices * config.nodes > 1:
+        yield "candidates, ensemble: one process trains them; set devices and nodes to 1, or leave them out"
+    if beyond and (config.together or config.apart or config.max_size or config.max_cost is not None):
+        yield ("candidates, ensemble: networks for all targets and models of single ones are served, which does not go "
+               "with together, apart, max_size and max_cost; leave one of them out")  # fmt: skip
 
 
 def _time_problems(config: Config) -> Iterator[str]:

@@ -63,6 +63,34 @@ def count_rows(inputs: Inputs) -> int:
     return counts[0]
 
 
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of several parts, one after the other, held in memory.
+
+    Args:
+        parts: Of the same inputs and tasks.
+    """
+
+    def cat(leaves: Sequence[Any]) -> Any:
+        first = leaves[0]
+        if isinstance(first, Mapping):
+            return {name: cat([leaf[name] for leaf in leaves]) for name in first}
+        return SparseRows.cat(leaves) if isinstance(first, SparseRows) else torch.cat(list(leaves))
+
+    def optional(values: Sequence[Tensor | None], default: Callable[[Rows], Tensor]) -> Tensor | None:
+        if all(value is None for value in values):
+            return None
+        return torch.cat([default(rows) if value is None else value for rows, value in zip(parts, values, strict=True)])
+
+    return Rows(
+        cat([rows.inputs for rows in parts]),
+        torch.cat([rows.targets for rows in parts]),
+        optional([rows.observed for rows in parts], lambda rows: torch.ones_like(rows.targets, dtype=torch.bool)),
+        optional([rows.source for rows in parts], lambda rows: torch.zeros(len(rows), dtype=torch.long)),
+        {place: torch.cat([rows.wide[place] for rows in parts]) for place in parts[0].wide},
+        optional([rows.weights for rows in parts], lambda rows: torch.ones(len(rows), 1)),
+    )
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one training step sees.

@@ -26,6 +26,7 @@ from ..files import replaced, sha256, write_bytes, write_json
 from ..models import MultiTaskModel
 from ..models.encoders import HF, MLP, is_named
 from ..models.encoders.catalogue import resolved
+from ..models.fitted import FittedModel
 from ..pretrained import texts_of
 from ..records.folder import RunFolder
 from ..records.values import read_object
@@ -54,6 +55,8 @@ def save_network(folder: Path, model: MultiTaskModel, serves: Sequence[str], con
         "sha256": sha256(folder / WEIGHTS),
         "schema_sha256": sha256(schema),
     }
+    if isinstance(model, FittedModel):
+        metadata["fitted"] = model.stored()
     write_json(folder / METADATA, metadata)
 
 
@@ -77,6 +80,9 @@ def load_network(
     by_name = {task.name: task for task in schema.tasks}
     try:
         tasks = [by_name[name] for name in metadata["tasks"]]
+        if "fitted" in metadata:
+            fitted = FittedModel.restored(metadata["fitted"], load_file(weights), tasks)
+            return fitted, [by_name[name].name for name in metadata["serves"]]
         made = MLP(**metadata["model"]), kept_encoder(metadata["encoder"], schema_file.parent)
         model = make_network(schema, tasks, *made, 0, metadata["sharing"], metadata["sharing_options"])
         model.load_state_dict(load_file(weights))
@@ -98,7 +104,8 @@ def kept_encoder(encoder: str | dict[str, Any] | None, run: Path) -> str | dict[
 
 
 def serving_places(serves: Iterable[Sequence[str]]) -> dict[str, tuple[int, ...]]:
-    """The positions of the networks that serve each task, of the tasks that each network serves.
+    """The positions of the networks that serve each task, of the tasks that each network serves; one that names a task
+    several times counts so often in the mean.
 
     Example:
         >>> serving_places([["a", "b"], ["b"]])

@@ -17,7 +17,8 @@ from ..training import Parts, check_training, check_trains
 from ..training.mixture import make_stream
 from ..training.optimizer import make_optimizer
 from ..uncertainty import Estimate
-from .choice import one_network, plan_networks
+from .candidates.ensemble import check_candidates, make_ensemble, wanted
+from .choice import one_network, plan_networks, record_kept
 from .distill import without_teachers
 from .encoders import network_of
 from .kept_teachers import check_kept, keep, take_kept
@@ -62,6 +63,7 @@ class NewRun(Variant):
             for task in data.tasks
             if kinds and task.kind not in kinds
         ])  # fmt: skip
+        check_candidates(data, config.candidates, config.ensemble)
         _made_once(config, data, balancer)
         check_kept(config, data)
 
@@ -96,9 +98,14 @@ class NewRun(Variant):
             for plan in (networks, alternative)
         ]
         served = choose_served(trainer, asked, other, joint, singles)
+        ensemble = make_ensemble(trainer, served) if wanted(config) else None
+        if ensemble is not None:
+            served = ensemble.served
+            record_kept(trainer, [one.network for one in served], ensemble.compared, [one.network for one in asked])
         delivered = [Delivered(one.result.model, one.network.serves, one.network.training, one.result)
                      for one in served]  # fmt: skip
-        return RunOutcome(delivered, _linear, *((joint, singles) if config.baselines else ()))
+        beside = (joint, singles) if config.baselines else (None, {})
+        return RunOutcome(delivered, _linear, *beside, ensemble)
 
 
 def _alone(positions: Sequence[int]) -> list[Work]:

@@ -102,6 +102,24 @@ def _predicted(task: Task, model: Any, inputs: Any) -> Tensor:
     return found
 
 
+def linear_matrix(inputs: Any) -> tuple[Any, tuple[int, int, int]]:
+    """The matrix that linear models read, and its numbers of columns: of numbers, hashed text and one-hot categories.
+
+    Args:
+        inputs: Of a table: see :func:`_width`.
+    """
+    leaves: Mapping[str, Any] = {"numeric": inputs} if isinstance(inputs, Tensor) else inputs
+    width, _ = _width(inputs) or (0, 0)
+    dense = sum(leaves[name].shape[1] for name in ("numeric", VECTORS) if name in leaves)
+    text = leaves["text"].width if "text" in leaves else 0
+    return _matrix(inputs, width), (dense, text, width - dense - text)
+
+
+def is_matrix(inputs: Any) -> bool:
+    """Whether linear models can read the inputs."""
+    return _width(inputs) is not None
+
+
 def _width(inputs: Any) -> tuple[int, float] | None:
     """Number of columns and filled cells per row of :func:`_matrix`; None if the inputs cannot be made one."""
     known = {"numeric", "categorical", "text", VECTORS}

@@ -13,10 +13,11 @@ from ..models import MultiTaskModel
 from ..processes.collectives import is_first
 from ..records.values import number, read_object
 from ..training import TrainingResult
-from ..training.evaluation import trivial_levels
+from ..training.evaluation import task_estimate, trivial_levels
 from ..uncertainty import Estimate
 from .averaged import Outputs
 from .bundle import METADATA, WEIGHTS, save_network, serving_places
+from .candidates.ensemble import ServedEnsemble
 from .folds import finish_folds, save_predictions
 from .further_metrics import add_further
 from .made_with import made_with
@@ -59,12 +60,14 @@ class RunOutcome:
         baselines: What else is compared with.
         joint: One plain network for all, if it is compared with.
         singles: Single-task models by position that are compared with.
+        ensemble: What validation rows say of networks that have learned from these, if they have.
     """
 
     networks: Sequence[Delivered]
     baselines: Baselines
     joint: TrainingResult | None = None
     singles: Mapping[int, TrainingResult] = field(default_factory=dict)
+    ensemble: ServedEnsemble | None = None
 
 
 def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
@@ -83,12 +86,15 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
         own = places[task.name]
         results = [networks[place].result for place in own]
         mean = None
-        if len(own) > 1 or results[0] is None:
+        if outcome.ensemble is not None:
+            mean = task_estimate(task, *outcome.ensemble.held[task.name])
+        elif len(own) > 1 or results[0] is None:
             mean = validation.metric(task.name, own)
         entries[task.name] = task_entry(task, results, ours[task.name], own, levels[task.name], mean)
     entries = add_further(test, places, entries)
     baselines = _baselines(trainer, outcome, ours) | outcome.baselines(trainer, networks, ours)
     totals = totals_of(trainer, networks, entries, baselines, {name: number(level) for name, level in levels.items()})
+    totals |= {"ensemble": outcome.ensemble.about} if outcome.ensemble is not None else {}
     written = _with_folds(trainer, outcome, {"tasks": entries, "baselines": baselines, "totals": totals})
     written["made_with"] = made_with(data.fingerprint, trainer.config.seed, run.decided)
     write_plots(trainer, [one.model for one in networks], places, written)
@@ -112,7 +118,8 @@ def _thresholds(trainer: Trainer, outcome: RunOutcome) -> dict[str, Moved]:
         decide_thresholds(trainer, [outcome.joint.model], dict.fromkeys(names, (0,)))
     places = serving_places(one.serves for one in outcome.networks)
     learned = {name: places[name] for name in trainer.config.targets}
-    moved = decide_thresholds(trainer, [one.model for one in outcome.networks], learned)
+    held = None if outcome.ensemble is None else outcome.ensemble.held
+    moved = decide_thresholds(trainer, [one.model for one in outcome.networks], learned, held)
     for line in describe(moved, trainer.data.tasks):
         trainer.display.say(line)
     return moved

@@ -34,8 +34,9 @@ PLANNED = 0.75
 FEWER: tuple[Mapping[str, Any], ...] = (
     {},
     {"max_baselines": 0},
-    {"max_baselines": 0, "networks": 1},
-    {"max_baselines": 0, "networks": 1, "baselines": False},
+    {"max_baselines": 0, "ensemble": 1},
+    {"max_baselines": 0, "ensemble": 1, "networks": 1},
+    {"max_baselines": 0, "ensemble": 1, "networks": 1, "baselines": False},
 )
 LEAST_SHARE = 0.25
 #: Networks that ``auto`` trains are known only when affinity is measured; about so many after it.
@@ -99,6 +100,7 @@ class Plan:
         lost = {
             "steps": f"{self.steps:,} steps instead of {asked:,}" if self.steps < asked else "",
             "max_baselines": "no single-task models",
+            "ensemble": "no ensemble of networks" if config.ensemble > 1 else "",
             "networks": "one network for all",
             "baselines": "nothing to compare with",
         }
@@ -149,7 +151,7 @@ def make_plan(config: Config, data: Prepared, speeds: tuple[Speed, Speed], left:
     asked, every = full.steps or 1, full.evaluate_every or 1
     if left is None:
         return _plan(config, {}, speeds, asked, every)
-    for changes in FEWER if _may_be_one(config) else FEWER[:2]:
+    for changes in FEWER if _may_be_one(config) else FEWER[:3]:
         reduced = config.model_copy(update=changes)
         steps = _fitting(reduced, speeds, asked, every, PLANNED * left)
         if steps >= LEAST_SHARE * asked:
@@ -179,11 +181,13 @@ def _fitting(config: Config, speeds: tuple[Speed, Speed], asked: int, every: int
 def _plan(config: Config, changes: dict[str, Any], speeds: tuple[Speed, Speed], steps: int, every: int) -> Plan:
     together, alone = (speed.seconds(steps, every) for speed in speeds)
     plain, single, networks = int(joint_wanted(config)), len(compared_alone(config)), _networks(config)
-    seconds = (single * alone + (plain + networks) * together) / max(1, config.jobs)
+    members = config.ensemble if config.ensemble > 1 else 0
+    seconds = (single * alone + (plain + networks + members) * together) / max(1, config.jobs)
     sorts = {
         f"plain network{' with affinity' if _chosen(config) else ''}": plain,
         "single-task model": single,
         "network": networks,
+        "member of the ensemble": members,
     }
     return Plan(changes, sorts, seconds, steps, (together, alone))
 

@@ -69,7 +69,7 @@ def task_entry(
         "peak": peak,
         "kept": None if here is None or peak is None else 1.0 if own is None else number(own.kept),
         "network": networks[0],
-        "networks": list(networks),
+        "networks": list(dict.fromkeys(networks)),
         "weight": None if first is None else number(first.history[-1].weights[task.name]),
     }
 

@@ -116,7 +116,10 @@ def _best(metric: Metric, predictions: Tensor, targets: Tensor) -> float:
 
 
 def decide_thresholds(
-    trainer: Trainer, models: Sequence[MultiTaskModel], serves: Mapping[str, Sequence[int]]
+    trainer: Trainer,
+    models: Sequence[MultiTaskModel],
+    serves: Mapping[str, Sequence[int]],
+    held: Mapping[str, tuple[Tensor, Tensor, Tensor]] | None = None,
 ) -> dict[str, Moved]:
     """Choose the thresholds of what networks serve on the validation rows, and give them to the networks' tasks.
 
@@ -124,6 +127,7 @@ def decide_thresholds(
         trainer: Has the rows.
         models: The networks.
         serves: By task the numbers of the networks whose mean prediction is served.
+        held: Of networks that have learned from the validation rows, what others predict: see :meth:`Outputs.labelled`.
 
     Returns:
         The thresholds that are not 0.5, by task.
@@ -133,7 +137,7 @@ def decide_thresholds(
     for task in trainer.data.tasks:
         if task.name not in serves or not task.definition.thresholded or not _wanted(trainer.config, task.name):
             continue
-        outputs, targets, ids = rows.labelled(task.name, serves[task.name])
+        outputs, targets, ids = held[task.name] if held else rows.labelled(task.name, serves[task.name])
         if len(ids) and (moved := choose_threshold(task, task.definition.predict(outputs), targets, ids)):
             found[task.name] = moved
     for model in models:

@@ -69,6 +69,7 @@ class Trainer:
         plain: bool = True,
         callbacks: Sequence[Callback] = (),
         start: MultiTaskModel | None = None,
+        parts: Mapping[str, Rows] | None = None,
     ) -> TrainingResult:
         """Train a network for the tasks at ``positions``, or take up or read again what is done of it.
 
@@ -80,6 +81,7 @@ class Trainer:
             plain: A baseline with hard sharing, whatever is configured.
             callbacks: What takes part.
             start: A trained network whose weights it starts from.
+            parts: Rows by ``train`` and ``validation``; those of the split by default.
         """
         tasks = [self.data.tasks[position] for position in positions]
         model = network_of(self.config, self.data.schema, tasks, plain=plain)
@@ -89,7 +91,7 @@ class Trainer:
             balancer.bind([task.name for task in tasks])
             if cost := balancer.cost(model.shared_parameters()):
                 self.display.say(f"{title}: balancing by {balancer.name} costs {cost}")
-        parts = {name: self.part(name, positions) for name in ("train", "validation")}
+        parts = parts or {name: self.part(name, positions) for name in ("train", "validation")}
         return self.carry_out(folder, title, model, parts, balancer=balancer, callbacks=callbacks)
 
     def carry_out(

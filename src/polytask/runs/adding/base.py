@@ -11,6 +11,7 @@ from ...config import Config
 from ...errors import UserError
 from ...files import sha256
 from ...models.encoders import MLP
+from ...models.fitted import FittedModel
 from ...records.folder import RunFolder
 from ...records.values import read_object
 from ..bundle import METADATA, WEIGHTS, Bundle, kept_encoder
@@ -43,6 +44,11 @@ class Base:
         bundle = Bundle.load(path, trust=trust)
         if not bundle.schema.feature_names:
             raise UserError(f"from: {path} learned from a folder of arrays; tasks are added to runs of tables")
+        if any(isinstance(model, FittedModel) for model in bundle.networks):
+            raise UserError(
+                f"from: {path} is served by forests and linear models beside its networks, which no target can join; "
+                "train again with all targets, or begin with a run without --candidates"
+            )
         run = RunFolder.open(path)
         folders = [run.networks / str(number) for number in range(len(bundle.networks))]
         prints = [sha256(file) for folder in folders for file in (folder / WEIGHTS, folder / METADATA)]

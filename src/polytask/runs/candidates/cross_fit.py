@@ -1,0 +1,150 @@
+"""Which rows members and families learn from and are judged on: every row is predicted by one that has not seen it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...config import Config
+from ...data import Rows
+from ...data.rows import joined
+from ...task import Task
+from ...training.evaluation import task_targets
+from .families import Family, Labels
+
+#: Folds of families beside networks that have none.
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Development:
+    """The training and validation rows, and how they are divided.
+
+    Attributes:
+        rows: Training rows, then validation rows.
+        folds: By fold the rows to learn from and those that are predicted.
+        judged: ``[m]`` the rows that everything has a prediction for: all, or those of the validation part.
+    """
+
+    rows: Rows
+    folds: tuple[tuple[Tensor, Tensor], ...]
+    judged: Tensor
+
+    @property
+    def in_folds(self) -> bool:
+        """Every row is held out once."""
+        return len(self.judged) == len(self.rows)
+
+
+def folds_possible(config: Config) -> bool:
+    """Whether rows may be held out by chance: not where the user says which ones, or where rows belong together."""
+    return isinstance(config.split, tuple) and not (config.group or config.time or config.held_files or config.folds)
+
+
+def development(config: Config, train: Rows, validation: Rows, networks: int) -> Development:
+    """How the rows of a run are divided.
+
+    Where rows may be held out by chance there are as many folds as networks (or :data:`FOLDS`); otherwise families
+    learn from the training rows and are judged on the validation rows.
+
+    Args:
+        config: The run's configuration.
+        train: Training rows.
+        validation: Validation rows.
+        networks: Members of the ensemble of networks, or 1.
+    """
+    rows, first = joined([train, validation]), len(train)
+    everyone = torch.arange(len(rows))
+    held = everyone[first:]
+    if not folds_possible(config):
+        return Development(rows, ((everyone[:first], held),), held)
+    count = networks if networks > 1 else FOLDS
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(config.seed))
+    fold = torch.empty(len(rows), dtype=torch.long)
+    fold[order] = torch.arange(len(rows)) % count
+    folds = tuple((everyone[fold != k], everyone[fold == k]) for k in range(count))
+    if any(not rows.subset(learn).label_counts().all() for learn, _ in folds):  # a target with very few labels
+        return Development(rows, ((everyone[:first], held),), held)
+    return Development(rows, folds, everyone if networks > 1 else held)
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """A family for one target.
+
+    Attributes:
+        variant: The variant with the best metric over all folds.
+        outputs: ``[n]`` or ``[n, C]`` raw outputs for the rows of :attr:`Development.rows`, NaN where a row is in no
+            fold or has no label.
+    """
+
+    variant: int
+    outputs: Tensor
+
+
+def cross_fit(
+    family: Family, task: Task, inputs: object, ids: Tensor, labels: Labels, data: Development, seed: int
+) -> CrossFitted | None:
+    """Fit a family for one target in every fold; None where a fold has nothing to learn.
+
+    Args:
+        family: What is fitted.
+        task: The target.
+        inputs: Of all rows, as the family takes them.
+        ids: Rows with a label.
+        labels: Of all rows.
+        data: The folds.
+        seed: Of all that is drawn.
+    """
+    observed = torch.zeros(len(data.rows), dtype=torch.bool)
+    observed[ids] = True
+    found: list[list[Tensor]] = []
+    held: list[Tensor] = []
+    for learn, hold in data.folds:
+        fit, own = learn[observed[learn]], hold[observed[hold]]
+        if len(labels.targets[fit].unique()) < 2:
+            return None
+        if len(own):
+            found.append(family.variants(task, inputs, fit, own, labels, seed))
+            held.append(own)
+    if not found:
+        return None
+    rows, each = torch.cat(held), [torch.cat(parts) for parts in zip(*found, strict=True)]
+    values = [_value(task, predictions, labels.targets[rows]) for predictions in each]
+    best = max(range(len(each)), key=lambda variant: values[variant])
+    outputs = task.definition.outputs_of(each[best])
+    whole = torch.full((len(data.rows), *outputs.shape[1:]), torch.nan)
+    whole[rows] = outputs
+    return CrossFitted(best, whole)
+
+
+def labels_of(rows: Rows, position: int) -> Labels:
+    """Targets and weights of one task, for all rows."""
+    weights = None
+    if rows.weights is not None:
+        weights = rows.weights[:, 0 if rows.weights.shape[1] == 1 else position]
+    return Labels(rows.targets[:, position], weights)
+
+
+def _value(task: Task, predictions: Tensor, targets: Tensor) -> float:
+    metric = task.metric_definition
+    targets, unit = task.measured_targets(targets, metric)
+    value = metric.sign * metric(task.in_units(predictions) if task.parameters else predictions, targets) * unit
+    return value if math.isfinite(value) else -math.inf
+
+
+def labelled(rows: Rows, position: int, among: Tensor) -> tuple[Tensor, Tensor]:
+    """Those of some rows that have a label, and their targets.
+
+    Args:
+        rows: All.
+        position: Column of the task.
+        among: The rows.
+    """
+    ids, targets = task_targets(rows, position)
+    inside = torch.zeros(len(rows), dtype=torch.bool)
+    inside[among] = True
+    return ids[inside[ids]], targets[inside[ids]]
