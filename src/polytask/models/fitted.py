@@ -116,7 +116,7 @@ class Trees(nn.Module):
         return None if all(inside) and int(self.feature.min()) >= 0 else "a node leads nowhere"
 
 
-class LinearPart(nn.Module):
+class FittedLinear(nn.Module):
     """``link(bias + W x)`` of numbers, one-hot categories and hashed text.
 
     Args:
@@ -214,7 +214,7 @@ class FittedModel(MultiTaskModel):
             own: dict[str, Any] = {
                 name.removeprefix(begin): value for name, value in tensors.items() if name.startswith(begin)
             }
-            part = Trees(**own, **options) if "root" in own else LinearPart(**own, **options)
+            part = Trees(**own, **options) if "root" in own else FittedLinear(**own, **options)
             if isinstance(part, Trees) and (problem := part.problem()):
                 raise ValueError(problem)
             if part.link not in LINKS or len(own["bias"]) not in (1, len(tasks[place].classes)):

@@ -11,17 +11,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import torch
-from polytask.runs.prepare import prepare
 
 from polytask.config import make_config
 from polytask.deployment.export import export_run
-from polytask.display import Display
+from polytask.display.display import Display
 from polytask.errors import UserError
 from polytask.models.fitted import FittedModel
 from polytask.runs import fit_run
 from polytask.runs.bundle import Bundle
 from polytask.runs.candidates import families
 from polytask.runs.candidates.cross_fit import development
+from polytask.runs.preparation.prepare import prepare
 from polytask.runs.use import evaluate_table, predict_table
 from small_table import TARGETS, polytask, table_rows, write_table
 
@@ -94,7 +94,7 @@ def test_a_finished_family_is_read_again_and_the_run_ends_alike(fitted: Fitted, 
         with pytest.raises(KeyboardInterrupt):
             fit_run(config, run)
         patch.undo()
-        patch.setattr("polytask.runs.candidates.ensemble._fitted", lambda *_: pytest.fail("fitted again"))
+        patch.setattr("polytask.runs.candidates.ensemble.fit_family", lambda *_: pytest.fail("fitted again"))
         again = fit_run(config, run, resume=True)["tasks"]
     assert again == fitted.results["tasks"]
 

@@ -38,11 +38,11 @@ def inputs() -> dict[str, Any]:
     return {"numeric": torch.randn(ROWS, 3, generator=draw), "categorical": codes, "text": text}
 
 
-def labels(task: Task, inputs: dict[str, Any]) -> f.Labels:
+def labels(task: Task, inputs: dict[str, Any]) -> f.ToLearn:
     x = inputs["numeric"][:, 0] + (inputs["categorical"][:, 0] == 1) + 0.3 * inputs["numeric"][:, 1]
     classes = torch.bucketize(x, torch.tensor([-0.4, 0.6])).float()
     by_kind = {"binary": (x > 0).float(), "regression": x, "count": classes}
-    return f.Labels(by_kind.get(task.kind, classes), None)
+    return f.ToLearn(by_kind.get(task.kind, classes), None)
 
 
 @pytest.mark.parametrize("kind", TASKS)

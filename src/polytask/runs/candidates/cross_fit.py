@@ -13,7 +13,7 @@ from ...data import Rows
 from ...data.rows import joined
 from ...task import Task
 from ...training.evaluation import task_targets
-from .families import Family, Labels
+from .families import Family, ToLearn
 
 #: Folds of families beside networks that have none.
 FOLDS = 5
@@ -86,7 +86,7 @@ class CrossFitted:
 
 
 def cross_fit(
-    family: Family, task: Task, inputs: object, ids: Tensor, labels: Labels, data: Development, seed: int
+    family: Family, task: Task, inputs: object, ids: Tensor, labels: ToLearn, data: Development, seed: int
 ) -> CrossFitted | None:
     """Fit a family for one target in every fold; None where a fold has nothing to learn.
 
@@ -121,12 +121,12 @@ def cross_fit(
     return CrossFitted(best, whole)
 
 
-def labels_of(rows: Rows, position: int) -> Labels:
+def labels_of(rows: Rows, position: int) -> ToLearn:
     """Targets and weights of one task, for all rows."""
     weights = None
     if rows.weights is not None:
         weights = rows.weights[:, 0 if rows.weights.shape[1] == 1 else position]
-    return Labels(rows.targets[:, position], weights)
+    return ToLearn(rows.targets[:, position], weights)
 
 
 def _value(task: Task, predictions: Tensor, targets: Tensor) -> float:

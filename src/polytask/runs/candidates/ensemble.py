@@ -18,6 +18,7 @@ from ...data.rows import map_inputs
 from ...errors import UserError, raise_all
 from ...files import load_tree, save_tree
 from ...models.fitted import Columns, FittedModel
+from ...task import Task
 from ...training import TrainingResult
 from ...training.evaluation import Evaluation, task_estimate, task_outputs, task_targets
 from ...training.fit import TaskResult
@@ -41,7 +42,7 @@ Held = dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class JudgedCandidate:
     """Models whose mean prediction is one candidate.
 
     Attributes:
@@ -56,7 +57,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class ServedEnsemble:
     """What is served instead of the networks.
 
     Attributes:
@@ -104,7 +105,7 @@ def check_candidates(data: Prepared, candidates: Sequence[str], ensemble: int) -
     raise_all([f"candidates: {' and '.join(asked)} know none of the targets"] if not known else [])
 
 
-def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> Ensemble | None:
+def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> ServedEnsemble | None:
     """Train the candidates beside networks that were chosen, and mix them; None if the networks alone are better.
 
     Args:
@@ -123,7 +124,9 @@ def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> Ensemble | Non
     return _mixed(trainer, data, served, candidates, pool)
 
 
-def _networks(trainer: Trainer, data: Development, served: Sequence[Trained], pool: dict[str, Trained]) -> Candidate:
+def _networks(
+    trainer: Trainer, data: Development, served: Sequence[Trained], pool: dict[str, Trained]
+) -> JudgedCandidate:
     """The networks as one candidate: members of the ensemble, or those that are served."""
     trained = _members(trainer, data) if trainer.config.ensemble > 1 else list(served)
     pool |= {one.network.training: one for one in trained}
@@ -136,7 +139,7 @@ def _networks(trainer: Trainer, data: Development, served: Sequence[Trained], po
     for task in trainer.data.tasks:
         own = [found[task.name] for found in each if task.name in found]
         outputs[task.name] = own[0] if len(own) == 1 else _together(task, own, data)
-    return Candidate(NETWORKS, models, outputs)
+    return JudgedCandidate(NETWORKS, models, outputs)
 
 
 def _outputs_by_task(one: Trained, data: Development, k: int, member: bool) -> dict[str, Tensor]:
@@ -152,7 +155,7 @@ def _outputs_by_task(one: Trained, data: Development, k: int, member: bool) -> d
     return whole
 
 
-def _together(task: Any, outputs: Sequence[Tensor], data: Development) -> Tensor:
+def _together(task: Task, outputs: Sequence[Tensor], data: Development) -> Tensor:
     """Of members of folds every row by the one that has not seen it; of others the mean."""
     if not data.in_folds:
         return task.definition.average(outputs)
@@ -185,7 +188,7 @@ def _members(trainer: Trainer, data: Development) -> list[Trained]:
     return found
 
 
-def _family(trainer: Trainer, family: Family, data: Development, pool: dict[str, Trained]) -> Candidate | None:
+def _family(trainer: Trainer, family: Family, data: Development, pool: dict[str, Trained]) -> JudgedCandidate | None:
     """A family for all targets that it takes, fitted now or read from the run's folder."""
     run, name = trainer.run, family.name
     stored = run.trainings / name / "result.safetensors"
@@ -194,7 +197,9 @@ def _family(trainer: Trainer, family: Family, data: Development, pool: dict[str,
         if stored.exists():
             state = load_tree(stored)
         else:
-            state = _fitted(trainer, family, data) | {"seconds": time.monotonic() - started}
+            state = fit_family(family, data, trainer.data.tasks, trainer.config.seed) | {
+                "seconds": time.monotonic() - started
+            }
             stored.parent.mkdir(parents=True, exist_ok=True)
             save_tree(stored, state)
     if not state["tasks"]:
@@ -205,22 +210,33 @@ def _family(trainer: Trainer, family: Family, data: Development, pool: dict[str,
     outputs = {task.name: state["outputs"][task.name] for task in tasks}
     result = _as_training(trainer, data, model, positions, outputs, state["seconds"])
     pool[name] = Trained(Network(name, positions, tuple(task.name for task in tasks)), result)
-    return Candidate(name, {task.name: (name,) for task in tasks}, outputs)
+    return JudgedCandidate(name, {task.name: (name,) for task in tasks}, outputs)
 
 
-def _fitted(trainer: Trainer, family: Family, data: Development) -> dict[str, Any]:
-    """Outputs for rows not seen, and the models that have learned from all rows."""
+def fit_family(family: Family, data: Development, targets: Sequence[Task], seed: int) -> dict[str, Any]:
+    """Fit a family for all targets that it takes.
+
+    Args:
+        family: What is fitted.
+        data: The rows, with the columns of all targets, and folds.
+        targets: All targets.
+        seed: Of all that is drawn.
+
+    Returns:
+        ``tasks``: names of the targets; ``outputs``: by name those of :class:`CrossFitted`; ``model`` and ``stored``:
+        the models that have learned from all rows, for :meth:`FittedModel.restored`.
+    """
     tasks, parts, outputs = [], [], {}
     columns = _columns(data.rows) if family.of_columns else None
     inputs: Any = LinearInputs(data.rows.inputs) if columns is None else columns(data.rows.inputs).numpy()
-    weighted = weighted_by_class(data.rows, trainer.data.tasks)
-    for position, task in enumerate(trainer.data.tasks):
+    weighted = weighted_by_class(data.rows, targets)
+    for position, task in enumerate(targets):
         if not family.takes(task):
             continue
         ids, labels = task_targets(data.rows, position)[0], labels_of(weighted, position)
-        found = cross_fit(family, task, inputs, ids, labels, data, trainer.config.seed)
+        found = cross_fit(family, task, inputs, ids, labels, data, seed)
         if found is not None:
-            parts.append(family.final(task, inputs, ids, labels, trainer.config.seed, found.variant))
+            parts.append(family.final(task, inputs, ids, labels, seed, found.variant))
             tasks.append(task)
             outputs[task.name] = found.outputs
     if not tasks:
@@ -264,9 +280,9 @@ def _mixed(
     trainer: Trainer,
     data: Development,
     served: Sequence[Trained],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[JudgedCandidate],
     pool: Mapping[str, Trained],
-) -> Ensemble | None:
+) -> ServedEnsemble | None:
     """Shares by task, and what follows from them."""
     counts: dict[str, list[str]] = {training: [] for training in pool}
     shares, held, ours, before = {}, Held(), {}, {}
@@ -299,7 +315,7 @@ def _kept(
     held: Held,
     ours: Skills,
     before: Skills,
-) -> Ensemble | None:
+) -> ServedEnsemble | None:
     """The ensemble, unless validation shows beyond chance that the networks alone are better."""
     gain = mean_difference(before, ours)
     means = [_mean(before), _mean(ours)]
@@ -323,7 +339,7 @@ def _kept(
     trainer.display.say(sentence)
     about = {"shares": {task: dict(own) for task, own in shares.items()}, "milliseconds_per_row": round(speed, 4),
              "skill_on_validation": {"ensemble": means[1], "networks": means[0]}}  # fmt: skip
-    return Ensemble(found, held, about, sentence)
+    return ServedEnsemble(found, held, about, sentence)
 
 
 def _unequal(shares: Mapping[str, Mapping[str, int]]) -> str:

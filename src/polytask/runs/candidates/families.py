@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data import SparseRows
-from ...models.fitted import LinearPart, Trees
+from ...models.fitted import FittedLinear, Trees
 from ...task import Task
 from ..linear import PASSES, STRENGTHS, linear_matrix
 
@@ -42,7 +42,7 @@ class Family(ABC):
         return task.definition.trees is not None
 
     @abstractmethod
-    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: Labels, seed: int) -> list[Tensor]:
+    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: ToLearn, seed: int) -> list[Tensor]:
         """Predictions for held-out rows by every variant, as ``task.definition.predict`` gives them.
 
         Args:
@@ -55,11 +55,11 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def final(self, task: Task, inputs: Any, fit: Tensor, labels: Labels, seed: int, variant: int) -> nn.Module:
+    def final(self, task: Task, inputs: Any, fit: Tensor, labels: ToLearn, seed: int, variant: int) -> nn.Module:
         """The model of one variant as a module; see :meth:`variants`."""
 
 
-class Labels:
+class ToLearn:
     """Targets ``[n]`` of all rows, with their weights ``[n]`` or None.
 
     Args:
@@ -86,13 +86,13 @@ class Forest(Family):
     def __init__(self, targets: int) -> None:
         self.targets = targets
 
-    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: Labels, seed: int) -> list[Tensor]:
+    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: ToLearn, seed: int) -> list[Tensor]:
         return [predicted(task, self._fitted(task, inputs, fit, labels, seed), inputs[held.numpy()])]
 
-    def final(self, task: Task, inputs: Any, fit: Tensor, labels: Labels, seed: int, variant: int) -> nn.Module:
+    def final(self, task: Task, inputs: Any, fit: Tensor, labels: ToLearn, seed: int, variant: int) -> nn.Module:
         return trees_of_forest(task, self._fitted(task, inputs, fit, labels, seed))
 
-    def _fitted(self, task: Task, inputs: Any, rows: Tensor, labels: Labels, seed: int) -> Any:
+    def _fitted(self, task: Task, inputs: Any, rows: Tensor, labels: ToLearn, seed: int) -> Any:
         from sklearn import ensemble
 
         kind = "Regressor" if task.definition.numeric else "Classifier"
@@ -118,16 +118,16 @@ class Boosting(Family):
 
     name, group = "boosting", "trees"
 
-    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: Labels, seed: int) -> list[Tensor]:
+    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: ToLearn, seed: int) -> list[Tensor]:
         model = self._fitted(task, inputs, fit, labels, seed, ROUNDS)
         own = inputs[held.numpy()]
         stages = model.staged_predict(own) if task.definition.numeric else model.staged_predict_proba(own)
         return [_all_classes(task, model, stage) for place, stage in enumerate(stages, 1) if place % EVERY == 0]
 
-    def final(self, task: Task, inputs: Any, fit: Tensor, labels: Labels, seed: int, variant: int) -> nn.Module:
+    def final(self, task: Task, inputs: Any, fit: Tensor, labels: ToLearn, seed: int, variant: int) -> nn.Module:
         return trees_of_boosting(task, self._fitted(task, inputs, fit, labels, seed, EVERY * (variant + 1)))
 
-    def _fitted(self, task: Task, inputs: Any, rows: Tensor, labels: Labels, seed: int, rounds: int) -> Any:
+    def _fitted(self, task: Task, inputs: Any, rows: Tensor, labels: ToLearn, seed: int, rounds: int) -> Any:
         from sklearn import ensemble
 
         assert task.definition.trees is not None  # see takes
@@ -146,16 +146,16 @@ class LinearModels(Family):
     def takes(self, task: Task) -> bool:
         return task.definition.linear_model(1.0, PASSES) is not None
 
-    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: Labels, seed: int) -> list[Tensor]:
+    def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: ToLearn, seed: int) -> list[Tensor]:
         matrix, own = inputs.matrix, held.numpy()
         return [predicted(task, self._fitted(task, matrix, fit, labels, strength), matrix[own])
                 for strength in STRENGTHS]  # fmt: skip
 
-    def final(self, task: Task, inputs: Any, fit: Tensor, labels: Labels, seed: int, variant: int) -> nn.Module:
+    def final(self, task: Task, inputs: Any, fit: Tensor, labels: ToLearn, seed: int, variant: int) -> nn.Module:
         model = self._fitted(task, inputs.matrix, fit, labels, STRENGTHS[variant])
         return linear_part(task, model, inputs)
 
-    def _fitted(self, task: Task, matrix: Any, rows: Tensor, labels: Labels, strength: float) -> Any:
+    def _fitted(self, task: Task, matrix: Any, rows: Tensor, labels: ToLearn, strength: float) -> Any:
         model = task.definition.linear_model(strength, PASSES)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it stopped after so many passes
@@ -275,7 +275,7 @@ def trees_of_boosting(task: Task, model: Any) -> Trees:
     )
 
 
-def linear_part(task: Task, model: Any, inputs: LinearInputs) -> LinearPart:
+def linear_part(task: Task, model: Any, inputs: LinearInputs) -> FittedLinear:
     """A fitted linear model as a module."""
     coefficients = torch.from_numpy(np.atleast_2d(model.coef_)).float().T  # [F, C]
     bias = torch.from_numpy(np.atleast_1d(model.intercept_)).float()
@@ -283,7 +283,7 @@ def linear_part(task: Task, model: Any, inputs: LinearInputs) -> LinearPart:
         coefficients, bias = _spread(task, model, coefficients, bias)
     dense, text, categories = coefficients.split(list(inputs.widths))
     unseen = torch.zeros(1 if len(categories) else 0, categories.shape[1])
-    return LinearPart(dense, torch.cat([categories, unseen]), text, bias, _link(task))
+    return FittedLinear(dense, torch.cat([categories, unseen]), text, bias, _link(task))
 
 
 def _spread(task: Task, model: Any, coefficients: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,8 @@ def without_texts(schema: Schema, idle: Collection[int]) -> Schema:
 def inputs_without(inputs: Mapping[str, Any], schema: Schema, idle: Collection[int]) -> dict[str, Any]:
     """Inputs without the columns of text at some places; ``schema`` still has them."""
     own = {name: leaf for name, leaf in inputs.items() if name != "text"}
-    assert isinstance(text := inputs["text"], SparseRows)
+    text = inputs["text"]
+    assert isinstance(text, SparseRows)
     left = without_columns(text, idle, schema.text_settings.width)
     return own | ({"text": left} if left.width else {})
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from polytask.reporting.events import Log
-from polytask.reporting.run import Run
-from polytask.runs.prepare import prepare
 
 from polytask.config import make_config
 from polytask.diagnosis.data import idle_text, weak_split
+from polytask.records.events import Log
+from polytask.records.run import Run
+from polytask.runs.preparation.prepare import prepare
 
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 
