@@ -223,7 +223,7 @@ def fit_family(family: Family, data: Development, targets: Sequence[Task], seed:
         seed: Of all that is drawn.
 
     Returns:
-        ``tasks``: names of the targets; ``outputs``: by name those of :class:`CrossFitted`; ``model`` and ``stored``:
+        ``tasks``: names of the targets; ``outputs``: by name those of a cross-fit; ``model`` and ``stored``:
         the models that have learned from all rows, for :meth:`FittedModel.restored`.
     """
     tasks, parts, outputs = [], [], {}
