@@ -1,4 +1,4 @@
-"""``polytask select`` with wishes, costs, losses of pairs, and resamples."""
+"""``polytask select`` with constraints, costs, losses of pairs, and resamples."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chosen(*arguments: object) -> dict:
     return json.loads(result.stdout)
 
 
-def test_wishes_and_costs(affinity: Path) -> None:
+def test_constraints_and_costs(affinity: Path) -> None:
     assert chosen(affinity, "--networks", 2)["networks"] == [["a", "b"], ["c", "d"]]
     found = chosen(affinity, "--networks", 2, "--apart", "a,b", "--together", "b,d", "--max-size", 3)
     assert found["serves"]["b"] == found["serves"]["d"]
@@ -82,7 +82,7 @@ def test_stability_is_shown_where_there_are_windows(affinity: Path, tmp_path: Pa
         (("--networks", 2, "--resamples", -1), "--resamples"),
     ],
 )
-def test_wishes_that_cannot_be_met(affinity: Path, options: tuple[object, ...], words: str) -> None:
+def test_constraints_that_cannot_be_met(affinity: Path, options: tuple[object, ...], words: str) -> None:
     assert_refused(polytask("select", affinity, *options), words)
 
 

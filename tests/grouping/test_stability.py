@@ -53,9 +53,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 
 def test_the_seed_decides_and_wishes_are_heeded():
     measured = affinity(2.0)
-    wishes = {"apart": [["a", "b"]], "together": [["c", "d"]], "max_size": 4}
-    selection = select_networks(measured, 3, **wishes)
-    one, again = (selection_stability(measured, selection, 3, resamples=20, seed=1, **wishes) for _ in range(2))
+    constraints = {"apart": [["a", "b"]], "together": [["c", "d"]], "max_size": 4}
+    selection = select_networks(measured, 3, **constraints)
+    one, again = (selection_stability(measured, selection, 3, resamples=20, seed=1, **constraints) for _ in range(2))
     assert one.to_json_dict() == again.to_json_dict()
     assert one.together[0, 1] == 0.0 and one.together[2, 3] == 1.0
     assert json.dumps(one.to_json_dict())

@@ -50,7 +50,7 @@ def test_what_is_planned_fits_into_the_limit_or_is_the_least(left: float, step: 
         assert PLANNED * left < full.seconds
 
 
-def test_wishes_of_the_user_stay_under_a_limit() -> None:
+def test_constraints_of_the_user_stay_under_a_limit() -> None:
     speeds = (Speed(1.0, 0.0), Speed(1.0, 0.0))
     for keys in ({"apart": [["a", "b"]]}, {"networks": 2}):
         assert "networks" not in make_plan(config(**keys), ROWS, speeds, 1.0).changes  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ def select(
         raise UserError("--single-score: has no effect with --losses, whose diagonal holds how good a task is alone")
     if resamples < 0:
         raise UserError(f"--resamples: expected a whole number of at least 0, found {resamples}")
-    wishes: dict[str, Any] = {
+    constraints: dict[str, Any] = {
         "budget": budget,
         "cost": _costs(cost),
         "max_size": max_size,
@@ -83,9 +83,9 @@ def select(
     limits: dict[str, Any] = {"seconds": seconds, "rounds": rounds}
     matrix = Affinity.load(affinity)
     selection = (
-        select_by_pairs(matrix, networks, **wishes, **limits)
+        select_by_pairs(matrix, networks, **constraints, **limits)
         if losses
-        else select_networks(matrix, networks, single_score=single_score, **wishes, **limits)
+        else select_networks(matrix, networks, single_score=single_score, **constraints, **limits)
     )
     if json:
         content = selection.to_json_dict()
@@ -94,7 +94,7 @@ def select(
         return
     stability = (
         selection_stability(
-            matrix, selection, networks, single_score=single_score, resamples=resamples, seconds=seconds, **wishes
+            matrix, selection, networks, single_score=single_score, resamples=resamples, seconds=seconds, **constraints
         )
         if resamples and not losses
         else None

@@ -16,7 +16,7 @@ LEAST_WINDOWS = 8
 MOST_NETWORKS = 5
 
 
-def measured_enough(affinity: Affinity, budgets: Sequence[int] = (), **wishes: Any) -> bool:
+def measured_enough(affinity: Affinity, budgets: Sequence[int] = (), **constraints: Any) -> bool:
     """Whether the bootstrap over windows calls the choice of networks safe; a function of its arguments alone.
 
     A choice of one network is never safe: nothing may have been found yet that speaks for more.
@@ -24,10 +24,10 @@ def measured_enough(affinity: Affinity, budgets: Sequence[int] = (), **wishes: A
     Args:
         affinity: a measured affinity with its windows.
         budgets: consecutive numbers of networks, of which the knee of the score curve is taken. Default: 1 to 5.
-        wishes: as for :func:`~polytask.grouping.select_networks`.
+        constraints: as for :func:`~polytask.grouping.select_networks`.
 
     Raises:
-        UserError: as :func:`check_confidence`, and wishes as for :func:`~polytask.grouping.select_networks`.
+        UserError: as :func:`check_confidence`, and constraints as for :func:`~polytask.grouping.select_networks`.
 
     Example:
         >>> import numpy as np
@@ -43,13 +43,13 @@ def measured_enough(affinity: Affinity, budgets: Sequence[int] = (), **wishes: A
         return False
     budgets = budgets or range(1, min(MOST_NETWORKS, len(affinity.tasks)) + 1)
     if len(budgets) == 1:
-        selection = select_networks(affinity, budgets[0], **wishes)
+        selection = select_networks(affinity, budgets[0], **constraints)
     else:
-        curve = score_curve(affinity, budgets[-1], **wishes)
+        curve = score_curve(affinity, budgets[-1], **constraints)
         selection = curve[choose_budget(curve) - 1]
     if len(selection.networks) < 2:
         return False
-    stability = selection_stability(affinity, selection, len(selection.networks), **wishes)
+    stability = selection_stability(affinity, selection, len(selection.networks), **constraints)
     return stability is not None and stability.enough
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import UserError
 from .affinity_matrix import MOST_DETAILED, Affinity
 from .selection import Selection
-from .selection.checks import Problem, Wishes, checked
+from .selection.checks import Constraints, Problem, checked
 from .selection.clock import Clock
 from .selection.describe import describe
 from .selection.preferred import Exact
@@ -86,7 +86,7 @@ def selection_stability(
     resamples: int = 100,
     seed: int = 0,
     seconds: float | None = None,
-    **wishes: Any,
+    **constraints: Any,
 ) -> Stability | None:
     """Choose again from ``resamples`` bootstrap draws of the windows of an affinity.
 
@@ -101,13 +101,13 @@ def selection_stability(
         seed: of the draws.
         seconds: longest time for all draws where there are more than 12 tasks (choices are searched for, from the given
             one and from clusterings, not proven). If it ends them, there are fewer resamples. None: no limit.
-        wishes: as for :func:`~polytask.grouping.select_networks`.
+        constraints: as for :func:`~polytask.grouping.select_networks`.
 
     Returns:
         None if there are fewer than two windows.
 
     Raises:
-        UserError: no resamples, or wishes as for :func:`~polytask.grouping.select_networks`.
+        UserError: no resamples, or constraints as for :func:`~polytask.grouping.select_networks`.
 
     Example (Three tasks; in one of two windows the second pair is better):
         >>> from polytask.grouping.windows import Windows
@@ -121,7 +121,7 @@ def selection_stability(
     """
     if not isinstance(resamples, int) or resamples < 1:
         raise UserError(f"resamples: expected a whole number of at least 1, found {resamples!r}")
-    problem = checked(affinity, Wishes(**wishes), networks, budget, seconds)
+    problem = checked(affinity, Constraints(**constraints), networks, budget, seconds)
     windows = affinity.windows
     if windows is None or len(windows) < 2:
         return None
@@ -180,7 +180,7 @@ def _choose(problem: Problem, most: int, budget: float | None, known: Selection)
         start = owner if budget is None else None  # with costs the sets are distinguished by their sizes
         division = search_with_bound(problem, most, budget, start=start, rounds=ROUNDS, bounded=False).division
         found = None if division is None else networks_of(division)
-    # whether the wishes can be met does not depend on the affinities: a search that found nothing was too short
+    # whether the constraints can be met does not depend on the affinities: a search that found nothing was too short
     return found or [tuple(problem.tasks.index(task) for task in network) for network in known.networks]
 
 

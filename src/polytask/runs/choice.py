@@ -17,7 +17,7 @@ from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, m
 from ..training.evaluation import trivial_levels
 from .side_by_side import train_ahead
 from .trainer import Trainer
-from .trainings import Network, Work, budgets, train_subset, wishes
+from .trainings import Network, Work, budgets, constraints, train_subset
 
 
 def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
@@ -91,7 +91,7 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         train,
         config.groups,
         config.seed,
-        wishes(config),
+        constraints(config),
         trained,
         maps,
         ahead,
@@ -126,7 +126,7 @@ def _stability(context: Context, selection: Selection) -> Stability | None:
         len(selection.networks),
         seed=context.seed,
         seconds=MOST_SECONDS if len(context.tasks) > MANY else None,
-        **context.wishes,
+        **context.constraints,
     )
 
 

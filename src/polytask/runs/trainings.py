@@ -156,9 +156,9 @@ def check_choice(config: Config, data: Prepared) -> None:
     names = tuple(task.name for task in data.tasks)
     if probes := joint_probes(config, len(names)):
         _check_probes(config, data, probes)
-    if wishes(config):
+    if constraints(config):
         nothing_known = Affinity(names, np.zeros((len(names), len(names))))
-        select_networks(nothing_known, budgets(config, len(names))[-1], **wishes(config))
+        select_networks(nothing_known, budgets(config, len(names))[-1], **constraints(config))
 
 
 def _check_probes(config: Config, data: Prepared, probes: Sequence[Callback]) -> None:
@@ -185,7 +185,7 @@ def joint_probes(config: Config, tasks: int) -> list[Callback]:
     estimator = GROUPINGS[config.grouping].estimator
     options = config.affinity.options() | ({"estimator": estimator} if estimator else {})
     if config.affinity.stop == "confident":
-        options["enough"] = partial(measured_enough, budgets=budgets(config, tasks), **wishes(config))
+        options["enough"] = partial(measured_enough, budgets=budgets(config, tasks), **constraints(config))
     return [AffinityProbe(**options)]
 
 
@@ -203,7 +203,7 @@ def budgets(config: Config, tasks: int) -> Sequence[int]:
     return range(1, max(1, min(tasks, most)) + 1)
 
 
-def wishes(config: Config) -> dict[str, Any]:
+def constraints(config: Config) -> dict[str, Any]:
     """What the networks are to be like."""
     return {key: getattr(config, key) for key in GROUPINGS[config.grouping].heeds if getattr(config, key)}
 

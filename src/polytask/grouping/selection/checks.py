@@ -1,4 +1,4 @@
-"""What can be wrong with a wish for networks."""
+"""What can be wrong with a constraint for networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Cost = Mapping[int, float] | Callable[[int], float]
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Constraints:
     """What networks are to be like; see :func:`~polytask.grouping.selection.select_networks`."""
 
     single_score: float | Mapping[str, float] | None = None
@@ -52,16 +52,16 @@ class Problem:
 
 
 def checked(
-    affinity: Affinity, wishes: Wishes, networks: Any, budget: Any, seconds: Any, name: str = "networks"
+    affinity: Affinity, constraints: Constraints, networks: Any, budget: Any, seconds: Any, name: str = "networks"
 ) -> Problem:
-    """The problem that the wishes pose; ``name`` is that of the number of networks in errors.
+    """The problem that the constraints pose; ``name`` is that of the number of networks in errors.
 
     Raises:
         UserError: everything that is wrong with them, at once.
     """
-    tasks, single = affinity.tasks, wishes.single_score
+    tasks, single = affinity.tasks, constraints.single_score
     problems = [] if len(tasks) > 1 else [f"affinity: a choice needs at least two tasks, found only {tasks[0]!r}"]
-    problems += _number_problems(networks, budget, wishes.cost, name)
+    problems += _number_problems(networks, budget, constraints.cost, name)
     scores = list(single.values()) if isinstance(single, Mapping) else [] if single is None else [single]
     if isinstance(single, Mapping) and set(single) != set(tasks):
         problems.append(f"single_score: expected one score for each of {', '.join(tasks)}, found {', '.join(single)}")
@@ -69,17 +69,17 @@ def checked(
         problems.append(f"single_score: expected a finite number, the score of a task alone, found {single!r}")
     if seconds is not None and not (_is_number(seconds) and seconds > 0):
         problems.append(f"seconds: expected a number above 0, found {seconds!r}")
-    problems += _size_problems(len(tasks), networks, single, wishes.max_size)
+    problems += _size_problems(len(tasks), networks, single, constraints.max_size)
     for key in ("together", "apart"):
-        problems += _group_problems(tasks, key, getattr(wishes, key))
+        problems += _group_problems(tasks, key, getattr(constraints, key))
     raise_all(problems)
-    blocks, apart = _blocks(tasks, wishes.together), _apart(tasks, wishes.apart)
-    by_size, wrong = _costs(len(tasks), wishes.cost)
-    raise_all([*wrong, *_conflicts(tasks, blocks, apart, wishes.max_size)])
+    blocks, apart = _blocks(tasks, constraints.together), _apart(tasks, constraints.apart)
+    by_size, wrong = _costs(len(tasks), constraints.cost)
+    raise_all([*wrong, *_conflicts(tasks, blocks, apart, constraints.max_size)])
     alone = np.array([single[task] for task in tasks], float) if isinstance(single, Mapping) else single
     exponent = _exponent(affinity.gains, scores)
     scaled = None if alone is None else np.ldexp(alone, -exponent)
-    served = Served(np.ldexp(affinity.gains, -exponent), scaled, wishes.max_size, apart, blocks)
+    served = Served(np.ldexp(affinity.gains, -exponent), scaled, constraints.max_size, apart, blocks)
     by_size[served.limit + 1 :] = np.inf
     if not np.isfinite(served.alone).any():
         by_size[1] = np.inf

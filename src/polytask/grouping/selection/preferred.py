@@ -25,7 +25,7 @@ class Exact:
         self.divisions = Divisions(values, ceiling - 1e-3 * self.served.slack(ceiling))
 
     def networks(self, most: int, total: float | None) -> list[Group] | None:
-        """The preferred optimal networks, at most ``most``, with a total cost up to ``total``; None: wishes not met.
+        """The preferred optimal networks, at most ``most``, with costs up to ``total``; None: constraints not met.
 
         One price: fewest, then fewest tasks in them, then first in task order. Several: cheapest, then fewest.
         """

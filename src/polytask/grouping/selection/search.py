@@ -36,7 +36,7 @@ class Found:
     """What a search found.
 
     Attributes:
-        division: None if none was found that meets the wishes.
+        division: None if none was found that meets the constraints.
         bound: no choice has a larger sum of scores.
         complete: whether no time limit ended it.
     """

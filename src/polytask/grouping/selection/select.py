@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import UserError
 from ..affinity_matrix import Affinity
-from .checks import Cost, Problem, Wishes, checked
+from .checks import Constraints, Cost, Problem, checked
 from .describe import describe
 from .preferred import Exact
 from .result import TOLERANCE, Selection
@@ -68,7 +68,7 @@ def select_networks(
         score meets it, and of the rule for ties only the number of tasks in each network is heeded.
 
     Raises:
-        UserError: one task, no networks, a score that is not a finite number, no time, wishes that contradict each
+        UserError: one task, no networks, a score that is not a finite number, no time, constraints that contradict each
             other or cannot be met.
 
     Source: C. Fifty et al., NeurIPS 2021, arXiv:2109.04617, section 3.2; costs as in T. Standley et al., ICML 2020,
@@ -85,8 +85,8 @@ def select_networks(
         >>> select_networks(affinity, budget=1.5, cost={1: 0.5}, single_score=0).networks
         (('a', 'b'), ('c',))
     """
-    wishes = Wishes(single_score, max_size, together, apart, cost)
-    problem = checked(affinity, wishes, networks, budget, seconds)
+    constraints = Constraints(single_score, max_size, together, apart, cost)
+    problem = checked(affinity, constraints, networks, budget, seconds)
     _check_rounds(rounds)
     return next(_curve(problem, [(_most(networks, problem), budget)], seconds, rounds, seed))
 
@@ -106,15 +106,17 @@ def score_curve(
     """The choices for the budgets 1, 2, ..., ``max_networks``, for little more than the last alone.
 
     Args and errors: as for :func:`select_networks`; ``seconds`` is for all budgets together, ``rounds`` for each. With
-    a ``cost`` the budgets are total costs. Budgets with which the wishes cannot be met are left out.
+    a ``cost`` the budgets are total costs. Budgets with which the constraints cannot be met are left out.
 
     Example:
         >>> affinity = Affinity(("a", "b", "c"), [[0, 2, 0], [3, 0, 1], [0, 0, 0]])
         >>> [selection.score for selection in score_curve(affinity, 3)]
         [1.0, 2.0, 2.0]
     """
-    wishes = Wishes(single_score, max_size, together, apart, cost)
-    problem = checked(affinity, wishes, max_networks, None if cost is None else max_networks, seconds, "max_networks")
+    constraints = Constraints(single_score, max_size, together, apart, cost)
+    problem = checked(
+        affinity, constraints, max_networks, None if cost is None else max_networks, seconds, "max_networks"
+    )
     _check_rounds(rounds)
     budgets = [
         (number, None) if cost is None else (len(problem.tasks), float(number)) for number in range(1, max_networks + 1)
@@ -222,5 +224,5 @@ def _not_met(budget: Budget, proven: bool) -> str:
     said = "cannot" if proven else "were not found that can"
     return (
         f"{given} {said} serve all tasks as max_size, together and apart demand; allow more networks, or drop one of "
-        "these wishes"
+        "these constraints"
     )

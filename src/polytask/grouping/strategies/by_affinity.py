@@ -18,5 +18,5 @@ def by_affinity(context: Context) -> list[Selection]:
     first, last = context.budgets[0], context.budgets[-1]
     seconds = MOST_SECONDS if len(context.tasks) > MANY else None
     if len(context.budgets) == 1:
-        return [select_networks(context.measured, first, seconds=seconds, **context.wishes)]
-    return score_curve(context.measured, last, seconds=seconds, **context.wishes)
+        return [select_networks(context.measured, first, seconds=seconds, **context.constraints)]
+    return score_curve(context.measured, last, seconds=seconds, **context.constraints)

@@ -32,7 +32,7 @@ class Grouping:
         about: one line.
         needs: the fields of the context that it cannot do without.
         propose: one selection for every budget of a context (for some methods the budget has no effect: one in all).
-        heeds: the wishes that it keeps to.
+        heeds: the constraints that it keeps to.
         chooses: whether the budget has an effect.
         estimator: what the affinity has to be; None: what the user says.
         kinds: the only kinds of tasks that it can do; none: any.

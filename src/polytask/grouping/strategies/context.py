@@ -44,7 +44,7 @@ class Context:
         train: trains a network for some tasks; only for methods that need it.
         groups: the user's own groups.
         seed: of what is drawn.
-        wishes: as for :func:`~polytask.grouping.select_networks`.
+        constraints: as for :func:`~polytask.grouping.select_networks`.
         joint: a network trained for all tasks; only for methods that need it.
         data_maps: shape [K, F], what describes each task by the history of its samples in that training; only for
             methods that need them.
@@ -57,7 +57,7 @@ class Context:
     train: TrainSubset | None = None
     groups: Sequence[Sequence[str]] = ()
     seed: int = 0
-    wishes: Mapping[str, Any] = field(default_factory=dict)
+    constraints: Mapping[str, Any] = field(default_factory=dict)
     joint: Joint | None = None
     data_maps: np.ndarray | None = None
     ahead: Callable[[Sequence[tuple[str, ...]]], None] | None = None

@@ -26,7 +26,7 @@ def exhaustive(context: Context) -> list[Selection]:
             f"grouping: exhaustive trains a network for every set of tasks, {2**count - 1} for {count} tasks; it takes "
             f"at most {MOST_TASKS} tasks: use hoa or tag"
         )
-    largest = context.wishes.get("max_size") or count
+    largest = context.constraints.get("max_size") or count
     subsets = [tasks for size in range(1, largest + 1) for tasks in combinations(context.tasks, size)]
     context.will_train(subsets)
     table = [context.trained(tasks) for tasks in subsets]

@@ -15,7 +15,7 @@ from .context import Context
 from .table import Measured
 
 
-def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any) -> Selection:
+def select_by_pairs(losses: Affinity, networks: int | None = None, **constraints: Any) -> Selection:
     """The best networks where all pairs and all tasks alone were trained; the loss is minimised.
 
     The loss of a task in a larger network is predicted as the mean of its losses in the pairs with each other task.
@@ -24,7 +24,7 @@ def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any
         losses: ``matrix[i][j]`` is the loss of task j of the network for tasks i and j; ``matrix[j][j]`` that of task j
             alone.
         networks: largest number of networks.
-        wishes: as for :func:`~polytask.grouping.selection.select_networks`, without ``single_score``.
+        constraints: as for :func:`~polytask.grouping.selection.select_networks`, without ``single_score``.
 
     Returns:
         The choice; its scores are negative losses.
@@ -43,7 +43,7 @@ def select_by_pairs(losses: Affinity, networks: int | None = None, **wishes: Any
     """
     gains = Affinity(losses.tasks, -np.asarray(losses.matrix), losses.meta)
     alone = dict(zip(losses.tasks, np.diag(gains.matrix).tolist(), strict=True))
-    return select_networks(gains, networks, single_score=alone, **wishes)
+    return select_networks(gains, networks, single_score=alone, **constraints)
 
 
 def higher_order(context: Context) -> list[Selection]:
@@ -57,7 +57,7 @@ def higher_order(context: Context) -> list[Selection]:
         scores = context.trained((one, other)).scores
         losses[i, j], losses[j, i] = -scores[other], -scores[one]
     pairs = Affinity(tasks, losses, {"method": "hoa"})
-    return [select_by_pairs(pairs, budget, **context.wishes) for budget in context.budgets]
+    return [select_by_pairs(pairs, budget, **context.constraints) for budget in context.budgets]
 
 
 def predict_by_pairs(table: Sequence[Measured]) -> list[Measured]:

@@ -28,7 +28,7 @@ def random_groups(context: Context) -> list[Selection]:
         [True]
     """
     rng = np.random.default_rng(context.seed)
-    most = context.wishes.get("max_size")
+    most = context.constraints.get("max_size")
     found = []
     possible = [budget for budget in context.budgets if not random_problems(context.tasks, budget, most)]
     for budget in possible or context.budgets:

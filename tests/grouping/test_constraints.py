@@ -1,4 +1,4 @@
-"""Choices under wishes: tasks together or apart, limited sizes, costs; against an independent brute force."""
+"""Choices under constraints: tasks together or apart, limited sizes, costs; against an independent brute force."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def brute_force(matrix, networks, budget, cost, single, max_size, together, apar
 
 
 def check(affinity, selection, cost, single, max_size, together, apart):
-    """The choice keeps to the wishes, and its score is that of its networks."""
+    """The choice keeps to the constraints, and its score is that of its networks."""
     index = {task: i for i, task in enumerate(affinity.tasks)}
     for network in selection.networks:
         assert len(network) <= max_size
@@ -83,7 +83,7 @@ def check(affinity, selection, cost, single, max_size, together, apart):
     return sum(cost.get(len(network), 1.0) for network in selection.networks)
 
 
-def random_wishes(rng: np.random.Generator, count: int):
+def random_constraints(rng: np.random.Generator, count: int):
     pairs = [tuple(sorted(rng.choice(count, 2, replace=False).tolist())) for _ in range(3)]
     together = [pairs[0]] if rng.random() < 0.5 else []
     apart = [pair for pair in pairs[1 : 1 + rng.integers(0, 3)] if pair not in together]
@@ -101,7 +101,7 @@ def as_names(groups):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("search", [False, True])
-def test_agrees_with_brute_force_under_wishes(kind, search, monkeypatch):
+def test_agrees_with_brute_force_under_constraints(kind, search, monkeypatch):
     rng = np.random.default_rng(100 + len(kind))
     met = 0
     if search:
@@ -109,7 +109,7 @@ def test_agrees_with_brute_force_under_wishes(kind, search, monkeypatch):
     for _ in range(25 if search else 60):
         count = int(rng.integers(2, 6))
         matrix = random_matrix(rng, count, kind)
-        networks, budget, cost, single, max_size, together, apart = random_wishes(rng, count)
+        networks, budget, cost, single, max_size, together, apart = random_constraints(rng, count)
         networks, max_size = min(networks, count), min(max_size, count)
         wanted = brute_force(matrix, networks, budget, cost, single, max_size, together, apart)
         options = {
@@ -132,7 +132,7 @@ def test_agrees_with_brute_force_under_wishes(kind, search, monkeypatch):
     assert met > 5
 
 
-def test_wishes_for_many_tasks_are_kept():
+def test_constraints_for_many_tasks_are_kept():
     matrix = np.random.default_rng(0).normal(size=(40, 40))
     together, apart = [(0, 1, 2), (5, 6)], [(3, 4), (0, 7, 8), (9, 10)]
     selection = select_networks(
@@ -197,6 +197,6 @@ def test_a_limit_of_sizes_and_costs_is_heeded_everywhere_in_a_curve():
         ({}, "networks: expected a whole number"),
     ],
 )
-def test_wishes_that_cannot_be_met(options, words):
+def test_constraints_that_cannot_be_met(options, words):
     with pytest.raises(UserError, match=words):
         select_networks(named(np.ones((3, 3))), **options)
