@@ -64,6 +64,13 @@ def test_reasons() -> None:
     assert found[1].reason == "3 distinct words, kind as stated"
 
 
+def test_a_single_row_of_two_classes_is_kept_unless_rare_classes_are_errors() -> None:
+    table = pa.table({"y": [0, 0, 1, 0]})
+    for rare in ("drop", "merge"):
+        (found,) = infer_targets(table, where="t", targets=["y"], rare=rare)
+        assert (found.task.kind, found.task.classes, dict(found.renamed)) == ("binary", ("0", "1"), {})
+
+
 @pytest.mark.parametrize(
     ("values", "options", "message"),
     [

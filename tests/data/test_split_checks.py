@@ -48,6 +48,14 @@ def test_a_task_without_a_label_in_validation_is_left_to_the_others() -> None:
     assert "'a' has no label in the validation rows" in warning
 
 
+def test_a_single_row_of_a_class_is_trained_where_others_can_be_measured() -> None:
+    labels = np.array([[1, 0, 0, 0, 0, 0, 0], GOOD]).T
+    first, second = check_split(CODES, labels, [Task("a"), Task("b")])
+    assert "'a': class '1' has a single row: it is trained" in first and "not defined on the test rows" in second
+    with pytest.raises(UserError, match="no task can be measured on the validation rows"):
+        check([1, 0, 0, 0, 0, 0, 0])
+
+
 def test_warnings() -> None:
     assert "no label in the test rows" in check([0, 1, 1, 0, 1, NAN, NAN])[0]
     assert "not defined on the test rows" in check([0, 1, 1, 0, 1, 1, 1])[0]

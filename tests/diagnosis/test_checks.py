@@ -1,13 +1,22 @@
 """Every check finds what is planted, and says nothing about a run in which all is well."""
 
+import itertools
+import re
+import shlex
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from polytask.diagnosis.below_constant import below_constant
 from polytask.diagnosis.data import drift, leak, weak_split
 from polytask.diagnosis.diagnose import CHECKS
+from polytask.diagnosis.heavy_tails import heavy_tails
+from polytask.diagnosis.ids_as_features import ids_as_features
 from polytask.diagnosis.learning import (
     diverged,
     learning_rate,
@@ -16,7 +25,10 @@ from polytask.diagnosis.learning import (
     overfitting,
     too_few_steps,
 )
+from polytask.diagnosis.related_targets import related_targets
+from polytask.diagnosis.repeated_rows import repeated_rows
 from polytask.diagnosis.sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
+from polytask.diagnosis.useless_classes import useless_classes
 from polytask.records.events import ConvergenceRecord, EvaluationRecord, Log, TrainingRecord
 from polytask.records.run import Run, TaskMatrix
 
@@ -166,6 +178,58 @@ def test_weak_split():
     assert found(weak_split, run) == {"b"}
 
 
+def test_targets_that_follow_from_other_columns():
+    run = make_run(warnings=("target 'c' is the sum of targets 'a' and 'b'", "target 'a' is a copy of feature 'x'"))
+    of_targets, of_features = related_targets(run)
+    assert of_targets.tasks == ("c", "a", "b") and "`--targets a,b --ignore c`" in of_targets.advice
+    assert of_features.tasks == ("a",) and "`--ignore x`" in of_features.advice
+    assert not list(weak_split(run)) and not list(leak(run))
+
+
+def test_ids_and_repeated_rows_are_no_weak_split():
+    run = make_run(warnings=(
+        "column 'shop id' is a feature and named like an id (25 different values in 100 rows)",
+        "3 of 1,009 test rows have the features of a training row: if these are the same thing twice, ...",
+    ))  # fmt: skip
+    (of_ids,), (of_rows,) = ids_as_features(run), repeated_rows(run)
+    assert "`--ignore 'shop id'`" in of_ids.advice and of_rows.evidence.startswith("3 of 1,009 test rows")
+    assert not list(weak_split(run))
+
+
+def test_heavy_tails():
+    def told(quantiles, **config):
+        run = make_run(results={"a": {"kind": "regression"}})
+        run.log.overview["targets"] = {"a": {"quantiles": quantiles}, "b": {"quantiles": quantiles}}
+        run.config.update(config)
+        return [finding.advice for finding in heavy_tails(run)]
+
+    (advice,) = told([0.0, 1.0, 2.0, 3.0, 900.0])
+    assert "`--set transform.a=log`" in advice
+    (advice,) = told([-900.0, 1.0, 2.0, 3.0, 4.0])
+    assert "`--set transform.a=quantile`" in advice
+    assert not told([0.0, 1.0, 2.0, 3.0, 9.0]) and not told([0.0, 1.0, 2.0, 3.0, 900.0], transform={"a": "log"})
+
+
+def test_a_class_that_is_never_right():
+    run = make_run(results={"b": {"missed_classes": {"rare": 31}}})
+    (finding,) = useless_classes(run)
+    assert finding.tasks == ("b",) and "'rare' (31 rows)" in finding.evidence and "roc_auc is 0.9" in finding.evidence
+    assert "class_weights.b=balanced" in finding.advice and "balanced_accuracy,roc_auc" in finding.advice
+    run.config["class_weights"] = "balanced"
+    assert "class_weights" not in next(useless_classes(run)).advice
+
+
+def test_worse_than_a_constant():
+    below = {"metric": "r2", "test": -1.0, "interval": [-1.2, -0.8]}
+    assert found(below_constant, with_trivial(0.0, {"a": below, "b": below | {"interval": [-2, 0.5]}})) == {"a"}
+
+
+def with_trivial(level, results):
+    run = make_run(results=results)
+    run.results["totals"]["trivial"] = dict.fromkeys(TASKS, level)
+    return run
+
+
 def test_drift():
     worse = {task: {"test": 0.7} for task in TASKS}
     assert found(drift, make_run(results=worse)) == set(TASKS)
@@ -175,3 +239,63 @@ def test_drift():
 def test_no_check_fails_on_a_run_with_little_in_it(check):
     bare = Run(Path("run"), {}, {"tasks": {"a": {"validation": None, "test": None}}})
     assert list(check(bare)) == []
+
+
+#: What the run has; settings with numbers are compared with it.
+NOW = {"learning-rate": 0.001, "steps": 400.0, "weight": 1.0, "dropout": 0.1}
+CURVES = {
+    "well": 0.9 - 0.4 * 0.7 ** np.arange(40),
+    "flat": np.full(40, 0.503),
+    "rising": np.linspace(0.5, 0.8, 40),
+    "falling": np.concatenate([[0.7, 0.8], np.linspace(0.79, 0.6, 38)]),
+    "over": np.concatenate([np.linspace(0.6, 0.8, 15), np.linspace(0.8, 0.7, 25)]),
+}
+LOSSES = {"learns": np.linspace(0.6, 0.1, 40), "stays": np.full(40, 0.5), "loud": np.full(40, 30.0)}
+
+
+def directions(advice: str) -> list[tuple[str, bool]]:
+    """What is to be raised (True) or lowered, by a piece of advice."""
+    found = []
+    for quoted in re.findall("`(--[^`]*)`", advice):
+        parts = shlex.split(quoted)
+        for option, value in itertools.pairwise(parts):
+            key, name = option.removeprefix("--"), ""
+            if key == "set":
+                key, _, value = value.rpartition("=")
+                key = key.rpartition(".")[2]
+            elif key == "weight":
+                name, _, value = value.rpartition("=")
+            if key in NOW:
+                found.append((f"{key} {name}".strip(), float(value) > NOW[key]))
+    return found
+
+
+@given(
+    curves=st.fixed_dictionaries({task: st.sampled_from(sorted(CURVES)) for task in TASKS}),
+    losses=st.fixed_dictionaries({task: st.sampled_from(sorted(LOSSES)) for task in TASKS}),
+    alone=st.fixed_dictionaries({task: st.sampled_from([0.5, 0.89, 0.99]) for task in TASKS}),
+    kept=st.fixed_dictionaries({task: st.sampled_from([0.1, 1.0]) for task in TASKS}),
+    diverged=st.booleans(),
+    noise=st.sampled_from([0.0, 0.001, 0.05]),
+)
+@settings(deadline=None, max_examples=150)
+def test_no_two_findings_contradict(curves, losses, alone, kept, diverged, noise):
+    """No number is to be raised by one and lowered by another."""
+    trained = training(
+        values={task: CURVES[name] for task, name in curves.items()},
+        losses={task: LOSSES[name] for task, name in losses.items()},
+        noise=noise,
+    )
+    if diverged:
+        trained.take({"event": "diverged", "step": 8, "what": "the loss of a"})
+    run = make_run(trained, results={task: {"kept": share} for task, share in kept.items()}, alone=alone)
+    said = defaultdict(set)
+    for finding in (finding for check in CHECKS for finding in check(run)):
+        for key, up in directions(finding.advice):
+            said[key].add(up)
+    assert all(len(ways) == 1 for ways in said.values()), {key for key, ways in said.items() if len(ways) > 1}
+
+
+def test_advice_is_understood_by_this_test():
+    assert directions("`--weight a=3`, or `--learning-rate 0.0001`") == [("weight a", True), ("learning-rate", False)]
+    assert directions("`--set model.dropout=0.3`, `--steps 200`") == [("dropout", True), ("steps", False)]

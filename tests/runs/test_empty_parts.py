@@ -95,3 +95,23 @@ def test_what_fails_after_the_trainings_loses_nothing(
     assert result.exit_code == 1 and f"polytask report {out}" in " ".join(result.stderr.split())
     assert polytask("predict", out, table, "--out", tmp_path / "p.csv").exit_code == 0
     assert polytask("report", out).exit_code == 0 and (out / "report.html").exists()
+
+
+def test_a_class_with_one_row_stops_nothing(tmp_path: Path) -> None:
+    rows = [row | {"odd": int(number == 7)} for number, row in enumerate(table_rows(60))]
+    table = write_table(tmp_path / "t.csv", rows)
+    options = (
+        "--networks",
+        1,
+        "--ignore",
+        "rank,price,click",
+        "--set",
+        "model.hidden=[4]",
+        "--set",
+        "evaluate_every=20",
+    )
+    result = fit(table, tmp_path / "run", *options, targets=("size", "odd"))
+    assert result.exit_code == 0, result.output
+    assert "'odd': class '1' has a single row" in result.stderr
+    odd = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["tasks"]["odd"]
+    assert odd["validation"] is odd["test"] is None

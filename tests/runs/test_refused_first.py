@@ -34,6 +34,14 @@ def test_nothing_is_written(table: Path, tmp_path: Path, options: tuple[object, 
     assert not (tmp_path / "run").exists()
 
 
+def test_columns_of_predictions_that_would_have_one_name(tmp_path: Path) -> None:
+    rows = [row | {"click_p_yes": row["price"]} for row in table_rows(60)]
+    table = write_table(tmp_path / "table.csv", rows)
+    result = fit(table, tmp_path / "run", targets=("click", "click_p_yes"))
+    assert_refused(result, "would have the same name: 'click_p_yes'", "rename")
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_fits_some_tasks_is_left_out_in_networks_of_the_others(table: Path, tmp_path: Path) -> None:
     options = ("--steps", 4, "--networks", "single_task", "--no-baselines", "--set", "convergence.soft_loss=l1")
     result = fit(table, tmp_path / "run", *options, "--set", "model.hidden=[4]", targets=TARGETS)

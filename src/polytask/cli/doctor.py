@@ -16,7 +16,8 @@ def doctor(run: Run, as_json: o.Json = False) -> None:
     """Read a run and name what is wrong with it: each finding with its evidence and the setting to try.
 
     Starved, dominated or conflicting targets, lost peaks, leaks, drift, noisy validation, convergence that came too
-    early, too few steps, a learning rate that is off.
+    early, too few steps, a learning rate that is off; targets that follow from other columns, ids as features, repeated
+    rows, heavy tails, classes that are never predicted, targets that a constant predicts better.
     """
     from ..diagnosis import diagnose
 

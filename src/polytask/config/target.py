@@ -42,20 +42,30 @@ class TargetKeys(Section):
     )] = {}  # noqa: RUF012  # fmt: skip
     class_weights: Annotated[Literal["balanced"] | dict[str, ClassWeights], Key(
         "How much rows count in training by their class: balanced, {target: balanced} or {target: {class: number}}.",
+        Option(list[str], "[TARGET=]WEIGHTS", "balanced, TARGET=balanced or 'TARGET={CLASS: NUMBER}': how much rows "
+               "count by their class; repeatable", texts.values, commands=TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     focal: Annotated[dict[str, Annotated[float, Range(0)]], Key(
         "Focal loss for targets with classes, with this gamma, such as {click: 2}.",
+        Option(list[str], "TARGET=GAMMA", "focal loss of a target with classes; repeatable", texts.values,
+               commands=TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     threshold: Annotated[Threshold | dict[str, Threshold], Key(
         "Probability from which on the second of two classes is predicted; auto: chosen on validation where that is "
         "better than 0.5 beyond chance; off: 0.5.",
+        Option(list[str], "[TARGET=]NUMBER", "probability from which on the second of two classes is predicted, auto "
+               "or off; repeatable", texts.values),
     )] = "auto"  # fmt: skip
     transform: Annotated[Transform | dict[str, Transform], Key(
         "Scale on which numbers are learned: log, quantile; auto: log where training values have a heavy tail.",
+        Option(list[str], "[TARGET=]SCALE", "scale on which numbers are learned: log, quantile, auto, none; repeatable",
+               texts.values, commands=TRAIN),
     )] = "none"  # fmt: skip
     bounds: Annotated[dict[str, Bounds], Key(
         "Least and largest prediction of a target, such as {cost: [0, 100]}, or none; by default at least 0 where no "
         "training value is below.",
+        Option(list[str], "TARGET=[LOW,HIGH]", "least and largest prediction of a target, or TARGET=none; repeatable",
+               texts.values),
     )] = {}  # noqa: RUF012  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import UserError
 
@@ -55,6 +56,23 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
             raise UserError(f"{option} {text!r}: expected NAME=VALUE")
         found[name] = value
     return found
+
+
+def values(texts: Sequence[str], option: str) -> Any:
+    """One value for all targets, or ``TARGET=VALUE`` for each of some; values are read as in a file.
+
+    Example:
+        >>> values(["balanced"], "--class-weights"), values(["a=balanced", "b={yes: 5}"], "--class-weights")
+        ('balanced', {'a': 'balanced', 'b': {'yes': 5}})
+    """
+    import yaml  # takes a moment to load
+
+    try:
+        if len(texts) == 1 and "=" not in texts[0]:
+            return yaml.safe_load(texts[0])
+        return {name: yaml.safe_load(value) for name, value in pairs(texts, option).items()}
+    except yaml.YAMLError:
+        raise UserError(f"{option} {' '.join(texts)!r}: expected TARGET=VALUE with a value as in YAML") from None
 
 
 def shares(text: str, option: str = "") -> str | list[float]:

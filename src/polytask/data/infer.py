@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import KINDS, TABLE_KINDS, Kind, Task
 from ..task.kind import WordsKind
-from ..task.labels import Labels
+from ..task.labels import Labels, check_single_rows
 from .cells import infer_words
 from .columns import Coded, coded, is_numeric, is_text, label_of
 from .dates import read_dates
@@ -150,6 +150,8 @@ def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any
         _check_labels(labels, at)
         again = _claimed(labels)
         chosen = asked or (again if again.one_class else chosen)
+    if stated["rare"] == "error" and chosen.one_class:
+        check_single_rows(labels, at)
     labels = chosen.arrange(labels, at)
     task = Task(name, kind=chosen.name, classes=() if chosen.numeric else labels.names, **options)
     return InferredTask(task, chosen.reason(labels) + (", kind as stated" if kind else ""), renamed)

@@ -35,6 +35,16 @@ def is_index(name: str) -> bool:
     return _INDEX.fullmatch(name) is not None
 
 
+def named_like_id(name: str) -> bool:
+    """Whether people give such a name to ids.
+
+    Example:
+        >>> named_like_id("customer_id"), named_like_id("userId"), named_like_id("humid")
+        (True, True, False)
+    """
+    return _NAME.fullmatch(name) is not None or _CAMEL.fullmatch(name) is not None
+
+
 def looks_like_id(column: pa.ChunkedArray, name: str) -> bool:
     """Whether nearly every row has a distinct value, and the name or all cells look like row ids.
 
@@ -47,7 +57,7 @@ def looks_like_id(column: pa.ChunkedArray, name: str) -> bool:
         >>> looks_like_id(pa.chunked_array([list(range(50))]), "size")
         False
     """
-    named = _NAME.fullmatch(name) is not None or _CAMEL.fullmatch(name) is not None
+    named = named_like_id(name)
     if len(column) < _FEWEST or not (is_text(column.type) or (named and pa.types.is_integer(column.type))):
         return False
     if pa.types.is_dictionary(column.type):

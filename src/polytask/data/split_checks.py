@@ -13,7 +13,8 @@ from ..task import Task
 from .splits import PARTS
 
 _REMEDY = "make that part larger, choose another seed, leave the task out"
-_UNVALIDATED = "has no label in the validation rows: it is trained, and the other tasks decide which weights are kept"
+_TRAINED = "it is trained, and the other tasks decide which weights are kept"
+_UNVALIDATED = f"has no label in the validation rows: {_TRAINED}"
 
 
 def check_split(
@@ -70,21 +71,35 @@ def check_parts(
     """
     problems: list[str] = []
     warnings: list[str] = []
+    unvalidated: list[str] = []
     for k, task in enumerate(tasks):
         labels = [task.definition.checked(task, part[k])[1] for part in parts]
         task, _ = task.definition.checked(task, parts[0][k])
         at = f"{where}: task {task.name!r}"
-        problems += [
-            *_training(labels[0], at),
-            *(_measuring(task, labels[1], "validation", at) if len(labels[1]) else ()),
-        ]
-        warnings += [] if len(labels[1]) else [f"{at} {_UNVALIDATED}"]
+        unmeasured = _measuring(task, labels[1], "validation", at) if len(labels[1]) else []
+        problems += (untrained := _training(labels[0], at))
+        if not len(labels[1]):
+            unvalidated.append(f"{at} {_UNVALIDATED}")
+        elif unmeasured and not untrained and (alone := _alone(task, labels)):
+            unvalidated.append(f"{at}: {alone}")
+        else:
+            problems += unmeasured
         warnings += [*(_measuring(task, labels[2], "test", at) if tested else ()), *_unseen(task, labels, at)]
-    if tasks and all(f"{where}: task {task.name!r} {_UNVALIDATED}" in warnings for task in tasks):
-        problems.append(f"{where}: no task has a label in the validation rows, where choices are made; "
-                        "make that part larger, or choose another seed")  # fmt: skip
+    if tasks and len(unvalidated) == len(tasks):
+        has = "has a label in" if all(line.endswith(_UNVALIDATED) for line in unvalidated) else "can be measured on"
+        problems.append(f"{where}: no task {has} the validation rows, where choices are made; make that part larger, "
+                        "or choose another seed")  # fmt: skip
     raise_all(problems)
-    return warnings
+    return [*unvalidated, *warnings]
+
+
+def _alone(task: Task, parts: Sequence[np.ndarray]) -> str:
+    """What follows from a class of two that has a single row in all parts; nothing if there is none."""
+    labels = np.concatenate(parts)
+    if len(task.classes) != 2 or not task.definition.one_class:
+        return ""
+    counts = np.bincount(labels.astype(int), minlength=2)
+    return f"class {task.classes[int(counts.argmin())]!r} has a single row: {_TRAINED}" if counts.min() == 1 else ""
 
 
 def _training(labels: np.ndarray, at: str) -> list[str]:

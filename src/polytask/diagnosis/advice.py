@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from typing import Any
 
 from ..config import Config
 from ..records.run import Run
+from .loudness import loudest
 
 #: Methods that look at gradients, the cheapest first, and those that even out how loud losses are.
 OF_CONFLICT, OF_LOUDNESS = ("pcgrad", "upgrad"), ("scale_invariant", "uw")
@@ -20,6 +23,22 @@ def quoted(*options: str) -> str:
         ('`--networks auto`', '`--set a=1 --set b=2`')
     """
     return f"`{' '.join(options)}`"
+
+
+def of_target(key: str, task: str, value: str) -> str:
+    """A key for one target.
+
+    Example:
+        >>> of_target("transform", "price", "log"), of_target("transform", "a.b", "log")
+        ('--set transform.price=log', '--set \'transform={"a.b": log}\'')
+    """
+    plain = re.fullmatch(r"[A-Za-z_][\w-]*", task) is not None
+    return f"--set {shlex.quote(f'{key}.{task}={value}' if plain else f'{key}={{{json.dumps(task)}: {value}}}')}"
+
+
+def more_weight(run: Run, task: str, factor: float) -> list[str]:
+    """So many times its weight for a task, unless it dominates a network already."""
+    return [] if task in {found.task for found in loudest(run)} else [weight(run, task, factor)]
 
 
 def weight(run: Run, task: str, factor: float) -> str:
@@ -47,6 +66,12 @@ def dropout(run: Run) -> list[str]:
     if isinstance(encoder, dict):
         return ["--set encoder.dropout=0.3"] if "name" in encoder else []
     return ["--set model.dropout=0.3"] if encoder is None else []
+
+
+def against_overfitting(run: Run) -> list[str]:
+    """What keeps a network from learning its rows by heart."""
+    keeps_peaks = [] if run.config.get("converge") in (None, "joint") else ["--converge joint"]
+    return [*dropout(run), "--set optimizer=adamw --set weight_decay=0.01", *keeps_peaks]
 
 
 def more_validation(run: Run) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from ..reporting.outcome import rows
 from ..task.gain import sign
 from .advice import more_validation, quoted
 from .finding import Finding
+from .noted import names_in, noted
 
 #: A test metric that loses more than this share of what validation shows above trivial.
 DRIFT = 0.25
@@ -21,9 +21,8 @@ PERFECT = 0.9995
 def leak(run: Run) -> Iterator[Finding]:
     """Features that give a target away, and targets that are predicted too well."""
     unless = "unless you will have it when you predict"
-    for warning in filter(_names_a_feature, run.log.warnings):
-        found = re.match(r"feature (['\"])(.+?)\1 ", warning)
-        name = found[2] if found else "COLUMN"
+    for warning in noted(run, "leak"):
+        name = (names_in(warning) or ["COLUMN"])[0]
         advice = f"leave the column out ({quoted(f'--ignore {shlex.quote(name)}')}) {unless}"
         yield Finding("leak", _tasks_in(warning, run), warning, advice)
     perfect = [row for row in rows(run) if row.direction == "max" and (row.ours.test or 0.0) >= PERFECT]
@@ -35,23 +34,14 @@ def leak(run: Run) -> Iterator[Finding]:
 
 def weak_split(run: Run) -> Iterator[Finding]:
     """Parts of the split with too little in them to choose or to measure."""
-    for warning in run.log.warnings:
-        if not _names_a_feature(warning) and not _names_a_text(warning):
-            remedy = f"more rows, or {more_validation(run)}" if " validation" in warning else "more rows of it"
-            yield Finding("weak split", _tasks_in(warning, run), warning, remedy)
-
-
-def _names_a_feature(warning: str) -> bool:
-    return warning.startswith("feature ")
-
-
-def _names_a_text(warning: str) -> bool:
-    return warning.startswith("text ")
+    for warning in noted(run, "split"):
+        remedy = f"more rows, or {more_validation(run)}" if " validation" in warning else "more rows of it"
+        yield Finding("weak split", _tasks_in(warning, run), warning, remedy)
 
 
 def idle_text(run: Run) -> Iterator[Finding]:
     """Columns of free text that are left out."""
-    for warning in filter(_names_a_text, run.log.warnings):
+    for warning in noted(run, "text"):
         seen, _, remedy = warning.partition("; ")
         yield Finding("idle text", tuple(run.tasks), seen, quoted(remedy.removesuffix(" uses it")) + " uses it")
 

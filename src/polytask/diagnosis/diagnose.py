@@ -7,18 +7,30 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..records.run import Run, read_run
+from .below_constant import below_constant
 from .data import drift, idle_text, leak, weak_split
 from .finding import Finding
+from .heavy_tails import heavy_tails
+from .ids_as_features import ids_as_features
 from .learning import diverged, learning_rate, noisy_validation, nothing_learned, overfitting, too_few_steps
+from .related_targets import related_targets
+from .repeated_rows import repeated_rows
 from .sharing import conflict, converged_early, dominated, forgotten, peak_lost, starved
+from .useless_classes import useless_classes
 
 #: In the order in which an expert would speak: what spoils everything comes first.
 CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     leak,
+    related_targets,
+    repeated_rows,
+    ids_as_features,
     weak_split,
     idle_text,
     drift,
     diverged,
+    below_constant,
+    useless_classes,
+    heavy_tails,
     nothing_learned,
     learning_rate,
     too_few_steps,

@@ -9,7 +9,7 @@ import numpy as np
 from ..records.run import Run
 from ..task import KINDS
 from ..task.gain import LEAST_SKILL
-from .advice import dropout, more_validation, patience, quoted, steps, weight
+from .advice import against_overfitting, dropout, more_validation, more_weight, patience, quoted, steps
 from .advice import learning_rate as rate
 from .finding import Finding
 from .task_curve import TaskCurve, task_curves
@@ -51,10 +51,15 @@ def nothing_learned(run: Run) -> Iterator[Finding]:
         flat,
         lambda curve: f"{curve.task} at best {curve.learned:+.3g} over a constant prediction",
         lambda found: (
-            "check the columns: is there anything in them about this target? If so, more weight "
-            f"({quoted(weight(run, found[0].task, 3))}) or more steps ({quoted(steps(run, 2))}); otherwise leave it out"
+            f"check the columns: is there anything in them about this target? If so, {_more(run, found[0].task)}; "
+            "otherwise leave it out"
         ),
     )
+
+
+def _more(run: Run, task: str) -> str:
+    louder = [f"more weight ({quoted(setting)})" for setting in more_weight(run, task, 3)]
+    return " or ".join([*louder, f"more steps ({quoted(steps(run, 2))})"])
 
 
 def too_few_steps(run: Run) -> Iterator[Finding]:
@@ -80,7 +85,7 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             f"too high: training losses have been far above those of a constant prediction: {seen}",
             f"{quoted(rate(run, 0.1))}, or {quoted('--set warmup=100', '--set gradient_clip=1')}",
         )
-    elif _slow(run):
+    elif _slow(run) and not any(training.diverged for training in run.log.trainings.values()):
         falls = ", ".join(f"{curve.task} by {curve.fall:.0%}" for curve in curves[:5])
         yield _of_rate(
             curves,
@@ -168,13 +173,8 @@ def overfitting(run: Run) -> Iterator[Finding]:
             f"{curve.task} fell by {curve.values[curve.peak] - curve.values[-1]:.2g} after its peak while its training "
             f"loss went from {curve.losses[curve.peak]:.3g} to {curve.losses[-1]:.3g}"
         ),
-        lambda found: ", or ".join(map(quoted, _against_overfitting(run))),
+        lambda found: ", or ".join(map(quoted, against_overfitting(run))),
     )
-
-
-def _against_overfitting(run: Run) -> list[str]:
-    keeps_peaks = [] if run.config.get("converge") in (None, "joint") else ["--converge joint"]
-    return [*dropout(run), "--set optimizer=adamw --set weight_decay=0.01", *keeps_peaks]
 
 
 def _about(

@@ -10,8 +10,9 @@ import numpy as np
 from ..records.run import Run
 from ..reporting.outcome import rows
 from ..task.gain import best_of, gain
-from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, networks, patience, quoted, steps, weight
+from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, more_weight, networks, patience, quoted, steps, weight
 from .finding import Finding
+from .loudness import loudest
 
 #: A task worse than its single-task model by more than this share is starved.
 STARVED = 0.02
@@ -35,12 +36,13 @@ def starved(run: Run) -> Iterator[Finding]:
             for r, a, _ in found[:5]
         )
         worst = min(found, key=lambda pair: pair[2].relative or 0.0)[0].task
+        louder = "".join(f"more weight ({quoted(setting)}), " for setting in more_weight(run, worst, 2))
         yield Finding(
             "starved",
             tuple(row.task for row, _, _ in found),
             "; ".join(seen),
-            f"{quoted(networks(run))}, more weight ({quoted(weight(run, worst, 2))}), or a method that looks at "
-            f"gradients ({quoted(balance(run, OF_CONFLICT))}; `polytask methods` has others)",
+            f"{quoted(networks(run))}, {louder}or a method that looks at gradients "
+            f"({quoted(balance(run, OF_CONFLICT))}; `polytask methods` has others)",
         )
 
 
@@ -93,27 +95,15 @@ def forgotten(run: Run) -> Iterator[Finding]:
 
 def dominated(run: Run) -> Iterator[Finding]:
     """Networks in which one loss is most of the sum."""
-    for name, training in run.log.trainings.items():
-        tasks = [task for task in training.tasks if task not in run.held]  # losses of held ones begin at 0
-        if len(tasks) < 3 or not training.evaluations or not name.startswith(("network_", "all_in_one_n")):
-            continue
-        # The median: at the very beginning losses may be anything.
-        shares = np.median([
-            [(point.losses.get(task) or 0.0) * (point.weights.get(task) or 0.0) for task in tasks]
-            for point in training.evaluations[: max(1, len(training.evaluations) // 2)]
-        ], 0)  # fmt: skip
-        if shares.sum() <= 0:
-            continue
-        loudest = int(shares.argmax())
-        share = float(shares[loudest] / shares.sum())
-        if share > max(0.5, 2 / len(tasks)):
-            yield Finding(
-                "dominated",
-                (tasks[loudest],),
-                f"in {name} the loss of {tasks[loudest]} is {share:.0%} of the weighted sum of {len(tasks)}",
-                f"a method that evens out losses ({quoted(balance(run, OF_LOUDNESS))}), or less weight for it "
-                f"({quoted(weight(run, tasks[loudest], max(1 - share, 1e-3) / share))})",
-            )
+    for found in loudest(run):
+        less = max(1 - found.share, 1e-3) / found.share
+        yield Finding(
+            "dominated",
+            (found.task,),
+            f"in {found.training} the loss of {found.task} is {found.share:.0%} of the weighted sum of {found.tasks}",
+            f"a method that evens out losses ({quoted(balance(run, OF_LOUDNESS))}), or less weight for it "
+            f"({quoted(weight(run, found.task, less))})",
+        )
 
 
 def conflict(run: Run) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from ..pretrained import texts_of
 from ..records.folder import RunFolder
 from ..records.values import read_object
 from ..task import Task
+from ..task.prediction_columns import check_prediction_columns
 from ..training.evaluation import task_estimate, task_outputs, task_targets
 from ..uncertainty import Estimate
 from .encoders import check_trusted, make_network
@@ -251,14 +251,7 @@ class Bundle:
         Raises:
             UserError: If two would have the same.
         """
-        names = [] if self.schema.id_column is None else [self.schema.id_column]
-        for task in self.schema.tasks:
-            names += task.definition.column_names(task)
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise UserError(f"columns of predictions would have the same name: {', '.join(map(repr, twice[:5]))} (the "
-                            "probability of a class is called TARGET_p_CLASS); rename these targets or the row id "
-                            "in the table and train again")  # fmt: skip
+        check_prediction_columns(self.schema.tasks, self.schema.id_column)
 
     def evaluate(self, rows: Rows, tasks: Sequence[str]) -> dict[str, float]:
         """Metrics of some tasks on labelled rows (with the columns of all tasks), NaN where undefined."""

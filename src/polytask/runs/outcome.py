@@ -21,6 +21,7 @@ from .candidates.ensemble import ServedEnsemble
 from .folds import finish_folds, save_predictions
 from .further_metrics import add_further
 from .made_with import made_with
+from .missed_classes import add_missed
 from .plots import write_plots
 from .results import baseline, task_entry, totals_of
 from .resumed import close
@@ -92,6 +93,8 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
             mean = validation.metric(task.name, own)
         entries[task.name] = task_entry(task, results, ours[task.name], own, levels[task.name], mean)
     entries = add_further(test, places, entries)
+    if outcome.ensemble is None:  # its networks have learned from the validation rows
+        entries = add_missed(validation, places, entries)
     baselines = _baselines(trainer, outcome, ours) | outcome.baselines(trainer, networks, ours)
     totals = totals_of(trainer, networks, entries, baselines, {name: number(level) for name, level in levels.items()})
     totals |= {"ensemble": outcome.ensemble.about} if outcome.ensemble is not None else {}

@@ -89,6 +89,10 @@ class Metric:
         """0 for a trivial prediction, 1 for a perfect one, see :func:`polytask.task.gain.skill`."""
         return skill(value, trivial, self.direction)
 
+    def defined_on(self, targets: Tensor) -> bool:
+        """Whether there are targets, of several values where they have to vary."""
+        return len(targets) > 0 and not (self.varied and bool((targets == targets[0]).all()))
+
     def __call__(self, predictions: Tensor, targets: Tensor) -> float:
         """The metric, NaN where it is not defined (no row, one class only, constant targets).
 
@@ -97,7 +101,7 @@ class Metric:
                 with several targets per row.
             targets: ``[n]`` classes as indices, or values; or ``[n, L]`` of them, NaN where there is none.
         """
-        if len(targets) == 0 or (self.varied and bool((targets == targets[0]).all())):
+        if not self.defined_on(targets):
             return float("nan")
         if not bool(torch.isfinite(predictions).all()):
             return float("nan")

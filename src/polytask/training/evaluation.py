@@ -242,6 +242,8 @@ def trivial_estimates(tasks: Sequence[Task], rows: Rows) -> dict[str, tuple[Esti
         ids, targets = task_targets(rows, position)
         metric = task.metric_definition
         targets, unit = task.measured_targets(targets, metric)
+        if not metric.defined_on(targets):
+            ids, targets = ids[:0], targets[:0]
         null = metric.null_error(targets) if metric.null_error is not None and len(targets) else 0.0
         found[task.name] = (trivial_estimate(metric, targets, ids) * unit, 0.0 if math.isnan(null) else null * unit)
     return found

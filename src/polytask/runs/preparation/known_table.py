@@ -17,7 +17,6 @@ from ...data import (
     InferredTask,
     Rows,
     Schema,
-    find_leaks,
     infer_targets,
     interpret,
     read_cells,
@@ -37,6 +36,7 @@ from .prepared import configured
 from .reading import notes_on, reading_of, with_renamed
 from .source import Source
 from .splitting import aside_columns, column_problems
+from .suspicions import suspicions
 from .table import Table
 
 
@@ -97,7 +97,7 @@ class KnownTable(Table):
             renamed=dict(known.renamed) | {one.task.name: dict(one.renamed) for one in self.inferred if one.renamed},
         )
         learning = tuple(task for task in schema.tasks if task.name in config.targets)
-        self.warnings += find_leaks(self.table, replace(schema, tasks=learning))
+        self.warnings += suspicions(self.table, replace(schema, tasks=learning))
         self.notes += notes_on(self.inferred, schema, self.table)
         return schema
 

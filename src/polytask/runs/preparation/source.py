@@ -12,6 +12,7 @@ import pyarrow as pa
 from ...config import Config
 from ...data import InferredTask, Rows, Schema
 from ...task import Task
+from ...task.prediction_columns import check_prediction_columns
 from .encoded import EncodedColumns
 from .held_files import checked_rows, with_held_files
 from .prepared import Prepared, fingerprint
@@ -57,6 +58,7 @@ class Source(ABC):
         tasks = tuple(found.task for found in inferred)
         split = self.split(tasks, stored_split)
         schema = self.schema(tasks, split)
+        check_prediction_columns(schema.tasks, schema.id_column)
         rows, encoded = self.rows(schema, split)
         schema, rows = self.chosen(schema, rows, stored_split)
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),

@@ -24,7 +24,6 @@ from ...data import (
     StoredInput,
     check_parts,
     encode_targets,
-    find_leaks,
     interpret,
     label_columns,
     sample_weights,
@@ -44,6 +43,7 @@ from .prepared import judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
 from .source import Source
 from .splitting import split_rows, with_scaffolds
+from .suspicions import suspicions
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -124,7 +124,7 @@ class StoredTable(Source):
         schema = Schema.fit(
             self.sample, tasks, where=self.where, train=sampled == 0, **self.roles, **learnt_for_encoder(self.config)
         )
-        self.warnings += [*find_leaks(self.sample, schema), *_equal_rows(self.sample, schema, sampled)]
+        self.warnings += [*suspicions(self.sample, schema), *_equal_rows(self.sample, schema, sampled)]
         self.notes += notes_on(self.inferred, schema, self.sample)
         return schema
 

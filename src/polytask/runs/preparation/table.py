@@ -20,7 +20,6 @@ from ...data import (
     encode_label_sets,
     encode_tags,
     encode_targets,
-    find_leaks,
     label_columns,
     read_sources,
     sample_weights,
@@ -36,6 +35,7 @@ from .prepared import device_of_features, judge_columns, learnt_for_encoder
 from .reading import notes_on, reading_of, with_renamed
 from .source import Source
 from .splitting import split_rows, with_scaffolds
+from .suspicions import suspicions
 
 
 class Table(Source):
@@ -80,7 +80,7 @@ class Table(Source):
         schema = Schema.fit(
             self.table, tasks, where=self.where, train=split == 0, **self.roles, **learnt_for_encoder(self.config)
         )
-        self.warnings += find_leaks(self.table, schema)
+        self.warnings += suspicions(self.table, schema)
         self.notes += notes_on(self.inferred, schema, self.table)
         return schema
 

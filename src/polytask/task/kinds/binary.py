@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ...errors import UserError
 from ..distances import Distance, binary_cross_entropy, squared_logits
 from ..kind import ClassKind, Plot
-from ..labels import Labels, check_single_rows, negative_first
+from ..labels import Labels, negative_first
 from ..losses import Focal, Loss, brier
 from ..metrics import (
     ACCURACY,
@@ -120,7 +120,6 @@ class Binary(ClassKind):
                 f"{at}: stated kind is binary, but it has {len(labels.names)} distinct values ({shown}); "
                 "expected 2. State multiclass or regression, or mend the cells"
             )
-        check_single_rows(labels, at)
         return negative_first(labels)
 
     def reason(self, labels: Labels) -> str:

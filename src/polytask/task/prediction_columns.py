@@ -1,0 +1,32 @@
+"""Names of the columns that predictions have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from .task import Task
+
+
+def check_prediction_columns(tasks: Sequence[Task], id_column: str | None = None) -> None:
+    """Refuse tasks of which two columns of predictions would have the same name.
+
+    Args:
+        tasks: All tasks, with their classes.
+        id_column: The row id, which is a column of predictions, too.
+
+    Raises:
+        UserError: If there are any, with all names.
+    """
+    names = [] if id_column is None else [id_column]
+    for task in tasks:
+        names += task.definition.column_names(task)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(f"columns of predictions would have the same name: {', '.join(map(repr, twice[:5]))} (the "
+                        "probability of a class is called TARGET_p_CLASS); rename these targets or the row id "
+                        "in the table")  # fmt: skip
