@@ -1,7 +1,7 @@
 """GradNorm's synthetic problem: regression tasks that differ in scale by up to two orders.
 
-Task i is ``f_i(x) = s_i tanh((B + E_i) x)`` with a common matrix B ~ N(0, 10) and one of its own E_i ~ N(0, 3.5): all
-are equally hard, and only the scales ``s_i`` tell them apart. With equal weights the loud tasks rule the shared layers
+Task i is ``f_i(x) = s_i tanh((B + E_i) x)`` with a common matrix B ~ N(0, 10) and a separate one E_i ~ N(0, 3.5): all
+are equally hard, and only the scales ``s_i`` distinguish them. With equal weights the loud tasks rule the shared layers
 and the quiet ones starve; with GradNorm all learn at one speed. (Section 4.1 of the paper, on a smaller network.)
 
     python benchmarks/gradnorm_toy.py --steps 2000 --out docs/methods/gradnorm_toy.md

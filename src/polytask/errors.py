@@ -45,7 +45,7 @@ _NUMBERS = {errno.ENOMEM: "memory", errno.EMFILE: "files", errno.ENFILE: "files"
 def used_up(error: BaseException) -> str | None:
     """What the system has no more of for this process: memory, files or processes; None for any other error.
 
-    Such an error says nothing of the file that was being read, which is then not called damaged.
+    Such an error does not mention the file that was being read, which is then not called damaged.
 
     Example:
         >>> used_up(MemoryError()), used_up(OSError(24, "Too many open files")), used_up(OSError(2, "No such file"))

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, and state trees without pickle."""
+"""Atomic file writes, and state trees without pickle."""
 
 from __future__ import annotations
 

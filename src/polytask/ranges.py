@@ -122,7 +122,7 @@ def ranges_of(settings: type[object]) -> dict[str, Range]:
 
 
 def _limits(hint: Any) -> Iterator[Range | tuple[Any, ...] | type]:
-    """What an annotation says of the values that it allows: ranges, words, types."""
+    """What an annotation states about the values that it allows: ranges, words, types."""
     for extra in getattr(hint, "__metadata__", ()):
         if isinstance(extra, Range):
             yield extra

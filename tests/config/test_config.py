@@ -79,7 +79,7 @@ def test_a_mistake_is_named_once_with_its_key(values, message):
     ("entries", "message", "more"),
     [
         ([{"tasks": ["clik"], "balance": "dwa"}], "entry 1: 'clik' is not a target; did you mean 'click'?", {}),
-        ([{"tasks": ["click"]}], "entry 1: says nothing", {}),
+        ([{"tasks": ["click"]}], "entry 1: is empty", {}),
         ([{"tasks": ["click"], "balance": "dwaa"}], "entry 1: balance: unknown method 'dwaa'", {}),
         (
             [{"tasks": ["click"], "converge": "off", "joint": {"restore": True}}],

@@ -94,7 +94,7 @@ def test_a_resumed_training_is_the_same(tmp_path):
     ("parts", "options", "message"),
     [
         ({"encoder.9": Pace(learning_rate=1)}, {}, "parts: the network has no part 'encoder.9'; did you mean"),
-        ({"encoder": Pace()}, {}, "parts encoder: says nothing; give learning_rate"),
+        ({"encoder": Pace()}, {}, "parts encoder: is empty; give learning_rate"),
         ({"encoder": Pace(learning_rate=-1)}, {}, "parts encoder: learning_rate must be more than 0"),
         ({"encoder": Pace(schedule="cos")}, {}, "parts encoder: schedule must be one of"),
         (

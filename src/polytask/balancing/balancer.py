@@ -51,7 +51,7 @@ class Balancer(nn.Module, ABC):
     """Turns the losses of K tasks into one update.
 
     A method writes :meth:`weights`; state goes into buffers, from which checkpoints and device moves follow. What it
-    needs beyond the losses it says in :attr:`needs`.
+    needs beyond the losses it states in :attr:`needs`.
 
     One rule for the user's weights: per sample (and per sample and task) they are inside the mean loss of a task; per
     task they multiply what the method finds, ``total = sum_t user_t * weight_t * L_t``. The method itself sees the
@@ -94,7 +94,7 @@ class Balancer(nn.Module, ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         parameters = list(inspect.signature(cls.__init__).parameters.values())
-        cls.__signature__ = inspect.Signature(parameters[1:])  # that of __new__ below says nothing
+        cls.__signature__ = inspect.Signature(parameters[1:])  # that of __new__ below has no names
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         made = super().__new__(cls)
@@ -365,7 +365,7 @@ class Balancer(nn.Module, ABC):
         self._uncalled[call] = -(10**12)  # said never again
 
     def after_step(self, losses: Callable[[], Losses]) -> None:
-        """Call after the optimiser's step if :attr:`needs` says ``second_forward``; leave it out for a skipped step.
+        """Call after the optimiser's step if :attr:`needs` states ``second_forward``; leave it out for a skipped step.
 
         Args:
             losses: Computes the losses of the same batch again, with the new parameters, equal dropout masks and no
@@ -374,7 +374,7 @@ class Balancer(nn.Module, ABC):
         self._called("after_step")
 
     def observe_metrics(self, levels: Mapping[str, float]) -> None:
-        """Call after every evaluation if :attr:`needs` says ``metrics``.
+        """Call after every evaluation if :attr:`needs` states ``metrics``.
 
         Args:
             levels: How good each task is, from 0 (trivial) to 1 (perfect); a task may be left out, NaN is ignored.

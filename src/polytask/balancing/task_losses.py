@@ -53,7 +53,7 @@ class TaskLosses:
     def from_mapping(
         cls, losses: Mapping[str, Tensor], tasks: list[str], counts: Mapping[str, int] | None = None
     ) -> TaskLosses:
-        """Losses of somebody's own loop.
+        """Losses of a custom loop.
 
         Args:
             losses: Scalar tensors by task name; a task left out has no label in this process.

@@ -114,7 +114,7 @@ def _interrupt_by_signals() -> None:
 
 
 def _say_little_memory() -> None:
-    """Libraries that find no memory may crash or wait in C code, where nothing can be said any more: it is said now."""
+    """Libraries that find no memory may crash or wait in C code, where nothing can be reported any more."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

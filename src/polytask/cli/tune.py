@@ -20,7 +20,7 @@ from .compare import Jobs, Ray, make_pool
     "`polytask tune search.yaml --out searches/first --set trials=40 --jobs 2`\n\n"
     "A search is YAML: `base` has keys of `polytask fit`, `search` has ranges such as "
     "`learning_rate: {low: 1e-4, high: 1e-2, log: true}` or `balance: {choices: [equal, dwa]}`; also `weights: true`, "
-    "`objectives`, `trials`, `sampler`. The same command goes on with a search, and with more `trials` extends it. "
+    "`objectives`, `trials`, `sampler`. The same command continues a search, and with more `trials` extends it. "
     "Afterwards: `polytask fit searches/first/best.yaml --out RUN`."
 )
 def tune(

@@ -86,7 +86,7 @@ def _check_folder(out: Path) -> None:
 
 
 class _Names:
-    """Says how far a comparison is."""
+    """States how far a comparison is."""
 
     def __init__(self, config: CompareConfig, setups: Mapping[str, Setup], display: Display) -> None:
         methods = sum(len(setup.methods) for setup in setups.values())

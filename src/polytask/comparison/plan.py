@@ -21,7 +21,7 @@ from .space import TREES, SearchRange, applied, weight_ranges
 
 #: A method is plain unless its settings override that; one thread, so that numbers are the same on every machine.
 PLAIN: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "threads": 1}
-#: What the networks among the baselines are; whatever ``base`` says.
+#: What the networks among the baselines are; whatever ``base`` states.
 ONE_NETWORK: dict[str, Any] = {"networks": 1, "balance": "equal", "converge": "off", "distill": "off"}
 BASELINE_KEYS = dict.fromkeys(BASELINES, ONE_NETWORK) | {"single_task": ONE_NETWORK | {"networks": "single_task"}}
 
@@ -42,7 +42,7 @@ class Method:
 
     Attributes:
         name: Its name.
-        keys: What it says on top of base and set-up.
+        keys: What it states on top of base and set-up.
         values: All keys of ``fit``.
         learner: ``network`` or ``trees``.
         space: What is searched.

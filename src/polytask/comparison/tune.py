@@ -129,7 +129,7 @@ def tune(
 
 @contextmanager
 def _stored_in(database: Path) -> Iterator[None]:
-    """What SQLite says of the study's file, as one message."""
+    """What SQLite states about the study's file, as one message."""
     try:
         yield
     except Exception as error:
@@ -144,7 +144,7 @@ def _stored_in(database: Path) -> Iterator[None]:
             ) from None
         raise UserError(
             f"{database}: cannot be used ({said}); allow to read and write there and enough open files (ulimit -n), or "
-            "choose another --out; the same command goes on with the search"
+            "choose another --out; the same command continues the search"
         ) from None
 
 
@@ -212,7 +212,7 @@ def _study(config: TuneConfig, out: Path) -> Any:
     if began is not None and began != asked:
         changed = ", ".join(key for key in asked if asked[key] != began.get(key))
         raise UserError(
-            f"{out}: the search there began with another {changed}; choose another --out, or go on as it began"
+            f"{out}: the search there began with another {changed}; choose another --out, or continue as it began"
         )
     study.set_user_attr("config", asked)
     return study

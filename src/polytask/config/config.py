@@ -58,7 +58,7 @@ class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, T
         yield from select_by_problems(self.select_by, self.targets)
 
     def for_network(self, tasks: Sequence[str]) -> Config:
-        """The same with what :attr:`network_settings` says for a network of these tasks; the first that fits counts."""
+        """The same with the :attr:`network_settings` of a network of these tasks; the first that fits counts."""
         own = next((entry for entry in self.network_settings if entry.fits(tasks)), None)
         return self.model_copy(update={"network_settings": (), **(own.changes(self) if own else {})})
 

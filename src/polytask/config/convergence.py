@@ -130,7 +130,7 @@ class SequentialOptions:
         "Most steps of a stage. Default: `steps`, so that k tasks may take k times as long as one joint training.",
     )] = None  # fmt: skip
     restore: Annotated[bool, Key(
-        "Restore the best parameters and reset the optimiser between stages, or go on from where it is.",
+        "Restore the best parameters and reset the optimiser between stages, or continue with the current ones.",
     )] = True  # fmt: skip
     learning_rate_restart: Annotated[bool, Key(
         "The schedule of the learning rate begins anew with every stage.",

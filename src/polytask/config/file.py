@@ -21,11 +21,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str) -> Any:
-    """What a YAML text says; code is never made of it.
+    """What a YAML text states; code is never made of it.
 
     Raises:
-        ValueError: Whatever is wrong with it, in one line: PyYAML lets through what Python says of dates, numbers and
-            words that it cannot make, and of things nested a thousand times.
+        ValueError: Whatever is wrong with it, in one line: PyYAML lets through Python's own errors about
+            dates, numbers and words that it cannot make, and about things nested a thousand times.
     """
     try:
         return yaml.safe_load(text)

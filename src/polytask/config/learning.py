@@ -52,7 +52,7 @@ class NetworkSettings(Section):
         return unused | changes
 
     def describe(self) -> str:
-        """What it says, in short.
+        """What it states, in short.
 
         Example:
             >>> NetworkSettings(tasks=("a",), balance="dwa", converge="off").describe()
@@ -150,7 +150,7 @@ def _network_settings_problems(config: Config) -> Iterator[str]:
         unknown = [task for task in entry.tasks if task not in config.targets]
         found = [f"{task!r} is not a target; {did_you_mean(task, config.targets)}" for task in unknown]
         if not entry.describe():
-            found.append("says nothing; give balance, converge or a section of it")
+            found.append("is empty; give balance, converge or a section of it")
         if entry.balance is not None:
             found += balance_problems(entry.balance)
         own = LearningKeys(**{key: value for key, value in entry if key != "tasks" and value is not None}

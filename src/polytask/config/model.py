@@ -24,7 +24,7 @@ class ModelKeys(Section):
     title: ClassVar[str] = "Network"
 
     encoder: Annotated[str | dict[str, Any] | None, Key(
-        "mlp, resnet, ft_transformer, tabm or hf, or {name: one of them, its options}; or a class of your own: "
+        "mlp, resnet, ft_transformer, tabm or hf, or {name: one of them, its options}; or a custom class: "
         "package.module:Class, or {class: ..., args: {...}}.",
         Option(str, "NAME",
                "mlp, resnet, ft_transformer, tabm or hf:FOLDER; or a custom package.module:Class [default: mlp]"),

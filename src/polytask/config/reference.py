@@ -27,7 +27,7 @@ A key decides the numbers of a run unless its definition overrides that: a run t
 """
 _SAYS = {
     Decides.ROUNDING: "Decides where and how it is computed; a resumed run may change it.",
-    Decides.PLACE: "Says where files are; a resumed run may change it.",
+    Decides.PLACE: "Names a path; a resumed run may change it.",
     Decides.NOTHING: "Changes no numbers; a resumed run may change it.",
 }
 

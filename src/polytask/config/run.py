@@ -68,8 +68,9 @@ class RunKeys(Section):
         decides=Decides.NOTHING, of_first_run=True,
     )] = 1  # fmt: skip
     devices: Annotated[int, Range(1, 1024, whole=True), Key(
-        "Processes of this machine that train together; one per GPU.",
-        Option(int, "N", "processes that train together, one per GPU", commands=TRAIN), decides=Decides.ROUNDING,
+        "Processes per machine that train each network; one per GPU.",
+        Option(int, "N", "processes per machine that train each network, one per GPU", commands=TRAIN),
+        decides=Decides.ROUNDING,
     )] = 1  # fmt: skip
     nodes: Annotated[int, Range(1, 65536, whole=True), Key(
         "Machines on which the same command is started.", Option(int, "N", commands=TRAIN), decides=Decides.ROUNDING,

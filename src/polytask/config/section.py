@@ -83,7 +83,7 @@ def _explain(detail: Any, section: type[BaseModel], values: Mapping[str, Any]) -
         yield f"{path}: {_sentence(detail)}, found {detail['input']!r}"
 
 
-#: What pydantic says of numbers, as :class:`~polytask.ranges.Range` says it.
+#: What pydantic states about numbers, as :class:`~polytask.ranges.Range` states it.
 _SAID = {
     "greater_than_equal": "must be at least {ge:g}",
     "greater_than": "must be more than {gt:g}",
@@ -118,7 +118,7 @@ def known_keys(section: type[Any], path: Sequence[str] = ()) -> list[str]:
 
 
 def meaning_of(section: type[Any], path: Sequence[str]) -> str:
-    """What a key means; empty if it has no meaning of its own."""
+    """What a key means; empty if it has none."""
     found = _section_at(section, path[:-1])
     if path[-1] in (keys := keys_of(found)):
         return keys[path[-1]].meaning
@@ -127,7 +127,7 @@ def meaning_of(section: type[Any], path: Sequence[str]) -> str:
 
 
 def problems_of(make: Callable[[], object]) -> list[str]:
-    """What a mistake of the user's in ``make`` says; empty if there is none.
+    """What a mistake of the user's in ``make`` states; empty if there is none.
 
     Example:
         >>> problems_of(lambda: Settings(stepps=3))

@@ -33,7 +33,7 @@ def split_problems(config: Config) -> Iterator[str]:
         yield ("group, time: a group may have rows before and after a date, so that both cannot hold; give one of "
                "them, or a column with the part of every row (split: COLUMN)")  # fmt: skip
     if config.split == SCAFFOLD:
-        yield from (f"{key}: has no effect with split: {SCAFFOLD}, by which molecules of one scaffold belong together; "
+        yield from (f"{key}: has no effect with split: {SCAFFOLD}, by which molecules of one scaffold are in one part; "
                     "leave one of them out" for key in by)  # fmt: skip
     if split_column(config) is not None:
         yield from (f"{key}: has no effect with split: {config.split}, a column with the part of every row; leave "

@@ -80,7 +80,7 @@ def first_metrics(config: Config) -> dict[str, str]:
 
 
 def for_target(value: Any, name: str, default: Any) -> Any:
-    """What a key that takes one value for all targets, or ``{target: value}``, says of a target."""
+    """What a key that takes one value for all targets, or ``{target: value}``, states about a target."""
     return value.get(name, default) if isinstance(value, Mapping) else value
 
 

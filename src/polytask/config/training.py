@@ -92,7 +92,7 @@ class TrainingSettings(Settings):
 
     steps: Annotated[int | None, Range(1, whole=True), Key(
         "Optimiser steps of every training, unless it ends early. Default: 40 epochs, but at least 2,000 and at most "
-        "20,000 steps; a training in which a target still improves then goes on, see `most_steps`.",
+        "20,000 steps; a training in which a target still improves then continues, see `most_steps`.",
         Option(int, "N", "most steps of every training", commands=TRAIN),
     )] = None  # fmt: skip
     epochs: Annotated[float | None, Range(more=True), Key(
@@ -100,7 +100,7 @@ class TrainingSettings(Settings):
         Option(float, "N", "most passes over the data, instead of steps", commands=TRAIN),
     )] = None  # fmt: skip
     most_steps: Annotated[int | None, Range(1, whole=True), Key(
-        "Up to so many steps a training goes on while a target still improves. Default: four times the default of "
+        "Steps up to which a training continues while a target still improves. Default: four times the default of "
         "`steps`; just `steps` where these or `epochs` are given, or the learning rate falls.",
     )] = None  # fmt: skip
     batch_size: Annotated[int | None, Range(1, whole=True), Key(
@@ -194,7 +194,7 @@ class TrainingSettings(Settings):
             yield from (f"freeze {entry.part}: {problem}" for problem in range_problems(entry))
         for part, pace in self.parts.items():
             if pace == Pace():
-                yield f"parts {part}: says nothing; give {', '.join(vars(pace))}"
+                yield f"parts {part}: is empty; give {', '.join(vars(pace))}"
             yield from (f"parts {part}: {problem}" for problem in range_problems(pace))
 
     def resolve(self, rows: int) -> TrainingSettings:

@@ -16,7 +16,7 @@ from ..task import Task
 from .rows import Rows
 from .splits import PARTS
 
-#: Says what is in the folder; written last, so that a folder with it is whole.
+#: States what is in the folder; written last, so that a folder with it is whole.
 MANIFEST = "arrays.json"
 INPUTS, TARGETS, WIDE = "inputs.npy", "targets.npy", "targets-{}.npy"
 
@@ -77,7 +77,7 @@ class ArrayWriter:
             self._targets[row, self._place(name)] = value
 
     def close(self) -> None:
-        """Write what says that the folder is whole."""
+        """Write what states that the folder is whole."""
         for array in (self._inputs, self._targets, *self._wide.values()):
             array.flush()
         content = {path.name: sha256(path) for path in sorted(self.folder.glob("*.npy"))}

@@ -83,6 +83,6 @@ def _order_of(ids: Tensor, n: int, where: str) -> Tensor:
     if len(found) < n:
         raise UserError(
             f"{where}: ids repeat, {n - len(found)} of {n} rows (first {int(found[counts > 1][0])}); give every row an "
-            "id of its own, or name the column otherwise if it is an input"
+            "distinct id, or name the column otherwise if it is an input"
         )
     return ids.argsort()

@@ -31,7 +31,7 @@ def rows_of_data_sets(
         data_sets: By the task, or the tuple of tasks, that it has labels for: ``(inputs, labels)`` with tensors, or
             anything with a length whose items are ``(input, label)``, such as a ``torch.utils.data.Dataset``, which is
             read once. Labels of several tasks are a dictionary. Inputs of different kinds are dictionaries with names
-            of their own: each gets zeros in the rows of the other data sets, and ``source`` is added, ``[n]`` int64.
+            of other names: each gets zeros in the rows of the other data sets, and ``source`` is added, ``[n]`` int64.
         tasks: The tasks, in the order of the columns.
         collate: By the same keys how all items of a data set become tensors;
             ``torch.utils.data.default_collate`` otherwise.

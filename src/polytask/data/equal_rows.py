@@ -23,7 +23,7 @@ def row_keys(table: pa.Table, schema: Schema, inputs: Mapping[str, Tensor | Spar
 
     Args:
         table: Rows with the features.
-        schema: Says how they are read.
+        schema: States how they are read.
         inputs: What it makes of them, if that is known.
 
     Example:

@@ -137,7 +137,7 @@ class EncodedColumn:
 
 @dataclass(frozen=True)
 class DroppedColumn:
-    """A column that says nothing, and why."""
+    """A column without information, and why."""
 
     name: str
     reason: str
@@ -165,7 +165,7 @@ def fit_column(
         column: All rows of the column.
         name: Its name.
         train: ``[n]`` bool, the training rows.
-        kind: One of ``KINDS`` where the user says so, else empty.
+        kind: One of ``KINDS`` where the user sets it, else empty.
         bins: Of numbers, also find the edges of so many bins with equally many training rows; 0 for none.
         where: Name of the table in messages.
         encoded: Kind that a pretrained encoder reads, ``text`` or ``image``, if there is one.

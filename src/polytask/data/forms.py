@@ -142,7 +142,7 @@ def _rows_of(loader: DataLoader[Any], where: str) -> Sequence[int]:
     else:
         found = type(loader.batch_sampler).__name__
     raise UserError(
-        f"{where}: the loader draws rows by {found}, and the training draws rows itself; give the data set in place of "
+        f"{where}: the loader draws rows by {found}, and the training draws rows itself; give the data set instead of "
         "the loader, and what counts more as weights (`Rows.with_weights`) or by the setting `sampling`"
     )
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from .row_names import named_like_id
 from .schema import Schema
 
-#: With fewer different values it may be a code that says something.
+#: With fewer different values it may be a code with a meaning.
 FEWEST = 20
 
 

@@ -77,8 +77,8 @@ def infer_targets(
     3. at most 20 distinct whole numbers that are exactly 0..k or 1..k: multiclass;
     4. other numbers: regression.
 
-    Every kind says for itself which columns it claims (:meth:`polytask.task.Kind.claims`); the others only on request,
-    such as multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set), and tags, one for each word of
+    Every kind states which columns it claims (:meth:`polytask.task.Kind.claims`); the others only on request, such as
+    multilabel, cells that are sets of labels (``a;b``; ``;`` is the empty set), and tags, one for each word of
     a text (``O B-city``).
 
     Empty cells are not labels, nor is the ignore index -100 in a column of classes.

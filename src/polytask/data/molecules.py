@@ -34,7 +34,7 @@ _KEPT = 1 << 17
 _NAME = re.compile(r"(?i)(.*[ _.-])?(smiles?|mols?|molecules?|compounds?|structures?)([ _.-].*)?")
 _SIGNS = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$:/\\%.*~]+( \|.*\|)?")
 _BONDS = re.compile(r"[()=#\[\]]|[a-z][0-9]|[A-Z][0-9]")
-#: Distinct cells that are looked at, and their mean length where the name says nothing.
+#: Distinct cells that are looked at, and their mean length where the name carries no information.
 _SAMPLE, _LONG = 100, 8
 
 

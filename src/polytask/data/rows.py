@@ -216,7 +216,7 @@ class Rows:
         )
 
     def subset(self, ids: Tensor) -> Rows:
-        """Some of the rows as a source of their own (with new ids)."""
+        """Some of the rows as a separate source (with new ids)."""
         batch = self._pick(ids, _keep)
         observed = batch.observed
         if observed is not None and bool(observed.all()):

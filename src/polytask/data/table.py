@@ -26,11 +26,11 @@ def read_table(
 ) -> pa.Table:
     """Read a table of any of the formats with typed columns.
 
-    Blanks at the ends of cells of text do not count; what is a number, a truth value or missing says
+    Blanks at the ends of cells of text do not count; what is a number, a truth value or missing states
     :func:`~polytask.data.reading.interpret`.
 
     Args:
-        path: The table; its name says the format, see :data:`~polytask.data.formats.FORMATS`.
+        path: The table; its name states the format, see :data:`~polytask.data.formats.FORMATS`.
         text: Columns of words, even if they look like numbers.
         columns: The columns that are read; all by default. Names that are not there are left out.
         reading: What is known of the columns.

@@ -33,7 +33,9 @@ def diverged(run: Run) -> Iterator[Finding]:
     for name, training in run.log.trainings.items():
         for number, (step, what) in enumerate(training.diverged):
             last = number == len(training.diverged) - 1 and not training.ended
-            after = "the training ended" if last else "it went on from its last evaluation with half the learning rate"
+            after = (
+                "the training ended" if last else "it continued from its last evaluation with half the learning rate"
+            )
             advice = f"{quoted(rate(run, 0.1))}, or {quoted('--set warmup=100', '--set gradient_clip=1')}"
             evidence = f"{name}: {what} was not finite at step {step:g}; {after}"
             yield Finding("diverged", tuple(training.tasks), evidence, advice)

@@ -18,5 +18,5 @@ def repeated_rows(run: Run) -> Iterator[Finding]:
             (),
             seen,
             "if these are the same thing twice, metrics are too good: remove the doubles from the table, or keep what "
-            "belongs together on one side (`--group COLUMN`)",
+            "belongs to one thing in one part (`--group COLUMN`)",
         )

@@ -10,7 +10,7 @@ import numpy as np
 from ..records.run import Run
 from ..task.gain import sign
 
-#: Evaluations below which a curve says nothing.
+#: Evaluations below which a curve carries no information.
 LEAST_POINTS = 8
 
 

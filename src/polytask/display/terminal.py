@@ -111,7 +111,7 @@ class Terminal(Display):
         def tell(done: int, total: int | None) -> None:
             if not seen and done:
                 of = "" if total is None else f" of {decimal(total)}"
-                self.say(f"{title}: goes on after {decimal(done)}{of}")
+                self.say(f"{title}: continues after {decimal(done)}{of}")
             seen.append(done)
 
         if self.quiet or not self.notes.is_terminal:

@@ -50,7 +50,7 @@ def principal_part(features: Tensor, components: int) -> Tensor:
     """Features in the ``components`` directions in which they are largest in the mean square (about 0, not the mean).
 
     Distances between rows are kept as far as these directions hold the features. A linear adaptor loses nothing by it
-    where they hold all: what it says in other directions could only be wrong.
+    where they hold all: what it states in other directions could only be wrong.
 
     Args:
         features: ``[..., D]``.

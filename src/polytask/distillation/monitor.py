@@ -45,7 +45,7 @@ class ConvergenceMonitor:
 
     A task has *learned* when its best value lies more than ``floor``, and by more than chance, above its trivial level:
     by three standard errors, and by more where many evaluations were made, so that a task that knows nothing passes
-    in at most 1 % of trainings. It has *converged* when it has learned and the ``test`` says that it does
+    in at most 1 % of trainings. It has *converged* when it has learned and the ``test`` states that it does
     not improve any more. A metric that still is where a constant prediction would put it looks converged but has not
     begun.
 
@@ -154,7 +154,7 @@ class ConvergenceMonitor:
 
     @property
     def stalled(self) -> bool:
-        """The test says that the metric does not improve any more, whatever its level."""
+        """The test states that the metric does not improve any more, whatever its level."""
         if self.test == "fixed":
             return self.fixed_step is not None and self.last_step >= self.fixed_step
         if self.evaluations < self.min_evaluations:

@@ -18,7 +18,7 @@ from ..task import Task
 
 @dataclass(frozen=True)
 class Teacher:
-    """What one task's teacher says about the training rows, recorded in evaluation mode and without augmentation.
+    """What one task's teacher predicts for the training rows, recorded in evaluation mode and without augmentation.
 
     Attributes:
         features: ``[n, D]`` by row id, or ``[n, 1 + L, D]`` of encoders with features by item; None for a teacher that

@@ -62,7 +62,7 @@ class Trees(nn.Module):
         feature: ``[N]`` int, column that a node splits.
         threshold: ``[N]``, rows with at most this go left.
         left: ``[N]`` int, the node that follows.
-        right: ``[N]`` likewise.
+        right: ``[N]`` int, the node that follows for all others.
         value: ``[N, 1]``, or ``[N, C]``.
         root: ``[T]`` int, the first node of every tree.
         mix: ``[T, C]`` share of every tree in every output.
@@ -122,7 +122,7 @@ class FittedLinear(nn.Module):
     Args:
         weight: ``[F, C]``, for the columns of numbers.
         categories: ``[codes, C]``; an empty tensor without categories.
-        text: ``[text width, C]``; likewise.
+        text: ``[text width, C]``; an empty tensor without texts.
         bias: ``[C]``.
         link: A key of :data:`LINKS`.
     """

@@ -142,7 +142,7 @@ class Checkpoint:
         return [path for path in sorted(self.folder.iterdir()) if any(path.match(pattern) for pattern in PATTERNS)]
 
     def _load(self, load: Callable[[], Loaded]) -> Loaded:
-        """Without its progress bars and remarks; what it says of a damaged checkpoint as one message."""
+        """Without its progress bars and remarks; what it states about a damaged checkpoint as one message."""
         try:
             with _quiet():
                 return load()

@@ -17,7 +17,7 @@ _members: list[tuple[int, int]] = []
 
 
 def remember_members() -> None:
-    """Note machine and number of every process that trains together, to know later which one is lost."""
+    """Note machine and number of every process of the training, to know later which one is lost."""
     import torch
 
     from .collectives import gather_from_all
@@ -27,7 +27,7 @@ def remember_members() -> None:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error says that another process of the run does not answer any more."""
+    """Whether an error states that another process of the run does not answer any more."""
     from torch import distributed
 
     if not (_members or os.environ.get("WORLD_SIZE", "1") != "1" or os.environ.get("LOCAL_RANK")):
@@ -37,7 +37,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def lost_sentence() -> str:
-    """What the first process that is left says; nothing for the others."""
+    """What the first process that is left states; nothing for the others."""
     time.sleep(_DEAD_SECONDS)
     gone = [place for place, (machine, pid) in enumerate(_members) if machine == _machine() and not _alive(pid)]
     left = [place for place in range(len(_members)) if place not in gone]
@@ -46,7 +46,7 @@ def lost_sentence() -> str:
         return ""
     named = " and ".join(f"process {place} (pid {_members[place][1]})" for place in gone)
     which = f"{named} of {len(_members)}" if gone else "another process of this run"
-    return (f"error: {which} was lost, so that the others cannot go on; `fit` continues with the same options and "
+    return (f"error: {which} was lost, so that the others cannot continue; `fit` continues with the same options and "
             "--resume")  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from .open_files import reserve_files
 
 #: A record, or None and what went wrong.
 Result = tuple[dict[str, Any] | None, str | None]
-#: Does what a description says, with files in a separate folder, and gives a record that JSON can hold.
+#: Does what a description states, with files in a separate folder, and gives a record that JSON can hold.
 Function = Callable[[dict[str, Any], Path], dict[str, Any]]
 LOG = "log.txt"
 #: Time that a process has to write what it needs to continue later.

@@ -87,7 +87,7 @@ class TrainingRecord:
                 self.drawn = [int(number(rows) or 0) for rows in event.get("drawn") or ()]
 
     def _rewind(self, step: float) -> None:
-        # A resumed run repeats the steps after its last checkpoint: what it says now is what counts.
+        # A resumed run repeats the steps after its last checkpoint: what it states now is what counts.
         self.evaluations = [point for point in self.evaluations if point.step < step]
         self.converged = {task: event for task, event in self.converged.items() if event.step <= step}
 

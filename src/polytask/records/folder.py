@@ -31,7 +31,7 @@ class RunData(Protocol):
         """SHA-256 of the data."""
 
     def started(self) -> dict[str, Any]:
-        """What the first event says of rows, labels and warnings."""
+        """What the first event states about rows, labels and warnings."""
 
     def save(self, schema: Path, split: Path, encoder: Path) -> None:
         """Write the transformation, the split and a pretrained encoder."""

@@ -101,7 +101,7 @@ class Run:
 
     @property
     def date(self) -> str:
-        """When the run started: the log says so, or else the age of the oldest file."""
+        """When the run started: the log states so, or else the age of the oldest file."""
         started = self.log.started
         if started is None:
             paths = [self.folder / name for name in MARKS_OF_A_RUN]

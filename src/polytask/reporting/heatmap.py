@@ -30,7 +30,7 @@ def heatmap(
     """Rows: the task that is updated; columns: the task whose loss changes; or similarities, shown as they are.
 
     Every column is divided by its largest value off the diagonal: recipients differ by orders of magnitude, and
-    only the differences within a column decide anything. ``notes(i, j)`` is added to what is said of a cell.
+    only the differences within a column decide anything. ``notes(i, j)`` is added to the tooltip of a cell.
     """
     affinity = replace(affinity, values=[[number(value) for value in row] for row in affinity.values])
     order = [affinity.tasks.index(task) for group in groups for task in group]

@@ -294,7 +294,7 @@ def stored_thresholds(run: RunFolder) -> dict[str, float]:
 
 
 def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:
-    """Write pieces of equal columns to one file, of the format that its ending says, atomically; gives the rows."""
+    """Write pieces of equal columns to one file, of the format that its ending states, atomically; gives the rows."""
     chosen, rows = check_writes(path), 0
     with replaced(path) as temporary, contextlib.ExitStack() as stack:
         writer: Any = None

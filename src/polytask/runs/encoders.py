@@ -58,7 +58,7 @@ def make_network(
     """A network with fresh weights; a function of its arguments alone.
 
     Args:
-        schema: Says what the inputs are.
+        schema: States what the inputs are.
         tasks: The network's tasks.
         model: The default encoder.
         encoder: The name or ``{name: ..., its options}`` of one of :data:`~polytask.models.encoders.ENCODERS`, None for

@@ -190,7 +190,7 @@ def with_folds(run: RunFolder, config: Config, tasks: Sequence[Task], results: d
 
 
 def _measured(found: Pooled) -> dict[str, Any]:
-    """What an entry of ``results.json`` says of predictions of all folds."""
+    """What an entry of ``results.json`` states about predictions of all folds."""
     estimates = {name: found.estimate(name) for name in found.task.metrics}
     first = estimates[found.task.metric]
     entry: dict[str, Any] = {"test": number(first.value), "interval": bounds(first),
@@ -203,7 +203,7 @@ def _measured(found: Pooled) -> dict[str, Any]:
 
 
 def _against(found: Pooled, ours: Estimate, tasks: int) -> dict[str, Any]:
-    """What an entry of a baseline says."""
+    """What an entry of a baseline states."""
     value = found.estimate(found.task.metric)
     sign = 1.0 if found.task.metric_definition.higher_is_better else -1.0
     return {"test": number(value.value), "gain_interval": bounds((ours - value) * sign, tasks)}

@@ -24,7 +24,7 @@ STRENGTHS = (0.0001, 0.01, 1.0)
 PASSES = 50
 #: Numbers that all fits of a run may go through in each pass, so that they take seconds.
 MOST_NUMBERS = 60_000_000
-#: A linear model of fewer rows, where there are more, says nothing.
+#: A linear model of fewer rows, where there are more, carries no information.
 LEAST_ROWS = 500
 
 

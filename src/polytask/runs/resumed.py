@@ -54,12 +54,12 @@ def finished(run: RunFolder, config: Config, display: Display) -> dict[str, Any]
 
 
 #: What is safe once all trainings are done.
-AFTER_TRAINING = "all trainings are done and kept in {}; the same command with --resume goes on after them"
+AFTER_TRAINING = "all trainings are done and kept in {}; the same command with --resume continues after them"
 
 
 @contextmanager
 def nothing_lost(safe: str) -> Iterator[None]:
-    """Around what comes after the trainings: what fails there says in one sentence what is safe.
+    """Around what comes after the trainings: what fails there states in one sentence what is safe.
 
     Args:
         safe: What is safe, and how to continue.

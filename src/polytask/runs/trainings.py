@@ -151,7 +151,7 @@ def check_choice(config: Config, data: Prepared) -> None:
     """Raise where networks cannot be chosen or measured as configured; nothing is trained for it.
 
     Raises:
-        UserError: No networks that may be chosen can serve all tasks as wished, or a probe cannot work on the model.
+        UserError: No networks can serve all tasks under the constraints, or a probe cannot work on the model.
     """
     names = tuple(task.name for task in data.tasks)
     if probes := joint_probes(config, len(names)):

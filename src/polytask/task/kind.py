@@ -87,7 +87,7 @@ class Kind(ABC):
         """Distance of every element to the ``teacher``'s outputs, shape ``[...]``; 0 where both agree."""
 
     def expected(self, predictions: Tensor) -> Tensor | None:
-        """``[n]`` one number per row for what is predicted, as targets are numbers; None where none says it.
+        """``[n]`` one number per row for what is predicted, as targets are numbers; None where none states it.
 
         Args:
             predictions: From :meth:`predict`.

@@ -51,7 +51,7 @@ def with_bounds(kind: Kind, low: float | None, high: float | None) -> Kind:
 
 
 def imbalance_problems(task: Task) -> Iterator[str]:
-    """What is wrong with what a task says of its classes."""
+    """What is wrong with what a task states about its classes."""
     kind = KINDS[task.kind]
     weights = task.class_weights
     if weights and not kind.one_class:
@@ -74,7 +74,7 @@ def imbalance_problems(task: Task) -> Iterator[str]:
 
 
 def unit_problems(task: Task) -> Iterator[str]:
-    """What is wrong with what a task says of its numbers."""
+    """What is wrong with what a task states about its numbers."""
     kind = KINDS[task.kind]
     for name, fits in (("transform", kind.transformable), ("low", kind.numeric), ("high", kind.numeric)):
         if getattr(task, name) not in ("", None) and not fits:

@@ -19,7 +19,7 @@ def in_training_units(task: Task, values: np.ndarray) -> Task:
     """The task with center and scale of its transformed training labels ``[n]`` float64, without NaN.
 
     A transformation ``auto`` becomes ``log`` where the labels have a heavy tail
-    (:func:`~polytask.task.units.heavy_tailed`), and none elsewhere. A scale of 0 says that all labels are equal.
+    (:func:`~polytask.task.units.heavy_tailed`), and none elsewhere. A scale of 0 states that all labels are equal.
     """
     if task.transform == AUTO:
         task = replace(task, transform="log" if heavy_tailed(values) else "")

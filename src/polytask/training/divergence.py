@@ -104,7 +104,7 @@ class Recovery:
         slower = SLOWER * rate
         training.write("diverged", what=what, ended=False, back_to=self.step, learning_rate=slower)
         warnings.warn(
-            f"{training.name} diverged: {what} is not finite at step {step}; it goes on from step {self.step} with "
+            f"{training.name} diverged: {what} is not finite at step {step}; it continues from step {self.step} with "
             f"half its learning rate ({slower:g})",
             stacklevel=2,
         )

@@ -16,7 +16,7 @@ MOST_PAIRED = 32
 
 
 class GradientCourse:
-    """Sums over steps of what a ``[K, K]`` Gramian says; whoever computes one for other reasons gives it.
+    """Sums over steps of what a ``[K, K]`` Gramian states; whoever computes one for other reasons gives it.
 
     Args:
         tasks: Number of tasks.

@@ -147,7 +147,7 @@ class Parts:
 
 
 def only_parts_of(model: MultiTaskModel, settings: Any) -> Any:
-    """The settings without what is said about parts and a main task that this model does not have."""
+    """The settings without those of parts and a main task that this model does not have."""
     parts = {part: pace for part, pace in settings.parts.items() if any(parameters_of(model, part))}
     freeze = tuple(entry for entry in settings.freeze if any(parameters_of(model, Freeze.of(entry).part)))
     main = settings.select_by.startswith(MAIN) and settings.select_by not in {MAIN + task.name for task in model.tasks}

@@ -85,7 +85,7 @@ def train_teachers(
     log: EventLog | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Teacher]:
-    """A teacher per task, with what it says about all rows of ``train``.
+    """A teacher per task, with its predictions for all rows of ``train``.
 
     Args:
         make: Makes the fresh model of one task.
@@ -119,7 +119,7 @@ def train_teachers(
 
 
 def teacher_of(result: TrainingResult, task: Task, rows: Rows) -> Teacher:
-    """What a trained model for ``task`` says about some rows."""
+    """What a trained model for ``task`` predicts for some rows."""
     own = result.tasks[task.name]
     losses = tuple(evaluation.losses[task.name] for evaluation in result.history)
     return Teacher.from_model(result.model, task, rows, level=own.validation, best_epoch=own.best_epoch, losses=losses)

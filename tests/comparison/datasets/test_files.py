@@ -79,7 +79,7 @@ def test_a_whole_file_with_progress(server: Server, tmp_path: Path) -> None:
 def test_an_interrupted_one_goes_on(server: Server, tmp_path: Path, ranges: bool) -> None:
     server.break_after, server.ranges = 500_000, ranges
     path = tmp_path / "data.bin"
-    with pytest.raises(UserError, match="try again to go on"):
+    with pytest.raises(UserError, match="try again to continue"):
         download(server.url, path, DIGEST)
     assert not path.exists() and (tmp_path / "data.bin.part").stat().st_size == 500_000
     server.break_after = None
@@ -128,13 +128,13 @@ def test_the_command_line_shows_a_download_and_where_it_goes_on(
     terminal, screen = Terminal(), StringIO()
     terminal.notes = Console(file=screen, force_terminal=True, width=100)
     server.break_after = 500_000
-    with pytest.raises(UserError, match="try again to go on"):
+    with pytest.raises(UserError, match="try again to continue"):
         with_dataset({"dataset": "tox21"}, tmp_path, terminal)
     assert "downloaded" not in screen.getvalue()
     server.break_after = None
     assert with_dataset({"dataset": "tox21"}, tmp_path, terminal)["data"] == str(tmp_path / "set" / "data.bin")
     said = screen.getvalue()
-    assert "set/data.bin: goes on after 500.0 kB of 1.0 MB" in said
+    assert "set/data.bin: continues after 500.0 kB of 1.0 MB" in said
     assert "1.0/1.0 MB" in said and "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in said  # the bar
     assert "downloaded set/data.bin, 1.0 MB" in said
 

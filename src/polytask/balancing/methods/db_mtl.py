@@ -81,7 +81,7 @@ class DBMTL(GradientBalancer):
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         inverse = 1 / (step.losses.means.clamp_min(0) + EPS)
-        if not self.beta:  # the Gramian of the logarithms says it all
+        if not self.beta:  # the Gramian of the logarithms states it all
             return self._update_without_past(step, backward, inverse, new=new)
         blocks = [GradientRows(row.dense(), row.reached) for row in self._rows(step)]
         scales, parts = self._averaged([block.rows.flatten(1) for block in blocks], inverse, step.present)

@@ -22,7 +22,7 @@ class PCD(Aggregator):
     Args:
         primary: Name of the primary task; the first by default. Where it has no label, or a zero gradient, the first
             task that has stands in.
-        tau: Share of the progress that a step of its own would bring to each secondary task, 0 to 1.
+        tau: Share of the progress that a separate step would bring to each secondary task, 0 to 1.
         beta: Decay of the running means.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.

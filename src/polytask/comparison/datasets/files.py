@@ -111,7 +111,7 @@ def download(url: str, path: Path, expected: str, progress: Transfer | None = No
     try:
         _fetch(url, part, progress)
     except (urllib.error.URLError, OSError) as error:
-        raise UserError(f"{url}: cannot be downloaded ({error}); try again to go on, or {remedy}") from None
+        raise UserError(f"{url}: cannot be downloaded ({error}); try again to continue, or {remedy}") from None
     found = sha256(part)
     if found != expected:
         part.unlink()

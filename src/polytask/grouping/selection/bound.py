@@ -107,7 +107,7 @@ def _tops(served: Served) -> np.ndarray:
 
 
 def _pair_tops(served: Served, tops: np.ndarray) -> np.ndarray:
-    """Shape [K, K]: ``pair(r, t)`` at ``[t - 1, r]``, as the module says; for t = 1 as :func:`_tops`."""
+    """Shape [K, K]: ``pair(r, t)`` at ``[t - 1, r]``, as the module states; for t = 1 as :func:`_tops`."""
     count = served.count
     barred = np.eye(count, dtype=bool) if served.apart is None else served.apart | np.eye(count, dtype=bool)
     donors, pairs = (np.where(barred, -np.inf, gains) for gains in (served.gains, (served.gains + served.gains.T) / 2))

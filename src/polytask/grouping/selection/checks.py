@@ -114,11 +114,11 @@ def _size_problems(count: int, networks: Any, single: Any, max_size: Any) -> Ite
         )
 
 
-def _group_problems(tasks: tuple[str, ...], key: str, wished: Any) -> Iterator[str]:
-    if isinstance(wished, str) or not isinstance(wished, Sequence):
-        yield f"{key}: expected groups of task names, such as [['a', 'b']], found {wished!r}"
+def _group_problems(tasks: tuple[str, ...], key: str, asked: Any) -> Iterator[str]:
+    if isinstance(asked, str) or not isinstance(asked, Sequence):
+        yield f"{key}: expected groups of task names, such as [['a', 'b']], found {asked!r}"
         return
-    for group in wished:
+    for group in asked:
         if isinstance(group, str) or not isinstance(group, Sequence) or len(set(group)) < 2:
             yield f"{key}: expected at least two different tasks in a group, found {group!r}"
             continue

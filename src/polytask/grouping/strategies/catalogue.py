@@ -34,7 +34,7 @@ class Grouping:
         propose: one selection for every budget of a context (for some methods the budget has no effect: one in all).
         heeds: the constraints that it keeps to.
         chooses: whether the budget has an effect.
-        estimator: what the affinity has to be; None: what the user says.
+        estimator: what the affinity has to be; None: what the user sets.
         kinds: the only kinds of tasks that it can do; none: any.
     """
 

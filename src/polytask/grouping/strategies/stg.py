@@ -13,7 +13,7 @@ FUZZINESS = 1.07  # m of the membership, as published
 def stg(context: Context) -> list[Selection]:
     """Each task in the network of the cluster that it belongs to most; no task is in two networks.
 
-    The score is the share of the data maps' variance that the clusters explain; it says nothing about losses.
+    The score is the share of the data maps' variance that the clusters explain; losses are not part of it.
 
     Source: A. Sherif et al., "STG-MTL: Scalable Task Grouping for Multi-Task Learning Using Data Map", 2023,
     arXiv:2307.03374. Theirs weight losses by the membership; here the largest one decides.

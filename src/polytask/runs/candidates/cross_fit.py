@@ -40,7 +40,7 @@ class Development:
 
 
 def folds_possible(config: Config) -> bool:
-    """Whether rows may be held out by chance: not where the user says which ones, or where rows belong together."""
+    """Whether rows may be held out by chance: not where the user names them, or where rows are grouped."""
     return isinstance(config.split, tuple) and not (config.group or config.time or config.held_files or config.folds)
 
 

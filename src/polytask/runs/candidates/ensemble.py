@@ -88,7 +88,7 @@ def check_candidates(data: Prepared, candidates: Sequence[str], ensemble: int) -
     """Raise if the rows are not such as candidates can learn from.
 
     Raises:
-        UserError: It says what was found.
+        UserError: It states what was found.
     """
     asked = sorted(set(candidates) - {NETWORKS})
     train = data.rows["train"]

@@ -21,7 +21,7 @@ Shares = dict[str, int]
 
 
 def mixed(task: Task, outputs: Mapping[str, Tensor], shares: Mapping[str, int]) -> Tensor:
-    """Outputs whose prediction is the mean prediction of candidates, each as often as its share says.
+    """Outputs whose prediction is the mean prediction of candidates, each as often as its share states.
 
     Args:
         task: What they predict.

@@ -21,7 +21,7 @@ from .source import Source
 
 
 class Arrays(Source):
-    """A folder of arrays, which says itself what the targets and the parts are; see :mod:`polytask.data.arrays`."""
+    """A folder of arrays, which states itself what the targets and the parts are; see :mod:`polytask.data.arrays`."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

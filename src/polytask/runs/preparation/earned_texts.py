@@ -18,7 +18,7 @@ from ...uncertainty import Estimate, exceeds, skill_of
 from ..keep import Skills, mean_difference
 from ..linear import linear_models
 
-#: Probability that a column of text is used that says nothing.
+#: Probability that a column of text without information is used.
 FALSE_KEEPS = 0.05
 #: Targets by which texts are judged at most.
 MOST_TASKS = 12
@@ -37,7 +37,7 @@ def idle_texts(config: Config, schema: Schema, rows: Mapping[str, Rows], stored:
         config: The run's configuration.
         schema: With all columns.
         rows: By part.
-        stored: The stored schema of a run that goes on, which has decided.
+        stored: The stored schema of a run that continues, which has decided.
     """
     places = _judged(config, schema)
     if not places:

@@ -81,7 +81,7 @@ class EncodedColumns:
 
         Args:
             encoder: As configured.
-            schema: Says which columns are to be read so.
+            schema: States which columns are to be read so.
             table: All rows.
             train: ``[n]`` bool, the training rows.
             where: Name of the table in messages.

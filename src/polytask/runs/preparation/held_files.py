@@ -1,4 +1,4 @@
-"""Validation and test rows in separate files: read as the schema of the training table says."""
+"""Validation and test rows in separate files: read as the schema of the training table states."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def overview(schema: Schema, rows: Mapping[str, Rows], notes: Sequence[str]) -> 
 
     Returns:
         ``targets``: by task its ``kind``, the number of ``labels`` by part, and what
-        :meth:`polytask.task.Kind.summary` says of the training rows; ``columns``: lines on the features;
+        :meth:`polytask.task.Kind.summary` states about the training rows; ``columns``: lines on the features;
         ``left_out``: lines on what is not used, and why; ``notes``: lines on how the data were read.
     """
     counts = {part: found.label_counts().tolist() for part, found in rows.items()}

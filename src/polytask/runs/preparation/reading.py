@@ -29,7 +29,7 @@ _UNSEEN = 0.1
 
 
 def reading_of(config: Config) -> Reading:
-    """What the configuration says of cells: roles and stated kinds come before what cells look like."""
+    """What the configuration states about cells: roles and stated kinds come before what cells look like."""
     kinds: dict[str, str] = {name: KINDS[kind].form for name, kind in config.kind.items()}
     kinds |= {name: _CELLS[kind] for name, kind in config.column_kind.items() if kind in _CELLS}
     names = [name for name in (config.id, split_column(config), config.group) if isinstance(name, str)]

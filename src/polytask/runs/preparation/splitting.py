@@ -28,7 +28,7 @@ def split_rows(
     """The part of every row of the table, and notes for the user.
 
     Args:
-        config: Says how.
+        config: States how.
         cells: Reads a column.
         labels: ``[n, K]`` with NaN where there is none.
         tasks: Theirs.

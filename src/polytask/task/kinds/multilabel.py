@@ -21,7 +21,7 @@ from .binary import KIND as BINARY
 if TYPE_CHECKING:
     from ..task import Task
 
-#: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell says nothing.
+#: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell is no label.
 SEPARATOR = ";"
 #: An item of a list: in single or double quotes, or without.
 _ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"\s][^,]*)""")

@@ -39,7 +39,7 @@ class TeacherOutputs:
 
     A snapshot is inferred once for all tasks that have it among their best evaluations, also for those that converge
     later, and only on rows that the training will still draw. Several processes infer a share of the rows each. A
-    resumed training infers again what it needs, for the rows of the first time: what a network says about a row may
+    resumed training infers again what it needs, for the rows of the first time: what a network predicts for a row may
     depend, in the last bit, on how many rows there are.
 
     Args:

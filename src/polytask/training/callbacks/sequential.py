@@ -22,7 +22,7 @@ class SequentialConvergence(SequentialOptions, Converging):
     """Sequential asynchronous convergence by distillation from converged tasks.
 
     Stage a trains the first a tasks of the order: those before the last on their soft labels, the last on its own
-    labels, later ones not at all (their heads stay as they are). Every stage is a training of its own length: it ends
+    labels, later ones not at all (their heads stay as they are). Every stage has the length of a training: it ends
     when its task has converged, when that has not learned in three quarters of ``max_stage_steps``, or after all of
     these; its task then counts as converged at its best. The best parameters of that task are restored, the optimiser
     starts afresh, and its soft labels are recorded. After the last stage training ends.
