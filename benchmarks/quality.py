@@ -7,14 +7,15 @@ For every set and seed (split, weights and row order): `fast`, `good` and `best`
 forest, extra trees, histogram gradient boosting and linear models, as `--candidates` fits them: settings chosen by five
 folds of the training and validation rows, then fitted on all of these. `mean of trees` is their equal mean without the
 linear models. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one. Every
-set and seed is a line of the file; lines that are there are not repeated. POLYTASK_DATA names the data.
+method, set and seed is a line of the file; lines that are there are not repeated, and a run that was interrupted goes
+on from its folder beside the file. POLYTASK_DATA names the data.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,36 +26,36 @@ import numpy as np
 from scipy.stats import rankdata
 
 from polytask.comparison.datasets.registry import with_dataset
-from polytask.config import Config, make_config
+from polytask.config import make_config
 from polytask.models.fitted import FittedModel
+from polytask.records.folder import RunFolder
 from polytask.runs import fit_run
 from polytask.runs.averaged import Outputs
 from polytask.runs.candidates.cross_fit import development
 from polytask.runs.candidates.ensemble import fit_family
 from polytask.runs.candidates.families import families
 from polytask.runs.preparation.prepare import prepare
-from sets_and_seeds import Line, key_of, read_lines, table
+from polytask.training.evaluation import trivial_levels
+from sets_and_seeds import Line, read_lines, table
 
 SETS = ("slump", "andro", "edm", "jura", "enb", "wq", "sf1", "sf2", "digits", "rf1", "scm20d", "tmc2007", "tox21")
 PRESETS = ("fast", "good", "best")
 TREES = ("random_forest", "extra_trees", "boosting")
 MEAN_OF_TREES = "mean of trees"
+#: All models of one kind per target.
+PEERS = "peers"
 
 
-def run(name: str, seed: int, presets: Sequence[str]) -> Line:
-    """Mean test skills, seconds and parameters by method."""
-    line: Line = {"set": name, "seed": seed, "skill": {}, "seconds": {}, "parameters": {}}
-    with tempfile.TemporaryDirectory() as folder:
-        keys = with_dataset({"dataset": name}, Path(folder)) | {"seed": seed}
-        for preset in presets:
-            started = time.monotonic()
-            results = fit_run(make_config(keys | {"preset": preset}), Path(folder) / preset)
-            line["seconds"][preset] = time.monotonic() - started
-            line["skill"][preset] = fmean(skills(results["tasks"]))
-            line["parameters"][preset] = results["totals"]["parameters"]
-            line["levels"] = {task: [entry["trivial"], entry["direction"]] for task, entry in results["tasks"].items()}
-        per_target(make_config(keys), line)
-    return line
+def run_preset(name: str, seed: int, preset: str, work: Path) -> list[Line]:
+    """Mean test skill, seconds and parameters of a preset; the run is in ``work`` until it is finished."""
+    folder = work / f"{name}-{seed}-{preset}"
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = with_dataset({"dataset": name}, folder) | {"seed": seed, "preset": preset}
+    results = fit_run(make_config(keys), folder / "run", resume=RunFolder.begun(folder / "run"))
+    shutil.rmtree(folder)
+    totals = results["totals"]
+    about = {"seconds": totals["seconds"], "parameters": totals["parameters"]}
+    return [{"method": preset, "skill": fmean(skills(results["tasks"])), **about}]
 
 
 def skills(entries: dict[str, Any]) -> list[float]:
@@ -67,24 +68,49 @@ def skills(entries: dict[str, Any]) -> list[float]:
     return found
 
 
-def per_target(config: Config, line: Line) -> None:
-    """Add models of one kind per target to a line."""
+def run_peers(name: str, seed: int, work: Path) -> list[Line]:
+    """The same of models of one kind per target."""
+    folder = work / f"{name}-{seed}-peers"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = make_config(with_dataset({"dataset": name}, folder) | {"seed": seed})
     data = prepare(config)
     rows = development(config, data.rows["train"], data.rows["validation"], 1)
-    models = {}
+    models, about = {}, {MEAN_OF_TREES: {"seconds": 0.0, "parameters": 0}}
     for family in families(("trees", "linear"), len(data.tasks)):
         started = time.monotonic()
-        state = fit_family(family, rows, data.tasks, config.seed)
-        models[family.name] = FittedModel.restored(state["stored"], state["model"], data.tasks)
-        line["seconds"][family.name] = time.monotonic() - started
-        line["parameters"][family.name] = sum(p.numel() for p in models[family.name].parameters())
+        state = fit_family(family, rows, data.tasks, seed)
+        model = models[family.name] = FittedModel.restored(state["stored"], state["model"], data.tasks)
+        parameters = sum(values.numel() for values in model.parameters())
+        about[family.name] = {"seconds": time.monotonic() - started, "parameters": parameters}
+        if family.name in TREES:
+            about[MEAN_OF_TREES] = {
+                key: about[MEAN_OF_TREES][key] + about[family.name][key] for key in about[family.name]
+            }
+    shutil.rmtree(folder)
     outputs = Outputs(data.rows["test"], data.tasks, models)
-    for method, own in {**{name: [name] for name in models}, MEAN_OF_TREES: list(TREES)}.items():
+    levels = trivial_levels(data.tasks, data.rows["test"])
+    lines = []
+    for method, own in {**{one: [one] for one in models}, MEAN_OF_TREES: list(TREES)}.items():
         entries = {
-            task: {"test": outputs.metric(task, own).value, "trivial": level, "direction": direction}
-            for task, (level, direction) in line["levels"].items()
-        }
-        line["skill"][method] = fmean(skills(entries))
+            task.name: {"test": outputs.metric(task.name, own).value, "trivial": levels[task.name],
+                        "direction": task.metric_definition.direction}
+            for task in data.tasks
+        }  # fmt: skip
+        lines.append({"method": method, "skill": fmean(skills(entries)), **about[method]})
+    return lines
+
+
+def together(lines: Sequence[Line]) -> list[Line]:
+    """By set and seed the skill, seconds and parameters of every method, where all methods are there."""
+    methods = list(dict.fromkeys(line["method"] for line in lines))
+    found: dict[tuple[str, int], dict[str, Line]] = {}
+    for line in lines:
+        found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line
+    return [
+        {"set": name, "seed": seed,
+         **{what: {method: own[method][what] for method in methods} for what in ("skill", "seconds", "parameters")}}
+        for (name, seed), own in found.items() if len(own) == len(methods)
+    ]  # fmt: skip
 
 
 def report(lines: Sequence[Line]) -> None:
@@ -99,7 +125,7 @@ def report(lines: Sequence[Line]) -> None:
     print(f"| mean | | {' | '.join(f'{level:.3f}' for level in np.mean(levels, 0))} |")
     print(f"| mean rank | | {' | '.join(f'{rank:.2f}' for rank in rankdata(-np.array(levels), axis=1).mean(0))} |")
     for what in ("seconds", "parameters"):
-        cells = [f"{np.median([line[what][m] for line in lines]):,.0f}" if m in lines[0][what] else "" for m in methods]
+        cells = [f"{np.median([line[what][method] for line in lines]):,.0f}" for method in methods]
         print(f"| median {what} | | {' | '.join(cells)} |")
     for ours in ("best", "good"):
         if ours in methods:
@@ -113,18 +139,23 @@ def main() -> None:
     parser.add_argument("command", choices=["run", "report"])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS[:9]), metavar="SET")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--methods", nargs="+", choices=[*PRESETS, PEERS], default=[*PRESETS, PEERS])
     parser.add_argument("--out", type=Path, default=Path("quality.jsonl"))
     arguments = parser.parse_args()
     done = read_lines(arguments.out)
     if arguments.command == "report":
-        report(done)
+        report(together(done))
         return
+    known = {(line["set"], line["seed"], line["method"]) for line in done}
+    work = arguments.out.with_suffix(".runs")
     for seed in arguments.seeds:
         for name in arguments.sets:
-            if (name, seed, None) not in map(key_of, done):
+            for method in arguments.methods:
+                if (name, seed, TREES[0] if method == PEERS else method) in known:
+                    continue
+                found = run_peers(name, seed, work) if method == PEERS else run_preset(name, seed, method, work)
                 with arguments.out.open("a") as file:
-                    file.write(json.dumps(run(name, seed, arguments.presets)) + "\n")
+                    file.writelines(json.dumps({"set": name, "seed": seed, **line}) + "\n" for line in found)
 
 
 if __name__ == "__main__":

@@ -58,9 +58,16 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         shown_weights = some_names([f"{name} {weight:.3g}" for name, weight in weights.items()])
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     totals = results["totals"]
-    display.result(f"{count(totals['networks'], 'network')}{averaged(tasks)}, {totals['parameters']:,} parameters; "
+    display.result(f"{_served(totals, tasks)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}")
+
+
+def _served(totals: dict[str, Any], tasks: dict[str, Any]) -> str:
+    """How many models predict, and what that costs."""
+    if ensemble := totals.get("ensemble"):
+        return f"the mean of {count(totals['networks'], 'model')}, {ensemble['milliseconds_per_row']:.2g} ms per row"
+    return f"{count(totals['networks'], 'network')}{averaged(tasks)}"
 
 
 def _compared(baselines: dict[str, Any]) -> list[str]:

@@ -27,7 +27,8 @@ def compared(table: Sequence[Row], single: bool) -> list[str]:
 
 def chosen_networks(run: Run, table: Sequence[Row], chosen: Sequence[NetworkTasks]) -> list[str]:
     """Which networks there are, why, and what it all took."""
-    sentences = [_together(chosen, len(table)), *_why(run)]
+    models = run.totals.get("trainings") if run.totals.get("ensemble") else None
+    sentences = [_mean_of(models) if models else _together(chosen, len(table)), *_why(run)]
     seconds = number(run.totals.get("seconds"))
     if seconds is not None:
         what = "Everything, baselines included," if table and table[0].others else "Everything"
@@ -47,6 +48,13 @@ def unfinished(run: Run) -> str:
         f"The run is not finished: {count(done, 'training')} done, the latest ({last.name}) was last seen at epoch "
         f"{epoch:g}. The page shows what there is so far; test results come at the end."
     )
+
+
+def _mean_of(models: Sequence[str]) -> str:
+    """What an ensemble consists of."""
+    families = [name for name in models if not name[-1].isdigit()]
+    networks = count(len(models) - len(families), "network")
+    return f"Predictions are the mean of {_and([networks, *families])}, one of each per task but for the networks."
 
 
 def _together(chosen: Sequence[NetworkTasks], tasks: int) -> str:

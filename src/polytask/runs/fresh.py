@@ -98,7 +98,8 @@ class NewRun(Variant):
             for plan in (networks, alternative)
         ]
         served = choose_served(trainer, asked, other, joint, singles)
-        ensemble = make_ensemble(trainer, served) if wanted(config) else None
+        searched = trainer.final_part != "test"  # which judges by rows that models of an ensemble have learned from
+        ensemble = make_ensemble(trainer, served) if wanted(config) and not searched else None
         if ensemble is not None:
             served = ensemble.served
             record_kept(trainer, [one.network for one in served], ensemble.compared, [one.network for one in asked])

@@ -118,10 +118,24 @@ def test_every_row_is_held_out_once_or_the_users_validation_rows_are(fitted: Fit
 
 def test_the_report_and_the_doctor_know_an_ensemble(fitted: Fitted) -> None:
     page = (fitted.run / "report.html").read_text()
-    assert "click" in page
+    assert "Predictions are the mean of 2 networks, " in page and "Served: the mean of" in page
     assert polytask("doctor", fitted.run).exit_code == 0
     kept = json.loads((fitted.run / "selection.json").read_text())
     assert kept["compared"]["kept"] == "ensemble" and len(kept["networks"]) == len(list(fitted.run.glob("networks/*")))
+
+
+def test_a_search_judges_the_networks_alone(fitted: Fitted, tmp_path: Path) -> None:
+    results = fit_run(make_config(fitted.keys | {"targets": ["price"]}), tmp_path / "run", final_part="validation")
+    assert "ensemble" not in results["totals"] and results["totals"]["networks"] == 1
+
+
+def test_presets_are_keys_that_others_override() -> None:
+    about = {"data": "t.csv", "targets": ["a"]}
+    best = make_config({**about, "preset": "best", "ensemble": 3})
+    assert (best.candidates, best.ensemble) == (("networks", "trees", "linear"), 3)
+    assert make_config({**about, "preset": "fast"}).baselines is False
+    assert make_config({**about, "preset": "good"}) == make_config(about)
+    assert make_config(best.model_dump(by_alias=True)) == best
 
 
 @pytest.mark.parametrize(
