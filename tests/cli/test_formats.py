@@ -38,7 +38,15 @@ def test_files_of_a_run(fitted: Any) -> None:
     }
     found = {path.name for path in fitted.run.iterdir()}
     assert files <= found
-    assert found - files <= {"schema.json", "split.parquet", "state.json", ".lock", "plots.json"}
+    assert found - files <= {
+        "schema.json",
+        "split.parquet",
+        "state.json",
+        ".lock",
+        "plots.json",
+        "intervals.json",
+        "calibration.json",
+    }
     for network in (fitted.run / "networks").iterdir():
         assert {path.name for path in network.iterdir()} == {"model.safetensors", "network.json"}
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Transform = Literal["log", "quantile", "auto", "none"]
 Threshold = Literal["auto", "off"] | Annotated[float, Range(0, 1, more=True, less=True)]
+Calibration = Literal["auto", "off"]
 ClassWeights = Literal["balanced"] | dict[str, Annotated[float, Range(0, more=True)]]
 Bounds = Literal["none"] | tuple[float | None, float | None]
 
@@ -56,6 +57,15 @@ class TargetKeys(Section):
         Option(list[str], "[TARGET=]NUMBER", "probability from which on the second of two classes is predicted, auto "
                "or off; repeatable", texts.values),
     )] = "auto"  # fmt: skip
+    calibration: Annotated[Calibration | dict[str, Calibration], Key(
+        "Whether probabilities are calibrated by a temperature; auto: chosen on validation where that lowers the log "
+        "loss beyond chance.",
+    )] = "auto"  # fmt: skip
+    interval: Annotated[Annotated[float, Range(0, 1, more=True, less=True)] | None, Key(
+        "Share of the rows that prediction intervals and sets are to hold, such as 0.9: predict gives them, and "
+        "results have their coverage on the test rows.",
+        Option(float, "SHARE", "prediction intervals or sets that hold this share of the rows, such as 0.9"),
+    )] = None  # fmt: skip
     transform: Annotated[Transform | dict[str, Transform], Key(
         "Scale on which numbers are learned: log, quantile; auto: log where training values have a heavy tail.",
         Option(list[str], "[TARGET=]SCALE", "scale on which numbers are learned: log, quantile, auto, none; repeatable",

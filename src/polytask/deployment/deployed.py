@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,15 @@ def deployed_inputs(
     return inputs
 
 
+def _interval(task: Task, bundle: Bundle) -> dict[str, Any]:
+    """How the intervals or sets that the run was made with follow from an output."""
+    if bundle.interval is None or task.name not in bundle.scores:
+        return {}
+    limit = bundle.scores[task.name].limit(bundle.interval)
+    found = task.definition.exported_interval(task, limit) if math.isfinite(limit) else {}
+    return {"interval": {"level": bundle.interval, **found}} if found else {}
+
+
 def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
     """What somebody needs to know to call the exported file, as JSON-able values."""
     schema = bundle.schema
@@ -210,5 +220,5 @@ def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
         }
     if bundle.encoded is not None:
         inputs |= encoded_description(bundle.encoded)
-    outputs = {task.name: task.definition.exported_about(task) for task in model.tasks}
+    outputs = {task.name: task.definition.exported_about(task) | _interval(task, bundle) for task in model.tasks}
     return {"made_by": "polytask", "version": 1, "inputs": inputs, "outputs": outputs}

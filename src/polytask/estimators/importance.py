@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 
 import numpy as np
 import pyarrow as pa
 
-from ..display.text import printable
+from ..display.html import cell, table
 from ..errors import UserError, did_you_mean, raise_all
 from ..runs import Bundle
 from ..runs.plots.groups import correlated_groups
@@ -50,17 +49,16 @@ class Importance:
 
     def _repr_html_(self) -> str:
         """Features by their largest importance; values within two errors of 0 are grey."""
-        head = "".join(f'<th scope="col">{escape(printable(name))}</th>' for name in ("feature", *self.targets))
         rows = []
         for k in np.argsort(-self.values.max(1), kind="stable")[:50]:
-            cells = "".join(_cell(*pair) for pair in zip(self.values[k], self.errors[k], strict=True))
-            rows.append(f'<tr><th scope="row">{escape(printable(", ".join(self.features[k])))}</th>{cells}</tr>')
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            cells = [_cell(*pair) for pair in zip(self.values[k], self.errors[k], strict=True)]
+            rows.append((", ".join(self.features[k]), cells))
+        return table(["feature", *self.targets], rows)
 
 
 def _cell(value: float, error: float) -> str:
-    colour = "" if abs(value) > 2 * error else ' style="color:gray"'
-    return f"<td{colour}>{value:.3f} \u00b1{error:.3f}</td>"
+    colour = "" if abs(value) > 2 * error else "color:gray"
+    return cell(f"{value:.3f} \u00b1{error:.3f}", colour)
 
 
 def permutation_importance(

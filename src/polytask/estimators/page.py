@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..display.text import printable
+from ..display.html import cell, table
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Page:
 
 def metrics_html(results: dict[str, Any]) -> str:
     """The test metrics of a run as a table: each target with its interval, a constant prediction and the baselines."""
-    baselines = [name for name in ("single_task", "all_in_one") if results["baselines"].get(name)]
+    baselines = [name for name in ("linear", "single_task", "all_in_one") if results["baselines"].get(name)]
     trivial = results["totals"].get("trivial", {})
     head = ["target", "metric", "test", "95 % interval", "constant", *(name.replace("_", "-") for name in baselines)]
     rows = []
@@ -41,11 +41,9 @@ def metrics_html(results: dict[str, Any]) -> str:
         interval = entry.get("interval")
         spread = "" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}"
         arrow = "\u2191" if entry["direction"] == "max" else "\u2193"
-        cells = [name, f"{entry['metric']} {arrow}", _number(entry["test"]), spread, _number(trivial.get(name))]
-        rows.append([*cells, *others])
-    lines = ["<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows]
-    headers = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    return f"<table><thead><tr>{headers}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        cells = [f"{entry['metric']} {arrow}", _number(entry["test"]), spread, _number(trivial.get(name)), *others]
+        rows.append((name, [cell(text) for text in cells]))
+    return table(head, rows)
 
 
 def _number(value: float | None) -> str:

@@ -13,14 +13,18 @@ Types = Mapping[str, pa.DataType]
 
 
 def values_of(predicted: pa.Table, schema: Schema, types: Types) -> pa.Table:
-    """The predicted value or class of every target.
+    """The predicted value or class of every target, and what stands beside it but probabilities of classes.
 
     Args:
         predicted: From :meth:`polytask.runs.Bundle.predict`.
         schema: What the columns are.
         types: Arrow types of the label columns, for classes that were numbers, truth values or categories.
     """
-    columns = {task.name: predicted[task.name] for task in schema.tasks}
+    columns: dict[str, pa.ChunkedArray] = {}
+    for task in schema.tasks:
+        own = [task.name] if task.classes else task.definition.column_names(task)
+        known = [name for name in task.definition.interval_names(task) if name in predicted.column_names]
+        columns |= {name: predicted[name] for name in (*own, *known)}
     for task in schema.tasks:
         if task.classes and task.name in types:
             columns[task.name] = _labels(columns[task.name], types[task.name], task.classes)

@@ -9,13 +9,15 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from ..config import Config, make_config
 from ..config.file import read_config
+from ..config.keywords import with_keys
+from ..config.settings import Settings
 from ..data import read_cells
 from ..data.frames import arrow_table, like
 from ..display.display import Display
@@ -63,13 +65,14 @@ class TablePredictor:
         (300,)
     """
 
+    @with_keys
     def __init__(
         self,
         targets: Sequence[str] = (),
         *,
         config: Mapping[str, Any] | str | Path | None = None,
         verbose: bool = False,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> None:
         given = dict(config) if isinstance(config, Mapping) else {} if config is None else read_config(Path(config))
         self.settings = given | settings
@@ -146,11 +149,14 @@ class TablePredictor:
         """The content of ``results.json``: test metrics with intervals, baselines, networks."""
         return stored_results(RunFolder(self.run).results)
 
-    def predict(self, table: Any) -> Any:
+    def predict(self, table: Any, *, interval: float | None = None) -> Any:
         """The predicted value or class of every target, in the order of the rows.
 
         Args:
             table: Rows with the feature columns, see :meth:`fit`.
+            interval: Share of the rows, such as 0.9, whose label intervals and sets are to hold: numbers have
+                ``<target>_low`` and ``<target>_high`` beside them, classes ``<target>_set`` (``a;b``). By default that
+                of the setting ``interval``, if any.
 
         Returns:
             A table of the kind that was given (an Arrow table for a file), one column per target; the index of pandas
@@ -159,7 +165,8 @@ class TablePredictor:
         Raises:
             UserError: If columns are missing or do not hold what they did.
         """
-        found = values_of(self._predicted(table), self.bundle.schema, self._types)
+        predicted = self.bundle.predict(_rows(table, self.bundle), interval=interval)
+        found = values_of(predicted, self.bundle.schema, self._types)
         return found if isinstance(table, str | Path) else like(found, table)
 
     def predict_proba(self, table: Any) -> dict[str, Any]:

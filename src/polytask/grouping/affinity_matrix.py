@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..display.html import cell, table
+from ..display.text import some_names
 from ..errors import UserError, raise_all
 from ..files import check_keys, read_json, write_json
 from .windows import Windows
@@ -19,6 +21,8 @@ MOST_DETAILED = 100
 #: What ``meta`` may hold for every pair of tasks.
 MATRICES = ("counts", "standard_error", "windows", "null")
 MADE_BY = "`polytask affinity`"
+#: Tasks up to which a notebook shows the matrix, and pairs that it shows otherwise, from either end.
+MOST_SHOWN, PAIRS = 20, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,32 @@ class Affinity:
         The matrix is their mean, unless ``meta["time"]`` overrides it."""
         content = self.meta.get("windows")
         return None if content is None else Windows.from_json_dict(content, "affinity: meta: windows")
+
+    def __repr__(self) -> str:
+        samples = self.meta.get("samples")
+        measured = "" if samples is None else f", {samples:,} probes"
+        return f"Affinity({len(self.tasks)} tasks: {some_names(self.tasks, 6)}{measured})"
+
+    def _repr_html_(self) -> str:
+        """Who helps whom: the matrix of few tasks, of many the pairs that stand out."""
+        if len(self.tasks) > MOST_SHOWN:
+            return self._strongest()
+        strength = np.abs(np.where(np.eye(len(self.tasks)) > 0, 0.0, self.matrix)).max(0).tolist()
+        rows = [
+            (task, [cell("") if i == j else _shaded(x, strength[j]) for j, x in enumerate(self.matrix[i].tolist())])
+            for i, task in enumerate(self.tasks)
+        ]
+        caption = "Effect of an update on the task of the row on the loss of the task of the column; plus helps."
+        return table(["", *self.tasks], rows, caption)
+
+    def _strongest(self) -> str:
+        """The pairs that help and hurt most, relative to the largest effect on the same task."""
+        gains = np.where(np.eye(len(self.tasks)) > 0, 0.0, self.matrix)
+        shares = gains / np.maximum(np.abs(gains).max(0), 1e-300)
+        order = np.argsort(shares, axis=None, kind="stable")
+        pairs = [divmod(int(place), len(self.tasks)) for place in (*order[: -PAIRS - 1 : -1], *order[:PAIRS][::-1])]
+        rows = [(self.tasks[i], [cell(self.tasks[j]), cell(f"{self.matrix[i, j]:+.2g}")]) for i, j in pairs]
+        return table(["an update on", "for", "effect"], rows, f"{len(self.tasks):,} tasks; the pairs that stand out")
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of ``affinity.json``; an unknown value on the diagonal is written as null."""
@@ -163,3 +193,9 @@ def _problems(tasks: tuple[str, ...], matrix: np.ndarray, where: str) -> list[st
         if i != j
     ]
     return problems
+
+
+def _shaded(value: float, most: float) -> str:
+    """A cell that is greener the more it helps, and browner the more it hurts, relative to the largest effect."""
+    share = round(abs(value) / most, 2) if most else 0.0
+    return cell(f"{value:+.2g}", f"background:rgba({'1,102,94' if value >= 0 else '140,81,10'},{0.6 * share:.2f})")

@@ -22,6 +22,8 @@ class Layout:
         self.encoder = path / "encoder"
         self.split = path / "split.parquet"
         self.thresholds = path / "thresholds.json"
+        self.calibration = path / "calibration.json"
+        self.intervals = path / "intervals.json"
         self.plots = path / "plots.json"
         self.report = path / "report.html"
         self.networks = path / "networks"

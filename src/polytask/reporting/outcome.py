@@ -10,7 +10,7 @@ from typing import Any
 from ..records.run import Run
 from ..records.values import number
 from ..task.gain import Gain, gain, mean_relative, sign
-from .numbers import places
+from .numbers import percent, places, short
 
 BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "plain network", "before": "earlier"}
 """Key in the results -> what the page calls it."""
@@ -67,6 +67,7 @@ class Row:
     interval: tuple[float, float] | None = None
     learned: bool = True
     further: tuple[Further, ...] = ()
+    coverage: str = ""
 
     @property
     def arrow(self) -> str:
@@ -160,7 +161,25 @@ def _row(
         peak=number(result.get("peak")),
         kept=number(result.get("kept")),
         further=_further(result),
+        coverage=_coverage(result.get("coverage")),
     )
+
+
+def _coverage(found: Any) -> str:
+    """How often prediction intervals hold the label, in words; empty where nobody asked.
+
+    Example:
+        >>> _coverage({"level": 0.9, "share": 0.92, "interval": [0.88, 0.95], "size": 4.2}).replace(SPACE, " ")
+        '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean size 4.2'
+    """
+    known = found if isinstance(found, dict) else {}
+    level, share, size = (number(known.get(key)) for key in ("level", "share", "size"))
+    ends = _interval(known, "interval")
+    if level is None or share is None or ends is None:
+        return ""
+    mean = f"; mean size {short(size)}" if size is not None else "; infinite: too few validation rows"
+    held = f"hold {percent(share)} of the test labels ({percent(ends[0])} to {percent(ends[1])})"
+    return f"{percent(level, 0)} intervals {held}{mean}"
 
 
 def _further(result: dict[str, Any]) -> tuple[Further, ...]:

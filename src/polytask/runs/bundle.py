@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from safetensors import SafetensorError
@@ -30,13 +30,15 @@ from ..pretrained import texts_of
 from ..records.folder import RunFolder
 from ..records.values import read_object
 from ..task import Task
+from ..task.conformal import Scores
 from ..task.prediction_columns import check_prediction_columns
 from ..training.evaluation import task_estimate, task_outputs, task_targets
 from ..uncertainty import Estimate
 from .encoders import check_trusted, make_network
 from .preparation.encoded import EncodedColumns, inputs_of
-from .preparation.prepared import with_thresholds
+from .preparation.prepared import with_temperatures, with_thresholds
 
+Found = TypeVar("Found")
 WEIGHTS, METADATA = "model.safetensors", "network.json"
 
 
@@ -127,6 +129,8 @@ class Bundle:
         serves: Numbers of the networks for every task.
         sources: Feature columns of each data set if there were several.
         encoded: Columns that a pretrained encoder reads, if there is one.
+        scores: Of the validation rows by task, from which prediction intervals follow.
+        interval: Share of the rows that prediction intervals and sets hold unless another is asked for; None for none.
     """
 
     schema: Schema
@@ -134,6 +138,8 @@ class Bundle:
     serves: dict[str, tuple[int, ...]]
     sources: tuple[tuple[str, ...], ...] = ()
     encoded: EncodedColumns | None = None
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    interval: float | None = None
 
     @classmethod
     def load(cls, path: str | Path, *, trust: bool = False) -> Bundle:
@@ -156,6 +162,7 @@ class Bundle:
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{run.schema}: damaged ({error}); restore the file or make the run again") from None
         schema = replace(schema, tasks=with_thresholds(schema.tasks, stored_thresholds(run)))
+        schema = replace(schema, tasks=with_temperatures(schema.tasks, stored_temperatures(run)))
         if schema.molecules:
             require_rdkit(f"{path}: column {schema.molecules[0].name!r} of molecules")
         count = len(list(run.networks.glob("*/"))) if run.networks.is_dir() else 0
@@ -166,7 +173,8 @@ class Bundle:
             raise UserError(f"{run.networks}: no network for {', '.join(missing)}; make the run again")
         sources = tuple(tuple(columns) for columns in stored.get("sources", ()))
         encoded = EncodedColumns.load(run.encoder) if schema.encoded or run.encoder.is_dir() else None
-        return cls(schema, tuple(model for model, _ in loaded), serves, sources, encoded)
+        networks = tuple(model for model, _ in loaded)
+        return cls(schema, networks, serves, sources, encoded, *stored_intervals(run))
 
     def inputs(self, table: Any, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:
         """What the networks take, for the rows of a table.
@@ -216,20 +224,30 @@ class Bundle:
         one = pa.table({name: pa.nulls(1, pa.string()) for name in self.schema.feature_names})
         return {name: output[:0] for name, output in self.outputs(self.inputs(one), 1).items()}
 
-    def predict(self, table: Any, *, folder: Path | None = None, where: str = "table") -> pa.Table:
+    def predict(
+        self, table: Any, *, folder: Path | None = None, where: str = "table", interval: float | None = None
+    ) -> pa.Table:
         """One row per input row, in order: the row id if there is one, then per task the value or class and, for
         classes, the probabilities as ``<task>_p_<class>``. Of sets of labels the value is the set of the likely ones,
         as in a table to train on (``a;b``, or ``;`` for none), and every label has its own probability. Of tags it is
         the likely tag of every word (``O B-city``).
 
-        Args: see :meth:`inputs`.
+        With an interval there are ``<task>_low`` and ``<task>_high`` of numbers, and of classes ``<task>_set``, the
+        classes that are likely enough (``a;b``). They are infinite, or all, where the run had too few validation rows.
+
+        Args:
+            table: See :meth:`inputs`.
+            folder: See :meth:`inputs`.
+            where: See :meth:`inputs`.
+            interval: Share of the rows whose label intervals and sets are to hold; by default that of the run, if any.
 
         Raises:
-            UserError: If the table does not have the columns of the training table.
+            UserError: If the table does not have the columns of the training table, or the run is of before intervals.
         """
+        level = self._level(interval)
         table = arrow_table(table, where)
         inputs = self.inputs(table, folder=folder, where=where)
-        self.check_names()
+        self.check_names(level is not None)
         columns: dict[str, Any] = {}
         ids = self.schema.ids(table, where=where) if self.schema.id_column in table.column_names else None
         if ids is not None:
@@ -238,20 +256,34 @@ class Bundle:
         for task in self.schema.tasks:
             kind = task.definition
             texts = texts_of(self.schema.read(table), self.schema.encoded[0].name) if kind.items else []
-            found = kind.columns(task, kind.predict(outputs[task.name]).cpu(), texts)
+            predictions = kind.predict(outputs[task.name]).cpu()
+            found = kind.columns(task, predictions, texts)
+            if level is not None and task.name in self.scores:
+                found |= kind.interval_columns(task, predictions, self.scores[task.name].limit(level))
             columns |= {
                 name: pa.array(values, pa.string()) if isinstance(values, list) else values
                 for name, values in found.items()
             }
         return pa.table(columns)
 
-    def check_names(self) -> None:
+    def _level(self, asked: float | None) -> float | None:
+        """The level of intervals: as asked, or that of the run."""
+        if asked is None:
+            return self.interval
+        if not 0 < asked < 1:
+            raise UserError(f"interval: expected a share of the rows between 0 and 1, such as 0.9, found {asked:g}")
+        if not self.scores:
+            raise UserError("interval: this run has no validation rows that intervals could be made of, or was made by "
+                            "an earlier version; train it again")  # fmt: skip
+        return asked
+
+    def check_names(self, intervals: bool = False) -> None:
         """Prediction columns have separate names.
 
         Raises:
             UserError: If two would have the same.
         """
-        check_prediction_columns(self.schema.tasks, self.schema.id_column)
+        check_prediction_columns(self.schema.tasks, self.schema.id_column, intervals)
 
     def evaluate(self, rows: Rows, tasks: Sequence[str]) -> dict[str, float]:
         """Metrics of some tasks on labelled rows (with the columns of all tasks), NaN where undefined."""
@@ -283,14 +315,44 @@ def check_writes(path: Path) -> Format:
     return found
 
 
-def stored_thresholds(run: RunFolder) -> dict[str, float]:
-    """The thresholds that a run has chosen, by task."""
-    if not run.thresholds.exists():
+def _stored(path: Path, read: Callable[[Any], Found]) -> dict[str, Found]:
+    """What a run has chosen for some tasks, by task; nothing without the file.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    if not path.exists():
         return {}
     try:
-        return {name: float(found["threshold"]) for name, found in read_object(run.thresholds).items()}
+        return {name: read(found) for name, found in read_object(path).items()}
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run.thresholds}: damaged ({error!r}); restore the file or make the run again") from None
+        raise UserError(f"{path}: damaged ({error!r}); restore the file or make the run again") from None
+
+
+def stored_thresholds(run: RunFolder) -> dict[str, float]:
+    """The thresholds that a run has chosen, by task."""
+    return _stored(run.thresholds, lambda found: float(found["threshold"]))
+
+
+def stored_temperatures(run: RunFolder) -> dict[str, float]:
+    """The temperatures that a run has chosen, by task."""
+    return _stored(run.calibration, lambda found: float(found["temperature"]))
+
+
+def stored_intervals(run: RunFolder) -> tuple[dict[str, Scores], float | None]:
+    """How unusual labels of the validation rows were, by task, and the level that was asked for; none in old runs."""
+    if not run.intervals.exists():
+        return {}, None
+    found = read_object(run.intervals)
+    try:
+        level = None if found["level"] is None else float(found["level"])
+        scores = {
+            str(name): Scores(tuple(map(float, one["values"])), tuple(map(int, one["ranks"])))
+            for name, one in found["tasks"].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.intervals}: damaged ({error!r}); restore the file or make the run again") from None
+    return scores, level
 
 
 def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:

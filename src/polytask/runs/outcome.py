@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..files import sha256, write_json
 from ..models import MultiTaskModel
 from ..processes.collectives import is_first
 from ..records.values import number, read_object
+from ..task.conformal import Scores
 from ..training import TrainingResult
 from ..training.evaluation import task_estimate, trivial_levels
 from ..uncertainty import Estimate
@@ -20,12 +21,13 @@ from .bundle import METADATA, WEIGHTS, save_network, serving_places
 from .candidates.ensemble import ServedEnsemble
 from .folds import finish_folds, save_predictions
 from .further_metrics import add_further
+from .intervals import coverage, described_coverage, interval_scores, save_scores
 from .made_with import made_with
 from .missed_classes import add_missed
 from .plots import write_plots
+from .probabilities import Probabilities
 from .results import baseline, task_entry, totals_of
 from .resumed import close
-from .thresholds import Moved, decide_thresholds, describe, save_thresholds
 from .trainer import Trainer
 
 
@@ -74,9 +76,9 @@ class RunOutcome:
 def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
     """Read the test split, write results, networks and the report, and clean up; gives the content of the results."""
     run, networks = trainer.run, outcome.networks
-    moved = _thresholds(trainer, outcome)
-    data = trainer.data.with_thresholds({name: found.threshold for name, found in moved.items()})
-    trainer = replace(trainer, data=data)
+    probabilities = _probabilities(trainer, outcome)
+    trainer = probabilities.applied(trainer)
+    data = trainer.data
     models = dict(enumerate(one.model for one in networks))
     places = serving_places(one.serves for one in networks)
     test, validation = (Outputs(data.rows[part], data.tasks, models) for part in (trainer.final_part, "validation"))
@@ -95,6 +97,8 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
     entries = add_further(test, places, entries)
     if outcome.ensemble is None:  # its networks have learned from the validation rows
         entries = add_missed(validation, places, entries)
+    scores = interval_scores(validation, places, None if outcome.ensemble is None else outcome.ensemble.held)
+    _add_coverage(trainer, entries, test, places, scores)
     baselines = _baselines(trainer, outcome, ours) | outcome.baselines(trainer, networks, ours)
     totals = totals_of(trainer, networks, entries, baselines, {name: number(level) for name, level in levels.items()})
     totals |= {"ensemble": outcome.ensemble.about} if outcome.ensemble is not None else {}
@@ -104,28 +108,43 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
     if is_first():
         for place, one in enumerate(networks):
             _save(trainer, place, one)
-        save_thresholds(run, moved)
+        probabilities.save(run)
+        save_scores(run, scores, trainer.config.interval)
         run.forget_unfinished()
         run.log.write("finish", seconds=totals["seconds"])
         write_json(run.results, written)
     return close(run, written)
 
 
-def _thresholds(trainer: Trainer, outcome: RunOutcome) -> dict[str, Moved]:
-    """Choose the thresholds between two classes of what is served, and of the baselines for themselves."""
+def _add_coverage(
+    trainer: Trainer,
+    entries: Mapping[str, dict[str, Any]],
+    test: Outputs,
+    places: Mapping[str, Sequence[int]],
+    scores: Mapping[str, Scores],
+) -> None:
+    """How often prediction intervals hold the test labels, if anybody asked for any."""
+    if trainer.config.interval is None:
+        return
+    for name, found in coverage(test, places, scores, trainer.config.interval).items():
+        entries[name]["coverage"] = found
+        trainer.display.say(described_coverage(name, found))
+
+
+def _probabilities(trainer: Trainer, outcome: RunOutcome) -> Probabilities:
+    """Choose temperatures and thresholds of what is served, and of the baselines for themselves."""
     names = [task.name for task in trainer.data.tasks]
     if outcome.singles:
         alone = {names[position]: (k,) for k, position in enumerate(outcome.singles)}
-        decide_thresholds(trainer, [one.model for one in outcome.singles.values()], alone)
+        Probabilities.decide(trainer, [one.model for one in outcome.singles.values()], alone)
     if outcome.joint is not None:
-        decide_thresholds(trainer, [outcome.joint.model], dict.fromkeys(names, (0,)))
+        Probabilities.decide(trainer, [outcome.joint.model], dict.fromkeys(names, (0,)))
     places = serving_places(one.serves for one in outcome.networks)
     learned = {name: places[name] for name in trainer.config.targets}
     held = None if outcome.ensemble is None else outcome.ensemble.held
-    moved = decide_thresholds(trainer, [one.model for one in outcome.networks], learned, held)
-    for line in describe(moved, trainer.data.tasks):
-        trainer.display.say(line)
-    return moved
+    found = Probabilities.decide(trainer, [one.model for one in outcome.networks], learned, held)
+    found.say(trainer)
+    return found
 
 
 def _baselines(trainer: Trainer, outcome: RunOutcome, ours: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -37,8 +37,18 @@ SMALL_ROWS, SMALL_BYTES = 1 << 16, 1 << 24
 TEXTS = 4096
 
 
-def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: bool = False) -> int:
-    """Write predictions for the rows of a table and give their number; ``trust``: see :meth:`Bundle.load`.
+def predict_table(
+    run: Path, data: Path, out: Path, display: Display, *, trust: bool = False, interval: float | None = None
+) -> int:
+    """Write predictions for the rows of a table and give their number.
+
+    Args:
+        run: Folder of the run.
+        data: The table.
+        out: File to write.
+        display: Where notes are shown.
+        trust: See :meth:`Bundle.load`.
+        interval: See :meth:`Bundle.predict`.
 
     Raises:
         UserError: If run or table are not usable; nothing is written then.
@@ -50,15 +60,15 @@ def predict_table(run: Path, data: Path, out: Path, display: Display, *, trust: 
     pieces = _noted(_pieces(bundle, data, display), bundle, data, display)
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "text":
         pieces = (part for piece in pieces for part in _of_texts(bundle, piece, data))
-    return write_predictions(out, _predicted(bundle, pieces, data))
+    return write_predictions(out, _predicted(bundle, pieces, data, interval))
 
 
-def _predicted(bundle: Bundle, pieces: Iterable[pa.Table], data: Path) -> Iterator[pa.Table]:
+def _predicted(bundle: Bundle, pieces: Iterable[pa.Table], data: Path, interval: float | None) -> Iterator[pa.Table]:
     """Predictions of every piece; messages name the row that rows are counted from."""
     start = 0
     for piece in pieces:
         where = data.name if start == 0 else f"{data.name}, rows counted from {start + 1:,}"
-        yield bundle.predict(piece, folder=data.parent, where=where)
+        yield bundle.predict(piece, folder=data.parent, where=where, interval=interval)
         start += piece.num_rows
 
 

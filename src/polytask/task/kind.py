@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .conformal import sets_of
 from .distances import Distance
 from .labels import Labels
 from .losses import Loss
@@ -103,6 +104,27 @@ class Kind(ABC):
             targets: Stored targets.
         """
         return []
+
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor | None:
+        """``[n]`` how unusual targets are beside their predictions, for conformal intervals; None without such.
+
+        Args:
+            predictions: From :meth:`predict`, of rows with a label.
+            targets: Stored targets.
+        """
+        return None
+
+    def interval_names(self, task: Task) -> list[str]:
+        """Names of the columns that :meth:`interval_columns` gives."""
+        return []
+
+    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
+        """What holds all targets whose :meth:`nonconformity` is at most ``limit``, as columns of a table."""
+        return {}
+
+    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
+        """How :meth:`interval_columns` follow from an exported file's output, for who calls it; empty if not."""
+        return {}
 
     def average(self, outputs: Sequence[Tensor]) -> Tensor:
         """One network from several: outputs whose prediction is the mean prediction."""
@@ -236,6 +258,24 @@ class NumberKind(Kind):
     def expected(self, predictions: Tensor) -> Tensor | None:
         return predictions
 
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor | None:
+        """Distance in units of training."""
+        return (predictions - targets).abs()
+
+    def ends(self, predictions: Tensor, limit: float) -> tuple[Tensor, Tensor]:
+        """Least and largest target whose :meth:`nonconformity` is at most ``limit``, in units of training."""
+        return predictions - limit, predictions + limit
+
+    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
+        return {"plus_minus": limit * task.scale} if not task.parameters else {}
+
+    def interval_names(self, task: Task) -> list[str]:
+        return [f"{task.name}_low", f"{task.name}_high"]
+
+    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
+        ends = (task.in_units(end).numpy() for end in self.ends(predictions, limit))
+        return dict(zip(self.interval_names(task), ends, strict=True))
+
     def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
         p, y = task.in_units(predictions), task.in_units(targets)
         return [plot for plot in (predicted_and_true(p, y), residuals(p, y)) if plot is not None]
@@ -297,6 +337,21 @@ class ClassKind(Kind):
     def shares(self, predictions: Tensor) -> Tensor:
         """``[n, C]`` the probability of every class."""
         return predictions
+
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor | None:
+        """1 minus the probability of the class."""
+        return 1 - self.shares(predictions).gather(1, targets.long()[:, None])[:, 0]
+
+    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
+        return {"least_probability": 1 - limit}
+
+    def interval_names(self, task: Task) -> list[str]:
+        return [f"{task.name}_set"]
+
+    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
+        """The classes that are likely enough, with ``;`` between them."""
+        shares = self.shares(predictions).numpy()
+        return {f"{task.name}_set": sets_of(shares, limit, task.classes, ";")}
 
     def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
         found = self.labels(predictions).long()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -36,6 +36,26 @@ def with_threshold(kind: Kind, threshold: float) -> Kind:
 
     found = copy.copy(kind)
     vars(found)["labels"] = labels
+    return found
+
+
+def with_temperature(kind: Kind, temperature: float) -> Kind:
+    """A kind of logits that are divided by a temperature, those of the mean of several networks; losses are the kind's.
+
+    Example:
+        >>> import torch
+        >>> with_temperature(KINDS["binary"], 2.0).predict(torch.tensor([2.0]))
+        tensor([0.7311])
+    """
+
+    def predict(outputs: Tensor) -> Tensor:
+        return kind.predict(outputs / temperature)
+
+    def mean_prediction(outputs: Sequence[Tensor]) -> Tensor:
+        return predict(kind.average(outputs))
+
+    found = copy.copy(kind)
+    vars(found).update(predict=predict, average=kind.average, mean_prediction=mean_prediction)
     return found
 
 
@@ -71,6 +91,14 @@ def imbalance_problems(task: Task) -> Iterator[str]:
         yield f"threshold: is between two classes, and a {task.kind} task has others"
     elif not 0 < task.threshold < 1:
         yield f"threshold: must be more than 0 and less than 1, found {task.threshold}"
+
+
+def temperature_problems(task: Task) -> Iterator[str]:
+    """What is wrong with the temperature of a task."""
+    if not 0 < task.temperature < math.inf:
+        yield f"temperature: must be more than 0 and finite, found {task.temperature}"
+    elif task.temperature != 1.0 and not KINDS[task.kind].logits:
+        yield f"temperature: divides logits, and a {task.kind} task has none"
 
 
 def unit_problems(task: Task) -> Iterator[str]:

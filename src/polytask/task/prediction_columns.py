@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from .task import Task
 
 
-def check_prediction_columns(tasks: Sequence[Task], id_column: str | None = None) -> None:
+def check_prediction_columns(tasks: Sequence[Task], id_column: str | None = None, intervals: bool = False) -> None:
     """Refuse tasks of which two columns of predictions would have the same name.
 
     Args:
         tasks: All tasks, with their classes.
         id_column: The row id, which is a column of predictions, too.
+        intervals: Whether there are columns of prediction intervals and sets.
 
     Raises:
         UserError: If there are any, with all names.
@@ -25,6 +26,7 @@ def check_prediction_columns(tasks: Sequence[Task], id_column: str | None = None
     names = [] if id_column is None else [id_column]
     for task in tasks:
         names += task.definition.column_names(task)
+        names += task.definition.interval_names(task) if intervals else []
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(f"columns of predictions would have the same name: {', '.join(map(repr, twice[:5]))} (the "

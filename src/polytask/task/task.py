@@ -15,7 +15,14 @@ from .kind import Kind, class_problems
 from .kinds import KINDS, METRICS
 from .losses import GAMMA
 from .metrics import Metric
-from .predicted import imbalance_problems, unit_problems, with_bounds, with_threshold
+from .predicted import (
+    imbalance_problems,
+    temperature_problems,
+    unit_problems,
+    with_bounds,
+    with_temperature,
+    with_threshold,
+)
 from .units import TRANSFORMS
 from .weighted_losses import loss_problems, with_losses
 
@@ -46,6 +53,7 @@ class Task:
         class_weights: How much a row counts in training by its class: a number for each class, or ``balanced`` for
             ``n / (classes * rows of the class)``.
         threshold: Probability from which on the positive class is predicted.
+        temperature: Logits are divided by it before they become probabilities; what validation finds calibrates them.
         transform: Numbers are trained as ``(t(y) - center) / scale``, t being ``log``, ``quantile`` or what ``auto``
             finds, see :data:`polytask.task.units.TRANSFORMS`; once its parameters are known
             (:func:`polytask.standardise`).
@@ -75,6 +83,7 @@ class Task:
     gamma: float = GAMMA
     class_weights: tuple[float, ...] | str = ()
     threshold: float = 0.5
+    temperature: float = 1.0
     transform: str = ""
     parameters: tuple[float, ...] = ()
     low: float | None = None
@@ -116,7 +125,7 @@ class Task:
         if len(set(self.metrics)) != len(self.metrics):
             yield f"{where}: metrics repeat: {', '.join(self.metrics)}"
         yield from (f"{where}: {problem}" for problem in imbalance_problems(self))
-        yield from (f"{where}: {problem}" for problem in unit_problems(self))
+        yield from (f"{where}: {problem}" for problem in (*unit_problems(self), *temperature_problems(self)))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -132,6 +141,8 @@ class Task:
     def definition(self) -> Kind:
         """The losses and predictions of this task."""
         kind = self.trained_kind
+        if self.temperature != 1.0:
+            kind = with_temperature(kind, self.temperature)
         if self.threshold != 0.5:
             kind = with_threshold(kind, self.threshold)
         if self.low is not None or self.high is not None:

@@ -13,6 +13,7 @@ from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..data.class_weights import weighted_by_class
 from ..data.finite import finite_problems
 from ..display.display import Progress
+from ..display.html import cell, table
 from ..errors import UserError, raise_all
 from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
@@ -48,6 +49,12 @@ class TaskResult:
     learned: bool = True
 
 
+def _figures(found: TaskResult) -> list[str]:
+    """Validation metric, peak, its epoch, and the epoch of convergence."""
+    converged = "never" if found.converged_epoch is None else f"{found.converged_epoch:g}"
+    return [f"{found.validation:.4g}", f"{found.peak:.4g}", f"{found.best_epoch:g}", converged]
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """What :func:`fit` gives.
@@ -69,6 +76,13 @@ class TrainingResult:
     seconds: float
     history: list[Evaluation] = field(repr=False)
     callbacks: dict[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """Validation metric, best and converged epoch of every task."""
+        named = {task.name: task for task in self.model.tasks}
+        rows = [(name, [cell(named[name].metric), *map(cell, _figures(found))]) for name, found in self.tasks.items()]
+        said = f"{self.steps:,} steps in {self.seconds:.1f} s; parameters of epoch {self.epoch:g}"
+        return table(["task", "metric", "validation", "best", "best epoch", "converged at epoch"], rows, said)
 
 
 def fit(

@@ -5,7 +5,7 @@ takes its error bar from here.
 """
 
 from .decide import THREE_ERRORS, critical, exceeds, interval
-from .estimate import BLOCKS, Estimate, as_estimate, estimate, mean_of, skill_of, trivial_estimate
+from .estimate import BLOCKS, Estimate, as_estimate, estimate, estimate_of_rows, mean_of, skill_of, trivial_estimate
 from .shared import estimates_of_first
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "as_estimate",
     "critical",
     "estimate",
+    "estimate_of_rows",
     "estimates_of_first",
     "exceeds",
     "interval",

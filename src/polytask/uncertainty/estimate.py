@@ -110,6 +110,22 @@ def estimate(metric: Metric, predictions: Tensor, targets: Tensor, ids: Tensor |
     return Estimate(value, _in_blocks(metric.influences(predictions, targets), ids), metric.counted(targets))
 
 
+def estimate_of_rows(values: Tensor, ids: Tensor | None = None) -> Estimate:
+    """The mean of a value per row, with its standard error.
+
+    Args:
+        values: ``[n]``.
+        ids: See :func:`estimate`.
+
+    Example:
+        >>> found = estimate_of_rows(torch.tensor([1.0, 3.0] * 200))
+        >>> found.value, round(found.error, 2)
+        (2.0, 0.05)
+    """
+    mean = float(values.double().mean())
+    return Estimate(mean, _in_blocks(values.double() - mean, ids), len(values))
+
+
 def trivial_estimate(metric: Metric, targets: Tensor, ids: Tensor | None = None) -> Estimate:
     """What a constant prediction reaches on these targets, with its standard error; see :func:`estimate`."""
     if not len(targets):

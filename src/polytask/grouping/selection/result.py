@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...display.html import cell, table
+from ...display.text import some_names
 from ...errors import UserError, raise_all
 from ...files import check_keys, read_json, write_json
 
@@ -42,6 +44,16 @@ class Selection:
     optimal: bool
     scores: dict[str, float]
     complete: bool = True
+
+    def _repr_html_(self) -> str:
+        """The networks with the tasks that they serve and those that only help."""
+        rows = []
+        for number, network in enumerate(self.networks):
+            served = [task for task in network if self.serves[task] == number]
+            helpers = [task for task in network if self.serves[task] != number]
+            rows.append((str(number), [cell(some_names(served, 20)), cell(some_names(helpers, 20))]))
+        sure = "proven best" if self.optimal else f"at most {self.bound:.4g} is possible"
+        return table(["network", "serves", "helped by"], rows, f"score {self.score:.4g}, {sure}")
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of ``selection.json``."""

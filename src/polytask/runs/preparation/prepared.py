@@ -81,6 +81,10 @@ class Prepared:
         """The same with other thresholds of some tasks."""
         return replace(self, schema=replace(self.schema, tasks=with_thresholds(self.tasks, thresholds)))
 
+    def with_temperatures(self, temperatures: Mapping[str, float]) -> Prepared:
+        """The same with other temperatures of some tasks."""
+        return replace(self, schema=replace(self.schema, tasks=with_temperatures(self.tasks, temperatures)))
+
     def describe(self) -> list[str]:
         """Lines for the user: how targets, columns and rows were understood."""
         each = list(map(_described, self.inferred, self.tasks))
@@ -136,6 +140,11 @@ class Prepared:
 def with_thresholds(tasks: Sequence[Task], thresholds: Mapping[str, float]) -> tuple[Task, ...]:
     """The tasks, some with other thresholds."""
     return tuple(replace(task, threshold=thresholds.get(task.name, task.threshold)) for task in tasks)
+
+
+def with_temperatures(tasks: Sequence[Task], temperatures: Mapping[str, float]) -> tuple[Task, ...]:
+    """The tasks, some with other temperatures."""
+    return tuple(replace(task, temperature=temperatures.get(task.name, task.temperature)) for task in tasks)
 
 
 def described(task: Task) -> Iterator[str]:

@@ -1,0 +1,133 @@
+"""Probabilities that are true: a temperature for each target with classes, chosen on validation, if that is worth it.
+
+Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..config.target import for_target
+from ..files import write_json
+from ..models import MultiTaskModel
+from ..records.folder import RunFolder
+from ..task import KINDS, Task
+from ..uncertainty import Estimate, estimate_of_rows, exceeds
+from .averaged import Outputs
+from .preparation.prepared import with_temperatures
+from .thresholds import FALSE_MOVES
+from .trainer import Trainer
+
+#: Temperatures that are tried.
+CANDIDATES = torch.logspace(-0.75, 1.0, 71, dtype=torch.float64)
+#: Parts of the validation rows for cross-fitting.
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """A temperature that is better than 1.
+
+    Attributes:
+        temperature: By which logits are divided.
+        gain: How much lower the log loss is, measured on rows that did not choose it.
+    """
+
+    temperature: float
+    gain: Estimate
+
+
+def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor) -> Warmed | None:
+    """The temperature with the lowest log loss, if it is better than 1 beyond chance; else None.
+
+    The gain is cross-fitted: the temperature that is best on the rows of all folds but one is measured on that one.
+
+    Args:
+        task: Of a kind whose outputs are logits.
+        outputs: ``[n]`` or ``[n, C]`` raw outputs of validation rows with a label.
+        targets: ``[n]`` their classes.
+        ids: ``[n]`` which rows these are.
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> true = torch.randn(2000, generator=draw)
+        >>> targets = (torch.rand(2000, generator=draw) < true.sigmoid()).float()
+        >>> found = choose_temperature(Task("a"), 4 * true, targets, torch.arange(2000))
+        >>> 3 < found.temperature < 5, choose_temperature(Task("a"), true, targets, torch.arange(2000)) is None
+        (True, True)
+    """
+    losses = _losses(task, outputs, targets)
+    fold, gains = torch.arange(len(targets)) % FOLDS, torch.empty(len(targets), dtype=torch.float64)
+    for number in range(FOLDS):
+        best = int(losses[:, fold != number].mean(1).argmin())
+        own = fold == number
+        gains[own] = losses[_one(), own] - losses[best, own]
+    gain = estimate_of_rows(gains, ids)
+    if not exceeds(gain, FALSE_MOVES):
+        return None
+    return Warmed(round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4), gain)
+
+
+def _losses(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
+    """``[T, n]`` log loss of every row at every temperature."""
+    kind = KINDS[task.kind]
+    return torch.stack([kind.loss(outputs.double() / temperature, targets) for temperature in CANDIDATES])
+
+
+def _one() -> int:
+    """Position of the temperature 1."""
+    return int((CANDIDATES - 1).abs().argmin())
+
+
+def decide_temperatures(
+    trainer: Trainer,
+    models: Sequence[MultiTaskModel],
+    serves: Mapping[str, Sequence[int]],
+    held: Mapping[str, tuple[Tensor, Tensor, Tensor]] | None = None,
+) -> dict[str, Warmed]:
+    """Choose the temperatures of what networks serve on the validation rows, and give them to the networks' tasks.
+
+    Args:
+        trainer: Has the rows.
+        models: The networks.
+        serves: By task the numbers of the networks whose mean prediction is served.
+        held: Of networks that have learned from the validation rows, what others predict for them: see
+            :meth:`~polytask.runs.averaged.Outputs.labelled`.
+
+    Returns:
+        The temperatures that are not 1, by task.
+    """
+    found: dict[str, Warmed] = {}
+    rows = Outputs(trainer.data.rows["validation"], trainer.data.tasks, dict(enumerate(models)))
+    for task in trainer.data.tasks:
+        wanted = for_target(trainer.config.calibration, task.name, "auto") == "auto"
+        if task.name not in serves or not task.definition.logits or not wanted:
+            continue
+        outputs, targets, ids = held[task.name] if held else rows.labelled(task.name, serves[task.name])
+        if len(ids) > FOLDS and (warmed := choose_temperature(task, outputs, targets, ids)):
+            found[task.name] = warmed
+    for model in models:
+        model.tasks = with_temperatures(model.tasks, {name: warmed.temperature for name, warmed in found.items()})
+    return found
+
+
+def save_temperatures(run: RunFolder, found: Mapping[str, Warmed]) -> None:
+    """Write the temperatures that are not 1; the bundle reads them."""
+    if found:
+        write_json(run.calibration, {
+            name: {"temperature": one.temperature, "gain": one.gain.value, "error": one.gain.error}
+            for name, one in found.items()
+        })  # fmt: skip
+
+
+def describe_temperatures(found: Mapping[str, Warmed]) -> list[str]:
+    """Lines for the user: which probabilities are calibrated, and why."""
+    return [
+        f"{name}: probabilities are calibrated (logits divided by {one.temperature:.3g}): log loss on validation is "
+        f"lower by {one.gain.value:.3g} ±{1.96 * one.gain.error:.2g}"
+        for name, one in found.items()
+    ]

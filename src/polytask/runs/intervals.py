@@ -1,0 +1,89 @@
+"""Prediction intervals and sets of a finished run: scores of the validation rows, coverage on the test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..files import write_json
+from ..records.folder import RunFolder
+from ..task import Task
+from ..task.conformal import Scores
+from ..task.plots.classes import wilson
+from .averaged import Outputs
+
+#: Raw outputs, stored targets and numbers of rows with a label.
+Labelled = tuple[Tensor, Tensor, Tensor]
+
+
+def interval_scores(
+    validation: Outputs, serves: Mapping[str, Sequence[int]], held: Mapping[str, Labelled] | None = None
+) -> dict[str, Scores]:
+    """Scores of the validation rows of every task that has intervals or sets.
+
+    Args:
+        validation: The networks on the validation rows; its tasks have the temperatures that are served.
+        serves: By task the numbers of the networks whose mean prediction is served.
+        held: Of networks that have learned from the validation rows, what others predict for them: see
+            :meth:`~polytask.runs.averaged.Outputs.labelled`.
+    """
+    found = {}
+    for name, task in validation.tasks.items():
+        if task.definition.interval_names(task):
+            outputs, targets, _ = held[name] if held else validation.labelled(name, serves[name])
+            scores = task.definition.nonconformity(task.definition.predict(outputs), targets)
+            if scores is not None and len(scores):
+                found[name] = Scores.of(scores)
+    return found
+
+
+def coverage(
+    test: Outputs, serves: Mapping[str, Sequence[int]], scores: Mapping[str, Scores], level: float
+) -> dict[str, dict[str, Any]]:
+    """How often intervals of a level hold the label on rows that nothing was decided by.
+
+    Returns:
+        By task ``level``, ``share`` of the rows that are covered, its 95 % ``interval``, and ``size``: the mean width
+        of the intervals or number of classes in the sets; null where there are too few validation rows for the level.
+    """
+    found = {}
+    for name, own in scores.items():
+        task, limit = test.tasks[name], own.limit(level)
+        outputs, targets, _ = test.labelled(name, serves[name])
+        predictions = task.definition.predict(outputs)
+        unusual = task.definition.nonconformity(predictions, targets)
+        if unusual is not None and len(targets):
+            covered = float((unusual <= limit).double().mean())
+            size = float(np.mean(sizes(task, predictions, limit)))
+            found[name] = {
+                "level": level,
+                "share": covered,
+                "interval": list(wilson(covered * len(targets), len(targets))),
+                "size": size if np.isfinite(size) else None,
+            }
+    return found
+
+
+def sizes(task: Task, predictions: Tensor, limit: float) -> np.ndarray:
+    """``[n]`` widths of intervals, or numbers of classes in sets."""
+    columns = list(task.definition.interval_columns(task, predictions, limit).values())
+    if len(columns) == 2:
+        return np.asarray(columns[1], float) - np.asarray(columns[0], float)
+    return np.array([str(one).count(";") + 1 for one in columns[0]], float)
+
+
+def save_scores(run: RunFolder, scores: Mapping[str, Scores], level: float | None) -> None:
+    """Write ``intervals.json``, which the bundle reads."""
+    tasks = {name: {"values": one.values, "ranks": one.ranks} for name, one in scores.items()}
+    write_json(run.intervals, {"level": level, "tasks": tasks})
+
+
+def described_coverage(name: str, found: Mapping[str, Any]) -> str:
+    """A line for the user."""
+    low, high = found["interval"]
+    few = "" if found["size"] is not None else "; too few validation rows for that level: nothing is left out"
+    held = f"hold {found['share']:.1%} of the test labels ({low:.1%} to {high:.1%})"
+    return f"{name}: {found['level']:.0%} intervals {held}{few}"

@@ -1,0 +1,61 @@
+"""Split conformal prediction: intervals and sets that hold the label as often as asked for, whatever the networks are.
+
+Source:
+    J. Lei, M. G'Sell, A. Rinaldo, R. Tibshirani, L. Wasserman, "Distribution-Free Predictive Inference for Regression",
+    JASA 2018; M. Sadinle, J. Lei, L. Wasserman, "Least Ambiguous Set-Valued Classifiers", JASA 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+#: Scores that are kept.
+MOST = 1000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How unusual the labels of rows were that nothing was trained on.
+
+    Attributes:
+        values: Some of the scores in ascending order, always with the largest.
+        ranks: Of each, how many scores are not above it.
+    """
+
+    values: tuple[float, ...]
+    ranks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, scores: Tensor) -> Scores:
+        """Scores ``[n]``, see :meth:`polytask.task.Kind.nonconformity`; of many some, so that limits only get wider."""
+        ordered = np.sort(scores.double().numpy())
+        ranks = np.unique(np.ceil(np.linspace(0, 1, min(MOST, len(ordered)) + 1)[1:] * len(ordered)).astype(int))
+        return cls(tuple(ordered[ranks - 1].tolist()), tuple(ranks.tolist()))
+
+    def limit(self, level: float) -> float:
+        """The score that a new row's is at most with a probability of ``level``; infinite with too few rows for that.
+
+        Example:
+            >>> import torch
+            >>> Scores.of(torch.arange(1.0, 20.0)).limit(0.9), Scores.of(torch.arange(5.0)).limit(0.9)
+            (18.0, inf)
+        """
+        rank = math.ceil(round((self.ranks[-1] + 1) * level, 9)) if self.ranks else 1
+        return next((value for value, own in zip(self.values, self.ranks, strict=True) if own >= rank), math.inf)
+
+
+def sets_of(shares: np.ndarray, limit: float, classes: Sequence[str], separator: str) -> list[str]:
+    """The classes of every row whose probability is at least ``1 - limit``, and the likeliest in any case.
+
+    Example:
+        >>> sets_of(np.array([[0.5, 0.4, 0.1], [0.9, 0.1, 0.0]]), 0.7, ("a", "b", "c"), ";")
+        ['a;b', 'a']
+    """
+    kept = shares >= 1 - limit
+    kept[np.arange(len(shares)), shares.argmax(1)] = True
+    return [separator.join(name for name, one in zip(classes, row, strict=True) if one) for row in kept.tolist()]
