@@ -17,19 +17,22 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from decisions import LARGE, SMALL
 from decisions import run as run_fit
+from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.runs import fresh
 from polytask.runs.averaged import Outputs
 from polytask.runs.keep import Skills, best_plan, mean_difference, near_best, skill_estimate, surely_better
 from polytask.runs.served import TITLES, Serving, Trained, candidate_plans, mean_of
 from polytask.runs.trainer import Trainer
+from sets_and_seeds import interval
 
 
 def train(name: str, seed: int, path: Path, options: dict[str, Any]) -> None:
@@ -158,10 +161,10 @@ def report(files: Sequence[Path], draws: int) -> None:
         cells = [f"{fmean(gains[rule][name]):+.4f} ({fmean(sizes[rule][name]):.1f})" for rule in others]
         print(f"| {name} | {fmean(values):.4f} ({fmean(sizes[first][name]):.1f}) | " + " | ".join(cells) + " |")
     means = {rule: [fmean(values) for values in gains[rule].values()] for rule in others}
-    spread = {rule: stdev(found) / len(found) ** 0.5 if len(found) > 1 else 0.0 for rule, found in means.items()}
-    print(
-        "| mean, error over sets | | " + " | ".join(f"{fmean(means[r]):+.4f} ± {spread[r]:.4f}" for r in others) + " |"
-    )
+    now = means["mean of those within one error"]
+    flips = {rule: sign_flip_p(np.array(found) - np.array(now)) for rule, found in means.items()}
+    print(f"| mean over {len(level)} sets | | {' | '.join(interval(means[rule]) for rule in others)} |")
+    print(f"| p, flips of signs, against the rule now | | {' | '.join(f'{flips[rule]:.3f}' for rule in others)} |")
 
 
 def _mean(skills: Skills) -> float:

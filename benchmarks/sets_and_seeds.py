@@ -41,10 +41,10 @@ def table(ours: str, pairs: Sequence[tuple[Line, Line]], columns: Mapping[str, t
         for column, (mine, theirs) in columns.items():
             gains[column].append([line["skill"][mine] - other["skill"][theirs] for line, other in own])
         levels.append(fmean(line["skill"][ours] for line, _ in own))
-        cells = " | ".join(_interval(found[-1]) for found in gains.values())
+        cells = " | ".join(interval(found[-1]) for found in gains.values())
         print(f"| {name} | {len(own)} | {levels[-1]:.4f} | {cells} |")
     means = {column: [fmean(one) for one in found] for column, found in gains.items()}
-    print(f"| mean of {len(levels)} sets | | {fmean(levels):.4f} | {' | '.join(map(_interval, means.values()))} |")
+    print(f"| mean of {len(levels)} sets | | {fmean(levels):.4f} | {' | '.join(map(interval, means.values()))} |")
     print(f"| p, all flips of signs | | | {' | '.join(f'{sign_flip_p(np.array(m)):.3f}' for m in means.values())} |")
     print(f"| sets better, worse beyond seeds | | | {' | '.join(_counted(found) for found in gains.values())} |")
 
@@ -59,5 +59,6 @@ def _width(gains: Sequence[float]) -> float:
     return float(student.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5)
 
 
-def _interval(gains: Sequence[float]) -> str:
+def interval(gains: Sequence[float]) -> str:
+    """Mean difference with its 95 % interval."""
     return f"{fmean(gains):+.4f}" + (f" ± {_width(gains):.4f}" if len(gains) > 1 else "")
