@@ -19,6 +19,6 @@ def ids_as_features(run: Run) -> Iterator[Finding]:
             "id as a feature",
             (),
             warning,
-            f"what is learned of one id does not hold for another: leave it out ({quoted(f'--ignore {name}')}); rows of "
+            f"what is learned of one id is not true of another: leave it out ({quoted(f'--ignore {name}')}); rows of "
             f"the same one belong on one side of the split ({quoted(f'--group {name}')})",
         )
