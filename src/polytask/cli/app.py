@@ -23,8 +23,8 @@ P = ParamSpec("P")
 
 app = typer.Typer(
     name="polytask",
-    help="Predict many targets with few networks: which tasks share a network, networks in which each task keeps "
-    "its best, honest figures against the obvious alternatives.",
+    help="Predict many targets with few networks: measure which tasks should share a network, keep every task at its "
+    "peak, and compare with simple alternatives.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -51,8 +51,8 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
-    """Predict many targets with few networks: which tasks share a network, networks in which each task keeps its
-    best, honest figures against the obvious alternatives.
+    """Predict many targets with few networks: measure which tasks should share a network, keep every task at its
+    peak, and compare with simple alternatives.
     """
 
 

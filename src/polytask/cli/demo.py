@@ -16,7 +16,7 @@ from .outcome import show_results
 @command(epilog="**Example**\n\n`polytask demo --out my-demo`")
 def demo(
     out: Annotated[Path, typer.Option(help="folder of the demo; the run is in it")] = Path("polytask-demo"),
-    seed: Annotated[int | None, typer.Option(help="random seed of everything [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="random seed [default: 0]")] = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Half of every handwritten digit is hidden: what is it, and what is in the hidden half?

@@ -13,7 +13,7 @@ from .predict import Run
 
 @command(epilog="**Example**\n\n`polytask doctor runs/first`")
 def doctor(run: Run, as_json: o.Json = False) -> None:
-    """Read a run and name what is wrong with it: each finding with its evidence and the setting to try.
+    """Diagnose a run: each finding with its evidence and the setting to try.
 
     Starved, dominated or conflicting targets, lost peaks, leaks, drift, noisy validation, convergence that came too
     early, too few steps, a learning rate that is off; targets that follow from other columns, ids as features, repeated

@@ -35,7 +35,7 @@ def fit(
     json: o.Json = False,
     given: o.Given = None,
 ) -> None:
-    """Train the networks for a table with many targets, and show how good they are.
+    """Train networks for a table with many targets, and report how good they are.
 
     Measures which tasks help each other, chooses the networks, lets every task keep its peak, compares with single-task
     models and one plain network for all, and writes weights, figures and `report.html` into the folder of the run.

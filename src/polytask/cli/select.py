@@ -30,24 +30,26 @@ JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
 )
 def select(
     affinity: Annotated[Path, typer.Argument(help="file that `polytask affinity` wrote", show_default=False)],
-    networks: Annotated[
-        int | None, typer.Option(help="most networks; more than tasks are as good as one for each", show_default=False)
+    networks: Annotated[int | None, typer.Option(help="maximum number of networks", show_default=False)] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="maximum total cost of the networks, instead of their number")
     ] = None,
-    budget: Annotated[float | None, typer.Option(help="most that all networks cost, instead of their number")] = None,
     cost: Annotated[list[str] | None, typer.Option(help="SIZE=COST of a network; others cost 1; repeatable")] = None,
     single_score: Annotated[float | None, typer.Option(help="score of a task alone, to let it compete")] = None,
-    max_size: Annotated[int | None, typer.Option(help="most tasks in a network")] = None,
+    max_size: Annotated[int | None, typer.Option(help="maximum number of tasks in a network")] = None,
     together: Annotated[list[str] | None, typer.Option(help="A,B: one network serves both; repeatable")] = None,
     apart: Annotated[list[str] | None, typer.Option(help="A,B: no network is trained on both; repeatable")] = None,
     losses: Annotated[
         bool, typer.Option("--losses", help="the file holds measured losses of pairs, to minimise")
     ] = False,
-    resamples: Annotated[int, typer.Option(help="of the probes, to see how stable the choice is; 0: none")] = 100,
+    resamples: Annotated[
+        int, typer.Option(help="number of resamples that show how stable the choice is; 0: none")
+    ] = 100,
     seconds: Annotated[
-        float | None, typer.Option(help="longest search where there is no proof; may then differ between machines")
+        float | None, typer.Option(help="time limit of the search; the result may then differ between machines")
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(help="of that search [default: 200, fewer for more than about 100 tasks]")
+        int | None, typer.Option(help="rounds of the search [default: 200, fewer for more than about 100 tasks]")
     ] = None,
     json: o.Json = False,
 ) -> None:

@@ -23,9 +23,7 @@ GRACE = 8
 @command(epilog="**Example**\n\n`polytask serve runs/first --port 8000`")
 def serve(
     run: Run,
-    host: Annotated[
-        str, typer.Option(help="address to listen on; others than this machine need 0.0.0.0")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for other machines")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
     most_rows: Annotated[int, typer.Option(min=1, help="most rows of one request")] = 1000,
     most_bytes: Annotated[int, typer.Option(min=1, help="most bytes of one request")] = 1 << 23,

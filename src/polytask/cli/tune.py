@@ -32,7 +32,7 @@ def tune(
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
-    """Search static weights and settings on validation, for one objective or for the front of several.
+    """Tune static weights and settings on validation, for one objective or the Pareto front of several.
 
     Optuna's study is kept in `study.db`; the test split is not read.
     """

@@ -66,7 +66,7 @@ class DataKeys(Section):
     )] = {}  # noqa: RUF012  # fmt: skip
     missing: Annotated[tuple[str, ...], Key(
         "Words that mean no value beside the documented ones; a leading = replaces them.",
-        Option(str, "WORDS", 'words that mean no value beside NA, null, "?", ..., such as -999', texts.names,
+        Option(str, "WORDS", 'more marks of missing values beside NA, null, "?", ..., such as -999', texts.names,
                commands=TRAIN),
     )] = ()  # fmt: skip
     rare: Annotated[Literal["drop", "merge", "error"], Key(
@@ -112,7 +112,7 @@ class DataKeys(Section):
     )] = None  # fmt: skip
     folds: Annotated[int | None, Range(2, 100, whole=True), Key(
         "Cross-validation: every row is tested in one of so many runs; what is served is trained on all rows.",
-        Option(int, "N", "cross-validation in so many folds; what is served is trained on all rows"), of_tables=True,
+        Option(int, "N", "number of cross-validation folds; what is served is trained on all rows"), of_tables=True,
     )] = None  # fmt: skip
     fold: Annotated[int | None, Range(0, 99, whole=True), Key(
         "Only this fold of the cross-validation, from 0 on.", of_tables=True,

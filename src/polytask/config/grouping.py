@@ -27,7 +27,7 @@ class GroupingKeys(Section):
 
     networks: Annotated[Literal["auto", "single_task"] | int, Key(
         "Most networks to train; 1 is all in one, single_task one for each target.",
-        Option(str, "N", "most networks to train; or auto, or single_task", texts.number_or_word),
+        Option(str, "N", "maximum number of networks; or auto, or single_task", texts.number_or_word),
         of_first_run=True,
     )] = "auto"  # fmt: skip
     grouping: Annotated[Grouping, Key(
@@ -56,7 +56,7 @@ class GroupingKeys(Section):
     )] = ()  # fmt: skip
     max_cost: Annotated[int | None, Range(1, whole=True), Key(
         "Most networks that auto may train after the choice, those that it compares with included.",
-        Option(int, "N", "most networks that auto may train after the choice"), of_first_run=True,
+        Option(int, "N", "maximum number of networks that auto trains after the choice"), of_first_run=True,
     )] = None  # fmt: skip
     start: Annotated[Literal["scratch", "measured"], Key(
         "Weights that networks start from: new ones, or those of the training that measured.", of_first_run=True,

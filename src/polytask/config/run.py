@@ -33,7 +33,8 @@ class RunKeys(Section):
         "Network of `from` that new targets join. Default: the one whose features suit them best.",
     )] = None  # fmt: skip
     baselines: Annotated[bool, Key(
-        "Also train single-task models and one plain network for all.", Option(bool, "", "train what to compare with"),
+        "Also train single-task models and one plain network for all.",
+        Option(bool, "", "train single-task models and one plain network to compare with"),
     )] = True  # fmt: skip
     max_baselines: Annotated[int, Range(0, whole=True), Key(
         "Most single-task models that are trained to compare with; of more targets so many are drawn.",
@@ -52,11 +53,11 @@ class RunKeys(Section):
     )] = ("networks",)  # fmt: skip
     ensemble: Annotated[int, Range(1, 32, whole=True), Key(
         "So many networks for all targets, each trained on other folds of the rows, are served as their mean.",
-        Option(int, "N", "serve the mean of so many networks of other folds"), of_first_run=True,
+        Option(int, "N", "number of networks of different folds whose mean is served"), of_first_run=True,
     )] = 1  # fmt: skip
     time_limit: Annotated[str | float | None, Key(
         "Time that trainings are planned for, such as 10m; the best found within it is served. Default: no limit.",
-        Option(str, "TIME", "time for everything, such as 10m or 1h30m"), of_first_run=True,
+        Option(str, "TIME", "time limit of the run, such as 10m or 1h30m"), of_first_run=True,
     )] = None  # fmt: skip
     seed: Annotated[int, Range(0, 2**63 - 1, whole=True), Key(
         "Random seed for split, weights and order.",
@@ -64,7 +65,7 @@ class RunKeys(Section):
     )] = 0  # fmt: skip
     jobs: Annotated[int, Range(1, 1024, whole=True), Key(
         "Networks that train side by side, each in a separate process with one thread.",
-        Option(int, "N", "networks that train side by side, a process each"),
+        Option(int, "N", "networks trained in parallel, one process each"),
         decides=Decides.NOTHING, of_first_run=True,
     )] = 1  # fmt: skip
     devices: Annotated[int, Range(1, 1024, whole=True), Key(

@@ -63,7 +63,7 @@ class Pace:
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    learning_rate: Annotated[float | None, Range(more=True), Key("step size")] = None
+    learning_rate: Annotated[float | None, Range(more=True), Key("learning rate of the optimiser")] = None
     weight_decay: Annotated[float | None, Range(), Key("decay of the optimiser")] = None
     schedule: Annotated[Schedule | None, Key("history of the learning rate")] = None
     warmup: Annotated[int | None, Range(whole=True), Key("steps over which the learning rate rises")] = None
@@ -93,11 +93,11 @@ class TrainingSettings(Settings):
     steps: Annotated[int | None, Range(1, whole=True), Key(
         "Optimiser steps of every training, unless it ends early. Default: 40 epochs, but at least 2,000 and at most "
         "20,000 steps; a training in which a target still improves then continues, see `most_steps`.",
-        Option(int, "N", "most steps of every training", commands=TRAIN),
+        Option(int, "N", "maximum number of steps of each training", commands=TRAIN),
     )] = None  # fmt: skip
     epochs: Annotated[float | None, Range(more=True), Key(
-        "Maximum number of passes over the data; not with `steps`.",
-        Option(float, "N", "most passes over the data, instead of steps", commands=TRAIN),
+        "Maximum number of epochs; not with `steps`.",
+        Option(float, "N", "maximum number of epochs, instead of steps", commands=TRAIN),
     )] = None  # fmt: skip
     most_steps: Annotated[int | None, Range(1, whole=True), Key(
         "Steps up to which a training continues while a target still improves. Default: four times the default of "
