@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
+from pathlib import Path
 from typing import Any
 
-from ..records.values import number
-from ..task.gain import gain
+from ..records.run import Run
+from .outcome import rows
 
 
 def telling_tasks(results: Mapping[str, Any], most: int) -> list[str]:
@@ -28,22 +29,14 @@ def telling_tasks(results: Mapping[str, Any], most: int) -> list[str]:
 
 
 def _orders(results: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    tasks = results["tasks"]
-    kept = {task: number(entry.get("kept")) for task, entry in tasks.items()}
-    yield sorted((task for task, share in kept.items() if share is not None), key=lambda task: kept[task] or 0.0)
-    trivial = (results.get("totals") or {}).get("trivial") or {}
-    for baseline in (results.get("baselines") or {}).values():
-        gains = {
-            task: found.relative
-            for task, entry in tasks.items()
-            if isinstance(values := (baseline or {}).get(task), dict)
-            and (found := gain(number(entry.get("test")), number(values.get("test")), str(entry.get("direction") or ""),
-                               number(trivial.get(task)))) is not None
-            and found.relative is not None
-        }  # fmt: skip
+    table = rows(Run(Path(), results=dict(results)))
+    yield [row.task for row in sorted(table, key=lambda row: row.kept or 0.0) if row.kept is not None]
+    for name in table[0].others if table else ():
+        found = {row.task: gain.relative for row in table if (gain := row.gains[name])}
+        gains = {task: relative for task, relative in found.items() if relative is not None}
         ordered = sorted(gains, key=gains.__getitem__)
         yield from (ordered, ordered[::-1])
-    yield list(tasks)
+    yield list(results["tasks"])
 
 
 def _in_turn(orders: Iterator[Sequence[str]]) -> Iterator[str]:
