@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config.file import read_yaml
 from ..errors import UserError
-from ..grouping import Windows
+from ..grouping import Affinity, Windows
 from .events import Log, TrainingRecord, read_log
 from .layout import Layout
 from .values import number, read_object
@@ -171,15 +171,9 @@ def _read_results(path: Path) -> dict[str, Any]:
 
 
 def _read_affinity(path: Path) -> TaskMatrix:
-    content = read_object(path)
-    tasks, values = content.get("tasks"), content.get("affinity")
-    if not isinstance(tasks, list) or not isinstance(values, list):
-        raise UserError(f"{path}: should hold the lists 'tasks' and 'affinity'")
-    if [len(row) if isinstance(row, list) else None for row in values] != [len(tasks)] * len(tasks):
-        raise UserError(f"{path}: 'affinity' should be a square matrix for the {len(tasks)} names in 'tasks'")
-    course = (content.get("meta") or {}).get("windows")
-    windows = None if course is None else Windows.from_json_dict(course, f"{path}: windows")
-    return TaskMatrix([str(task) for task in tasks], [[number(value) for value in row] for row in values], windows)
+    found = Affinity.load(path)
+    values = [[number(value) for value in row] for row in found.matrix.tolist()]
+    return TaskMatrix(list(found.tasks), values, found.windows)
 
 
 def _read_selection(path: Path) -> dict[str, Any]:
