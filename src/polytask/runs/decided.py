@@ -11,12 +11,11 @@ from typing import Any
 import torch
 
 from ..config import Config
-from ..data.arrays import is_arrays
 from ..errors import UserError
 from ..processes.collectives import numbers_of_first
 from ..records.folder import RunFolder
 from ..training.threads import cpu_threads
-from .preparation.stored import wants_streaming
+from .preparation.prepare import source_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,7 @@ class Decided:
     def here(cls, config: Config) -> Decided:
         """What this machine decides; of several processes, the first."""
         cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
-        stream = not is_arrays(config.sources[0].table) and wants_streaming(config)
-        found = numbers_of_first([stream, cuda, torch.get_num_threads()])
+        found = numbers_of_first([bool(source_of(config).streams), cuda, torch.get_num_threads()])
         return cls(bool(found[0]), "cuda" if found[1] else "cpu", int(found[2]))
 
     @classmethod
@@ -61,7 +59,7 @@ class Decided:
 
     def applied(self, config: Config) -> Config:
         """``config`` with nothing left to the machine."""
-        stream = config.stream if is_arrays(config.sources[0].table) else self.stream
+        stream = config.stream if source_of(config).streams is None else self.stream
         return config.model_copy(update={"stream": stream, "device": self.device})
 
     @contextmanager

@@ -23,6 +23,8 @@ from .source import Source
 class Arrays(Source):
     """A folder of arrays, which states itself what the targets and the parts are; see :mod:`polytask.data.arrays`."""
 
+    streams = None
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.tasks, self.parts = read_arrays(Path(config.sources[0].table))

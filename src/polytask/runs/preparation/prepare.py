@@ -32,4 +32,13 @@ def prepare(config: Config, stored_split: Path | None = None, base: Base | None 
     check_files(config.tables)
     if base is not None:
         return KnownTable(config, base).prepared(stored_split)
-    return next(source for source in SOURCES if source.takes(config))(config).prepared(stored_split)
+    return source_of(config)(config).prepared(stored_split)
+
+
+def source_of(config: Config) -> type[Source]:
+    """The first source that takes the data.
+
+    Raises:
+        UserError: If they are to be streamed and cannot be.
+    """
+    return next(source for source in SOURCES if source.takes(config))

@@ -32,6 +32,9 @@ class Source(ABC):
         keys: ``[n]`` by which rows are found again, where they are known.
     """
 
+    #: Whether features stay in the file; None where that is no question.
+    streams: bool | None = False
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self.where = config.data_name

@@ -92,6 +92,8 @@ class StoredTable(Source):
     The split is that of a table that is read at once.
     """
 
+    streams = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         raise_all([
