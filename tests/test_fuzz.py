@@ -22,8 +22,8 @@ from polytask import Affinity, UserError, select_networks
 from polytask.config import Config, make_config
 from polytask.config.file import apply_overrides, read_config
 from polytask.errors import DamagedFileError
-from polytask.files import load_tree, save_tree
 from polytask.runs.preparation.prepare import prepare
+from polytask.training.trees import load_tree, save_tree
 from small_table import fit, polytask, table_rows, write_table
 from small_training import differences
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from polytask import AsynchronousConvergence, Callback, fit
-from polytask.files import load_tree
 from polytask.training import EventLog
 from polytask.training.checkpoints import checkpoint_steps, training_state
+from polytask.training.trees import load_tree
 from small_training import Interrupt, assert_same_result, differences, make_model, make_rows, small_settings
 
 ROWS, VALIDATION = make_rows(), make_rows(600, seed=1)

@@ -6,9 +6,9 @@ import torch
 
 from polytask import AsynchronousConvergence, fit
 from polytask.errors import DamagedFileError, UserError
-from polytask.files import load_tree, save_tree
 from polytask.training.callbacks import label_sources
 from polytask.training.checkpoints import checkpoint_steps
+from polytask.training.trees import load_tree, save_tree
 from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings
 
 ROWS, VALIDATION = make_rows(), make_rows(600, seed=1)

@@ -134,7 +134,7 @@ def test_only_finite_checkpoints_are_written(tmp_path: Path) -> None:
     """An interruption while parameters are NaN leaves the last good state."""
     with pytest.raises(KeyboardInterrupt):
         train(Poison(6, always=True), Interrupt(7), folder=tmp_path, settings={"checkpoint_seconds": 0.0})
-    from polytask.files import load_tree
+    from polytask.training.trees import load_tree
 
     newest = max(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.stem.partition("-")[2]))
     state = load_tree(newest)

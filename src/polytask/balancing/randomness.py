@@ -55,3 +55,18 @@ def random_rows(like: Tensor) -> Tensor:
     rows = 1 + max(int(found) for found in gather_from_all(torch.tensor(last)))
     drawn = torch.rand(rows, *like.shape[1:], dtype=like.dtype, device=like.device)
     return drawn[rank() :: world_size()][: len(like)]
+
+
+def rng_state() -> Tensor:
+    """State of torch's global generator on the CPU and, where it is in use, on the GPU."""
+    parts = [torch.get_rng_state()]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        parts.append(torch.cuda.get_rng_state())
+    return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+
+
+def set_rng_state(state: Tensor) -> None:
+    """Restore what :func:`rng_state` returned."""
+    torch.set_rng_state(state[0])
+    if len(state) > 1 and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state[1][: len(torch.cuda.get_rng_state())])

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
-from ..files import load_tree, save_tree
 from ..processes.collectives import is_first
+from ..training.trees import load_tree, save_tree
 from .kept_peaks import KeptPeaks
 from .logged import metrics_of, missing_metrics
 from .renamed import renamed

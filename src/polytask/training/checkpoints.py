@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..balancing.randomness import rng_state, set_rng_state
 from ..errors import DamagedFileError, UserError
-from ..files import TreeCopy, load_tree, rng_state, set_rng_state
 from ..processes.collectives import gather_from_all, is_first, numbers_of_first, rank, wait_for_all, world_size
 from .background import Background
 from .evaluation import Evaluation
+from .trees import TreeCopy, load_tree
 
 if TYPE_CHECKING:
     from .events import EventLog

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from ..errors import DivergedError
-from ..files import TreeCopy
 from ..processes.collectives import own_share, sum_over_processes
+from .trees import TreeCopy
 
 if TYPE_CHECKING:
     from .loop import Training

@@ -15,7 +15,6 @@ from ..data.finite import finite_problems
 from ..display.display import Progress
 from ..display.html import cell, table
 from ..errors import UserError, raise_all
-from ..files import load_tree, save_tree
 from ..models import MultiTaskModel
 from ..processes.collectives import is_first, wait_for_all
 from ..task import Task
@@ -25,6 +24,7 @@ from .evaluation import Evaluation
 from .events import EventLog
 from .loop import Training
 from .parameters import check_parameters, make_lazy_parameters
+from .trees import load_tree, save_tree
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ..files import TreeCopy, load_tree
 from ..processes.collectives import is_first, rank, wait_for_all, world_size
 from .background import Background
+from .trees import TreeCopy, load_tree
 
 
 class Snapshots:

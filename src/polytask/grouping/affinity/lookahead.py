@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...balancing import TaskLosses
-from ...files import rng_state, set_rng_state
+from ...balancing.randomness import rng_state, set_rng_state
 from ...processes.collectives import sum_over_processes, world_size
 from .virtual_step import VirtualStep
 

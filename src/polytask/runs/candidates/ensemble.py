@@ -16,12 +16,12 @@ from ...data import Rows, SparseRows
 from ...data.class_weights import weighted_by_class
 from ...data.rows import map_inputs
 from ...errors import UserError, raise_all
-from ...files import load_tree, save_tree
 from ...models.fitted import Columns, FittedModel
 from ...task import Task
 from ...training import TrainingResult
 from ...training.evaluation import Evaluation, task_estimate, task_outputs, task_targets
 from ...training.fit import TaskResult
+from ...training.trees import load_tree, save_tree
 from ...uncertainty import THREE_ERRORS, exceeds
 from ..averaged import Outputs
 from ..bundle import serving_places
