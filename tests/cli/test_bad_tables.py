@@ -60,11 +60,10 @@ def test_folder_instead_of_a_table(tmp_path: Path) -> None:
     refused(tmp_path, tmp_path, str(tmp_path), "is a directory")
 
 
-@pytest.mark.parametrize(("encoding", "part"), [("latin-1", "(line 2)"), ("utf-16", "UTF-16")])
-def test_wrong_encoding_says_where_and_how_to_convert(tmp_path: Path, encoding: str, part: str) -> None:
+def test_wrong_encoding_says_where_and_how_to_convert(tmp_path: Path) -> None:
     path = write_table(tmp_path / "table.csv", changed(lambda rows: rows[0].update(colour="gr\u00fcn")))
-    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
-    refused(path, tmp_path, "table.csv", part, "expected UTF-8" if encoding == "utf-16" else "not UTF-8", "iconv")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    refused(path, tmp_path, "table.csv", "(line 2)", "not UTF-8", "iconv")
 
 
 def each(column: str, value: Callable[[int], object]) -> Callable[[list[Row]], object]:

@@ -16,11 +16,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polytask.data import MARKS, Reading, Schema, all_marks, interpret, read_cells, read_sources
+from polytask.data import MARKS, Reading, Schema, all_marks, infer_tasks, interpret, read_cells, read_sources
 from polytask.data import reading as reading_module
 from polytask.data.dates import date_parts, moments, read_dates
 from polytask.data.marks import MARKS_OF_NUMBERS
 from polytask.data.number_words import read_numbers
+from polytask.errors import UserError
 from polytask.task import Task
 
 ROWS = 12
@@ -67,6 +68,26 @@ def date_columns(draw: st.DrawFn) -> tuple[list[str], list[float]]:
     return [moment.strftime(style) for moment in moments_], since
 
 
+ZONES = ("Z", "+02:00", "-0530", " UTC", "")
+#: Words for truth, the negative one first.
+TRUTH = (("no", "yes"), ("N", "Y"), ("false", "true"), ("F", "T"), ("off", "on"), ("nein", "ja"), ("non", "oui"),
+         ("falsch", "wahr"), ("0", "1"))  # fmt: skip
+NAMES = ("amount", "amount, in total", "Betrag (\u20ac)", "a b", '"amount"', "amount;x")
+
+
+@st.composite
+def zoned_columns(draw: st.DrawFn) -> tuple[list[str], list[float]]:
+    """Moments, each with a zone of its own; without one they are UTC."""
+    seconds = draw(st.lists(st.integers(0, 4 * 10**9), min_size=ROWS, max_size=ROWS))
+    cells = []
+    for second in seconds:
+        zone = draw(st.sampled_from(ZONES))
+        offset = {"+02:00": 7200, "-0530": -19800}.get(zone, 0)
+        shown = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=second + offset)
+        cells.append(shown.strftime(draw(st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]))) + zone)
+    return cells, [float(second) for second in seconds]
+
+
 def with_marks(draw: st.DrawFn, cells: list[str], values: list[Any], marks: tuple[str, ...]) -> list[Any]:
     """Some cells but the first become marks, in place."""
     for row in draw(st.sets(st.integers(1, ROWS - 1), max_size=4)):
@@ -79,32 +100,110 @@ def with_marks(draw: st.DrawFn, cells: list[str], values: list[Any], marks: tupl
 def test_tables_of_the_grammar_are_read_back(tmp_path: Path, data: st.DataObject) -> None:
     numbers, values, decimal = data.draw(number_columns())
     dates, seconds = data.draw(date_columns())
+    moments_, since = data.draw(zoned_columns())
     words = data.draw(st.lists(st.sampled_from(["red", "light blue", "green"]), min_size=ROWS, max_size=ROWS))
     separator = data.draw(st.sampled_from([";", "\t", "|"] if decimal == "," else [",", ";", "\t"]))
+    name, truth = data.draw(st.sampled_from(NAMES)), data.draw(st.sampled_from(TRUTH))
     marks = tuple(mark for mark in MARKS if separator not in mark)
     values = with_marks(data.draw, numbers, values, (*marks, *MARKS_OF_NUMBERS))
     seconds = with_marks(data.draw, dates, seconds, marks)
     expected = list(words)
     with_marks(data.draw, words, expected, marks)
     ids = [f"{number:04d}" for number in range(ROWS)]
+    zips = [f"{code:05d}" for code in data.draw(st.lists(st.integers(0, 99_999), min_size=ROWS, max_size=ROWS))]
+    zips[0] = "01234"
+    sold = [truth[row % 2] for row in range(ROWS)]
+    nothing = data.draw(st.lists(st.sampled_from(marks), min_size=ROWS, max_size=ROWS))
+    padded = [f" {word} " for word in words]
     path = tmp_path / "table.csv"
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter=separator)
-        writer.writerow(["id", "amount", "day", "colour", "sold"])
-        writer.writerows(zip(ids, numbers, dates, [f" {word} " for word in words], [0, 1] * (ROWS // 2), strict=True))
-    sources = read_sources([path], [()], ["sold"], Reading(kinds={"id": "words"}))
-    table = sources.table
-    assert table["id"].to_pylist() == ids
-    np.testing.assert_allclose(table["amount"].to_numpy(), values, rtol=1e-12)
+    ends, encoding = (
+        data.draw(st.sampled_from(["\n", "\r\n"])),
+        data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])),
+    )
+    with path.open("w", newline="", encoding=encoding) as stream:
+        writer = csv.writer(stream, delimiter=separator, lineterminator=ends)
+        writer.writerow(["id", name, "day", "moment", "colour", "zip", "nothing", "sold"])
+        writer.writerows(zip(ids, numbers, dates, moments_, padded, zips, nothing, sold, strict=True))
+    table = read_sources([path], [()], ["sold"], Reading(kinds={"id": "words"})).table
+    assert table["id"].to_pylist() == ids and table["zip"].to_pylist() == zips
+    np.testing.assert_allclose(table[name].to_numpy(), values, rtol=1e-12)
     assert table["colour"].to_pylist() == [None if word is np.nan else word for word in expected]
+    assert table["nothing"].null_count == ROWS
     found = moments(table["day"], read_dates(pa.array([d for d in dates if d not in MARKS])).order, "day")
     np.testing.assert_array_equal(found, seconds)
-    if len(set(np.array(seconds)[~np.isnan(seconds)])) > 1:
-        schema = Schema.fit(table, [Task("sold")], id_column="id")
-        assert [column.name for column in schema.temporal] == ["day"]
+    np.testing.assert_array_equal(moments(table["moment"], "iso", "moment"), since)
+    (task,) = infer_tasks(table, where="table", targets=["sold"])
+    assert (task.kind, task.classes) == ("binary", truth)
+    if len(set(np.array(seconds)[~np.isnan(seconds)])) > 1 and len(set(since)) > 1:
+        schema = Schema.fit(table, [task], id_column="id")
+        assert [column.name for column in schema.temporal] == ["day", "moment"]
+        assert [column.name for column in schema.dropped if column.name != "zip"] == ["nothing"]
         raw = read_cells(path)[0]  # predict reads the cells by the schema alone
         again, once = schema.encode_inputs(raw), schema.encode_inputs(table)
         assert all(torch.equal(again[name], once[name]) for name in once)
+
+
+COMPACT = [f"2024{month:02d}{day:02d}" for month in (1, 2, 12) for day in (1, 10, 29, 5)]
+
+
+def test_compact_dates_are_those_of_the_calendar() -> None:
+    iso = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in COMPACT]
+    sold = pa.array([0, 1] * 6)
+    expected = Schema.fit(pa.table({"day": iso, "sold": sold}), [Task("sold")])
+    schema = Schema.fit(pa.table({"day": [int(day) for day in COMPACT], "sold": sold}), [Task("sold")])
+    assert schema.temporal[0].parts == expected.temporal[0].parts
+    inputs = expected.encode_inputs(pa.table({"day": iso}))["numeric"]
+    forms = (COMPACT, [int(day) for day in COMPACT], [float(day) for day in COMPACT], iso)
+    for cells in (*forms, [f"{day}.000000" for day in COMPACT]):
+        assert torch.equal(schema.encode_inputs(pa.table({"day": cells}))["numeric"], inputs)
+
+
+@pytest.mark.parametrize("cells", [
+    [20240101 + n for n in range(40)],  # no 32nd of January
+    [20240101 + n for n in range(9)],  # too few to be no chance
+    [1_000_101 + n for n in range(20)],
+])  # fmt: skip
+def test_numbers_that_are_no_compact_dates(cells: list[int]) -> None:
+    table = pa.table({"n": cells, "sold": [n % 2 for n in range(len(cells))]})
+    assert [column.name for column in Schema.fit(table, [Task("sold")]).numeric] == ["n"]
+    asked = Schema.fit(pa.table({"n": COMPACT, "sold": [0, 1] * 6}), [Task("sold")], column_kinds={"n": "date"})
+    assert asked.temporal[0].order == "compact"
+
+
+def test_a_day_per_row_is_no_row_id() -> None:
+    days = [str(dt.date(2024, 1, 1) + dt.timedelta(days=number)) for number in range(60)]
+    codes = [f"2024-{number:03d}" for number in range(60)]
+    schema = Schema.fit(pa.table({"day": days, "code": codes, "sold": [0, 1] * 30}), [Task("sold")])
+    assert [column.name for column in schema.temporal] == ["day"]
+    assert [column.name for column in schema.dropped] == ["code"]
+
+
+def test_dates_in_both_orders_are_refused() -> None:
+    days = [f"{number + 1}/{1 + number % 12}/2024" for number in range(28)]
+    days += [f"{1 + number % 12}/{number + 1}/2024" for number in range(28)]
+    with pytest.raises(UserError, match=r"'13/1/2024' \(row 13\) begin with the day, and such as '1/13/2024'"):
+        Schema.fit(pa.table({"day": days, "sold": [0, 1] * 28}), [Task("sold")])
+
+
+def test_codes_with_leading_zeros_are_words_beside_others() -> None:
+    codes = ["01234", "94103", "10001-1234"] * 20
+    schema = Schema.fit(pa.table({"zip": codes, "sold": [0, 1] * 30}), [Task("sold")])
+    assert set(schema.categorical[0].categories) == set(codes)
+
+
+def test_ids_that_repeat_are_left_out_unless_they_are_few() -> None:
+    table = pa.table({
+        "customer_id": [number // 2 for number in range(200)],
+        "patientId": [f"N{number // 2}A{number % 2}" for number in range(200)],
+        "store_id": [number % 10 for number in range(200)],
+        "x": np.arange(200.0) % 7,
+        "sold": [0, 1] * 100,
+    })  # fmt: skip
+    schema = Schema.fit(table, [Task("sold")])
+    assert [column.name for column in schema.dropped] == ["customer_id", "patientId"]
+    assert "--group customer_id" in schema.dropped[0].reason
+    kept = Schema.fit(table, [Task("sold")], column_kinds={"customer_id": "categorical"})
+    assert "customer_id" in kept.categorical_columns
 
 
 @given(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)))

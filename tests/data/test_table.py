@@ -60,6 +60,7 @@ def test_whole_numbers_that_are_names_stay_words(tmp_path: Path) -> None:
         ("a;b\n1,5;x\n2,5;y\n", "cells are separated by semicolons"),
         ("a\tb\n1.5\tx\n2.5\ty\n", "cells are separated by tabs"),
         ("sep=;\na;b\n1,5;x\n2,5;y\n", "1 line above the names left out"),
+        ('"a" "b"\n1.5 "x"\n2.5 "y"\n', "cells are separated by blanks"),
         ("Report of March\n\na,b\n1.5,x\n2.5,y\n", "2 lines above the names left out"),
     ],
 )
@@ -72,6 +73,8 @@ def test_dialects_are_found_and_said(tmp_path: Path, text: str, unusual: str) ->
 def test_row_names_of_r_and_separators_at_the_ends(tmp_path: Path) -> None:
     assert read_table(write(tmp_path, 'a,b\n"1",2,3\n"2",4,5\n')).column_names == ["", "a", "b"]
     assert read_table(write(tmp_path, "a,b\n2,3,\n4,5,\n"))["a"].to_pylist() == [2, 4]
+    assert read_table(write(tmp_path, '"a" "b c"\n"1" 2 "x y"\n"2" 4 "z"\n'))["b c"].to_pylist() == ["x y", "z"]
+    assert read_table(write(tmp_path, '"full name"\nAnna Bell\nJohn Smith\n')).column_names == ["full name"]
 
 
 def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
@@ -99,7 +102,8 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
         ("table.ods", b"PK", "unknown kind of file; expected a name ending in .*.csv, .csv.gz.*.parquet"),
         ("table.csv", "a,b\n1,2\n3,é\n".encode("latin-1"), r"not UTF-8: byte 11 \(line 3\) is 0xe9.*iconv"),
         ("table.csv", "a,é\n1,2\n".encode("latin-1"), r"not UTF-8: byte 3 \(line 1\)"),
-        ("table.csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("table.csv", "a,b\n1,2\n3\n".encode("utf-16"), r"Expected 2 columns, got 1"),
+        ("table.csv", "a,b\n1,2\n3,4\n".encode("utf-16")[:-1], "utf-16"),
         ("table.csv", b"PK\x03\x04\x00\x00", "is an Excel workbook by its content"),
         ("table.csv", b"\x7fELF\x00\x00", "holds binary data"),
         ("table.csv", bytes(range(128, 256)) * 4, "not UTF-8"),

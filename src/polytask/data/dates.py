@@ -16,8 +16,10 @@ from .columns import coded, is_text, numbers
 from .marks import MARKS_OF_NUMBERS
 
 DAY = 86_400.0
-#: Order of year, month and day in text; ``iso`` where the year comes first.
-ORDERS = ("iso", "day_first", "month_first")
+#: Order of year, month and day in text; ``iso`` where the year comes first, ``compact`` for ``20240131``.
+ORDERS = ("iso", "day_first", "month_first", "compact")
+#: Years of compact dates; so many different numbers that are all such dates are no chance (a random one is in 4 %).
+_CENTURIES, _FEWEST_COMPACT = (1900, 2100), 10
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.,][0-9]+)?))?"
@@ -179,11 +181,11 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
     """``[n]`` float64 seconds since 1970 (of times of the day, since midnight), NaN where missing.
 
     Takes dates, timestamps and times of Arrow in any unit, text, and numbers, whose unit follows from their size
-    (:func:`seconds_of`).
+    (:func:`seconds_of`) unless they are compact dates.
 
     Args:
         column: The cells; blanks and marks of missing ones are removed.
-        order: Of day and month in text.
+        order: Of day and month in text; ``compact`` for numbers such as 20240131.
         at: Names the column in messages.
 
     Raises:
@@ -195,17 +197,57 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
             return values
         if (infinite := np.isinf(values)).any():
             raise UserError(f"{at}: expected dates, found an infinite number (row {int(infinite.argmax()) + 1})")
-        return seconds_of(torch.from_numpy(values.copy())).numpy()
+        return _of_numbers(values, order)
     words = coded(column)
-    plain = pc.match_substring_regex(words.words, r"^-?[0-9]+(\.[0-9]+)?$")
-    epochs = pc.if_else(plain, words.words, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    epochs = _plain_numbers(words.words)
     found = read_dates(words.words, order)
     strange = found.strange & np.isnan(epochs)
     if strange.any():
         raise UserError(f"{at}: expected dates, found {words.example(strange)}; mend or empty such cells, or count "
                         "the word as missing (--missing)")  # fmt: skip
-    since = seconds_of(torch.from_numpy(epochs.astype(np.float64))).numpy()
+    since = _of_numbers(epochs, order)
     return words.gather(np.where(np.isnan(since), found.seconds, since), np.nan)
+
+
+def are_compact(column: pa.ChunkedArray, fewest: int = _FEWEST_COMPACT) -> bool:
+    """Whether all cells are dates such as 20240131, as numbers or text, and at least ``fewest`` are different.
+
+    Example:
+        >>> are_compact(pa.chunked_array([[20240131, None, 20240201]]), fewest=2), are_compact(pa.chunked_array([[7]]))
+        (True, False)
+    """
+    kind = column.type
+    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return False
+    values = _plain_numbers(coded(column).words) if is_text(kind) else numbers(column)
+    values = values if is_text(kind) else values[~np.isnan(values)]
+    if not len(values) or np.isnan(_compact(values[:1]))[0]:  # most columns show here
+        return False
+    values = np.unique(values)
+    return len(values) >= fewest and not np.isnan(_compact(values)).any()
+
+
+def _plain_numbers(words: pa.Array) -> np.ndarray:
+    """``[words]`` float64, NaN where a word is no plain number."""
+    plain = pc.match_substring_regex(words, r"^-?[0-9]+(\.[0-9]+)?$")
+    values = pc.if_else(plain, words, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return np.asarray(values, np.float64)
+
+
+def _of_numbers(values: np.ndarray, order: str) -> np.ndarray:
+    since = seconds_of(torch.from_numpy(values.copy())).numpy()
+    if order != "compact":
+        return np.asarray(since)
+    compact = _compact(values)
+    return np.where(np.isnan(compact), since, compact)
+
+
+def _compact(values: np.ndarray) -> np.ndarray:
+    """Seconds since 1970 of numbers such as 20240131, NaN where there is no such day."""
+    year = np.floor(values / 10_000)
+    known = (values % 1 == 0) & (year >= _CENTURIES[0]) & (year < _CENTURIES[1])
+    year, rest = np.where(known, year, 0.0), np.where(known, values % 10_000, 0.0)
+    return _since_1970(year, np.floor(rest / 100), rest % 100)
 
 
 def seconds_of(values: Tensor) -> Tensor:

@@ -8,8 +8,12 @@ import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+#: Marks of byte order with which UTF-16 begins.
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 #: Separators that are tried, and what they are called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+#: Tried where nothing else separates cells and the names are quoted, as `write.table` of R writes them.
+_BLANK = " "
 #: Characters of the file that are looked at, and lines of them.
 _START, _LINES = 1 << 16, 200
 #: Lines above the names, such as a title.
@@ -25,18 +29,20 @@ class Dialect:
         above: Lines above the names.
         names: Names of the columns where the line of names lacks that of the first, which holds row names.
         columns: The cells of the line of names, as they are written; empty if they are not known.
+        encoding: Of the text: UTF-8, or UTF-16 with a mark of byte order, as Excel writes "Unicode text".
     """
 
     separator: str = ","
     above: int = 0
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    encoding: str = field(default="utf-8", repr=False)
 
     def describe(self) -> list[str]:
         """What is unusual about it, for the user to read."""
-        said = []
+        said = [] if self.encoding == "utf-8" else ["is encoded as UTF-16"]
         if self.separator != ",":
-            said.append(f"cells are separated by {SEPARATORS[self.separator]}")
+            said.append(f"cells are separated by {SEPARATORS.get(self.separator, 'blanks')}")
         if self.above:
             said.append(f"{self.above} line{'s' * (self.above > 1)} above the names left out")
         if self.names:
@@ -54,8 +60,8 @@ def detect(path: Path) -> Dialect:
         >>> detect(path)
         Dialect(separator=';', above=1, names=())
     """
-    text = _start(path)
-    found = _detected(text)
+    text, encoding = _start(path)
+    found = replace(_detected(text), encoding=encoding)
     rows, starts = _rows(text, found.separator)
     at = next((row for row, start in zip(rows, starts, strict=True) if start >= found.above), [])
     return replace(found, columns=found.names or tuple(at))
@@ -66,10 +72,20 @@ def _detected(text: str) -> Dialect:
     if lines and lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:
         return Dialect(lines[0].strip()[-1] if lines[0].strip()[-1] in SEPARATORS else ",", above=1)
     fitted = [found for separator in SEPARATORS if (found := _fitted(*_rows(text, separator), separator)) is not None]
+    if not fitted and _from_r(text):
+        fitted = [found for found in [_fitted(*_rows(text, _BLANK), _BLANK)] if found is not None]
     return max(fitted, key=lambda found: found[:2])[2] if fitted else _by_names(text)
 
 
-def _start(path: Path) -> str:
+def _from_r(text: str) -> bool:
+    """Whether names are quoted, and are several or stand above quoted row names."""
+    lines = text.lstrip("\ufeff").splitlines()[:2]
+    quoted = [line.startswith('"') for line in lines]
+    return len(lines) == 2 and quoted[0] and (quoted[1] or '" "' in lines[0])
+
+
+def _start(path: Path) -> tuple[str, str]:
+    """The first lines, and the encoding."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rb") as file:
         found = file.read(_START)
@@ -77,7 +93,8 @@ def _start(path: Path) -> str:
             found += more
             if len(found) > 1 << 26:
                 break
-    return found.decode("utf-8", errors="replace")
+    encoding = "utf-16" if found.startswith(UTF16) else "utf-8"
+    return found.decode(encoding, errors="replace"), encoding
 
 
 def _rows(text: str, separator: str) -> tuple[list[list[str]], list[int]]:

@@ -13,11 +13,11 @@ import torch
 
 from ..errors import UserError
 from .columns import Coded, coded, is_numeric, is_text, numbers
-from .dates import date_parts, moments, read_dates
+from .dates import are_compact, date_parts, moments, read_dates
 from .molecules import DESCRIPTORS, are_molecules, check_molecules, descriptors
 from .number_words import read_numbers
 from .reading import typed
-from .row_names import is_index, looks_like_id
+from .row_names import is_index, looks_like_id, names_things
 
 #: Less frequent categories than these share the position of the unseen ones.
 MOST_CATEGORIES = 10_000
@@ -79,7 +79,7 @@ class TemporalColumn:
 
     Attributes:
         name: Name of the column.
-        order: Of day and month in text: ``iso``, ``day_first`` or ``month_first``.
+        order: Of year, month and day, one of :data:`~polytask.data.dates.ORDERS`.
         parts: Numbers by the name of the part, such as ``weekday_sin``; see :func:`~polytask.data.dates.date_parts`.
     """
 
@@ -180,6 +180,8 @@ def fit_column(
         return DroppedColumn(name, reason)
     if kind in _DATES or (not kind and _is_moment(column.type)):
         return _fit_dates(column, name, _DATES.get(kind, "iso"), train, at, bins)
+    if not kind and not is_text(column.type) and are_compact(column):
+        return _fit_dates(column, name, "compact", train, at, bins)
     if kind == "numeric" or (not kind and not is_text(column.type)):
         return _fit_numbers(feature_numbers(column, at)[train], name, at, bins, _decimal(column))
     words = coded(column)
@@ -207,10 +209,22 @@ def _says_nothing(column: pa.ChunkedArray, name: str, asked: bool) -> str:
         return "it is the index that pandas stored"
     if not (is_text(column.type) or is_numeric(column.type)):
         return f"cells of type {column.type} are not supported"
-    if not asked and looks_like_id(column, name):
+    if not asked and looks_like_id(column, name) and not _are_dates(column):
         key = shlex.quote(f"column_kind.{name}=text")
         return f"it looks like a row id; --set {key} (or another kind) keeps it"
+    if not asked and names_things(column, name):
+        key = shlex.quote(f"column_kind.{name}=categorical")
+        return (f"it is named like an id, and tells rows apart rather than describes them; --set {key} keeps it, "
+                f"--group {shlex.quote(name)} keeps its rows in one part of the split")  # fmt: skip
     return ""
+
+
+def _are_dates(column: pa.ChunkedArray) -> bool:
+    """Whether all cells of text are dates in one of two orders: those of a row each look like row ids."""
+    if not is_text(column.type):
+        return False
+    words = pc.unique(column.drop_null())
+    return not (read_dates(words, "day_first").strange & read_dates(words, "month_first").strange).any()
 
 
 def _is_moment(kind: pa.DataType) -> bool:
@@ -223,7 +237,12 @@ def _order_of_dates(words: Coded, at: str) -> str | None:
     Raises:
         UserError: If both orders are possible, or a few words among many dates are none.
     """
-    if not len(words.words) or read_dates(words.words[:SAMPLE]).strange.mean() >= 0.5:
+    if not len(words.words):
+        return None
+    some = read_dates(words.words[:SAMPLE])
+    if some.strange.any() and not some.strange.all():
+        _check_one_order(words, at)
+    if some.strange.mean() >= 0.5:
         return None
     found = read_dates(words.words)
     dates = ~np.isnan(found.seconds)
@@ -240,9 +259,20 @@ def _order_of_dates(words: Coded, at: str) -> str | None:
     return found.order
 
 
+def _check_one_order(words: Coded, at: str) -> None:
+    """Refuse dates some of which begin with the day beyond doubt, and others with the month."""
+    day, month = (read_dates(words.words, order).strange for order in ("day_first", "month_first"))
+    if day.any() and month.any() and not (day & month).any():
+        raise UserError(f"{at}: dates such as {words.example(month)} begin with the day, and such as "
+                        f"{words.example(day)} with the month; write them in one order, or state the kind of the "
+                        "column (categorical), or ignore it")  # fmt: skip
+
+
 def _fit_dates(
     column: pa.ChunkedArray, name: str, order: str, train: np.ndarray, at: str, bins: int
 ) -> TemporalColumn | DroppedColumn:
+    if not order and are_compact(column, 1):
+        order = "compact"
     if not order:
         order = (is_text(column.type) and _order_of_dates(coded(column), at)) or "iso"
     seconds = moments(column, order, at)[train]
@@ -358,6 +388,8 @@ def are_pictures(words: Coded) -> bool:
 def _check_mixed(words: Coded, at: str) -> None:
     """A few words among many numbers are a slip ("abc", "12 kg"); a few numbers among words can be categories."""
     if not len(words.words) or read_numbers(words.words[:SAMPLE]).strange.mean() >= 0.5:
+        return
+    if pc.any(pc.match_substring_regex(words.words, r"^0[0-9]+$")).as_py():  # 01234 beside 94103-1234 is a code
         return
     found = read_numbers(words.words)
     numeric = ~np.isnan(found.values)

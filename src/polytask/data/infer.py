@@ -204,6 +204,21 @@ def describe_renamed(name: str, renamed: Mapping[str, str]) -> list[str]:
     return [f"target {name!r}: {len(labels)} classes with a single row {what} (--rare changes that): {shown}"]
 
 
+def describe_alike(task: Task) -> list[str]:
+    """A note if some classes differ in case alone, for the user to read.
+
+    Example:
+        >>> describe_alike(Task("y", "multiclass", classes=("No", "Yes", "yes")))
+        ["target 'y': classes that differ only in case: 'Yes', 'yes'; write them alike if they are one"]
+    """
+    counts = Counter(name.casefold() for name in task.classes)
+    alike = [name for name in task.classes if counts[name.casefold()] > 1]
+    if not alike:
+        return []
+    shown = ", ".join(map(repr, sorted(alike, key=str.casefold)[:6])) + ", ..." * (len(alike) > 6)
+    return [f"target {task.name!r}: classes that differ only in case: {shown}; write them alike if they are one"]
+
+
 def _labels(column: pa.ChunkedArray, at: str, asked: Kind | None) -> Labels:
     if is_text(column.type) and not (asked and asked.numeric):
         return _word_labels(coded(column), at, stated=asked is not None)

@@ -18,7 +18,10 @@ MARKS = (
     "Null", "NULL", "None", "\\N", "?", "-", "--", ".", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!",
 )  # fmt: skip
 #: Further marks in columns of numbers and dates, in any case: among words they can be real values.
-MARKS_OF_NUMBERS = ("none", "missing", "unknown", "n.d.", "nil", "void", "*", "\u2013", "\u2014", "...")
+MARKS_OF_NUMBERS = (
+    "none", "missing", "unknown", "n.d.", "nil", "void", "*", "\u2013", "\u2014", "...", "0000-00-00",
+    "0000-00-00 00:00:00",
+)  # fmt: skip
 #: Not a mark where the other sign is a value: "+" and "-" are two classes.
 _SIGNS = ("+", "-")
 

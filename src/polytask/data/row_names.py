@@ -15,12 +15,15 @@ _INDEX = re.compile(r"__index_level_\d+__|Unnamed: ?\d+(_level_\d+)?")
 _NAME = re.compile(
     r"(?i)(row|record|sample)?[ _.-]?(id|uid|uuid|guid|no|number|nr|key|index|idx)|.+[ _.-](id|uuid|guid)"
 )
+_ID = re.compile(r"(?i)id|uid|uuid|guid|.+[ _.-](id|uuid|guid)")
 _CAMEL = re.compile(r"[A-Za-z]*[a-z](Id|ID|UID|UUID)")
 #: What ids look like: letters and a number, hexadecimal digits, a UUID.
 _SHAPE = (
     r"^([A-Za-z]{0,8}[-_#:/. ]?[0-9]{1,}([-_/.][0-9A-Za-z]{1,8}){0,3}"
     r"|[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{16,64})$"
 )
+#: Ids of so few different things are categories.
+_CATEGORIES = 50
 #: Fewer rows can all be different by chance; a share of rows may lack an id, or repeat one.
 _FEWEST, _DIFFERENT = 30, 0.95
 
@@ -65,3 +68,23 @@ def looks_like_id(column: pa.ChunkedArray, name: str) -> bool:
     if pc.count_distinct(column).as_py() < _DIFFERENT * len(column):
         return False
     return named or bool(pc.all(pc.match_substring_regex(column, _SHAPE)).as_py())
+
+
+def names_things(column: pa.ChunkedArray, name: str) -> bool:
+    """Whether a column of repeated values names things, such as customers: it has the name of an id, and many different
+    numbers, or words that hardly repeat.
+
+    Example:
+        >>> names_things(pa.chunked_array([[n // 2 for n in range(200)]]), "customer_id")
+        True
+        >>> names_things(pa.chunked_array([[n % 10 for n in range(200)]]), "store_id")
+        False
+    """
+    if _ID.fullmatch(name) is None and _CAMEL.fullmatch(name) is None:
+        return False
+    if pa.types.is_integer(column.type):
+        return bool(pc.count_distinct(column).as_py() > _CATEGORIES)
+    if not is_text(column.type) or pa.types.is_dictionary(column.type):
+        return False
+    known = len(column) - column.null_count
+    return bool(pc.count_distinct(column).as_py() > max(_CATEGORIES, known / 2))

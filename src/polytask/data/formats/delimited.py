@@ -13,17 +13,16 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ...errors import UserError, used_up
-from ..dialect import Dialect, detect
+from ..dialect import UTF16, Dialect, detect
 from ..format import Format, first_line, wanted
 
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
 T = TypeVar("T")
 #: Bytes that Arrow parses at a time; a row has to fit, so that more are tried where one does not.
 _BLOCK, _MOST_BLOCK = 1 << 20, 1 << 30
 
 
 class Delimited(Format):
-    """UTF-8, separated by commas, semicolons, tabs or bars (found out), names in the first line; all cells are text."""
+    """Text separated by commas, semicolons, tabs or bars (found out), names in the first line; all cells are text."""
 
     endings = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
     about = "text with a separator, which is found out"
@@ -126,7 +125,7 @@ def _csv_options(
 ) -> dict[str, Any]:
     reading = {"column_names": list(dialect.names), "skip_rows": 1} if dialect.names else {"skip_rows": dialect.above}
     return {
-        "read_options": pa.csv.ReadOptions(use_threads=threads, block_size=block, **reading),
+        "read_options": pa.csv.ReadOptions(use_threads=threads, block_size=block, encoding=dialect.encoding, **reading),
         "parse_options": pa.csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True),
         "convert_options": pa.csv.ConvertOptions(
             null_values=[],
@@ -168,7 +167,7 @@ def _diagnose(path: Path, dialect: Dialect, error: Exception) -> str:
         return f"{path}: the file is empty; expected a line of column names and rows below it"
     try:
         _in_blocks(lambda block: _parse_csv(path, dialect, None, block, threads=False))  # only it numbers the rows
-    except pa.ArrowInvalid as again:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as again:
         message = first_line(again)
     message = message.removeprefix("CSV parse error: ")
     if "columns, got" in message:
@@ -186,7 +185,7 @@ def encoding_problem(path: Path) -> str | None:
     with opener(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if number == 1 and line.startswith(UTF16):
-                return f"{path}: is encoded as UTF-16; expected UTF-8. Save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
+                return None
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -19,22 +19,30 @@ class JsonLines(Format):
     A column of several types is text, read as cells of CSV are.
     """
 
-    endings = (".jsonl", ".ndjson")
+    endings: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     about = "a JSON object per line; a key that is absent or null is a missing cell"
 
     def read(self, path: Path, columns: Sequence[str] | None) -> tuple[pa.Table, list[str]]:
-        rows = _rows(path)
+        rows = self.rows(path)
         names = dict.fromkeys(name for row in rows for name in row)
         chosen = [name for name in names if columns is None or name.strip() in columns]
         cells = {name: _column([row.get(name) for row in rows], f"{path}: column {name!r}") for name in chosen}
         return pa.table(cells) if cells else _of_length(len(rows)), []
 
     def names(self, path: Path) -> Sequence[str]:
-        return list(dict.fromkeys(name for row in _rows(path) for name in row))
+        return list(dict.fromkeys(name for row in self.rows(path) for name in row))
+
+    def rows(self, path: Path) -> list[dict[str, Any]]:
+        """The objects of a file.
+
+        Raises:
+            UserError: It names the first line that is none.
+        """
+        return rows_of_lines(path)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file.
+def rows_of_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file, one in every line that is not blank.
 
     Raises:
         UserError: It names the first line that is none.

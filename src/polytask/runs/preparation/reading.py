@@ -13,7 +13,7 @@ from ...config.split import split_column
 from ...data import InferredTask, Reading, Schema, all_marks, weight_columns
 from ...data.columns import coded
 from ...data.features import encode_categories
-from ...data.infer import describe_renamed, relabelled
+from ...data.infer import describe_alike, describe_renamed, relabelled
 from ...data.molecules import invalid, is_available, look_like_smiles
 from ...task import KINDS
 
@@ -53,6 +53,7 @@ def with_renamed(table: pa.Table, inferred: Sequence[InferredTask]) -> pa.Table:
 def notes_on(inferred: Sequence[InferredTask], schema: Schema, table: pa.Table) -> list[str]:
     """Rare classes, values beyond the range, and texts that are nearly all different: what the user should know."""
     notes = [note for found in inferred for note in describe_renamed(found.task.name, found.renamed)]
+    notes += [note for found in inferred for note in describe_alike(found.task)]
     notes += far_values(schema, table)
     notes += invalid_molecules(schema, table)
     for column in schema.text:
