@@ -61,7 +61,7 @@ class Source(ABC):
         tasks = tuple(found.task for found in inferred)
         split = self.split(tasks, stored_split)
         schema = self.schema(tasks, split)
-        check_prediction_columns(schema.tasks, schema.id_column)
+        check_prediction_columns(schema.tasks, schema.id_column, self.config.interval is not None)
         rows, encoded = self.rows(schema, split)
         schema, rows = self.chosen(schema, rows, stored_split)
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
