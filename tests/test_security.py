@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import polytask as package
-from polytask.config import Config, make_config
+from polytask.config import Config, flat, make_config
 from polytask.data.table import is_small
 from polytask.errors import UserError
 from polytask.runs import use
@@ -132,7 +132,7 @@ def hostile(strange: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.Monk
     for path in [*run.glob("networks/*/network.json")]:
         path.write_text(json.dumps(json.loads(path.read_text()) | {"encoder": "stranger:Net"}))
     config = run / "config.yaml"
-    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"encoder": {"class": "stranger:Net"}}))
+    config.write_text(yaml.safe_dump(flat(yaml.safe_load(config.read_text())) | {"encoder": {"class": "stranger:Net"}}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "stranger", raising=False)
     return run, ran

@@ -24,7 +24,7 @@ def run(tmp_path_factory):
 
 
 def test_the_run_and_its_network_record_the_encoder(run):
-    recorded = yaml.safe_load((run / "run" / "config.yaml").read_text())["encoder"]
+    recorded = yaml.safe_load((run / "run" / "config.yaml").read_text())["model"]["encoder"]
     assert recorded == json.loads((run / "run" / "networks" / "0" / "network.json").read_text())["encoder"]
     assert (recorded["name"], recorded["members"], recorded["width"]) == ("tabm", 3, 8)
     assert recorded["numbers"] == {"name": "piecewise", "width": None, "bins": 8}

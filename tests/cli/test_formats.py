@@ -132,11 +132,12 @@ def test_no_pickle_and_no_absolute_path_in_a_run(fitted: Any) -> None:
 
 
 def test_stored_configuration_is_complete_and_gives_the_same_run(fitted: Any, tmp_path: Path) -> None:
-    from polytask.config import Config
+    from polytask.config import Config, flat
+    from polytask.config.layout import flat_names, section_names
 
-    assert set(yaml.safe_load((fitted.run / "config.yaml").read_text())) == {
-        field.alias or name for name, field in Config.model_fields.items()
-    }
+    sections = yaml.safe_load((fitted.run / "config.yaml").read_text())
+    assert [*sections] == section_names() and not flat_names(sections)
+    assert set(flat(sections)) == {field.alias or name for name, field in Config.model_fields.items()}
     result = polytask("fit", fitted.run / "config.yaml", "--out", tmp_path / "again", "--quiet")
     assert result.exit_code == 0, result.output
     first, second = load(fitted.run / "results.json"), load(tmp_path / "again" / "results.json")
@@ -144,15 +145,18 @@ def test_stored_configuration_is_complete_and_gives_the_same_run(fitted: Any, tm
 
 
 def test_options_override_the_yaml_and_set_overrides_both(fitted: Any, tmp_path: Path) -> None:
+    from polytask.config import flat
+
     write_table(tmp_path / "table.csv", table_rows(100))
     (tmp_path / "study.yaml").write_text(
         "data: table.csv\ntargets: [click, price]\nid: key\nsteps: 3\nseed: 1\nbatch_size: 16\nnetworks: 1\n"
         "baselines: false\nmodel: {dropout: 0.0}\n"
     )
     result = polytask("fit", tmp_path / "study.yaml", "--out", tmp_path / "run", "--seed", 2, "--steps", 4,
-                      "--set", "steps=5", "--set", "model.hidden=[8]", "--json")  # fmt: skip
+                      "--set", "training.steps=5", "--set", "model.hidden=[8]", "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
-    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert result.stderr.count("keys stand in sections: write data.targets for targets, data.id for id,") == 1
+    config = flat(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
     assert (config["steps"], config["seed"], config["batch_size"]) == (5, 2, 16)
     assert config["model"] == {"hidden": [8], "embedding": 8, "dropout": 0.0, "numbers": {"name": "auto"}}
     assert config["data"] == "../table.csv"

@@ -95,7 +95,7 @@ def test_frozen_weights_are_kept_once_and_tuned_ones_with_the_network(frozen, tu
     names = Bundle.load(tuned).networks[0].state_dict()
     assert any("body.network.embeddings" in name for name in names)
     assert not any("body" in name for name in Bundle.load(frozen).networks[0].state_dict())
-    encoder = yaml.safe_load((tuned / "config.yaml").read_text())["encoder"]
+    encoder = yaml.safe_load((tuned / "config.yaml").read_text())["model"]["encoder"]
     assert (encoder["tune"], encoder["layer_decay"]) == ("full", 0.9)
 
 

@@ -169,7 +169,7 @@ def test_wish_09_which_checkpoint(faq: Faq) -> None:
     rows = pt.Rows.from_labels(x, labels, answer["tasks"])
     assert pt.evaluate(network, rows)["click"] == pytest.approx(answer["best"].best["click"][0])
     config = yaml.safe_load((answer.folder / "runs/main/config.yaml").read_text())
-    assert config["select_by"] == "task.click"
+    assert config["training"]["select_by"] == "task.click"
 
 
 def test_wish_10_honest_baselines(faq: Faq) -> None:
@@ -187,7 +187,7 @@ def test_wish_11_reproducible(faq: Faq) -> None:
     assert made_with["data"] == hashlib.sha256((folder / "customers.csv").read_bytes()).hexdigest()
     assert made_with["versions"]["torch"] and made_with["versions"]["polytask"] == pt.__version__
     config = yaml.safe_load((folder / "runs/one/config.yaml").read_text())
-    assert {"seed", "learning_rate", "split"} <= set(config)
+    assert "seed" in config["run"] and "learning_rate" in config["training"] and "split" in config["data"]
 
 
 def test_wish_12_trust_in_the_methods(faq: Faq) -> None:
@@ -291,7 +291,7 @@ def test_wish_20_rates_of_parts_and_a_pareto_front(faq: Faq) -> None:
     heads = max(value for name, value in moved.items() if not name.startswith("encoder"))
     assert 0 < shared < 40 * 1e-4 * 1.01 < heads  # Adam moves by about the learning rate a step
     config = yaml.safe_load((faq(20).folder / "runs/parts/config.yaml").read_text())
-    assert config["parts"]["shared"]["learning_rate"] == 1e-4
+    assert config["training"]["parts"]["shared"]["learning_rate"] == 1e-4
 
 
 def test_the_questions_are_all_answered() -> None:

@@ -36,6 +36,8 @@ def affinity(
 
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first())
+    if note := o.flat_note_of(data, set_):
+        display.warn(note)
     result = measure_table(config, display)
     if not is_first():
         return

@@ -62,7 +62,7 @@ _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What the system has no more of, and what helps.
 _USED_UP = {
     "memory": "there is not enough memory for this; what was written before is whole. Take a smaller batch_size (or "
-    "accumulate), give a table as Parquet with --set stream=true, or raise the limit (ulimit -v)",
+    "accumulate), give a table as Parquet with --set data.stream=true, or raise the limit (ulimit -v)",
     "files": "too many open files for this process; what was written before is whole. Raise the limit (ulimit -n 1024)",
     "processes": "the system starts no more processes or threads; what was written before is whole. Raise "
     "the limit (ulimit -u, and -v for their memory), or take fewer --jobs",

@@ -26,9 +26,9 @@ Ray = Annotated[str | None, typer.Option(help="address of a Ray cluster, or loca
     epilog="**Examples**\n\n`polytask compare study.yaml --out studies/first`\n\n"
     "`polytask compare digits --out studies/digits --set seeds=3 --set trials=4`\n\n"
     "A study is YAML: `base` has keys of `polytask fit`, `methods` names sets of keys on top of it, such as "
-    "`methods: {dwa: {balance: dwa}, joint: {converge: joint}}`; also `setups`, `seeds`, `trials`, `search`, "
-    "`baselines`, `reference`, `test`. The same command continues a killed comparison, and after a change trains only "
-    "what is new."
+    "`methods: {dwa: {balance: dwa}, joint: {convergence: {converge: joint}}}`; also `setups`, `seeds`, `trials`, "
+    "`search`, `baselines`, `reference`, `test`. The same command continues a killed comparison, and after a change "
+    "trains only what is new."
 )
 def compare(
     config: Annotated[str, typer.Argument(help="study (.yaml), or the name of a ready one", show_default=False)],

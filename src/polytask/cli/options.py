@@ -12,7 +12,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ..config import SECTIONS, AffinityOptions, Config, Key, Option, default_of, keys_of, make_config
-from ..config.file import apply_overrides, read_config
+from ..config.file import apply_overrides, read_config, read_yaml
+from ..config.layout import flat_names, flat_note
 from ..errors import UserError
 
 #: Title of the options that are no keys.
@@ -153,6 +154,13 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
     apply_overrides(values, overrides or ())
     expand_targets(values)
     return make_config(values, where)
+
+
+def flat_note_of(data: Path | None, overrides: Sequence[str] | None) -> str:
+    """What the user is told of keys that stand outside of their sections; empty if there are none."""
+    in_file = flat_names(read_yaml(data)) if data is not None and data.suffix in (".yaml", ".yml") else []
+    names = [*in_file, *flat_names(dict.fromkeys(text.partition("=")[0].split(".")[0] for text in overrides or ()))]
+    return flat_note(names) if names else ""
 
 
 def expand_targets(values: dict[str, Any]) -> None:

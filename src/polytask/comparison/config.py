@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
-from ..config import Section, explained
+from ..config import Section, explained, flat
 from ..config.file import apply_overrides, read_yaml, tables_from
+from ..config.layout import flat_name
 from ..errors import UserError, did_you_mean, raise_all
 from ..ranges import Count
 from .space import LEARNING_RATE, WEIGHT_DECAY, SearchRange
@@ -113,13 +114,31 @@ def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
 
 
 def read_comparison(path: Path, overrides: Sequence[str] = ()) -> tuple[CompareConfig, str]:
-    """A comparison's YAML file and its name for messages; paths of ``data`` are relative to its folder."""
-    values = read_yaml(path)
-    apply_overrides(values, overrides)
-    for section in [values.get("base"), *_mappings(values.get("setups"))]:
-        if isinstance(section, dict):
-            tables_from(section, path.parent)
-    return make_comparison(values, path.name), path.name
+    """A comparison's YAML file and its name for messages; paths of tables are relative to its folder."""
+    return make_comparison(read_study(path, overrides), path.name), path.name
+
+
+def read_study(path: Path, overrides: Sequence[str] = (), folder: Path | None = None) -> dict[str, Any]:
+    """A YAML file with keys of ``fit``, in sections or not, by flat names; paths are from its folder, or this one."""
+    values, folder = read_yaml(path), folder or path.parent
+    if isinstance(values.get("base"), dict):
+        values["base"] = tables_from(flat(values["base"]), folder)
+    for name in ("setups", "methods"):
+        if isinstance(values.get(name), dict):
+            values[name] = {key: _flat(found, folder) for key, found in values[name].items()}
+    apply_overrides(values, overrides, lambda names: {"base": 1, "setups": 2, "methods": 2}.get(names[0], 0))
+    values |= _flat({"search": values["search"]}, folder) if "search" in values else {}
+    return values
+
+
+def _flat(values: Any, folder: Path) -> Any:
+    """Keys of ``fit`` on top of others, and a search among them, by flat names."""
+    if not isinstance(values, dict):
+        return values
+    found = tables_from(flat(values), folder)
+    if isinstance(found.get("search"), dict):
+        found["search"] = {flat_name(str(key)): one for key, one in found["search"].items()}
+    return found
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +154,3 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
             both = key != "balance" and isinstance(value, dict) and isinstance(result.get(key), dict)
             result[key] = merged(result[key], value) if both else value
     return result
-
-
-def _mappings(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else []

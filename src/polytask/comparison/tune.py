@@ -14,14 +14,14 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ..config import Section, make_config
-from ..config.file import apply_overrides, read_yaml, tables_from
+from ..config.layout import in_sections
 from ..display.display import Display
 from ..errors import DamagedFileError, UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
 from ..ranges import Count
 from ..runs.preparation.prepared import fingerprint
 from .cache import RunCache
-from .config import checked, merged
+from .config import checked, merged, read_study
 from .datasets import with_dataset
 from .execute import RunSpec, to_dict
 from .lock import locked
@@ -64,11 +64,7 @@ def read_tuning(path: Path, overrides: list[str], folder: Path, display: Display
     Raises:
         UserError: All mistakes at once.
     """
-    values = read_yaml(path)
-    apply_overrides(values, overrides)
-    if isinstance(values.get("base"), dict):
-        tables_from(values["base"], path.parent.resolve())
-    config = checked(TuneConfig, values, path.name)
+    config = checked(TuneConfig, read_study(path, overrides, path.parent.resolve()), path.name)
     problems = []
     try:
         base = with_dataset(config.base, folder, display)
@@ -272,5 +268,7 @@ def _write(results: dict[str, Any], out: Path) -> None:
     ]  # fmt: skip
     header = ["trial", *objectives, *settings]
     write_table(out / "front", (header, rows))
-    write_bytes(out / "best.yaml", yaml.safe_dump(results["keys"], sort_keys=False, allow_unicode=True).encode())
+    write_bytes(
+        out / "best.yaml", yaml.safe_dump(in_sections(results["keys"]), sort_keys=False, allow_unicode=True).encode()
+    )
     write_front(out, results, COSTS)

@@ -1,11 +1,12 @@
 """The configuration of a run: every key once, with its type, range and meaning; nothing here loads PyTorch."""
 
 from .affinity import AffinityOptions
-from .config import SECTIONS, Config, make_config
+from .config import Config, make_config
 from .convergence import ConvergenceOptions, JointOptions, SequentialOptions
 from .data import SourceConfig
 from .file import apply_overrides, read_config
 from .key import Decides, Key, Option, deciding, default_of, is_given, keys_of
+from .layout import SECTIONS, flat
 from .learning import NetworkSettings
 from .section import Section, explained
 from .training import Freeze, Pace, TrainingSettings
@@ -30,6 +31,7 @@ __all__ = [
     "deciding",
     "default_of",
     "explained",
+    "flat",
     "is_given",
     "keys_of",
     "make_config",

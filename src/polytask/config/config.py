@@ -15,19 +15,27 @@ from ..processes.launch import Processes
 from .data import DataKeys, SourceConfig, data_problems
 from .grouping import GroupingKeys, grouping_problems
 from .key import without_effect
-from .learning import LearningKeys, learning_problems
+from .layout import flat, in_sections, unknown_key
+from .learning import DistillationKeys, LearningKeys, NetworkKeys, learning_problems
 from .model import ModelKeys, model_problems
 from .run import RunKeys, run_problems
 from .split import FILES
 from .target import TargetKeys, target_problems
 from .training import MovingAverage, TrainingSettings, select_by_problems
 
-#: The sections of a configuration, whose keys are all written without the name of the section.
-SECTIONS = (DataKeys, TargetKeys, RunKeys, GroupingKeys, ModelKeys, LearningKeys, TrainingSettings)
 
-
-class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, TargetKeys, DataKeys):
-    """Everything that decides what a run does."""
+class Config(
+    RunKeys,
+    DistillationKeys,
+    NetworkKeys,
+    GroupingKeys,
+    LearningKeys,
+    TrainingSettings,
+    ModelKeys,
+    TargetKeys,
+    DataKeys,
+):
+    """Everything that decides what a run does; in Python every key is an attribute, whatever its section."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -41,6 +49,11 @@ class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, T
         "encoder": "a name, {name: ..., its options}, package.module:Class, or {class: ..., args: {...}}",
         "distill": "off, mtlkd, okd or scd, or {name: scd, its options}",
     }
+
+    @classmethod
+    def unknown_key(cls, path: str) -> str:
+        """What to say of a key that there is not."""
+        return unknown_key(path)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
@@ -118,17 +131,18 @@ class Config(TrainingSettings, LearningKeys, ModelKeys, GroupingKeys, RunKeys, T
         return self.model_copy(update={"data": moved})
 
     def to_yaml(self) -> str:
-        """The whole configuration, defaults included."""
-        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+        """The whole configuration in its sections, defaults included."""
+        values = in_sections(self.model_dump(mode="json", by_alias=True))
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
-    """Check ``values`` and fill in the defaults.
+    """Check ``values``, in sections or flat, and fill in the defaults.
 
     Raises:
         UserError: All mistakes at once, each with its key; a mistyped key with the near miss.
     """
     try:
-        return Config(**values)
+        return Config(**flat(values))
     except UserError as error:
         raise UserError(*(f"{where}: {problem}" for problem in dict.fromkeys(error.problems))) from None

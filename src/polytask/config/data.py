@@ -32,10 +32,11 @@ class DataKeys(Section):
     """Data."""
 
     title: ClassVar[str] = "Data"
+    section: ClassVar[str] = "data"
 
     data: Annotated[str | tuple[SourceConfig, ...], Key(
         "Table (.csv, .parquet, ...); or several data sets, each with its `table` and its `targets`.",
-        decides=Decides.PLACE,
+        decides=Decides.PLACE, inside="table",
     )]  # fmt: skip
     targets: Annotated[tuple[str, ...], Field(min_length=1), Key(
         "Columns to predict.",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..errors import UserError
+from ..errors import UserError, raise_all
+from .layout import flat, flat_path, paths, section_names
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file; relative paths of ``data`` and ``from`` are taken from the file's folder.
+    """The keys of a YAML file by their flat names; relative paths of tables and runs are taken from the file's folder.
 
     Raises:
         UserError: If the file is missing or is not a YAML mapping.
     """
-    return tables_from(read_yaml(path), path.parent)
+    return tables_from(flat(read_yaml(path)), path.parent)
 
 
 def parse_yaml(text: str) -> Any:
@@ -66,8 +67,15 @@ def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     return values
 
 
-def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Set keys from ``a.b=value`` texts (values are YAML) in place.
+def apply_overrides(
+    values: dict[str, Any], overrides: Sequence[str], above: Callable[[Sequence[str]], int] = lambda path: 0
+) -> None:
+    """Set keys from ``a.b=value`` texts (values are YAML) in place, by flat names.
+
+    Args:
+        values: What is changed.
+        overrides: The texts.
+        above: How many names of a path stand above keys of a run, such as ``methods.dwa`` in a comparison.
 
     Raises:
         UserError: All texts that are not of that form.
@@ -75,23 +83,32 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
     Example:
         >>> values = {"model": {"dropout": 0.1}}
         >>> apply_overrides(values, ["model.hidden=[64, 32]", "seed=3"])
+        >>> apply_overrides(values, ["training.steps=9", "distillation={distill: mtlkd}"])
         >>> values
-        {'model': {'dropout': 0.1, 'hidden': [64, 32]}, 'seed': 3}
+        {'model': {'dropout': 0.1, 'hidden': [64, 32]}, 'seed': 3, 'steps': 9, 'distill': 'mtlkd'}
     """
-    problems = []
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        *parents, last = key.strip().split(".")
-        node: Any = values
-        for parent in parents:
-            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
-        try:
-            value = parse_yaml(text)
-        except ValueError:
-            equals = ""
-        if not equals or not last or not isinstance(node, dict):
-            problems.append(f"--set {override}: expected key=value, such as model.dropout=0.2")
-        else:
-            node[last] = value
-    if problems:
-        raise UserError(*problems)
+    wrong = [override for override in overrides if not _set(values, override, above)]
+    raise_all([f"--set {override}: expected key=value, such as training.steps=100" for override in wrong])
+
+
+def _set(values: dict[str, Any], override: str, above: Callable[[Sequence[str]], int]) -> bool:
+    """Set what one text says; whether it says anything."""
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    try:
+        value = parse_yaml(text)
+    except ValueError:
+        return False
+    if len(path) == 1 and path[0] in section_names() and isinstance(value, dict) and path[0] not in paths():
+        return all(_put(values, flat_path([path[0], str(name)]), one) for name, one in value.items())
+    keys = above(path)
+    return bool(equals and path[-1]) and _put(values, [*path[:keys], *flat_path(path[keys:])], value)
+
+
+def _put(values: Any, path: Sequence[str], value: Any) -> bool:
+    """Set a value in nested mappings; False if something else is on the way."""
+    for parent in path[:-1]:
+        values = values.setdefault(parent, {}) if isinstance(values, dict) else None
+    if isinstance(values, dict):
+        values[path[-1]] = value
+    return isinstance(values, dict)

@@ -24,6 +24,7 @@ class GroupingKeys(Section):
     """Grouping."""
 
     title: ClassVar[str] = "Grouping"
+    section: ClassVar[str] = "grouping"
 
     networks: Annotated[Literal["auto", "single_task"] | int, Key(
         "Most networks to train; 1 is all in one, single_task one for each target.",
@@ -34,7 +35,7 @@ class GroupingKeys(Section):
         "How tasks are grouped.",
         Option(str, "NAME",
                "tag, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task"),
-        of_first_run=True,
+        of_first_run=True, inside="name",
     )] = "tag"  # fmt: skip
     groups: Annotated[tuple[tuple[str, ...], ...], Key(
         "The tasks of each network.",

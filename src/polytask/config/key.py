@@ -67,6 +67,7 @@ class Key:
         decides: What of a run.
         of_tables: It speaks of the columns of a table.
         of_first_run: With ``from`` the finished run has decided it.
+        inside: Its name in the section of a file, where it is not that of the key; empty: it is the section itself.
     """
 
     meaning: str
@@ -75,6 +76,7 @@ class Key:
     decides: Decides = Decides.NUMBERS
     of_tables: bool = False
     of_first_run: bool = False
+    inside: str | None = None
 
 
 def deciding(section: type[Any], *what: Decides) -> set[str]:

@@ -1,4 +1,4 @@
-"""How a network learns: balance, convergence and distillation, for all networks of a run or for one of them."""
+"""How networks learn: balance, convergence and distillation, for all networks of a run or for one of them."""
 
 from __future__ import annotations
 
@@ -62,20 +62,29 @@ class NetworkSettings(Section):
         return ", ".join(f"{key} {value}" for key, value in said.items())
 
 
-class LearningKeys(Section):
-    """Learning."""
+class BalanceKeys(Section):
+    """Balance."""
 
-    title: ClassVar[str] = "Balance, convergence and distillation"
+    title: ClassVar[str] = "Balance"
+    section: ClassVar[str] = "balance"
 
     balance: Annotated[str | dict[str, Any], Key(
         "Balancing method, or {name: method, its options}.",
-        Option(str, "NAME", "balancing method, see `polytask methods`"),
+        Option(str, "NAME", "balancing method, see `polytask methods`"), inside="",
     )] = "equal"  # fmt: skip
+
+
+class ConvergenceKeys(Section):
+    """Convergence."""
+
+    title: ClassVar[str] = "Convergence"
+    section: ClassVar[str] = "convergence"
+
     converge: Annotated[Converge, Key(
         "Let every task keep its peak.", Option(str, "WORD", "joint or sequential: every task keeps its peak; or off"),
     )] = "joint"  # fmt: skip
     convergence: Annotated[ConvergenceOptions, Key(
-        "When a task has converged, and how it is held then.", needs={"converge": _JOINT + _SEQUENTIAL},
+        "When a task has converged, and how it is held then.", needs={"converge": _JOINT + _SEQUENTIAL}, inside="",
     )] = ConvergenceOptions()  # fmt: skip
     joint: Annotated[JointOptions, Key(
         "Further settings of joint convergence.", needs={"converge": _JOINT},
@@ -83,6 +92,18 @@ class LearningKeys(Section):
     sequential: Annotated[SequentialOptions, Key(
         "The order of tasks and their stages.", needs={"converge": _SEQUENTIAL},
     )] = SequentialOptions()  # fmt: skip
+
+
+class LearningKeys(BalanceKeys, ConvergenceKeys):
+    """What networks of one run may differ in."""
+
+
+class DistillationKeys(Section):
+    """Distillation."""
+
+    title: ClassVar[str] = "Distillation"
+    section: ClassVar[str] = "distillation"
+
     distill: Annotated[Literal[False] | str | dict[str, Any], Key(
         "Distil from single-task models: off, mtlkd, okd or scd, or {name: scd, its options}.",
         Option(str, "NAME", "mtlkd, okd or scd: learn from single-task models; or off"), of_first_run=True,
@@ -92,6 +113,14 @@ class LearningKeys(Section):
         Option(str, "FOLDER", "folder that keeps single-task models for other runs"),
         decides=Decides.PLACE, of_first_run=True,
     )] = None  # fmt: skip
+
+
+class NetworkKeys(Section):
+    """Single networks."""
+
+    title: ClassVar[str] = "Single networks"
+    section: ClassVar[str] = "grouping"
+
     network_settings: Annotated[tuple[NetworkSettings, ...], Key(
         "Balance and convergence of the network that holds certain tasks, instead of the run's.", of_first_run=True,
     )] = ()  # fmt: skip

@@ -22,6 +22,7 @@ class ModelKeys(Section):
     """Network."""
 
     title: ClassVar[str] = "Network"
+    section: ClassVar[str] = "model"
 
     encoder: Annotated[str | dict[str, Any] | None, Key(
         "mlp, resnet, ft_transformer, tabm or hf, or {name: one of them, its options}; or a custom class: "
@@ -29,7 +30,7 @@ class ModelKeys(Section):
         Option(str, "NAME",
                "mlp, resnet, ft_transformer, tabm or hf:FOLDER; or a custom package.module:Class [default: mlp]"),
     )] = None  # fmt: skip
-    model: Annotated[MLP, Key("Options of the default encoder, mlp.")] = MLP()
+    model: Annotated[MLP, Key("Options of the default encoder, mlp.", inside="")] = MLP()
     sharing: Annotated[Sharing, Key(
         "How the tasks of a network share.", Option(str, "NAME", "hard, mmoe, cgc, ple, cross_stitch or mtan"),
         of_first_run=True,

@@ -12,19 +12,31 @@ from pydantic import BaseModel
 from ..ranges import Range, ranges_of
 from . import SECTIONS, Config, Decides, Key, default_of, keys_of
 from .key import subsections
+from .layout import paths, section_names
 
 HEAD = """# Configuration keys
 
 <!-- Written by `python -m polytask.config.reference > docs/configuration.md`: do not edit. -->
 
-All keys of a configuration file, of `--set KEY=VALUE` and of `polytask.config.make_config`. Those with an option have
-it on the command line, too. A section is a mapping: `convergence: {patience: 5}` in a file is `--set
-convergence.patience=5`. Numbers are finite; an unknown key, a value out of its range, and a key that is given where it
-has no effect are refused before anything is written.
+All keys of a configuration file, of `--set SECTION.KEY=VALUE` and of `polytask.config.make_config`. They stand in
+sections that mirror the packages:
+
+    data: {table: customers.csv, targets: [click, spend]}
+    training: {steps: 2000}
+    balance: dwa
+    convergence: {converge: joint, patience: 5, joint: {restore: true}}
+
+which on the command line is `--set training.steps=2000`, or the key's option if it has one. Numbers are finite; an
+unknown key, a value out of its range, and a key that is given where it has no effect are refused before anything is
+written.
+
+Before there were sections, a file said `steps: 2000`. These flat names are accepted for one release, with a note; in
+Python (`TablePredictor(steps=2000)`) they remain.
 
 A key decides the numbers of a run unless its definition overrides that: a run that is resumed needs the same value, and
 `polytask compare` trains again where it differs.
 """
+_HEADER = ("| key | values | default | meaning |", "|---|---|---|---|")
 _SAYS = {
     Decides.ROUNDING: "Decides where and how it is computed; a resumed run may change it.",
     Decides.PLACE: "Names a path; a resumed run may change it.",
@@ -35,12 +47,19 @@ _SAYS = {
 def reference() -> str:
     """The page, in Markdown."""
     lines = [HEAD]
-    for section in SECTIONS:
-        lines += [f"## {section.title}", "", *_table(section, keys_of(section)), ""]
-        for name in keys_of(section):
-            for part in _parts_of(section, name):
-                lines += [f"### {_shown(name)}", "", *_table(part, keys_of(part)), ""]
+    for name in section_names():
+        parts = [section for section in SECTIONS if section.section == name]
+        lines += [f"## `{name}`", "", *_HEADER, *(row for part in parts for row in _rows(part)), ""]
+        for path, part in ((path, part) for section in parts for path, part in _inside(section)):
+            lines += [f"### `{path}`", "", *_HEADER, *_rows(part), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _inside(section: type[Any]) -> Iterator[tuple[str, type[Any]]]:
+    """The sections inside one of a file, with their paths; not those that are all of it."""
+    for name in keys_of(section):
+        path = _path(name)
+        yield from ((".".join(path), part) for part in _parts_of(section, name) if len(path) > 1)
 
 
 def _parts_of(section: type[Any], name: str) -> Iterator[type[Any]]:
@@ -48,20 +67,26 @@ def _parts_of(section: type[Any], name: str) -> Iterator[type[Any]]:
     yield from (part for part in found if keys_of(part))
 
 
-def _shown(name: str) -> str:
+def _flat(name: str) -> str:
     field = Config.model_fields.get(name)
-    return f"`{(field.alias if field else None) or name}`"
+    return (field.alias if field else None) or name
 
 
-def _table(section: type[Any], keys: dict[str, Key]) -> Iterator[str]:
-    yield "| key | values | default | meaning |"
-    yield "|---|---|---|---|"
+def _path(name: str) -> tuple[str, ...]:
+    return paths()[_flat(name)]
+
+
+def _rows(section: type[Any]) -> Iterator[str]:
     ranges, hints = ranges_of(section), get_type_hints(section)
     owner = Config if section in SECTIONS else section
-    for name, key in keys.items():
-        shown = _shown(name) if section in SECTIONS else f"`{name}`"
+    for name, key in keys_of(section).items():
+        parts = list(_parts_of(section, name)) if section in SECTIONS and len(_path(name)) == 1 else []
+        if parts:  # they are all of the section
+            yield from (row for part in parts for row in _rows(part))
+            continue
+        shown = _path(name)[-1] if section in SECTIONS else name
         values = _values(hints[name], ranges.get(name))
-        yield f"| {shown} | {values} | {_default(default_of(owner, name))} | {' '.join(_sentences(name, key))} |"
+        yield f"| `{shown}` | {values} | {_default(default_of(owner, name))} | {' '.join(_sentences(name, key))} |"
 
 
 def _sentences(name: str, key: Key) -> Iterator[str]:
@@ -75,7 +100,7 @@ def _sentences(name: str, key: Key) -> Iterator[str]:
     if key.of_first_run:
         yield "Not with `from`."
     if key.option:
-        option = key.option.name or f"--{_shown(name).strip('`').replace('_', '-')}"
+        option = key.option.name or f"--{_flat(name).replace('_', '-')}"
         yield f"Option `{option}` of {' and '.join(f'`{command}`' for command in key.option.commands)}."
 
 

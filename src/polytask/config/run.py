@@ -24,6 +24,7 @@ class RunKeys(Section):
     """Run."""
 
     title: ClassVar[str] = "Run"
+    section: ClassVar[str] = "run"
 
     from_run: Annotated[str | None, Field(alias="from"), Key(
         "Finished run whose networks learn further: targets that it has not are added.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
@@ -14,7 +14,15 @@ from .key import keys_of, subsections
 
 
 class Section(BaseModel):
-    """Unknown keys are errors, and so are numbers that are not finite or far too large."""
+    """Unknown keys are errors, and so are numbers that are not finite or far too large.
+
+    Attributes:
+        title: What the help and the page of keys call it.
+        section: The section of a file that its keys stand in.
+    """
+
+    title: ClassVar[str] = ""
+    section: ClassVar[str] = ""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -69,7 +77,8 @@ def _explain(detail: Any, section: type[BaseModel], values: Mapping[str, Any]) -
         error = detail["ctx"]["error"]
         yield from error.problems if isinstance(error, UserError) else [f"{path}: {error}" if path else str(error)]
     elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        yield f"unknown key {path!r}; {did_you_mean(keys[-1], known_keys(section, keys[:-1]))}"
+        said = getattr(section, "unknown_key", None) if len(detail["loc"]) == 1 else None
+        yield said(path) if said else f"unknown key {path!r}; {did_you_mean(keys[-1], known_keys(section, keys[:-1]))}"
     elif kind == "out_of_range":
         yield detail["ctx"]["range"].problem(path, detail["input"])
     elif top in expected and kind != "range":

@@ -35,6 +35,7 @@ class TargetKeys(Section):
     """Single targets."""
 
     title: ClassVar[str] = "Single targets"
+    section: ClassVar[str] = "data"
 
     metric: Annotated[dict[str, str], BeforeValidator(_with_commas), Key(
         "Metrics of a target, such as {click: roc_auc,brier}: the first decides what is best, all are reported.",

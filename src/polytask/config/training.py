@@ -173,6 +173,7 @@ class TrainingSettings(Settings):
     )] = "ddp"  # fmt: skip
 
     title: ClassVar[str] = "Training"
+    section: ClassVar[str] = "training"
     EXPECTED: ClassVar[dict[str, str]] = {
         "freeze": "a part, or a list of parts and {part: name, until: epoch}",
         "parts": "{part: {learning_rate, weight_decay, schedule or warmup: value}}",

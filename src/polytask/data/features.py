@@ -210,10 +210,10 @@ def _says_nothing(column: pa.ChunkedArray, name: str, asked: bool) -> str:
     if not (is_text(column.type) or is_numeric(column.type)):
         return f"cells of type {column.type} are not supported"
     if not asked and looks_like_id(column, name) and not _are_dates(column):
-        key = shlex.quote(f"column_kind.{name}=text")
+        key = shlex.quote(f"data.column_kind.{name}=text")
         return f"it looks like a row id; --set {key} (or another kind) keeps it"
     if not asked and names_things(column, name):
-        key = shlex.quote(f"column_kind.{name}=categorical")
+        key = shlex.quote(f"data.column_kind.{name}=categorical")
         return (f"it is named like an id, and tells rows apart rather than describes them; --set {key} keeps it, "
                 f"--group {shlex.quote(name)} keeps its rows in one part of the split")  # fmt: skip
     return ""
@@ -255,7 +255,7 @@ def _order_of_dates(words: Coded, at: str) -> str | None:
                         "or ignore it")  # fmt: skip
     if not found.order:
         raise UserError(f"{at}: dates such as {words.example(dates)} may begin with the day or with the month; state "
-                        "which: --set column_kind.COLUMN=day_first, or month_first")  # fmt: skip
+                        "which: --set data.column_kind.COLUMN=day_first, or month_first")  # fmt: skip
     return found.order
 
 

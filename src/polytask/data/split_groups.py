@@ -104,7 +104,7 @@ def times(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
         found = read_dates(coded(column).words, order)
         if not found.order and not order:
             raise UserError(f"{at}: day and month cannot be distinguished; state which comes first: column_kind "
-                            "day_first or month_first (--set column_kind.COLUMN=day_first)")  # fmt: skip
+                            "day_first or month_first (--set data.column_kind.COLUMN=day_first)")  # fmt: skip
         values = moments(column, order or found.order, at)
     unknown = ~np.isfinite(values)
     if unknown.any():

@@ -30,7 +30,7 @@ def of_target(key: str, task: str, value: str) -> str:
 
     Example:
         >>> of_target("transform", "price", "log"), of_target("transform", "a.b", "log")
-        ('--set transform.price=log', '--set \'transform={"a.b": log}\'')
+        ('--set data.transform.price=log', '--set \'transform={"a.b": log}\'')
     """
     plain = re.fullmatch(r"[A-Za-z_][\w-]*", task) is not None
     return f"--set {shlex.quote(f'{key}.{task}={value}' if plain else f'{key}={{{json.dumps(task)}: {value}}}')}"
@@ -64,14 +64,14 @@ def dropout(run: Run) -> list[str]:
     """More dropout, where the run's encoder has any."""
     encoder = run.config.get("encoder")
     if isinstance(encoder, dict):
-        return ["--set encoder.dropout=0.3"] if "name" in encoder else []
+        return ["--set model.encoder.dropout=0.3"] if "name" in encoder else []
     return ["--set model.dropout=0.3"] if encoder is None else []
 
 
 def against_overfitting(run: Run) -> list[str]:
     """What keeps a network from learning its rows by heart."""
     keeps_peaks = [] if run.config.get("converge") in (None, "joint") else ["--converge joint"]
-    return [*dropout(run), "--set optimizer=adamw --set weight_decay=0.01", *keeps_peaks]
+    return [*dropout(run), "--set training.optimizer=adamw --set training.weight_decay=0.01", *keeps_peaks]
 
 
 def more_validation(run: Run) -> str:

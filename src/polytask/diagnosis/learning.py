@@ -36,7 +36,7 @@ def diverged(run: Run) -> Iterator[Finding]:
             after = (
                 "the training ended" if last else "it continued from its last evaluation with half the learning rate"
             )
-            advice = f"{quoted(rate(run, 0.1))}, or {quoted('--set warmup=100', '--set gradient_clip=1')}"
+            advice = f"{quoted(rate(run, 0.1))}, or {quoted('--set training.warmup=100', '--set training.gradient_clip=1')}"
             evidence = f"{name}: {what} was not finite at step {step:g}; {after}"
             yield Finding("diverged", tuple(training.tasks), evidence, advice)
 
@@ -85,7 +85,7 @@ def learning_rate(run: Run) -> Iterator[Finding]:
         yield _of_rate(
             [curve for curve, _, _ in exploded],
             f"too high: training losses have been far above those of a constant prediction: {seen}",
-            f"{quoted(rate(run, 0.1))}, or {quoted('--set warmup=100', '--set gradient_clip=1')}",
+            f"{quoted(rate(run, 0.1))}, or {quoted('--set training.warmup=100', '--set training.gradient_clip=1')}",
         )
     elif _slow(run) and not any(training.diverged for training in run.log.trainings.values()):
         falls = ", ".join(f"{curve.task} by {curve.fall:.0%}" for curve in curves[:5])

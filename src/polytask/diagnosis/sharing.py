@@ -88,8 +88,9 @@ def forgotten(run: Run) -> Iterator[Finding]:
             "forgotten",
             tuple(row.task for row, _ in found),
             "; ".join(seen),
-            f"{quoted('--set freeze=encoder')}, {quoted(f'--set convergence.kd_weight={3 * kd_weight(run):g}')} or "
-            f"{quoted('--set parts.shared.learning_rate=0.0001')}",
+            f"{quoted('--set training.freeze=encoder')}, "
+            f"{quoted(f'--set convergence.kd_weight={3 * kd_weight(run):g}')} or "
+            f"{quoted('--set training.parts.shared.learning_rate=0.0001')}",
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self, Unpack
 import pyarrow as pa
 import pyarrow.parquet
 
-from ..config import Config, make_config
+from ..config import Config, flat, make_config
 from ..config.file import read_config
 from ..config.keywords import with_keys
 from ..config.settings import Settings
@@ -74,8 +74,8 @@ class TablePredictor:
         verbose: bool = False,
         **settings: Unpack[Settings],
     ) -> None:
-        given = dict(config) if isinstance(config, Mapping) else {} if config is None else read_config(Path(config))
-        self.settings = given | settings
+        given = flat(config) if isinstance(config, Mapping) else {} if config is None else read_config(Path(config))
+        self.settings = given | flat(settings)
         if targets:
             self.settings["targets"] = [targets] if isinstance(targets, str) else list(targets)
         self.verbose = verbose

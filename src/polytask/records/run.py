@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..config import flat
 from ..config.file import read_yaml
 from ..errors import UserError
 from ..grouping import Affinity, Windows
@@ -141,7 +142,7 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{folder}: not a run: none of {', '.join(MARKS_OF_A_RUN)} is there")
     run = Layout(folder)
     readers = {
-        "config": (read_yaml, run.config),
+        "config": (_read_config, run.config),
         "results": (_read_results, run.results),
         "affinity": (_read_affinity, run.affinity),
         "selection": (_read_selection, run.selection),
@@ -160,6 +161,10 @@ def read_run(folder: Path) -> Run:
     if problems:
         raise UserError(*problems)
     return Run(folder, **parts)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    return flat(read_yaml(path))
 
 
 def _read_results(path: Path) -> dict[str, Any]:

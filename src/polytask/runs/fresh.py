@@ -122,7 +122,7 @@ def _say_compared(trainer: Trainer, compared: Sequence[int]) -> None:
     if 0 < len(compared) < tasks:
         trainer.display.say(
             f"single-task models: of {len(compared)} of the {tasks:,} targets, drawn "
-            f"(`--set max_baselines={tasks}` trains all, `--no-baselines` none)"
+            f"(`--set run.max_baselines={tasks}` trains all, `--no-baselines` none)"
         )
 
 

@@ -85,7 +85,7 @@ def _idle(config: Config, schema: Schema, rows: Mapping[str, Rows], places: Sequ
         if not exceeds(gain, FALSE_KEEPS):
             seen = f" (skill of linear models {gain.value:+.3f} ±{1.96 * gain.error:.3f})"
             name = schema.text[place].name
-            found[place] = f"text {name!r} is left out: {NOT_EARNED}{seen}; --set column_kind.{name}=text uses it"
+            found[place] = f"text {name!r} is left out: {NOT_EARNED}{seen}; --set data.column_kind.{name}=text uses it"
     return found
 
 

@@ -111,7 +111,7 @@ def with_scaffolds(config: Config, table: pa.Table, cells: Cells, where: str) ->
     if len(names) != 1:
         found = f"found {', '.join(names)}" if names else "none looks like one"
         raise UserError(f"split: {SCAFFOLD} needs one column of molecules in {where}, and {found}; name it "
-                        "(--set column_kind.COLUMN=smiles), or give a column of groups (--group)"
+                        "(--set data.column_kind.COLUMN=smiles), or give a column of groups (--group)"
                         )  # fmt: skip
     return lambda name: scaffolds(coded(cells(names[0]))) if name == SCAFFOLD else cells(name)
 

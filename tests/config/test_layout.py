@@ -1,0 +1,109 @@
+"""Keys in sections are the same configuration as flat ones, and mistakes in either are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from polytask import TablePredictor, UserError
+from polytask.comparison.config import read_study
+from polytask.config import Config, flat, make_config, read_config
+from polytask.config.file import apply_overrides
+from polytask.config.layout import flat_names, flat_path, in_sections, paths, section_names
+from polytask.config.section import known_keys
+
+LEAST = {"data": "table.csv", "targets": ["click", "price"]}
+FLAT = LEAST | {
+    "steps": 9, "seed": 3, "sharing": "mmoe", "model": {"dropout": 0.2}, "balance": {"name": "dwa", "temperature": 2},
+    "convergence": {"patience": 3}, "joint": {"restore": True}, "grouping": "tag", "affinity": {"every": 4},
+    "distill": "mtlkd", "from": "run",
+}  # fmt: skip
+SECTIONS = {
+    "data": {"table": "table.csv", "targets": ["click", "price"]},
+    "model": {"sharing": "mmoe", "dropout": 0.2},
+    "training": {"steps": 9},
+    "balance": {"name": "dwa", "temperature": 2},
+    "convergence": {"joint": {"restore": True}, "patience": 3},
+    "grouping": {"name": "tag", "affinity": {"every": 4}},
+    "distillation": {"distill": "mtlkd"},
+    "run": {"from": "run", "seed": 3},
+}
+
+
+def test_every_key_stands_in_one_section() -> None:
+    assert section_names() == ["data", "model", "training", "balance", "convergence", "grouping", "distillation", "run"]
+    assert set(paths()) == set(known_keys(Config)) and len(set(paths().values())) == len(paths())
+
+
+def test_sections_and_flat_names_say_the_same() -> None:
+    assert flat(SECTIONS) == FLAT and in_sections(FLAT) == SECTIONS
+    assert flat(FLAT) == FLAT and flat({**SECTIONS, "training": {}, "steps": 9}) == FLAT
+    assert flat_names(SECTIONS) == [] and flat_names({"data": "a.csv", "balance": "dwa", "grouping": "tag"}) == []
+    assert flat_names(FLAT) == ["targets", "steps", "seed", "sharing", "joint", "affinity", "distill", "from"]
+
+
+@pytest.mark.parametrize("name", sorted(paths()))
+def test_a_path_in_a_file_leads_to_its_key(name: str) -> None:
+    assert flat_path([*paths()[name], "x"]) == [name, "x"]
+    assert flat_path([name]) == [name]
+
+
+def test_a_run_of_a_flat_file_and_one_of_sections_can_be_resumed_with_either(tmp_path: Path) -> None:
+    values = {name: value for name, value in FLAT.items() if name not in ("from", "distill")}
+    config = make_config(values)
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json", by_alias=True)))
+    (tmp_path / "new.yaml").write_text(config.to_yaml())
+    assert [*yaml.safe_load(config.to_yaml())] == section_names()
+    assert make_config(read_config(tmp_path / "old.yaml")) == make_config(read_config(tmp_path / "new.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"training": {"stepps": 1}}, "unknown key 'training.stepps'; did you mean 'training.steps'?"),
+        ({"trainin": {"steps": 1}}, "unknown key 'trainin'; did you mean 'training'?"),
+        ({"model": {"hiden": [1]}}, "unknown key 'model.hiden'; did you mean 'hidden'?"),
+        ({"data": {"steps": 1, **SECTIONS["data"]}}, "data.steps: is a key of section training; write training.steps"),
+        (
+            {"steps": 1, "training": {"steps": 2}},
+            "training.steps: is given twice, also as steps; leave one of them out",
+        ),
+        (
+            {"training": {"steps": 1}, "steps": 2},
+            "training.steps: is given twice, also as steps; leave one of them out",
+        ),
+        ({"training": 3}, "training: is a section; expected keys and values, such as training: {...}"),
+        ({"training": {"steps": 0}}, "steps must be a whole number of at least 1, found 0"),
+    ],
+)
+def test_mistakes_in_sections_are_named(values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UserError) as found:
+        make_config((LEAST if "data" not in values else {}) | values, "study.yaml")
+    assert list(found.value.problems) == [f"study.yaml: {problem}"]
+
+
+def test_single_keys_are_set_by_either_name() -> None:
+    values: dict[str, Any] = flat(SECTIONS)
+    apply_overrides(
+        values, ["training.steps=7", "grouping.affinity.every=2", "model.hidden=[8]", "run={seed: 4, jobs: 2}"]
+    )
+    assert (values["steps"], values["affinity"], values["model"]) == (7, {"every": 2}, {"dropout": 0.2, "hidden": [8]})
+    assert (values["seed"], values["jobs"]) == (4, 2)
+    with pytest.raises(UserError, match=r"--set steps\.x=3: expected key=value"):
+        apply_overrides(values, ["steps.x=3"])
+
+
+def test_studies_and_data_frames_take_sections(tmp_path: Path) -> None:
+    study = {"base": {"data": {"table": "a.csv"}, "training": {"steps": 5}},
+             "methods": {"joint": {"convergence": {"converge": "joint"}, "search": {"training.learning_rate": {}}}},
+             "search": {"model.dropout": {}, "training.warmup": {}}}  # fmt: skip
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    found = read_study(tmp_path / "study.yaml", ["base.training.steps=6", "methods.joint.run.seed=1"])
+    assert found["base"] == {"data": str(tmp_path / "a.csv"), "steps": 6}
+    assert found["methods"] == {"joint": {"converge": "joint", "search": {"learning_rate": {}}, "seed": 1}}
+    assert [*found["search"]] == ["model.dropout", "warmup"]
+    sections, named = TablePredictor("y", config={"training": {"steps": 5}}), TablePredictor("y", steps=5)
+    assert sections.settings == named.settings
