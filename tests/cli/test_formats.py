@@ -155,7 +155,6 @@ def test_options_override_the_yaml_and_set_overrides_both(fitted: Any, tmp_path:
     result = polytask("fit", tmp_path / "study.yaml", "--out", tmp_path / "run", "--seed", 2, "--steps", 4,
                       "--set", "training.steps=5", "--set", "model.hidden=[8]", "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("keys stand in sections: write data.targets for targets, data.id for id,") == 1
     config = flat(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
     assert (config["steps"], config["seed"], config["batch_size"]) == (5, 2, 16)
     assert config["model"] == {"hidden": [8], "embedding": 8, "dropout": 0.0, "numbers": {"name": "auto"}}
@@ -249,3 +248,19 @@ def test_split_is_saved_with_the_row_ids(fitted: Any) -> None:
     split = pyarrow.parquet.read_table(fitted.run / "split.parquet").to_pydict()
     assert split["id"] == [row["key"] for row in table_rows()]
     assert Counter(split["split"]) == {"train": 210, "validation": 45, "test": 45}
+
+
+def test_flat_names_are_accepted_with_one_note(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.csv", table_rows(60))
+    study = (
+        "data: {table: table.csv, targets: [click]}\nsteps: 2\ntraining: {batch_size: 16}\nrun: {baselines: false}\n"
+    )
+    (tmp_path / "study.yaml").write_text(study)
+    common = ("fit", tmp_path / "study.yaml", "--networks", 1)
+    noted = polytask(*common, "--set", "seed=1", "--out", tmp_path / "run")
+    assert noted.exit_code == 0, noted.output
+    assert noted.stderr.count("write training.steps for steps, run.seed for seed; flat names") == 1
+    (tmp_path / "study.yaml").write_text(study.replace("steps: 2\ntraining: {", "training: {steps: 2, "))
+    assert "flat names" not in polytask(*common, "--set", "run.seed=1", "--out", tmp_path / "again").stderr
+    same = [load(tmp_path / name / "results.json")["tasks"] for name in ("run", "again")]
+    assert same[0] == same[1]

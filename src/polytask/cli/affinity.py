@@ -36,9 +36,9 @@ def affinity(
 
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first())
-    if note := o.flat_note_of(data, set_):
-        display.warn(note)
     result = measure_table(config, display)
+    if note := o.flat_note_of(data, set_):
+        display.say(note)
     if not is_first():
         return
     out.parent.mkdir(parents=True, exist_ok=True)

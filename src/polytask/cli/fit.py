@@ -58,8 +58,8 @@ def fit(
         check_offline(config.encoder, out, trust or "encoder" in given)
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first(), json)
-    if note := o.flat_note_of(data, set_):
-        display.warn(note)
     results = fit_run(config, out, resume=resume, display=display, trust=trust)
+    if note := o.flat_note_of(data, set_):
+        display.say(note)
     if is_first():
         show_results(results, display, out, json)

@@ -112,7 +112,7 @@ def in_sections(values: Mapping[str, Any]) -> dict[str, Any]:
             found[path[0]] = {**found.get(path[0], {}), **values[name]}
         else:
             found[path[0]] = values[name]
-    return found
+    return found | {name: value for name, value in values.items() if name not in paths()}
 
 
 def flat_name(dotted: str) -> str:
@@ -140,10 +140,10 @@ def flat_note(names: Sequence[str]) -> str:
 
     Example:
         >>> flat_note(["steps"])
-        'keys stand in sections: write training.steps for steps; flat names go with the next release'
+        'note: keys stand in sections: write training.steps for steps; flat names go with the next release'
     """
     told = ", ".join(f"{'.'.join(paths()[name])} for {name}" for name in dict.fromkeys(names))
-    return f"keys stand in sections: write {told}; flat names go with the next release"
+    return f"note: keys stand in sections: write {told}; flat names go with the next release"
 
 
 def unknown_key(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from ..config.layout import in_sections
 from ..display.text import count
 from ..files import write_bytes
 from ..records.layout import Layout
@@ -95,7 +96,7 @@ def render(run: Run) -> str:
             score=_score(run, chosen),
             cooperations=cooperations(run.log.trainings),
             phases=_phases(run),
-            config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True) if run.config else "",
+            config=yaml.safe_dump(in_sections(run.config), sort_keys=False, allow_unicode=True) if run.config else "",
             format=numbers,
         )
     )
