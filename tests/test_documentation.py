@@ -15,7 +15,8 @@ from polytask import UserError
 from polytask.balancing import BALANCERS
 from polytask.comparison.config import CompareConfig
 from polytask.comparison.tune import TuneConfig
-from polytask.config import Config, make_config
+from polytask.config import Config, flat, make_config
+from polytask.config.layout import flat_names
 
 #: Pages whose code is run elsewhere, and by what.
 ELSEWHERE = {"docs/faq.md": "tests/wishes, section by section"}
@@ -50,7 +51,9 @@ def test_commands_of_a_page_are_understood(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names_of)
 def test_configurations_of_a_page_are_accepted(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8"), "yaml"):
-        values = yaml.safe_load(block)
+        found = yaml.safe_load(block)
+        values = flat(found)
+        assert not flat_names(found), "keys outside of their sections"
         kinds = [kind for kind in (Config, CompareConfig, TuneConfig) if set(values) <= set(kind.model_fields)]
         assert kinds, f"unknown keys: {set(values) - set(Config.model_fields)}"
         if Config in kinds:
