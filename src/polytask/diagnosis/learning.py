@@ -36,7 +36,9 @@ def diverged(run: Run) -> Iterator[Finding]:
             after = (
                 "the training ended" if last else "it continued from its last evaluation with half the learning rate"
             )
-            advice = f"{quoted(rate(run, 0.1))}, or {quoted('--set training.warmup=100', '--set training.gradient_clip=1')}"
+            advice = (
+                f"{quoted(rate(run, 0.1))}, or {quoted('--set training.warmup=100', '--set training.gradient_clip=1')}"
+            )
             evidence = f"{name}: {what} was not finite at step {step:g}; {after}"
             yield Finding("diverged", tuple(training.tasks), evidence, advice)
 
