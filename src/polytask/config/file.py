@@ -92,7 +92,7 @@ def apply_overrides(
 
 
 def _set(values: dict[str, Any], override: str, above: Callable[[Sequence[str]], int]) -> bool:
-    """Set what one text says; whether it says anything."""
+    """Set what one text states; whether it states anything."""
     key, equals, text = override.partition("=")
     path = key.strip().split(".")
     try:
