@@ -84,3 +84,18 @@ def test_the_reference_has_every_public_name() -> None:
 
 def test_every_method_has_a_page() -> None:
     assert {path.stem for path in (ROOT / "docs" / "methods").glob("*.md")} >= set(BALANCERS)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = re.findall(
+        r"(?m)^ +- (?:[^:\n]+: )?([\w/.-]+(?:\.md|/))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    )
+    pages = [
+        names_of(page)
+        for page in PAGES
+        if not re.match(r"docs/results/(?!studies/)\w+/|docs/results/studies/\w+/", names_of(page))
+    ]
+    assert len(listed) > 40
+    assert not [
+        page for page in pages if page not in listed and not any(page.startswith(f) for f in listed if f.endswith("/"))
+    ]
