@@ -47,7 +47,7 @@ class Config(
         "split": "the name of a column, or three shares",
         "balance": "a method, or {name: method, its options}",
         "encoder": "a name, {name: ..., its options}, package.module:Class, or {class: ..., args: {...}}",
-        "distill": "off, mtlkd, okd or scd, or {name: scd, its options}",
+        "distill": "off, mtlkd, okd, scd or best, or {name: scd, its options}",
     }
 
     @classmethod

@@ -105,8 +105,10 @@ class DistillationKeys(Section):
     section: ClassVar[str] = "distillation"
 
     distill: Annotated[Literal[False] | str | dict[str, Any], Key(
-        "Distil from single-task models: off, mtlkd, okd or scd, or {name: scd, its options}.",
-        Option(str, "NAME", "mtlkd, okd or scd: learn from single-task models; or off"), of_first_run=True,
+        "Distil from single-task models: off, mtlkd, okd or scd; or best: one network learns from the mean of all "
+        "candidates and is served in their place; or {name: scd, its options}.",
+        Option(str, "NAME", "mtlkd, okd or scd: learn from single-task models; best: from all candidates; or off"),
+        of_first_run=True,
     )] = "off"  # fmt: skip
     teachers: Annotated[str | None, Key(
         "Folder where single-task models are kept for other runs, and taken from if they fit.",

@@ -117,6 +117,14 @@ def _candidate_problems(config: Config) -> Iterator[str]:
     if "networks" not in config.candidates:
         yield f"candidates: networks are always among them, found {', '.join(config.candidates)}; add them"
     beyond = config.ensemble > 1 or len(set(config.candidates)) > 1
+    name = config.distill.get("name") if isinstance(config.distill, dict) else config.distill
+    if name == "best" and not beyond:
+        yield "distill: best learns from candidates; add --candidates, --ensemble or --preset best"
+    if (name == "best" and not isinstance(config.split, tuple)) or (
+        name == "best" and (config.group or config.time or config.held_files or config.folds)
+    ):
+        yield ("distill: best learns from predictions for training rows that chance has held out; it does not go with "
+               "a split column, group, time, validation, test and folds; leave it out")  # fmt: skip
     if beyond and config.devices * config.nodes > 1:
         yield "candidates, ensemble: one process trains them; set devices and nodes to 1, or leave them out"
     if beyond and (config.together or config.apart or config.max_size or config.max_cost is not None):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config import Config
 from ..task import Task
-from ..training import Callback, OnlineDistillation, TrainingResult, teacher_of
+from ..training import Callback, EnsembleDistillation, OnlineDistillation, TrainingResult, teacher_of
 from ..training.callbacks.distilling import Distilling
 from ..training.distillations import DISTILLATIONS, distillation_of
 from .trainer import Trainer
@@ -45,7 +45,7 @@ def distillation(trainer: Trainer, group: Sequence[int], singles: Mapping[int, T
         singles: Single-task models of tasks by position, of all if they are needed.
     """
     name, options = distillation_of(trainer.config.distill)
-    if name == "off" or len(group) < 2:
+    if name in ("off", EnsembleDistillation.name) or len(group) < 2:  # an ensemble's student is trained after it
         return []
     if name == "okd":
         return [OnlineDistillation(**options)]

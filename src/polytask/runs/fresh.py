@@ -17,7 +17,7 @@ from ..training import Parts, check_training, check_trains
 from ..training.mixture import make_stream
 from ..training.optimizer import make_optimizer
 from ..uncertainty import Estimate
-from .candidates.ensemble import check_candidates, make_ensemble, wanted
+from .candidates.make import check_candidates, make_ensemble, wanted
 from .choice import one_network, plan_networks, record_kept
 from .distill import without_teachers
 from .encoders import network_of

@@ -89,7 +89,7 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
         own = places[task.name]
         results = [networks[place].result for place in own]
         mean = None
-        if outcome.ensemble is not None:
+        if outcome.ensemble is not None and outcome.ensemble.held:
             mean = task_estimate(task, *outcome.ensemble.held[task.name])
         elif len(own) > 1 or results[0] is None:
             mean = validation.metric(task.name, own)
@@ -101,7 +101,7 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
     _add_coverage(trainer, entries, test, places, scores)
     baselines = _baselines(trainer, outcome, ours) | outcome.baselines(trainer, networks, ours)
     totals = totals_of(trainer, networks, entries, baselines, {name: number(level) for name, level in levels.items()})
-    totals |= {"ensemble": outcome.ensemble.about} if outcome.ensemble is not None else {}
+    totals |= outcome.ensemble.about if outcome.ensemble is not None else {}
     written = _with_folds(trainer, outcome, {"tasks": entries, "baselines": baselines, "totals": totals})
     written["made_with"] = made_with(data.fingerprint, trainer.config.seed, run.decided)
     write_plots(trainer, [one.model for one in networks], places, written)

@@ -7,7 +7,7 @@ from inspect import signature
 from typing import Any
 
 from ..errors import UserError, did_you_mean
-from .callbacks import MTLKD, CooperativeDistillation, OnlineDistillation
+from .callbacks import MTLKD, CooperativeDistillation, EnsembleDistillation, OnlineDistillation
 
 #: Distillation from teachers, by name.
 DISTILLATIONS: dict[str, Any] = {
@@ -15,6 +15,7 @@ DISTILLATIONS: dict[str, Any] = {
     "mtlkd": MTLKD,
     "okd": OnlineDistillation,
     "scd": CooperativeDistillation,
+    "best": EnsembleDistillation,
 }
 
 
@@ -40,7 +41,7 @@ def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str, co
     if name == "okd" and sharing != "hard":
         return [f"distill: okd needs one representation for all tasks, which sharing {sharing!r} does not have; "
                 "use hard sharing, or mtlkd or scd"]  # fmt: skip
-    known = [key for kind in method.__mro__ if "__init__" in vars(kind) for key in signature(kind).parameters]
+    known = _options_of(method)
     unknown = [key for key in options if key not in known or key in ("teachers", "distilling")]
     if unknown:
         return [f"distill: {name} has no option {key!r}; {did_you_mean(key, known)}" for key in unknown]
@@ -54,3 +55,14 @@ def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str, co
         return [f"distill: {name} with supervised=released and converge: sequential both decide which tasks learn; use "
                 "supervised=all, or another converge"]  # fmt: skip
     return []
+
+
+def _options_of(method: type) -> list[str]:
+    """Arguments that a class takes, with those that it hands on to the classes that it is made of."""
+    found: list[str] = []
+    for kind in (kind for kind in method.__mro__ if "__init__" in vars(kind)):
+        parameters = signature(kind).parameters
+        found += parameters
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+            break
+    return found

@@ -90,7 +90,7 @@ def test_predictions_are_of_the_stored_models_and_reported_metrics_are_theirs(fi
 def test_a_finished_family_is_read_again_and_the_run_ends_alike(fitted: Fitted, tmp_path: Path) -> None:
     config, run = make_config(fitted.keys), tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("polytask.runs.candidates.ensemble._mixed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("polytask.runs.candidates.make.mix", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             fit_run(config, run)
         patch.undo()

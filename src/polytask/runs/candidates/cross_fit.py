@@ -27,11 +27,21 @@ class Development:
         rows: Training rows, then validation rows.
         folds: By fold the rows to learn from and those that are predicted.
         judged: ``[m]`` the rows that everything has a prediction for: all, or those of the validation part.
+        apart: ``[m]`` rows that are in no fold: those of the validation part, where it judges a student.
     """
 
     rows: Rows
     folds: tuple[tuple[Tensor, Tensor], ...]
     judged: Tensor
+    apart: Tensor
+
+    @property
+    def fits(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Rows to learn from and rows that are predicted, of every model that judges a family."""
+        if not len(self.apart):
+            return self.folds
+        everyone = torch.arange(len(self.rows))
+        return (*self.folds, (everyone[~torch.isin(everyone, self.apart)], self.apart))
 
     @property
     def in_folds(self) -> bool:
@@ -44,7 +54,7 @@ def folds_possible(config: Config) -> bool:
     return isinstance(config.split, tuple) and not (config.group or config.time or config.held_files or config.folds)
 
 
-def development(config: Config, train: Rows, validation: Rows, networks: int) -> Development:
+def development(config: Config, train: Rows, validation: Rows, networks: int, apart: bool = False) -> Development:
     """How the rows of a run are divided.
 
     Where rows may be held out by chance there are as many folds as networks (or :data:`FOLDS`); otherwise families
@@ -55,20 +65,22 @@ def development(config: Config, train: Rows, validation: Rows, networks: int) ->
         train: Training rows.
         validation: Validation rows.
         networks: Members of the ensemble of networks, or 1.
+        apart: No fold learns from validation rows, by which a student of what the folds predict is judged.
     """
     rows, first = joined([train, validation]), len(train)
     everyone = torch.arange(len(rows))
-    held = everyone[first:]
+    held, nothing = everyone[first:], everyone[:0]
+    whole = Development(rows, ((everyone[:first], held),), held, nothing)
     if not folds_possible(config):
-        return Development(rows, ((everyone[:first], held),), held)
-    count = networks if networks > 1 else FOLDS
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(config.seed))
-    fold = torch.empty(len(rows), dtype=torch.long)
-    fold[order] = torch.arange(len(rows)) % count
-    folds = tuple((everyone[fold != k], everyone[fold == k]) for k in range(count))
+        return whole
+    count, divided = networks if networks > 1 else FOLDS, everyone[:first] if apart else everyone
+    order = torch.randperm(len(divided), generator=torch.Generator().manual_seed(config.seed))
+    fold = torch.empty(len(divided), dtype=torch.long)
+    fold[order] = torch.arange(len(divided)) % count
+    folds = tuple((divided[fold != k], divided[fold == k]) for k in range(count))
     if any(not rows.subset(learn).label_counts().all() for learn, _ in folds):  # a target with very few labels
-        return Development(rows, ((everyone[:first], held),), held)
-    return Development(rows, folds, everyone if networks > 1 else held)
+        return whole
+    return Development(rows, folds, everyone if networks > 1 else held, held if apart else nothing)
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,8 @@ class CrossFitted:
 
     Attributes:
         variant: The variant with the best metric over all folds.
-        outputs: ``[n]`` or ``[n, C]`` raw outputs for the rows of :attr:`Development.rows`, NaN where a row is in no
-            fold or has no label.
+        outputs: ``[n]`` or ``[n, C]`` raw outputs for the rows of :attr:`Development.rows`, with a label or without,
+            NaN where a row is in no fold.
     """
 
     variant: int
@@ -103,17 +115,16 @@ def cross_fit(
     observed[ids] = True
     found: list[list[Tensor]] = []
     held: list[Tensor] = []
-    for learn, hold in data.folds:
-        fit, own = learn[observed[learn]], hold[observed[hold]]
+    for learn, hold in data.fits:
+        fit = learn[observed[learn]]
         if len(labels.targets[fit].unique()) < 2:
             return None
-        if len(own):
-            found.append(family.variants(task, inputs, fit, own, labels, seed))
-            held.append(own)
-    if not found:
-        return None
+        if len(hold):
+            found.append(family.variants(task, inputs, fit, hold, labels, seed))
+            held.append(hold)
     rows, each = torch.cat(held), [torch.cat(parts) for parts in zip(*found, strict=True)]
-    values = [_value(task, predictions, labels.targets[rows]) for predictions in each]
+    known = observed[rows]
+    values = [_value(task, predictions[known], labels.targets[rows[known]]) for predictions in each]
     best = max(range(len(each)), key=lambda variant: values[variant])
     outputs = task.definition.outputs_of(each[best])
     whole = torch.full((len(data.rows), *outputs.shape[1:]), torch.nan)

@@ -11,29 +11,26 @@ import torch
 from torch import Tensor
 
 from ...balancing.make import balance_of
-from ...config import Config
 from ...data import Rows, SparseRows
 from ...data.class_weights import weighted_by_class
 from ...data.rows import map_inputs
-from ...errors import UserError, raise_all
 from ...models.fitted import Columns, FittedModel
 from ...task import Task
 from ...training import TrainingResult
 from ...training.evaluation import Evaluation, task_estimate, task_outputs, task_targets
 from ...training.fit import TaskResult
 from ...training.trees import load_tree, save_tree
-from ...uncertainty import THREE_ERRORS, exceeds
+from ...uncertainty import THREE_ERRORS, Estimate, exceeds
 from ..averaged import Outputs
 from ..bundle import serving_places
 from ..keep import Skills, mean_difference, skill_estimate
-from ..linear import is_matrix
-from ..preparation.prepared import Prepared, labelled_rows
+from ..preparation.prepared import labelled_rows
 from ..served import Trained
 from ..trainer import Trainer, make_balancer
 from ..trainings import Network
-from .cross_fit import Development, cross_fit, development, labelled, labels_of
-from .families import Family, LinearInputs, families, projection_of
-from .mixing import choose_shares, mixed, repeats
+from .cross_fit import Development, cross_fit, labelled, labels_of
+from .families import Family, LinearInputs, projection_of
+from .mixing import FALSE_MOVES, Shares, choose_shares, mixed, repeats
 
 #: What the networks of the run are called among the candidates.
 NETWORKS = "networks"
@@ -62,69 +59,43 @@ class ServedEnsemble:
 
     Attributes:
         served: Models, each with the tasks that it serves, as often as it counts in their mean.
-        held: What the ensemble predicts for the validation rows, which its models have learned from.
+        held: What the ensemble predicts for the validation rows, where its models have learned from these.
         about: For ``results.json``.
         sentence: What is served and why.
+        means: Mean skills on validation.
     """
 
     served: list[Trained]
     held: Held
     about: dict[str, Any]
     sentence: str
+    means: dict[str, float]
 
     @property
     def compared(self) -> dict[str, Any]:
         """For ``selection.json``."""
-        return {"skill_on_validation": self.about["skill_on_validation"], "kept": "ensemble", "averaged": [],
-                "moved": {}, "sentence": self.sentence}  # fmt: skip
+        return {"skill_on_validation": self.means, "kept": next(iter(self.about)), "averaged": [], "moved": {},
+                "sentence": self.sentence}  # fmt: skip
 
 
-def wanted(config: Config) -> bool:
-    """Whether anything but the networks of the run is to be served."""
-    return config.ensemble > 1 or set(config.candidates) != {NETWORKS}
+@dataclass(frozen=True)
+class Mixture:
+    """The mean of all candidates by task.
 
-
-def check_candidates(data: Prepared, candidates: Sequence[str], ensemble: int) -> None:
-    """Raise if the rows are not such as candidates can learn from.
-
-    Raises:
-        UserError: It states what was found.
+    Attributes:
+        shares: How often each candidate counts.
+        held: What the mean predicts for the validation rows.
+        skills: Its skill there.
+        before: That of the networks alone, on the same rows.
     """
-    asked = sorted(set(candidates) - {NETWORKS})
-    train = data.rows["train"]
-    what = f"candidates: {' and '.join(asked)} learn" if asked else "ensemble: its members learn"
-    if (asked or ensemble > 1) and (train.stored is not None or not len(data.rows["validation"])):
-        found = "there are no validation rows" if train.stored is None else "the table stays in its file"
-        raise UserError(f"{what} from rows in memory and are judged on validation rows; {found}; leave them out")
-    if asked and not is_matrix(train.inputs):
-        raise UserError(f"{what} from columns of a table (numbers, categories, hashed texts); this run reads something "
-                        "else; leave them out")  # fmt: skip
-    if not asked:
-        return
-    known = [task for task in data.tasks if any(family.takes(task) for family in families(asked, 1))]
-    raise_all([f"candidates: {' and '.join(asked)} know none of the targets"] if not known else [])
+
+    shares: dict[str, Shares]
+    held: Held
+    skills: dict[str, Estimate]
+    before: dict[str, Estimate]
 
 
-def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> ServedEnsemble | None:
-    """Train the candidates beside networks that were chosen, and mix them; None if the networks alone are better.
-
-    Args:
-        trainer: The run.
-        served: The networks that it would serve without.
-    """
-    config, rows = trainer.config, trainer.data.rows
-    data = development(config, rows["train"], rows["validation"], config.ensemble)
-    pool: dict[str, Trained] = {}
-    candidates = [_networks(trainer, data, served, pool)]
-    for family in families(config.candidates, len(trainer.data.tasks)):
-        if trainer.limit is not None and time.time() > trainer.limit.until and not trainer.run.finished(family.name):
-            trainer.display.say(f"{family.name} is left out: the time limit has passed")
-        elif found := _family(trainer, family, data, pool):
-            candidates.append(found)
-    return _mixed(trainer, data, served, candidates, pool)
-
-
-def _networks(
+def networks_candidate(
     trainer: Trainer, data: Development, served: Sequence[Trained], pool: dict[str, Trained]
 ) -> JudgedCandidate:
     """The networks as one candidate: members of the ensemble, or those that are served."""
@@ -144,7 +115,7 @@ def _networks(
 
 def _outputs_by_task(one: Trained, data: Development, k: int, member: bool) -> dict[str, Tensor]:
     """Outputs of a network for the rows that it has not learned from, NaN for the others."""
-    held = data.folds[k][1] if member and data.in_folds else data.judged
+    held = torch.cat([data.folds[k][1], data.apart]) if member and data.in_folds else data.judged
     model = one.result.model
     positions = [p for p, task in enumerate(model.tasks) if task.name in one.network.serves]
     found = task_outputs(model, data.rows.subset(held), positions)
@@ -160,6 +131,8 @@ def _together(task: Task, outputs: Sequence[Tensor], data: Development) -> Tenso
     if not data.in_folds:
         return task.definition.average(outputs)
     found = outputs[0].clone()
+    if len(data.apart):
+        found[data.apart] = task.definition.average([own[data.apart] for own in outputs])
     for (_, held), own in zip(data.folds, outputs, strict=True):
         found[held] = own[held]
     return found
@@ -188,7 +161,9 @@ def _members(trainer: Trainer, data: Development) -> list[Trained]:
     return found
 
 
-def _family(trainer: Trainer, family: Family, data: Development, pool: dict[str, Trained]) -> JudgedCandidate | None:
+def family_candidate(
+    trainer: Trainer, family: Family, data: Development, pool: dict[str, Trained]
+) -> JudgedCandidate | None:
     """A family for all targets that it takes, fitted now or read from the run's folder."""
     run, name = trainer.run, family.name
     stored = run.trainings / name / "result.safetensors"
@@ -197,23 +172,26 @@ def _family(trainer: Trainer, family: Family, data: Development, pool: dict[str,
         if stored.exists():
             state = load_tree(stored)
         else:
-            state = fit_family(family, data, trainer.data.tasks, trainer.config.seed) | {
-                "seconds": time.monotonic() - started
-            }
+            fitted = fit_family(family, data, trainer.data.tasks, trainer.config.seed, serve=not len(data.apart))
+            state = fitted | {"seconds": time.monotonic() - started}
             stored.parent.mkdir(parents=True, exist_ok=True)
             save_tree(stored, state)
     if not state["tasks"]:
         return None
     tasks = [task for task in trainer.data.tasks if task.name in state["tasks"]]
+    candidate = JudgedCandidate(name, {task.name: (name,) for task in tasks}, state["outputs"])
+    if not state["model"]:
+        return candidate
     model = FittedModel.restored(state["stored"], state["model"], tasks)
     positions = tuple(place for place, task in enumerate(trainer.data.tasks) if task in tasks)
-    outputs = {task.name: state["outputs"][task.name] for task in tasks}
-    result = _as_training(trainer, data, model, positions, outputs, state["seconds"])
+    result = _as_training(trainer, data, model, positions, state["outputs"], state["seconds"])
     pool[name] = Trained(Network(name, positions, tuple(task.name for task in tasks)), result)
-    return JudgedCandidate(name, {task.name: (name,) for task in tasks}, outputs)
+    return candidate
 
 
-def fit_family(family: Family, data: Development, targets: Sequence[Task], seed: int) -> dict[str, Any]:
+def fit_family(
+    family: Family, data: Development, targets: Sequence[Task], seed: int, serve: bool = True
+) -> dict[str, Any]:
     """Fit a family for all targets that it takes.
 
     Args:
@@ -221,6 +199,7 @@ def fit_family(family: Family, data: Development, targets: Sequence[Task], seed:
         data: The rows, with the columns of all targets, and folds.
         targets: All targets.
         seed: Of all that is drawn.
+        serve: Also fit models to all rows; otherwise ``model`` and ``stored`` are empty.
 
     Returns:
         ``tasks``: names of the targets; ``outputs``: by name those of a cross-fit; ``model`` and ``stored``:
@@ -236,17 +215,15 @@ def fit_family(family: Family, data: Development, targets: Sequence[Task], seed:
         ids, labels = task_targets(data.rows, position)[0], labels_of(weighted, position)
         found = cross_fit(family, task, inputs, ids, labels, data, seed)
         if found is not None:
-            parts.append(family.final(task, inputs, ids, labels, seed, found.variant))
+            parts += [family.final(task, inputs, ids, labels, seed, found.variant)] if serve else []
             tasks.append(task)
             outputs[task.name] = found.outputs
-    if not tasks:
-        return {"tasks": [], "outputs": {}, "model": {}, "stored": {}}
-    model = FittedModel(family.name, columns, parts, tasks)
+    model = FittedModel(family.name, columns, parts, tasks) if parts else None
     return {
         "tasks": [task.name for task in tasks],
         "outputs": outputs,
-        "model": dict(model.state_dict()),
-        "stored": model.stored(),
+        "model": {} if model is None else dict(model.state_dict()),
+        "stored": {} if model is None else model.stored(),
     }
 
 
@@ -276,70 +253,77 @@ def _as_training(
     return TrainingResult(model, tasks, 0.0, 0, seconds, history, {})
 
 
-def _mixed(
-    trainer: Trainer,
-    data: Development,
-    served: Sequence[Trained],
-    candidates: Sequence[JudgedCandidate],
-    pool: Mapping[str, Trained],
-) -> ServedEnsemble | None:
-    """Shares by task, and what follows from them."""
-    counts: dict[str, list[str]] = {training: [] for training in pool}
-    shares, held, ours, before = {}, Held(), {}, {}
-    first = len(data.rows) - len(trainer.data.rows["validation"])
-    alone = _served_outputs(trainer, served)
+def mix(
+    trainer: Trainer, data: Development, served: Sequence[Trained], candidates: Sequence[JudgedCandidate]
+) -> Mixture:
+    """Shares by task, and what they give."""
+    found = Mixture({}, {}, {}, {})
+    first = len(trainer.data.rows["train"])
+    alone = served_outputs(trainer, served)
     for position, task in enumerate(trainer.data.tasks):
         own = {one.name: one.outputs[task.name] for one in candidates if task.name in one.outputs}
         ids, targets = labelled(data.rows, position, data.judged)
-        known = torch.stack([~outputs[ids].reshape(len(ids), -1).isnan().any(1) for outputs in own.values()]).all(0)
+        known = torch.stack([complete(outputs[ids]) for outputs in own.values()]).all(0)
         ids, targets = ids[known], targets[known]
         chosen = choose_shares(task, {name: outputs[ids] for name, outputs in own.items()}, targets, ids)
-        shares[task.name] = chosen
         validation = ids >= first
         outputs = mixed(task, {name: own[name][ids[validation]] for name in chosen}, chosen)
-        held[task.name] = outputs, targets[validation], ids[validation] - first
-        ours[task.name] = skill_estimate(task, *held[task.name])
-        before[task.name] = skill_estimate(task, *_among(alone[task.name], held[task.name][2]))
-        models = {one.name: one.models[task.name] for one in candidates if task.name in one.models}
-        for name, times in repeats(chosen, {name: len(models[name]) for name in chosen}).items():
-            for training in models[name]:
-                counts[training] += [task.name] * times
-    return _kept(trainer, pool, counts, shares, held, ours, before)
+        found.shares[task.name] = chosen
+        found.held[task.name] = outputs, targets[validation], ids[validation] - first
+        found.skills[task.name] = skill_estimate(task, *found.held[task.name])
+        found.before[task.name] = skill_estimate(task, *_among(alone[task.name], ids[validation] - first))
+    return found
 
 
-def _kept(
-    trainer: Trainer,
-    pool: Mapping[str, Trained],
-    counts: Mapping[str, list[str]],
-    shares: Mapping[str, Mapping[str, int]],
-    held: Held,
-    ours: Skills,
-    before: Skills,
+def complete(outputs: Tensor) -> Tensor:
+    """``[n]`` bool, which rows have outputs."""
+    return ~outputs.reshape(len(outputs), -1).isnan().any(1)
+
+
+def kept_ensemble(
+    trainer: Trainer, pool: Mapping[str, Trained], candidates: Sequence[JudgedCandidate], found: Mixture
 ) -> ServedEnsemble | None:
     """The ensemble, unless validation shows beyond chance that the networks alone are better."""
-    gain = mean_difference(before, ours)
-    means = [_mean(before), _mean(ours)]
-    if exceeds(gain * -1.0, 0.05):
-        trainer.display.say(f"the ensemble is not served: mean skill on validation {means[1]:.4f}, beyond chance below "
-                            f"that of the networks alone ({means[0]:.4f})")  # fmt: skip
+    means = {"ensemble": mean_skill(found.skills), "networks": mean_skill(found.before)}
+    if exceeds(mean_difference(found.skills, found.before), FALSE_MOVES):
+        trainer.display.say(f"the ensemble is not served: mean skill on validation {means['ensemble']:.4f}, beyond "
+                            f"chance below that of the networks alone ({means['networks']:.4f})")  # fmt: skip
         return None
-    found = [
+    counts = _counts(pool, candidates, found)
+    kept = [
         Trained(replace(one.network, serves=tuple(counts[training])), one.result)
         for training, one in pool.items()
         if counts[training]
     ]
-    for one in found:
+    for one in kept:
         one.result.model.eval()
-    speed = _milliseconds([one.result.model for one in found], trainer.data.rows["validation"])
-    parameters = sum(p.numel() for one in found for p in one.result.model.parameters())
+    cost, speed = cost_of(trainer, kept)
     sentence = (
-        f"served: the mean of {len(found)} models ({parameters:,} parameters, {speed:.2f} ms per row): mean skill on "
-        f"validation {means[1]:.4f}, of the networks before {means[0]:.4f}{_unequal(shares)}"
+        f"served: the mean of {len(kept)} models ({cost}): mean skill on validation {means['ensemble']:.4f}, of the "
+        f"networks before {means['networks']:.4f}{_unequal(found.shares)}"
     )
     trainer.display.say(sentence)
-    about = {"shares": {task: dict(own) for task, own in shares.items()}, "milliseconds_per_row": round(speed, 4),
-             "skill_on_validation": {"ensemble": means[1], "networks": means[0]}}  # fmt: skip
-    return ServedEnsemble(found, held, about, sentence)
+    shares = {task: dict(own) for task, own in found.shares.items()}
+    about = {"shares": shares, "milliseconds_per_row": speed, "skill_on_validation": means}
+    return ServedEnsemble(kept, found.held, {"ensemble": about}, sentence, means)
+
+
+def _counts(pool: Mapping[str, Trained], candidates: Sequence[JudgedCandidate], found: Mixture) -> dict[str, list[str]]:
+    """By training the tasks that it serves, as often as it counts in their mean."""
+    counts: dict[str, list[str]] = {training: [] for training in pool}
+    for task, shares in found.shares.items():
+        models = {one.name: one.models[task] for one in candidates if task in one.models}
+        for name, times in repeats(shares, {name: len(models[name]) for name in shares}).items():
+            for training in models[name]:
+                counts[training] += [task] * times
+    return counts
+
+
+def cost_of(trainer: Trainer, served: Sequence[Trained]) -> tuple[str, float]:
+    """What a prediction of all models costs, in words, and milliseconds per row."""
+    speed = round(_milliseconds([one.result.model for one in served], trainer.data.rows["validation"]), 4)
+    parameters = sum(p.numel() for one in served for p in one.result.model.parameters())
+    return f"{parameters:,} parameters, {speed:.2g} ms per row", speed
 
 
 def _unequal(shares: Mapping[str, Mapping[str, int]]) -> str:
@@ -355,12 +339,12 @@ def _unequal(shares: Mapping[str, Mapping[str, int]]) -> str:
     return f"; equal shares but for {said}{' and others' if len(moved) > 6 else ''}"
 
 
-def _mean(skills: Skills) -> float:
+def mean_skill(skills: Skills) -> float:
     known = [skill.value for skill in skills.values() if skill.value == skill.value]
     return sum(known) / len(known) if known else float("nan")
 
 
-def _served_outputs(trainer: Trainer, served: Sequence[Trained]) -> Held:
+def served_outputs(trainer: Trainer, served: Sequence[Trained]) -> Held:
     """What the networks alone predict for the validation rows."""
     places = serving_places(one.network.serves for one in served)
     models = dict(enumerate(one.result.model for one in served))

@@ -8,7 +8,7 @@ from .converging import Converging
 from .cooperative import CooperativeDistillation
 from .data_maps import DataMaps, maps_from_state
 from .deadline import Deadline
-from .distilling import MTLKD
+from .distilling import MTLKD, EnsembleDistillation
 from .early_stopping import EarlyStopping
 from .held import HeldTasks
 from .online import OnlineDistillation
@@ -25,6 +25,7 @@ __all__ = [
     "DataMaps",
     "Deadline",
     "EarlyStopping",
+    "EnsembleDistillation",
     "ForwardPass",
     "HeldTasks",
     "OnlineDistillation",

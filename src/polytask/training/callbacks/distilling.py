@@ -14,6 +14,7 @@ from ...distillation.teacher import Teacher, check_teachers
 from ...errors import UserError, did_you_mean, raise_all
 from ...processes.collectives import sum_over_processes, world_size
 from ...task.kind import WideKind
+from ..evaluation import task_outputs
 from .callback import Callback, ForwardPass
 from .number_checks import number_problems, unused_problems
 from .taps import Taps, pooled
@@ -253,3 +254,45 @@ class MTLKD(Distilling):
         super().start(training)
         self.begin([range(len(self._names))])
         self.on = {0: 1.0}
+
+
+class EnsembleDistillation(MTLKD):
+    """The student learns from its labels and from what an ensemble predicts for the training rows.
+
+    Tasks without a teacher learn from their labels alone. The ensemble's predictions have to be by models that have
+    not learned from the row, otherwise they repeat its label.
+
+    Args:
+        teachers: By task name, with outputs.
+        beta: Weight of the ensemble's predictions beside the labels, for all tasks or by name.
+        temperature: Softens outputs of class kinds.
+        unlabelled: See :class:`Distilling`.
+
+    Source:
+        G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531, with
+        cross-fitted teachers.
+    """
+
+    name = "best"
+
+    def __init__(
+        self,
+        teachers: Mapping[str, Teacher],
+        *,
+        beta: float | Mapping[str, float] = 1.0,
+        temperature: float = 1.0,
+        unlabelled: bool | None = None,
+    ) -> None:
+        super().__init__(teachers, beta=beta, kappa=1.0, temperature=temperature, features=False, unlabelled=unlabelled)
+
+    def start(self, training: Training) -> None:
+        given, asked = self.teachers, self.beta
+        names = [task.name for task in training.tasks]
+        self.beta = dict(asked) if isinstance(asked, Mapping) else dict.fromkeys(names, asked)
+        for position, name in enumerate(names):
+            if name not in given:  # nothing to follow, with the weight 0
+                one = task_outputs(training.model, training.train.subset(torch.arange(1)), [position])[0]
+                nothing = one.new_zeros(len(training.train), *one.shape[1:])
+                self.teachers, self.beta = self.teachers | {name: Teacher(outputs=nothing)}, self.beta | {name: 0.0}
+        super().start(training)
+        self.teachers, self.beta = given, asked
