@@ -170,14 +170,14 @@ def _coverage(found: Any) -> str:
 
     Example:
         >>> _coverage({"level": 0.9, "share": 0.92, "interval": [0.88, 0.95], "size": 4.2}).replace(SPACE, " ")
-        '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean size 4.2'
+        '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean size 4.20'
     """
     known = found if isinstance(found, dict) else {}
     level, share, size = (number(known.get(key)) for key in ("level", "share", "size"))
     ends = _interval(known, "interval")
     if level is None or share is None or ends is None:
         return ""
-    mean = f"; mean size {short(size)}" if size is not None else "; infinite: too few validation rows"
+    mean = f"; mean size {shown(size, max(0, places([size]) - 1))}" if size is not None else "; infinite: too few validation rows"
     held = f"hold {percent(share)} of the test labels ({percent(ends[0])} to {percent(ends[1])})"
     return f"{percent(level, 0)} intervals {held}{mean}"
 
