@@ -15,7 +15,9 @@ from ...task import Task
 from ...task.prediction_columns import check_prediction_columns
 from .encoded import EncodedColumns
 from .held_files import checked_rows, with_held_files
-from .prepared import Prepared, fingerprint
+from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
+from .reading import notes_on, with_renamed
+from .suspicions import suspicions
 
 
 class Source(ABC):
@@ -91,3 +93,29 @@ class Source(ABC):
     def columns_of_sources(self, schema: Schema) -> list[list[str]]:
         """Feature columns of each data set if there are several."""
         return []
+
+
+class TableSource(Source):
+    """Tables, whose columns are judged by rows in memory: all of them, or a sample.
+
+    Attributes:
+        table: These rows.
+    """
+
+    table: pa.Table
+
+    def judged(self, split: np.ndarray) -> np.ndarray:
+        """The parts of the rows of :attr:`table`."""
+        return split
+
+    def targets(self) -> tuple[InferredTask, ...]:
+        self.inferred, self.roles = judge_columns(self.config, self.table, self.where)
+        self.table = with_renamed(self.table, self.inferred)
+        return self.inferred
+
+    def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
+        train, learned = self.judged(split) == 0, learnt_for_encoder(self.config)
+        schema = Schema.fit(self.table, tasks, where=self.where, train=train, **self.roles, **learned)
+        self.warnings += suspicions(self.table, schema)
+        self.notes += notes_on(self.inferred, schema, self.table)
+        return schema

@@ -17,7 +17,6 @@ from ...config.split import split_column
 from ...data import (
     MOST_HELD,
     PARTS,
-    InferredTask,
     RowGroups,
     Rows,
     Schema,
@@ -39,11 +38,9 @@ from ...task import KINDS, Task
 from ...task.kind import WordsKind
 from .encoded import EncodedColumns, pretrained
 from .encoded_stored import StoredEncoding
-from .prepared import judge_columns, learnt_for_encoder
-from .reading import notes_on, reading_of, with_renamed
-from .source import Source
+from .reading import reading_of
+from .source import TableSource
 from .splitting import split_rows, with_scaffolds
-from .suspicions import suspicions
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -84,7 +81,7 @@ def wants_streaming(config: Config) -> bool:
     return size > MEMORY_SHARE * memory_bytes()
 
 
-class StoredTable(Source):
+class StoredTable(TableSource):
     """A Parquet file whose labels are held and whose features are read while training, so that memory grows by the
     labels alone.
 
@@ -103,38 +100,29 @@ class StoredTable(Source):
         ])  # fmt: skip
         self.path = Path(config.sources[0].table)
         cells, self.positions = _sample(self.path, config)
-        self.sample, found = interpret(cells, reading_of(config))
+        self.table, found = interpret(cells, reading_of(config))
         self.notes += found
 
     @classmethod
     def takes(cls, config: Config) -> bool:
         return wants_streaming(config)
 
-    def targets(self) -> tuple[InferredTask, ...]:
-        self.inferred, self.roles = judge_columns(self.config, self.sample, self.where)
-        self.sample = with_renamed(self.sample, self.inferred)
-        return self.inferred
+    def judged(self, split: np.ndarray) -> np.ndarray:
+        return split[self.positions]
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
         cells_of = Schema(tuple(tasks), missing=self.roles["missing"], renamed=self.roles["renamed"])
-        split, said = _split(self.config, self.path, cells_of, self.sample, stored, self.where)
+        split, said = _split(self.config, self.path, cells_of, self.table, stored, self.where)
         self.notes += said
         return split
 
-    def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
-        sampled = split[self.positions]
-        schema = Schema.fit(
-            self.sample, tasks, where=self.where, train=sampled == 0, **self.roles, **learnt_for_encoder(self.config)
-        )
-        self.warnings += [*suspicions(self.sample, schema), *_equal_rows(self.sample, schema, sampled)]
-        self.notes += notes_on(self.inferred, schema, self.sample)
-        return schema
-
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
+        judged = self.judged(split)
+        equal = equal_rows(row_keys(self.table, schema), judged)
+        self.warnings += [f"in a sample of the rows: {note}" for note in equal]
         labels, weights = _labels(self.config, self.path, schema, split, self.where)
         self.warnings += check_parts([list(part.numpy().T) for part in labels], schema.tasks, self.where)
-        train = split[self.positions] == 0
-        encode = StoredEncoding.fit(self.config, schema, self.sample, train, self.where)
+        encode = StoredEncoding.fit(self.config, schema, self.table, judged == 0, self.where)
         return _parts(self.path, encode, split, labels, weights), encode.encoded
 
 
@@ -171,10 +159,6 @@ def _firsts(column: pa.ChunkedArray, seen: set[Any]) -> list[int]:
     seen.update(words)
     known, first = np.unique(codes, return_index=True)
     return [int(row) for code, row in zip(known, first, strict=True) if code in new]
-
-
-def _equal_rows(sample: pa.Table, schema: Schema, split: np.ndarray) -> list[str]:
-    return [f"in a sample of the rows: {note}" for note in equal_rows(row_keys(sample, schema), split)]
 
 
 def _split(

@@ -13,7 +13,6 @@ import torch
 from ...config import Config
 from ...data import (
     PARTS,
-    InferredTask,
     Rows,
     Schema,
     check_split,
@@ -31,14 +30,13 @@ from ...task import Task
 from .earned_texts import idle_texts, inputs_without, without_texts
 from .encoded import EncodedColumns, pretrained
 from .labelled import labelled
-from .prepared import device_of_features, judge_columns, learnt_for_encoder
-from .reading import notes_on, reading_of, with_renamed
-from .source import Source
+from .prepared import device_of_features
+from .reading import reading_of
+from .source import TableSource
 from .splitting import split_rows, with_scaffolds
-from .suspicions import suspicions
 
 
-class Table(Source):
+class Table(TableSource):
     """Rows of one table, or of several; see :class:`~polytask.runs.preparation.source.Source`."""
 
     def __init__(self, config: Config) -> None:
@@ -53,12 +51,6 @@ class Table(Source):
     def takes(cls, config: Config) -> bool:
         """Any table."""
         return True
-
-    def targets(self) -> tuple[InferredTask, ...]:
-        inferred, self.roles = judge_columns(self.config, self.table, self.where)
-        self.inferred = inferred
-        self.table = with_renamed(self.table, inferred)
-        return inferred
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
         labels = encode_targets(self.table, tasks, where=self.where, precise=True)
@@ -75,14 +67,6 @@ class Table(Source):
         """The part of every row, and notes; see :func:`~polytask.runs.preparation.splitting.split_rows`."""
         cells = with_scaffolds(self.config, self.table, self.table.column, self.where)
         return split_rows(self.config, cells, labels, tasks, stored, self.where)
-
-    def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
-        schema = Schema.fit(
-            self.table, tasks, where=self.where, train=split == 0, **self.roles, **learnt_for_encoder(self.config)
-        )
-        self.warnings += suspicions(self.table, schema)
-        self.notes += notes_on(self.inferred, schema, self.table)
-        return schema
 
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
         inputs, encoded = self.inputs(schema, split == 0)
