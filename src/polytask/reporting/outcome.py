@@ -10,7 +10,7 @@ from typing import Any
 from ..records.run import Run
 from ..records.values import number
 from ..task.gain import Gain, gain, mean_relative, sign
-from .numbers import percent, places, short
+from .numbers import percent, places, shown
 
 BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "plain network", "before": "earlier"}
 """Key in the results -> what the page calls it."""
@@ -177,7 +177,11 @@ def _coverage(found: Any) -> str:
     ends = _interval(known, "interval")
     if level is None or share is None or ends is None:
         return ""
-    mean = f"; mean size {shown(size, max(0, places([size]) - 1))}" if size is not None else "; infinite: too few validation rows"
+    mean = (
+        "; infinite: too few validation rows"
+        if size is None
+        else f"; mean size {shown(size, max(0, places([size]) - 1))}"
+    )
     held = f"hold {percent(share)} of the test labels ({percent(ends[0])} to {percent(ends[1])})"
     return f"{percent(level, 0)} intervals {held}{mean}"
 
