@@ -10,8 +10,9 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from .config import SECTIONS, Config
+from .config import Config
 from .key import keys_of
+from .layout import SECTIONS
 
 HEAD = '''"""Keyword arguments of `polytask.TablePredictor`; written by `python -m polytask.config.keywords`."""
 
