@@ -166,10 +166,10 @@ def _row(
 
 
 def _coverage(found: Any) -> str:
-    """How often prediction intervals hold the label, in words; empty where nobody asked.
+    r"""How often prediction intervals hold the label, in words; empty where nobody asked.
 
     Example:
-        >>> _coverage({"level": 0.9, "share": 0.92, "interval": [0.88, 0.95], "size": 4.2}).replace(SPACE, " ")
+        >>> _coverage({"level": 0.9, "share": 0.92, "interval": [0.88, 0.95], "size": 4.2}).replace("\xa0", " ")
         '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean size 4.20'
     """
     known = found if isinstance(found, dict) else {}
