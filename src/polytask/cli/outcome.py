@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         return
     from ..records.run import Run  # loads NumPy and templates, for which the start need not wait
     from ..reporting.earlier import earlier
+    from ..reporting.headline import headline
     from ..reporting.outcome import rows, tallies
     from ..reporting.telling import telling_tasks
 
@@ -41,6 +43,8 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
             f"{len(shown)} of {len(table):,} targets: those that kept least of their peaks, the worst and best "
             f"against baselines; all are in {out / 'results.json'} and in the report"
         )
+    if found := headline(run, table):
+        display.result(found.sentence)
     show_before(earlier(run), table, display)
     for line in comparisons(table, tallies(table)):
         display.result(line)
@@ -52,7 +56,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     display.result(f"{_served(totals, table)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
-    display.result(f"report: {out / 'report.html'}")
+    display.result(f"report: {out / 'report.html'}; what to try next: polytask doctor {shlex.quote(str(out))}")
 
 
 def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:
