@@ -74,6 +74,9 @@ def test_far_values_are_clipped_and_reported(run: Path, tmp_path: Path) -> None:
     assert predicted["key"].to_pylist() == ["0000", "0001", "0002"]
     assert np.isfinite(predicted["total"].to_numpy()).all()
     assert_refused(polytask("predict", run, new, "--out", new), "is the input table")
+    assert_refused(polytask("predict", run, new, "--out", run / "split.parquet"), "is a file of the run")
+    exported = polytask("export", run, "--format", "onnx", "--out", run / "networks" / "0" / "model.safetensors")
+    assert_refused(exported, "is a file of the run")
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch"])

@@ -38,6 +38,8 @@ def test_equal_rows_are_counted_by_part() -> None:
     notes = equal_rows(keys, np.array([0, 0, 0, 1, 2, 2, 2]))
     assert [note.split(" rows")[0] for note in notes] == ["1 of 1 validation", "2 of 3 test"]
     assert equal_rows(keys, np.array([0, 0, 0, 0, 0, 0, 1])) == []
+    assert all("--group" in note for note in notes)  # cannot be had beside a split by time, by a column, or by files
+    assert not any("--group" in note for note in equal_rows(keys, np.array([0, 0, 0, 1, 2, 2, 2]), drawn=False))
 
 
 @given(known=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=30), keys=st.lists(st.integers(0, 9)))

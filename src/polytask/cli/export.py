@@ -34,7 +34,7 @@ def export(
     from ..deployment import export_run  # torch.export takes its time to load
 
     display = Terminal(quiet)
-    o.check_file_to_write(out)
+    o.check_file_to_write(out, run)
     written = export_run(
         run, out, format=format, tasks=None if tasks is None else names(tasks, "--tasks"), data=data, trust=trust
     )

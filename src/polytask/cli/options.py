@@ -15,6 +15,7 @@ from ..config import SECTIONS, AffinityOptions, Config, Key, Option, default_of,
 from ..config.file import apply_overrides, read_config, read_yaml
 from ..config.layout import flat_names, flat_note
 from ..errors import UserError
+from ..records.layout import Layout
 
 #: Title of the options that are no keys.
 COMMAND = "Command"
@@ -115,12 +116,18 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def check_file_to_write(out: Path) -> None:
+def check_file_to_write(out: Path, run: Path | None = None) -> None:
     """Find out before the work whether a file can be written.
 
+    Args:
+        out: The file.
+        run: Folder of the run that it is made of, if it is made of one.
+
     Raises:
-        UserError: If there is a folder of that name, or what should be its folder is a file.
+        UserError: If there is a folder of that name, what should be its folder is a file, or it belongs to the run.
     """
+    if run is not None and Layout(run).holds(out):
+        raise UserError(f"--out {out}: is a file of the run {run}, which would be damaged; choose another name")
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; give the name of a file")
     if out.parent.exists() and not out.parent.is_dir():

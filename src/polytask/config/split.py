@@ -25,6 +25,12 @@ def split_column(config: Config) -> str | None:
     return config.split if isinstance(config.split, str) and config.split != SCAFFOLD else None
 
 
+def is_drawn(config: Config) -> bool:
+    """Whether rows come into their parts by chance, each by itself."""
+    stated = (config.group, config.time, config.validation, config.test)
+    return not isinstance(config.split, str) and all(key is None for key in stated)
+
+
 def split_problems(config: Config) -> Iterator[str]:
     """Keys of the split that do not combine."""
     by = [key for key in ("group", "time") if getattr(config, key) is not None]

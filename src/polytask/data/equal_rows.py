@@ -65,26 +65,27 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     return np.asarray(x ^ (x >> np.uint64(31)))
 
 
-def equal_rows(keys: np.ndarray, codes: np.ndarray) -> list[str]:
+def equal_rows(keys: np.ndarray, codes: np.ndarray, drawn: bool = True) -> list[str]:
     """A note for validation and test if some of their rows have the features of a training row.
 
     Args:
         keys: ``[n]`` from :func:`row_keys`.
         codes: ``[n]`` part of every row.
+        drawn: Whether rows were split by chance, so that groups of them could be kept in one part.
 
     Example:
         >>> equal_rows(np.array([1, 2, 1, 3], np.uint64), np.array([0, 0, 2, 1]))[0].split(":")[0]
         '1 of 1 test rows have the features of a training row'
     """
     train = np.unique(keys[codes == 0])
+    remedy = "remove the duplicates" + ", or keep rows of one thing in one part (--group COLUMN)" * drawn
     notes = []
     for code, part in ((1, "validation"), (2, "test")):
         own = keys[codes == code]
         count = int(np.isin(own, train).sum())
         if count:
             notes.append(f"{count:,} of {len(own):,} {part} rows have the features of a training row: if these are the "
-                         "same thing twice, metrics are optimistic; remove the duplicates, or keep rows of one thing "
-                         "in one part (--group COLUMN)")  # fmt: skip
+                         f"same thing twice, metrics are optimistic; {remedy}")  # fmt: skip
     return notes
 
 

@@ -30,3 +30,15 @@ class Layout:
         self.trainings = path / "trainings"
         self.state = path / "state.json"
         self.metrics = path / "metrics.jsonl"
+
+    def holds(self, path: Path) -> bool:
+        """Whether ``path`` is a file that the run has written, or would be in one of its folders.
+
+        Example:
+            >>> run = Layout(Path("run"))
+            >>> [run.holds(Path(name)) for name in ("run/split.parquet", "./run/networks/0/x.onnx", "run/mine.parquet")]
+            [True, True, False]
+        """
+        parts = [found for name, found in vars(self).items() if isinstance(found, Path) and name != "path"]
+        own = {part.resolve() for part in (*parts, self.path / "folds", self.path / "out_of_fold.parquet")}
+        return not own.isdisjoint({path.resolve(), *path.resolve().parents})

@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 
 from ...config import Config
-from ...config.split import FILES
+from ...config.split import FILES, is_drawn
 from ...data import (
     PARTS,
     Rows,
@@ -49,10 +49,10 @@ def with_held_files(config: Config, data: Prepared) -> Prepared:
     return replace(data, warnings=[*check_parts(labels, data.tasks, config.data_name), *data.warnings])
 
 
-def checked_rows(data: Prepared) -> Prepared:
+def checked_rows(config: Config, data: Prepared) -> Prepared:
     """The same with notes on row ids that appear more than once, and on rows with the features of a training row."""
     notes = [] if data.ids is None else repeated_ids(coded(pa.chunked_array([data.ids])), str(data.schema.id_column))
-    equal = [] if data.keys is None else equal_rows(data.keys, data.split)
+    equal = [] if data.keys is None else equal_rows(data.keys, data.split, is_drawn(config))
     return replace(data, notes=[*data.notes, *notes], warnings=[*data.warnings, *equal])
 
 

@@ -68,7 +68,7 @@ class Source(ABC):
         schema, rows = self.chosen(schema, rows, stored_split)
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
                         self.columns_of_sources(schema), encoded, self.notes, self.keys)  # fmt: skip
-        return checked_rows(with_held_files(self.config, data))
+        return checked_rows(self.config, with_held_files(self.config, data))
 
     @abstractmethod
     def targets(self) -> tuple[InferredTask, ...]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...config import Config
-from ...config.split import split_column
+from ...config.split import is_drawn, split_column
 from ...data import (
     MOST_HELD,
     PARTS,
@@ -118,7 +118,7 @@ class StoredTable(TableSource):
 
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
         judged = self.judged(split)
-        equal = equal_rows(row_keys(self.table, schema), judged)
+        equal = equal_rows(row_keys(self.table, schema), judged, is_drawn(self.config))
         self.warnings += [f"in a sample of the rows: {note}" for note in equal]
         labels, weights = _labels(self.config, self.path, schema, split, self.where)
         self.warnings += check_parts([list(part.numpy().T) for part in labels], schema.tasks, self.where)
