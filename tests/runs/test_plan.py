@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from polytask.config import make_config
 from polytask.errors import UserError
 from polytask.ranges import seconds_of
 from polytask.runs import fit_run
+from polytask.runs.limit import Limit
 from polytask.runs.plan import LEAST_STEPS, PLANNED, Speed, make_plan
 from polytask.training.callbacks import Deadline
 
@@ -65,6 +67,16 @@ def test_a_training_ends_at_its_deadline_with_its_best_evaluation() -> None:
     result = pt.fit(model, train=(x, labels), validation=(x, labels), settings=asked, callbacks=[Deadline(0.0)])
     assert result.steps == 10 and len(result.history) == 1
     assert seconds_of("1m") == 60
+
+
+@pytest.mark.parametrize("jump", [-1e9, 1e9])
+def test_a_clock_that_is_set_moves_no_deadline(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = Limit.of(1000.0, (600.0, 60.0))
+    deadline = Deadline(limit.ends(1))
+    monkeypatch.setattr("time.time", lambda: jump)
+    assert 890 < limit.ends(3) - time.monotonic() <= 900 and limit.ends(1) - time.monotonic() <= 90
+    deadline.after_evaluation(None, None)  # type: ignore[arg-type]
+    assert not deadline.finished
 
 
 def test_a_run_with_a_limit_keeps_its_plan(tmp_path: Path) -> None:

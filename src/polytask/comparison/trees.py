@@ -53,7 +53,7 @@ def fit_trees(config: Config, options: Mapping[str, Any], part: str) -> dict[str
         with threadpool_limits(config.threads):
             model.fit(*(array.numpy() for array in measured["train"]))
         best, validation = _best_round(task, model, *measured["validation"])
-        test = _value(task, _after(task, model, measured[part][0].numpy(), best), measured[part][1])
+        test = _after(task, model, *measured[part], best)
         metric = task.metric_definition
         entries[task.name] = {
             "kind": task.kind,
@@ -136,8 +136,10 @@ def _estimator(task: Task, options: Mapping[str, Any], categorical: list[int], s
 
 
 def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[int, float]:
-    """The number of rounds that is best on validation, and the metric there."""
+    """The number of rounds that is best on validation, and the metric there; all, and NaN, without a label there."""
     best, found = model.n_iter_, float("nan")
+    if not len(targets):
+        return best, found
     sign = task.metric_definition.sign
     for rounds, raw in enumerate(_staged(task, model, inputs.numpy()), 1):
         if rounds % EVERY and rounds != model.n_iter_:
@@ -148,8 +150,12 @@ def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Ten
     return best, found
 
 
-def _after(task: Task, model: Any, inputs: np.ndarray, rounds: int) -> np.ndarray:
-    return next(raw for done, raw in enumerate(_staged(task, model, inputs), 1) if done == rounds)
+def _after(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor, rounds: int) -> float:
+    """The metric after so many rounds; NaN without a label."""
+    if not len(targets):
+        return float("nan")
+    stages = enumerate(_staged(task, model, inputs.numpy()), 1)
+    return _value(task, next(raw for done, raw in stages if done == rounds), targets)
 
 
 def _staged(task: Task, model: Any, inputs: np.ndarray) -> Iterator[np.ndarray]:

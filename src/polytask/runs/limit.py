@@ -17,7 +17,8 @@ class Limit:
     """When trainings of a run with a time limit end, with the best of their evaluations.
 
     Attributes:
-        until: Unix time from which on none continues.
+        until: Seconds of the machine's monotonic clock, which its processes share and nobody sets; from then on none
+            continues.
         longest: Seconds of a training for all tasks, and of one for a single task.
     """
 
@@ -28,8 +29,8 @@ class Limit:
     def of(cls, left: float, planned: Sequence[float]) -> Limit:
         """Of a run that has ``left`` seconds, and trainings planned to take so many; see :attr:`longest`."""
         together, alone = (PATIENCE * seconds for seconds in planned)
-        return cls(time.time() + (1 - AFTER) * left, (together, alone))
+        return cls(time.monotonic() + (1 - AFTER) * left, (together, alone))
 
     def ends(self, tasks: int) -> float:
-        """Unix time at which a training that begins now has to end."""
-        return min(self.until, time.time() + self.longest[int(tasks == 1)])
+        """Seconds of the monotonic clock at which a training that begins now has to end."""
+        return min(self.until, time.monotonic() + self.longest[int(tasks == 1)])

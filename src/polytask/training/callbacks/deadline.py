@@ -17,7 +17,7 @@ class Deadline(Callback):
     """Ends a training at the first evaluation after a moment; whether it is done before, others decide.
 
     Args:
-        until: Unix time.
+        until: Seconds of the machine's monotonic clock (``time.monotonic``).
     """
 
     name = "deadline"
@@ -27,7 +27,7 @@ class Deadline(Callback):
         self.until, self._over = until, False
 
     def after_evaluation(self, training: Training, evaluation: Evaluation) -> None:
-        self._over = bool(numbers_of_first([time.time() > self.until])[0])
+        self._over = bool(numbers_of_first([time.monotonic() > self.until])[0])
 
     @property
     def finished(self) -> bool:
