@@ -214,3 +214,10 @@ def test_overrides_that_are_not_key_and_value_are_all_named():
 def test_settings_of_a_convergence_that_is_not_on_are_refused(converge, key, options):
     (problem,) = problems(converge=converge, **{key: options})
     assert key in problem and repr(converge) in problem
+
+
+def test_words_that_yaml_reads_as_yes_and_no() -> None:
+    found = make_config({**LEAST, "threshold": {LEAST["targets"][0]: False}, "calibration": False})
+    assert found.threshold == {LEAST["targets"][0]: "off"} and found.calibration == "off"
+    with pytest.raises(UserError, match=r"in quotation marks, such as \{'yes': 5\}"):
+        make_config({**LEAST, "class_weights": {LEAST["targets"][0]: {True: 5}}})

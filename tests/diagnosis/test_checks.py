@@ -204,9 +204,9 @@ def test_heavy_tails():
         return [finding.advice for finding in heavy_tails(run)]
 
     (advice,) = told([0.0, 1.0, 2.0, 3.0, 900.0])
-    assert "`--set transform.a=log`" in advice
+    assert "`--set data.transform.a=log`" in advice
     (advice,) = told([-900.0, 1.0, 2.0, 3.0, 4.0])
-    assert "`--set transform.a=quantile`" in advice
+    assert "`--set data.transform.a=quantile`" in advice
     assert not told([0.0, 1.0, 2.0, 3.0, 9.0]) and not told([0.0, 1.0, 2.0, 3.0, 900.0], transform={"a": "log"})
 
 

@@ -17,10 +17,26 @@ from .section import Section
 if TYPE_CHECKING:
     from .config import Config
 
+
+def _off(value: Any) -> Any:
+    """YAML reads a bare off as False."""
+    return "off" if value is False else value
+
+
+def _class_name(value: Any) -> Any:
+    """YAML reads a bare yes as True."""
+    if isinstance(value, bool):
+        raise ValueError("expected the name of a class in quotation marks, such as {'yes': 5}")
+    return value
+
+
 Transform = Literal["log", "quantile", "auto", "none"]
-Threshold = Literal["auto", "off"] | Annotated[float, Range(0, 1, more=True, less=True)]
-Calibration = Literal["auto", "off"]
-ClassWeights = Literal["balanced"] | dict[str, Annotated[float, Range(0, more=True)]]
+Threshold = Annotated[
+    Literal["auto", "off"] | Annotated[float, Range(0, 1, more=True, less=True)], BeforeValidator(_off)
+]
+Calibration = Annotated[Literal["auto", "off"], BeforeValidator(_off)]
+ClassName = Annotated[str, BeforeValidator(_class_name)]
+ClassWeights = Literal["balanced"] | dict[ClassName, Annotated[float, Range(0, more=True)]]
 Bounds = Literal["none"] | tuple[float | None, float | None]
 
 

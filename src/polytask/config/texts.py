@@ -67,10 +67,18 @@ def values(texts: Sequence[str], option: str) -> Any:
     """
     import yaml  # takes a moment to load
 
+    class Words(yaml.SafeLoader):
+        """Classes are called yes and no, and a threshold is off: these are words."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012
+            first: [found for found in resolvers if found[0] != "tag:yaml.org,2002:bool"]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
     try:
         if len(texts) == 1 and "=" not in texts[0]:
-            return yaml.safe_load(texts[0])
-        return {name: yaml.safe_load(value) for name, value in pairs(texts, option).items()}
+            return yaml.load(texts[0], Words)
+        return {name: yaml.load(value, Words) for name, value in pairs(texts, option).items()}
     except yaml.YAMLError:
         raise UserError(f"{option} {' '.join(texts)!r}: expected TARGET=VALUE with a value as in YAML") from None
 

@@ -8,6 +8,7 @@ import shlex
 from typing import Any
 
 from ..config import Config
+from ..config.layout import paths
 from ..records.run import Run
 from .loudness import loudest
 
@@ -29,11 +30,12 @@ def of_target(key: str, task: str, value: str) -> str:
     """A key for one target.
 
     Example:
-        >>> of_target("transform", "price", "log"), of_target("transform", "a.b", "log")
-        ('--set data.transform.price=log', '--set \'transform={"a.b": log}\'')
+        >>> print(of_target("transform", "price", "log"), of_target("transform", "a.b", "log"))
+        --set data.transform.price=log --set 'data.transform={"a.b": log}'
     """
+    place = ".".join(paths()[key])
     plain = re.fullmatch(r"[A-Za-z_][\w-]*", task) is not None
-    return f"--set {shlex.quote(f'{key}.{task}={value}' if plain else f'{key}={{{json.dumps(task)}: {value}}}')}"
+    return f"--set {shlex.quote(f'{place}.{task}={value}' if plain else f'{place}={{{json.dumps(task)}: {value}}}')}"
 
 
 def more_weight(run: Run, task: str, factor: float) -> list[str]:
