@@ -76,7 +76,8 @@ def test_a_clock_that_is_set_moves_no_deadline(jump: float, monkeypatch: pytest.
     monkeypatch.setattr("time.time", lambda: jump)
     assert 890 < limit.ends(3) - time.monotonic() <= 900 and limit.ends(1) - time.monotonic() <= 90
     deadline.after_evaluation(None, None)  # type: ignore[arg-type]
-    assert not deadline.finished
+    assert not deadline.finished and not limit.passed
+    assert Limit.of(-1.0, (1.0, 1.0)).passed
 
 
 def test_a_run_with_a_limit_keeps_its_plan(tmp_path: Path) -> None:

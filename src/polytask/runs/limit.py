@@ -34,3 +34,8 @@ class Limit:
     def ends(self, tasks: int) -> float:
         """Seconds of the monotonic clock at which a training that begins now has to end."""
         return min(self.until, time.monotonic() + self.longest[int(tasks == 1)])
+
+    @property
+    def passed(self) -> bool:
+        """Whether no training may begin any more."""
+        return time.monotonic() > self.until

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from ...config import Config
@@ -56,7 +55,7 @@ def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> ServedEnsemble
     pool: dict[str, Trained] = {}
     candidates = [networks_candidate(trainer, data, served, pool)]
     for family in families(config.candidates, len(trainer.data.tasks)):
-        if trainer.limit is not None and time.time() > trainer.limit.until and not trainer.run.finished(family.name):
+        if trainer.limit is not None and trainer.limit.passed and not trainer.run.finished(family.name):
             trainer.display.say(f"{family.name} is left out: the time limit has passed")
         elif found := family_candidate(trainer, family, data, pool):
             candidates.append(found)
