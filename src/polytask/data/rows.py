@@ -88,6 +88,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
         optional([rows.source for rows in parts], lambda rows: torch.zeros(len(rows), dtype=torch.long)),
         {place: torch.cat([rows.wide[place] for rows in parts]) for place in parts[0].wide},
         optional([rows.weights for rows in parts], lambda rows: torch.ones(len(rows), 1)),
+        optional([rows.groups for rows in parts], lambda rows: torch.arange(len(rows))),
     )
 
 
@@ -122,6 +123,7 @@ class Rows:
 
     Attributes: as in :class:`Batch`, for all rows; ``ids`` are 0..n-1 by construction.
         source: ``[n]`` int64, number of the data set that each row comes from; None for a single one.
+        groups: ``[n]`` int64, equal for rows that belong together, in all parts of a split alike; None if none do.
     """
 
     inputs: Inputs
@@ -130,6 +132,7 @@ class Rows:
     source: Tensor | None = None
     wide: Mapping[int, Tensor] = field(default_factory=dict)
     weights: Tensor | None = None
+    groups: Tensor | None = None
 
     @classmethod
     def from_labels(cls, inputs: Inputs, labels: Mapping[str, Tensor], tasks: Sequence[Task]) -> Rows:
@@ -221,8 +224,12 @@ class Rows:
         observed = batch.observed
         if observed is not None and bool(observed.all()):
             observed = None
-        source = None if self.source is None else self.source[ids]
-        return Rows(batch.inputs, batch.targets, observed, source, batch.wide, batch.weights)
+        source, groups = (None if one is None else one[ids.to(one.device)] for one in (self.source, self.groups))
+        return Rows(batch.inputs, batch.targets, observed, source, batch.wide, batch.weights, groups)
+
+    def units(self, ids: Tensor) -> Tensor:
+        """What some rows count as in standard errors: rows of one group are one, others each themselves."""
+        return ids if self.groups is None else self.groups.to(ids.device)[ids]
 
     @property
     def stored(self) -> StoredInput | None:
@@ -248,14 +255,14 @@ class Rows:
             observed = None
         wide = {new: self.wide[old] for new, old in enumerate(columns) if old in self.wide}
         weights = self.weights if self.weights is None or self.weights.shape[1] == 1 else self.weights[:, take]
-        return Rows(self.inputs, self.targets[:, take], observed, self.source, wide, weights)
+        return Rows(self.inputs, self.targets[:, take], observed, self.source, wide, weights, self.groups)
 
     def to(self, device: torch.device | str) -> Rows:
         observed = None if self.observed is None else self.observed.to(device)
         inputs = map_inputs(self.inputs, lambda leaf: leaf.to(device))
         wide = {position: targets.to(device) for position, targets in self.wide.items()}
         weights = None if self.weights is None else self.weights.to(device)
-        return Rows(inputs, self.targets.to(device), observed, self.source, wide, weights)
+        return Rows(inputs, self.targets.to(device), observed, self.source, wide, weights, self.groups)
 
 
 def _wide_labels(task: Task, label: Tensor, n: int) -> Tensor:

@@ -54,7 +54,12 @@ class Outputs:
 
     def metric(self, task: str, networks: Sequence[Hashable]) -> Estimate:
         """Metric of the mean prediction of some networks; see :meth:`labelled`."""
-        return task_estimate(self.tasks[task], *self.labelled(task, networks))
+        return task_estimate(self.tasks[task], *self.counted(task, networks))
+
+    def counted(self, task: str, networks: Sequence[Hashable]) -> tuple[Tensor, Tensor, Tensor]:
+        """The same as :meth:`labelled`, with what the rows count as in standard errors instead of their ids."""
+        outputs, targets, ids = self.labelled(task, networks)
+        return outputs, targets, self.rows.units(ids)
 
     def _of(self, network: Hashable, every: bool = False) -> dict[str, Tensor]:
         """Outputs of a network, of the rows alone that it has labels for unless ``every`` one is asked for."""

@@ -107,7 +107,7 @@ def decide_temperatures(
         wanted = for_target(trainer.config.calibration, task.name, "auto") == "auto"
         if task.name not in serves or not task.definition.logits or not wanted:
             continue
-        outputs, targets, ids = held[task.name] if held else rows.labelled(task.name, serves[task.name])
+        outputs, targets, ids = held[task.name] if held else rows.counted(task.name, serves[task.name])
         if len(ids) > FOLDS and (warmed := choose_temperature(task, outputs, targets, ids)):
             found[task.name] = warmed
     for model in models:

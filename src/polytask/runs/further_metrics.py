@@ -14,13 +14,14 @@ from .averaged import Outputs
 from .results import bounds
 
 
-def further_metrics(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+def further_metrics(task: Task, outputs: Tensor, targets: Tensor, units: Tensor | None = None) -> dict[str, Any]:
     """What ``results.json`` and ``evaluate`` say of the metrics :attr:`Task.also`; nothing if there are none.
 
     Args:
         task: The task, with the threshold that is served.
         outputs: Raw outputs of rows with a label.
         targets: Their stored targets.
+        units: What the rows count as in standard errors, see :meth:`polytask.data.Rows.units`; all rows by default.
 
     Returns:
         ``metrics`` {name: value}, ``intervals`` {name: [low, high]} (95 %) and ``trivials`` {name: value of a constant
@@ -31,7 +32,7 @@ def further_metrics(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, A
     found: dict[str, Any] = {"metrics": {}, "intervals": {}, "trivials": {}}
     for name in task.also:
         definition = task.defined_metric(name)
-        measured = task_estimate(task, outputs, targets, metric=name)
+        measured = task_estimate(task, outputs, targets, units, metric=name)
         own, unit = task.measured_targets(targets, definition)
         found["metrics"][name] = number(measured.value)
         found["intervals"][name] = bounds(measured)
@@ -50,8 +51,7 @@ def add_further(outputs: Outputs, serves: Mapping[str, Sequence[int]], entries: 
     found = dict(entries)
     for name, entry in entries.items():
         if (task := outputs.tasks[name]).also:
-            labelled, targets, _ = outputs.labelled(name, serves[name])
-            found[name] = with_further(entry, further_metrics(task, labelled, targets))
+            found[name] = with_further(entry, further_metrics(task, *outputs.counted(name, serves[name])))
     return found
 
 

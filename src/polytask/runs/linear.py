@@ -59,7 +59,7 @@ def linear_models(
     for place in chosen:
         ids, targets = task_targets(train, place)
         drawn = torch.randperm(len(ids), generator=generator)[:most]
-        labelled = {part: (matrices[part], *task_targets(parts[part], place)) for part in ("validation", final_part)}
+        labelled = {part: _labelled(parts[part], place, matrices[part]) for part in ("validation", final_part)}
         best = _best(tasks[place], matrices["train"][ids[drawn].numpy()], targets[drawn], labelled)
         if best is not None:
             found[tasks[place].name] = {"validation": best["validation"], "test": best[final_part]}
@@ -83,11 +83,16 @@ def _best(
     return max(found, key=lambda metrics: np.nan_to_num(sign * metrics["validation"].value, nan=-np.inf))
 
 
-def _metric(task: Task, model: Any, inputs: Any, ids: Tensor, targets: Tensor) -> Estimate:
-    if not len(ids):
+def _labelled(rows: Rows, position: int, inputs: Any) -> tuple[Any, Tensor, Tensor]:
+    """Inputs of the rows with a label, their targets, and what they count as in standard errors."""
+    ids, targets = task_targets(rows, position)
+    return inputs[ids.numpy()], targets, rows.units(ids)
+
+
+def _metric(task: Task, model: Any, inputs: Any, targets: Tensor, units: Tensor) -> Estimate:
+    if not len(units):
         return replace(Estimate.exact(math.nan), counted=0)
-    outputs = task.definition.outputs_of(_predicted(task, model, inputs[ids.numpy()]))
-    return task_estimate(task, outputs, targets, ids)
+    return task_estimate(task, task.definition.outputs_of(_predicted(task, model, inputs)), targets, units)
 
 
 def _predicted(task: Task, model: Any, inputs: Any) -> Tensor:

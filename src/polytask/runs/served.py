@@ -152,8 +152,7 @@ def _fits(config: Config, plan: Sequence[Trained]) -> bool:
 def _skills(outputs: Outputs, plan: Serving) -> dict[str, Estimate]:
     """Skill of every task as a plan serves it."""
     return {
-        task: skill_estimate(outputs.tasks[task], *outputs.labelled(task, trainings))
-        for task, trainings in plan.items()
+        task: skill_estimate(outputs.tasks[task], *outputs.counted(task, trainings)) for task, trainings in plan.items()
     }
 
 

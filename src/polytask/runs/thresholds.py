@@ -137,7 +137,7 @@ def decide_thresholds(
     for task in trainer.data.tasks:
         if task.name not in serves or not task.definition.thresholded or not _wanted(trainer.config, task.name):
             continue
-        outputs, targets, ids = held[task.name] if held else rows.labelled(task.name, serves[task.name])
+        outputs, targets, ids = held[task.name] if held else rows.counted(task.name, serves[task.name])
         if len(ids) and (moved := choose_threshold(task, task.definition.predict(outputs), targets, ids)):
             found[task.name] = moved
     for model in models:

@@ -209,6 +209,7 @@ def estimates_of(
     for position, task in enumerate(tasks):
         ids, targets = task_targets(rows, position)
         places = ids if numbers is None else numbers.to(ids.device)[ids]
+        places = places if rows.groups is None else rows.units(ids)
         found[task.name] = task_estimate(task, outputs[position][ids], targets, places)
     return found
 
@@ -245,5 +246,8 @@ def trivial_estimates(tasks: Sequence[Task], rows: Rows) -> dict[str, tuple[Esti
         if not metric.defined_on(targets):
             ids, targets = ids[:0], targets[:0]
         null = metric.null_error(targets) if metric.null_error is not None and len(targets) else 0.0
-        found[task.name] = (trivial_estimate(metric, targets, ids) * unit, 0.0 if math.isnan(null) else null * unit)
+        found[task.name] = (
+            trivial_estimate(metric, targets, rows.units(ids)) * unit,
+            0.0 if math.isnan(null) else null * unit,
+        )
     return found

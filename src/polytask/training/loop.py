@@ -240,7 +240,7 @@ class Training:
         for position, steps in chosen.items():
             task, (ids, targets) = self.tasks[position], task_targets(self.validation, position)
             mean = task.definition.average([outputs[position, step] for step in steps])
-            measured[task.name] = task_estimate(task, mean[ids], targets, ids)
+            measured[task.name] = task_estimate(task, mean[ids], targets, self.validation.units(ids))
         return estimates_of_first(measured)
 
     def keep_snapshot(self) -> None:

@@ -102,12 +102,13 @@ def estimate(metric: Metric, predictions: Tensor, targets: Tensor, ids: Tensor |
         metric: The metric.
         predictions: As the metric takes them, of rows with a label.
         targets: As the metric takes them, of the same rows.
-        ids: ``[n]``, which rows these are among all rows of the part; estimates are paired by them. Default: all rows.
+        ids: ``[n]``, which rows these are among all rows of the part; estimates are paired by them, and rows with equal
+            ones (of a group) are counted as one. Default: all rows.
     """
     value = metric(predictions, targets)
     if math.isnan(value):
         return Estimate(value, torch.zeros(BLOCKS, dtype=torch.float64), 0)
-    return Estimate(value, _in_blocks(metric.influences(predictions, targets), ids), metric.counted(targets))
+    return Estimate(value, _in_blocks(metric.influences(predictions, targets), ids), _counted(metric, targets, ids))
 
 
 def estimate_of_rows(values: Tensor, ids: Tensor | None = None) -> Estimate:
@@ -132,9 +133,9 @@ def trivial_estimate(metric: Metric, targets: Tensor, ids: Tensor | None = None)
         return Estimate(math.nan, torch.zeros(BLOCKS, dtype=torch.float64), 0)
     level = metric.trivial(targets)
     if metric.constant is None:
-        return replace(Estimate.exact(level), counted=metric.counted(targets))
+        return replace(Estimate.exact(level), counted=_counted(metric, targets, ids))
     influences = metric.influences(metric.constant(targets), targets)
-    return Estimate(level, _in_blocks(influences, ids), metric.counted(targets))
+    return Estimate(level, _in_blocks(influences, ids), _counted(metric, targets, ids))
 
 
 def skill_of(metric: Metric, found: Estimate, trivial: Estimate) -> Estimate:
@@ -152,6 +153,14 @@ def skill_of(metric: Metric, found: Estimate, trivial: Estimate) -> Estimate:
     """
     distance = metric.perfect - trivial.value
     return (found - trivial) * (1 / distance if distance else 0.0)
+
+
+def _counted(metric: Metric, targets: Tensor, ids: Tensor | None) -> int:
+    """What the error rests on: rows as the metric counts them, at most as many as there are groups."""
+    counted = metric.counted(targets)
+    if ids is None or len(ids) < 2 or bool((ids[1:] > ids[:-1]).all()):
+        return counted
+    return min(counted, len(ids.unique()))
 
 
 def _in_blocks(influences: Tensor, ids: Tensor | None) -> Tensor:

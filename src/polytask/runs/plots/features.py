@@ -111,7 +111,7 @@ def _importance(
 
     def skills(inputs: Any) -> dict[str, Estimate]:
         changed = outputs.with_rows(replace(rows, inputs=inputs))
-        return {task.name: skill_estimate(task, *changed.labelled(task.name, served[task.name])) for task in tasks}
+        return {task.name: skill_estimate(task, *changed.counted(task.name, served[task.name])) for task in tasks}
 
     before = skills(rows.inputs)
     values, errors = np.zeros((len(features), len(tasks))), np.zeros((len(features), len(tasks)))

@@ -24,6 +24,7 @@ from ...data import (
     sample_weights,
 )
 from ...data.equal_rows import row_keys
+from ...data.split_groups import group_codes
 from ...errors import UserError
 from ...records.folder import RunFolder
 from ...task import Task
@@ -76,6 +77,8 @@ class Table(TableSource):
             rows = rows.with_weights(sample_weights(self.table, self.config.sample_weight, names, where=self.where))
         if len(self.paths) > 1:
             rows = replace(rows, source=torch.from_numpy(self.sources.source))
+        if self.config.group is not None:
+            rows = replace(rows, groups=torch.from_numpy(group_codes(self.table[self.config.group])))
         self.ids = schema.ids(self.table, where=self.where)
         places = {part: torch.from_numpy(np.flatnonzero(split == code)) for code, part in enumerate(PARTS)}
         return {part: rows.subset(place) for part, place in places.items()}, encoded
