@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 LIBRARY = $(VENV)/.library
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test lowest lint docs package clean
+.PHONY: demo test evidence lowest lint docs package clean
 
 demo: $(LIBRARY)
 	$(BIN)/polytask demo
@@ -15,6 +15,10 @@ demo: $(LIBRARY)
 # A file of tests goes to one process, with what its tests share; each process computes with one thread.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+# How good whole trainings on real tables are; where POLYTASK_DATA or shared/data has them.
+evidence: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m evidence
 
 # The oldest releases that pyproject.toml allows; this PyTorch brings gigabytes of GPU libraries.
 lowest:
