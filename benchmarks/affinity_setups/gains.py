@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 import polytask as pt
-from polytask.grouping.affinity import AffinityStatistics, over_time
+from polytask.grouping.affinity import AffinityStatistics
 from polytask.training.objective import Objective
 
+from .over_time import over_time
 from .problems import Problem
 from .series import record
 

@@ -18,8 +18,8 @@ from .problems import Problem
 #: What is recorded: names, and the estimators with their options.
 RECORDED: dict[str, tuple[str, dict[str, Any]]] = {
     "exact": ("lookahead", {}),
-    "own": ("lookahead", {"lookahead": "optimizer", "null": True}),
-    "momentum": ("lookahead", {"lookahead": "momentum", "null": True}),
+    "own": ("lookahead", {"lookahead": "optimizer"}),
+    "momentum": ("lookahead", {"lookahead": "momentum"}),
     "gramian": ("gramian", {}),
     "factored": ("factored", {}),
     "representation": ("representation", {}),

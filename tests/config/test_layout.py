@@ -33,6 +33,13 @@ SECTIONS = {
 }
 
 
+def test_options_that_are_gone_are_passed_over_where_they_asked_for_nothing() -> None:
+    old = {"affinity": {"every": 4, "time": "mean", "divide_by_lr": False, "null": None}}
+    assert flat(old) == flat({"grouping": old}) == {"affinity": {"every": 4}}
+    with pytest.raises(UserError, match=r"unknown key 'affinity\.time'"):
+        make_config(LEAST | {"affinity": {"time": "trapezoid"}})
+
+
 def test_every_key_stands_in_one_section() -> None:
     assert section_names() == ["data", "model", "training", "balance", "convergence", "grouping", "distillation", "run"]
     assert set(paths()) == set(known_keys(Config)) and len(set(paths().values())) == len(paths())

@@ -11,11 +11,10 @@ from .key import Key, Option, documented, without_effect
 from .training import STRICT
 
 Estimator = Literal["auto", "cosine", "factored", "gramian", "lookahead", "representation"]
-Time = Literal["mean", "trapezoid", "winsorised"]
 Lookahead = Literal["sgd", "momentum", "optimizer"]
 
 #: Options of single estimators.
-OF_ESTIMATOR = ("lookahead", "null", "rows", "refresh")
+OF_ESTIMATOR = ("lookahead", "rows", "refresh")
 
 
 @documented
@@ -37,16 +36,9 @@ class AffinityOptions:
     stop: Annotated[Count | Literal["never", "confident"] | None, Key(
         "Step from which on none is probed; `confident`: once affinity is measured well enough for the choice.",
     )] = "never"  # fmt: skip
-    time: Annotated[Time, Key("How the samples over time become one number.")] = "mean"
-    divide_by_lr: Annotated[bool, Key(
-        "Divide every sample by the learning rate of its step, as the published matrices are.",
-    )] = False  # fmt: skip
     lookahead: Annotated[Lookahead | None, Key(
         "Step that estimators `lookahead` and `gramian` follow. Default: sgd.",
         needs={"estimator": ("lookahead", "gramian")},
-    )] = None  # fmt: skip
-    null: Annotated[bool | None, Key(
-        "Subtract what a step with zero gradient does.", needs={"estimator": ("lookahead", "gramian")},
     )] = None  # fmt: skip
     rows: Annotated[int | None, Range(1, whole=True), Key(
         "Samples whose Jacobians are taken.", needs={"estimator": ("factored",)},

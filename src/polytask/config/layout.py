@@ -24,6 +24,10 @@ SECTIONS: tuple[type[Section], ...] = (
 )  # fmt: skip
 
 
+#: Options that are gone, with the only value at which files still name them: every earlier ``config.yaml`` does.
+GONE: dict[str, dict[str, Any]] = {"affinity": {"time": "mean", "divide_by_lr": False, "null": None}}
+
+
 @lru_cache
 def paths() -> dict[str, tuple[str, ...]]:
     """Where each key stands in a file, by its flat name.
@@ -84,6 +88,9 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
             found.setdefault(name, {})
         for inner, one in (value or {}).items():
             _add(found, flat_path([name, str(inner)]), one)
+    for name, gone in GONE.items():
+        if isinstance(found.get(name), Mapping):
+            found[name] = {key: one for key, one in found[name].items() if key not in gone or one != gone[key]}
     return found
 
 

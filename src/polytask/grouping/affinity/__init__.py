@@ -9,7 +9,6 @@ from .lookahead import (
     lookahead_losses,
     untouched,
 )
-from .over_time import TIMES, over_time
 from .statistics import AffinityStatistics
 from .virtual_step import LOOKAHEADS, shared_learning_rate, virtual_step
 
@@ -17,7 +16,6 @@ __all__ = [
     "AUTO",
     "ESTIMATORS",
     "LOOKAHEADS",
-    "TIMES",
     "AffinityStatistics",
     "Estimator",
     "Moment",
@@ -28,7 +26,6 @@ __all__ = [
     "first_order_falls",
     "lookahead_losses",
     "make_estimators",
-    "over_time",
     "shared_learning_rate",
     "untouched",
     "virtual_step",

@@ -58,19 +58,16 @@ def affinity_of_falls(falls: Tensor, losses: Tensor, eps: float = 1e-12) -> Tens
     return torch.where(losses > eps, falls / losses, torch.nan)
 
 
-def first_order_falls(
-    rows: Sequence[Tensor], shared: Sequence[Tensor], step: VirtualStep, *, null: bool = False
-) -> Tensor:
+def first_order_falls(rows: Sequence[Tensor], shared: Sequence[Tensor], step: VirtualStep) -> Tensor:
     """``g_j . (theta - step(g_i))``: by how much loss j falls in a step on task i alone, to first order.
 
     Args:
         rows: ``[K, *shape]`` per shared parameter, the gradients of the tasks.
         shared: The parameters.
         step: See :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
-        null: Also the step with a zero gradient, as the last row.
 
     Returns:
-        ``[K (+ 1), K]``.
+        ``[K, K]``.
 
     Example (Adam's first step goes by the signs of a gradient):
         >>> from torch.optim import Adam
@@ -82,12 +79,10 @@ def first_order_falls(
                 [ 0.2000,  0.2500]])
     """
     tasks = range(len(rows[0]))
-    donors = [[row[task] for row in rows] for task in tasks]
-    if null:
-        donors.append([torch.zeros_like(parameter) for parameter in shared])
-    falls = rows[0].new_zeros(len(donors), len(tasks))
+    falls = rows[0].new_zeros(len(tasks), len(tasks))
     with torch.no_grad():
-        for place, donor in zip(falls, donors, strict=True):
+        for place, task in zip(falls, tasks, strict=True):
+            donor = [row[task] for row in rows]
             for row, parameter, moved in zip(rows, shared, step(donor), strict=True):
                 place += row.flatten(1) @ (parameter - moved).flatten().to(row.dtype)
     return falls
@@ -113,8 +108,6 @@ def lookahead_losses(
     forward: Callable[[], TaskLosses],
     shared: Sequence[Tensor],
     step: VirtualStep,
-    *,
-    null: bool = False,
 ) -> tuple[TaskLosses, Tensor]:
     """Losses before and after a step of the shared parameters on each task alone.
 
@@ -127,10 +120,9 @@ def lookahead_losses(
         forward: A forward pass at the parameters of the moment.
         shared: The parameters that move.
         step: See :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
-        null: Also take the step with a zero gradient, as the last row: what momentum and decay do by themselves.
 
     Returns:
-        ``before``, and ``after [K (+ 1), K]``: row i after the step on task i, NaN for an absent one.
+        ``before``, and ``after [K, K]``: row i after the step on task i, NaN for an absent one.
 
     Example (A quadratic; the step on task 0 halves its distance):
         >>> from torch.optim import SGD
@@ -151,8 +143,6 @@ def lookahead_losses(
             torch.autograd.grad(value, shared, retain_graph=True, allow_unused=True) if there else None
             for value, there in zip(before.values, present, strict=True)
         ]
-        if null:
-            rows.append([torch.zeros_like(parameter) for parameter in shared])
         start = [parameter.detach().clone() for parameter in shared]
         after = torch.full((len(rows), len(present)), torch.nan, dtype=before.means.dtype, device=before.means.device)
         with torch.no_grad():

@@ -108,7 +108,7 @@ def shared_learning_rate(optimizer: Optimizer, shared: Callable[[], Sequence[Ten
     rates = set(learning_rates(optimizer, shared()))
     if len(rates) != 1:
         raise UserError(
-            f"affinity: this estimator and divide_by_lr need one learning rate for all shared parameters, found "
-            f"{sorted(rates)}; choose estimator gramian or lookahead, without divide_by_lr"
+            f"affinity: this estimator needs one learning rate for all shared parameters, found {sorted(rates)}; "
+            "choose estimator gramian or lookahead"
         )
     return rates.pop()

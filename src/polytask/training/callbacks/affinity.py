@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -20,8 +19,6 @@ from ...grouping.affinity import (
     Moment,
     Sample,
     make_estimators,
-    over_time,
-    shared_learning_rate,
 )
 from ...grouping.affinity_matrix import Affinity
 from ...grouping.confidence import check_confidence, measured_enough
@@ -69,12 +66,10 @@ class AffinityProbe(Callback):
         self.measures_gradients = any(candidate.gives_gramian for candidate in self._candidates)
         self.every, self.first, self.end = every, asked.start, asked.stop if isinstance(asked.stop, int) else None
         self.until_confident, self.enough = asked.stop == "confident", enough
-        self.time, self.divide_by_lr = asked.time, asked.divide_by_lr
         self.judged = 0  # samples at the last verdict
         self.estimator = self._candidates[0]
         self.chosen = False
         self.statistics = AffinityStatistics(0)
-        self.null = torch.zeros(2, 0, dtype=torch.float64)  # sums and counts
 
     def check(self, model: MultiTaskModel) -> None:
         if self.until_confident:
@@ -87,7 +82,6 @@ class AffinityProbe(Callback):
 
     def start(self, training: Training) -> None:
         self.statistics = AffinityStatistics(len(training.tasks))
-        self.null = torch.zeros(2, len(training.tasks), dtype=torch.float64)
 
     def before_step(self, training: Training, batch: Batch) -> None:
         if self._due(training.step, len(training.tasks)):
@@ -159,12 +153,7 @@ class AffinityProbe(Callback):
             return
         if sample.gramian is not None:
             training.gradients.add(sample.gramian, sample.present)
-        rate = shared_learning_rate(training.optimizer, training.model.shared_parameters) if self.divide_by_lr else 1
-        self.statistics.add(sample.affinity / rate, sample.present, training.step)
-        if sample.null is not None:
-            seen = (sample.present & torch.isfinite(sample.null)).cpu()
-            null = torch.where(seen, sample.null.detach().double().cpu() / rate, 0.0)
-            self.null += torch.stack([null, seen.double()])
+        self.statistics.add(sample.affinity, sample.present, training.step)
 
     def settings(self) -> dict[str, Any]:
         """What was measured, and how, for ``affinity.json``."""
@@ -174,14 +163,11 @@ class AffinityProbe(Callback):
             "every": self.every or self.estimator.every(self.statistics.tasks),
             "start": self.first,
             "stop": "confident" if self.until_confident and self.end is None else self.end,
-            "time": self.time,
-            "divide_by_lr": self.divide_by_lr,
         }
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "statistics": self.statistics.state_dict(),
-            "null": self.null,
             "settings": self.settings(),
             "chosen": self.chosen,
             "end": self.end,
@@ -191,8 +177,7 @@ class AffinityProbe(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.statistics.load_state_dict(state["statistics"])
-        self.null, self.chosen = state["null"], state["chosen"]
-        self.end, self.judged = state["end"], state["judged"]
+        self.chosen, self.end, self.judged = state["chosen"], state["end"], state["judged"]
         self.estimator = next(c for c in self._candidates if c.name == state["settings"]["estimator"])
         self.estimator.load_state_dict(state["estimator"])
 
@@ -210,21 +195,15 @@ def affinity_from_state(state: dict[str, Any], tasks: list[str]) -> Affinity:
     """The matrix that a finished training's :class:`AffinityProbe` has gathered."""
     statistics = AffinityStatistics(len(tasks))
     statistics.load_state_dict(state["statistics"])
-    windows = statistics.windows
     meta = {
         "method": "tag",
         **state["settings"],
         "samples": statistics.samples,
         "counts": statistics.counts.tolist(),
         "standard_error": _with_nulls(statistics.standard_error),
-        "windows": windows.to_json_dict(),
+        "windows": statistics.windows.to_json_dict(),
     }
-    null, counts = state["null"]
-    if counts.any():
-        meta["null"] = (null / counts.clamp_min(1)).tolist()
-    how = state["settings"]["time"]
-    matrix = statistics.mean if how == "mean" else over_time(windows, how)
-    return Affinity(tuple(tasks), matrix, meta)
+    return Affinity(tuple(tasks), statistics.mean, meta)
 
 
 def _with_nulls(matrix: np.ndarray) -> list[list[float | None]]:

@@ -39,14 +39,11 @@ class Sample(NamedTuple):
     Attributes:
         affinity: ``[K, K]``, effect of a step on task i (row) on the loss of task j (column); NaN if undefined.
         present: ``[K]`` bool, tasks with a label in the batch.
-        null: ``[K]``, the same for a step with a zero gradient, already subtracted from ``affinity``; None if it was
-            not measured.
         gramian: ``[K, K]`` inner products of the tasks' gradients, where the estimator has them.
     """
 
     affinity: Tensor
     present: Tensor
-    null: Tensor | None = None
     gramian: Tensor | None = None
 
 

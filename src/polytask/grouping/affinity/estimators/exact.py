@@ -9,13 +9,11 @@ from .estimator import Estimator, Moment, Sample
 
 
 class Lookahead(Estimator):
-    """Exact: K backward passes through the shared part and K + 1 forward passes (K + 2 with ``null``) per sample.
+    """Exact: K backward passes through the shared part and K + 1 forward passes per sample.
 
     Args:
         lookahead: The step that is taken: ``sgd``, ``momentum`` or ``optimizer``, see
             :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
-        null: Subtract what a step with a zero gradient does: momentum and decay alone. The same number for every
-            donor, so the choice of networks does not change.
 
     Source:
         C. Fifty et al., "Efficiently Identifying Task Groupings for Multi-Task Learning", NeurIPS 2021,
@@ -25,10 +23,10 @@ class Lookahead(Estimator):
     name = "lookahead"
     gives_gramian = False
 
-    def __init__(self, lookahead: str = "sgd", null: bool = False) -> None:
+    def __init__(self, lookahead: str = "sgd") -> None:
         if lookahead not in LOOKAHEADS:
             raise UserError(f"affinity: lookahead {lookahead!r} is not known; {did_you_mean(lookahead, LOOKAHEADS)}")
-        self.lookahead, self.null = lookahead, null
+        self.lookahead = lookahead
 
     def every(self, tasks: int) -> int:
         return 10
@@ -36,8 +34,5 @@ class Lookahead(Estimator):
     def before_forward(self, moment: Moment) -> Sample:
         shared = moment.model.shared_parameters()
         step = virtual_step(self.lookahead, moment.optimizer, shared)
-        before, after = lookahead_losses(moment.model, moment.forward, shared, step, null=self.null)
-        affinity = affinity_of_losses(before.means, after)
-        if not self.null:
-            return Sample(affinity, before.present)
-        return Sample(affinity[:-1] - affinity[-1], before.present, affinity[-1])
+        before, after = lookahead_losses(moment.model, moment.forward, shared, step)
+        return Sample(affinity_of_losses(before.means, after), before.present)

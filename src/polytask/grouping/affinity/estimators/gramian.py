@@ -23,20 +23,14 @@ class Gramian(Estimator):
         lookahead: The step: ``sgd`` (without weight decay), or, at its present state and scaling, that of SGD with
             ``momentum`` or of the training's ``optimizer``, such as Adam; see
             :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
-        null: Subtract what a step with a zero gradient does, as for ``lookahead``.
     """
 
     name = "gramian"
 
-    def __init__(self, lookahead: str = "sgd", null: bool = False) -> None:
+    def __init__(self, lookahead: str = "sgd") -> None:
         if lookahead not in LOOKAHEADS:
             raise UserError(f"affinity: lookahead {lookahead!r} is not known; {did_you_mean(lookahead, LOOKAHEADS)}")
-        if null and lookahead == "sgd":
-            raise UserError(
-                "affinity: null has no effect with estimator gramian and lookahead sgd, which leaves momentum and "
-                "decay out; choose lookahead optimizer, or leave null out"
-            )
-        self.lookahead, self.null = lookahead, null
+        self.lookahead = lookahead
 
     def every(self, tasks: int) -> int:
         """K backward passes cost 2 K / 3 steps, or a little more: together 5 to 8 % of the training."""
@@ -53,10 +47,8 @@ class Gramian(Estimator):
             scaled = gramian([GradientRows(row * rate**0.5) for row, rate in zip(rows, rates, strict=True)])
             return Sample(affinity_of_gramian(scaled, losses.means, 1.0), losses.present, gramian=products)
         step = virtual_step(self.lookahead, moment.optimizer, shared)
-        affinity = affinity_of_falls(first_order_falls(rows, shared, step, null=self.null), losses.means)
-        if not self.null:
-            return Sample(affinity, losses.present, gramian=products)
-        return Sample(affinity[:-1] - affinity[-1], losses.present, affinity[-1], gramian=products)
+        affinity = affinity_of_falls(first_order_falls(rows, shared, step), losses.means)
+        return Sample(affinity, losses.present, gramian=products)
 
 
 class RepresentationGramian(Estimator):

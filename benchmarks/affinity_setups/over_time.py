@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
-from ...config.affinity import Time
-from ..windows import Windows
+from polytask.grouping import Windows
 
-TIMES: tuple[str, ...] = get_args(Time)
+TIMES = ("mean", "trapezoid", "winsorised")
 #: Windows beyond these quantiles count as if they were there.
 QUANTILES = (0.05, 0.95)
 
