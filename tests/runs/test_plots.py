@@ -69,7 +69,13 @@ def test_plots_of_other_rows_and_their_figures(
     predictor: pt.TablePredictor, table: pd.DataFrame, tmp_path: Path
 ) -> None:
     plots = predictor.plots(table[["a", "a_again", "b", "useless", "sold"]])
-    assert list(plots) == ["sold"] and set(plots["sold"]) == {"roc", "precision_recall", "calibration", "confusion"}
+    assert list(plots) == ["sold"] and set(plots["sold"]) == {
+        "roc",
+        "precision_recall",
+        "gains",
+        "calibration",
+        "confusion",
+    }
     assert np.sum(plots["sold"]["confusion"].data.values) == len(table)
     assert plots["sold"]["roc"].save(tmp_path / "roc.svg").read_text().startswith("<svg")
     assert "ROC" in plots._repr_html_()

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from polytask.task import KINDS, Task
 from polytask.task.plots import Curve, Graph, Matrix, plot_of_dict
-from polytask.task.plots.classes import calibration, confusion, precision_recall, roc
+from polytask.task.plots.classes import calibration, confusion, gains, precision_recall, roc
 from polytask.task.plots.numbers import predicted_and_true, residuals
 
 
@@ -38,6 +38,14 @@ def test_curves_lie_on_those_of_scikit_learn(rows: tuple[torch.Tensor, torch.Ten
     precision, recall, _ = precision_recall_curve(y, p)
     assert on(set(zip(false, true, strict=True)), line(roc(p, y)).points)
     assert on(set(zip(recall, precision, strict=True)), line(precision_recall(p, y)).points)
+
+
+def test_gains_are_the_found_rows_of_the_first_ones(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
+    p, y = rows
+    for share, found in line(gains(p, y)).points[1:]:
+        first = p.sort(descending=True).values[round(share * len(p)) - 1]
+        assert found == pytest.approx(float(y[p >= first].sum() / y.sum()))
+    assert line(gains(y, y)).points == ((0.0, 0.0), (float(y.mean(dtype=torch.float64)), 1.0), (1.0, 1.0))
 
 
 def test_the_mark_is_where_the_threshold_is(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -99,5 +107,5 @@ def test_every_kind_draws_what_json_can_hold_or_nothing(kind: str) -> None:
 
 def test_nothing_is_drawn_of_no_rows() -> None:
     nothing = torch.zeros(0)
-    assert all(plot(nothing, nothing) is None for plot in (roc, precision_recall, calibration, residuals))
+    assert all(plot(nothing, nothing) is None for plot in (roc, precision_recall, gains, calibration, residuals))
     assert roc(torch.rand(5), torch.ones(5)) is None

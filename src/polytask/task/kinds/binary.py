@@ -27,7 +27,7 @@ from ..metrics import (
     RECALL,
     ROC_AUC,
 )
-from ..plots.classes import calibration, confusion, precision_recall, roc
+from ..plots.classes import calibration, confusion, gains, precision_recall, roc
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -100,6 +100,7 @@ class Binary(ClassKind):
         drawn = (
             roc(predictions, targets, at),
             precision_recall(predictions, targets, at),
+            gains(predictions, targets),
             calibration(predictions, targets),
             confusion(targets, (predictions > at).long(), task.classes),
         )

@@ -58,6 +58,34 @@ def precision_recall(p: Tensor, y: Tensor, threshold: float = 0.5) -> Graph | No
     )
 
 
+def gains(p: Tensor, y: Tensor) -> Graph | None:
+    """Share of the positive rows among the rows with the highest probabilities, by the share of all rows taken.
+
+    Args:
+        p: ``[n]`` probabilities.
+        y: ``[n]`` classes, 0 or 1.
+
+    Returns:
+        None if a class has no row.
+
+    Example:
+        >>> gains(torch.tensor([0.9, 0.2, 0.8, 0.4]), torch.tensor([1, 0, 1, 0])).lines[2].points[:3]
+        ((0.0, 0.0), (0.25, 0.5), (0.5, 1.0))
+    """
+    if not _both(y):
+        return None
+    hits, _, found = _counts(p, y)
+    best = (float((y > 0.5).double().mean()), 1.0)
+    lines = (
+        Curve("chance", ((0.0, 0.0), (1.0, 1.0)), role="reference"),
+        Curve("perfect", ((0.0, 0.0), best, (1.0, 1.0)), role="reference"),
+        Curve("ours", ((0.0, 0.0), *_thinned(points_of(found / found[-1], hits / hits[-1])))),
+    )
+    return Graph("gains", "Cumulative gains", "share of rows taken", "share of positive rows found", lines, True,
+                 "Rows are taken by their probability: how many of the positive ones a list of a given length finds.",
+                 )  # fmt: skip
+
+
 def calibration(p: Tensor, y: Tensor, name: str = "Calibration") -> Graph | None:
     """How often what was given a probability was true, in groups of equally many rows with 95 % intervals (Wilson).
 
