@@ -29,7 +29,7 @@ def roc(p: Tensor, y: Tensor, threshold: float = 0.5) -> Graph | None:
         None if a class has no row.
 
     Example:
-        >>> roc(torch.tensor([0.9, 0.2, 0.8, 0.4]), torch.tensor([1, 0, 1, 0])).lines[1].points[1]
+        >>> roc(torch.tensor([0.9, 0.2, 0.8, 0.4]), torch.tensor([1, 0, 1, 0])).lines[1].points[2]
         (0.0, 1.0)
     """
     if not _both(y):
