@@ -127,8 +127,8 @@ def report(lines: Sequence[Line], earlier: Sequence[Line]) -> None:
     before = {key_of(line): line for line in earlier}
     pairs = [(line, before[key_of(line)]) for line in lines if key_of(line) in before]
     if pairs:
-        print("\nThe same, less that of the earlier code\n")
-        table(ours, pairs, {title: (method, method) for method, title in METHODS.items()})
+        print("\nThe same methods less those of the earlier code\n")
+        table(ours, pairs, {f"change of {title}": (method, method) for method, title in METHODS.items()})
 
 
 def main() -> None:

@@ -50,6 +50,8 @@ def table(ours: str, pairs: Sequence[tuple[Line, Line]], columns: Mapping[str, t
 
 
 def _counted(sets: Sequence[Sequence[float]]) -> str:
+    if all(len(gains) < 2 for gains in sets):
+        return "-"
     sure = [fmean(gains) for gains in sets if len(gains) > 1 and abs(fmean(gains)) > _width(gains)]
     return f"{sum(gain > 0 for gain in sure)}, {sum(gain < 0 for gain in sure)}"
 
