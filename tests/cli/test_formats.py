@@ -58,10 +58,10 @@ def test_results(fitted: Any) -> None:
     assert list(results["tasks"]) == list(TARGETS)
     networks = load(fitted.run / "selection.json")["networks"]
     for name, entry in results["tasks"].items():
-        assert set(entry) - {"missed_classes"} == set(
-            "kind metric direction validation test best_epoch converged_epoch peak "
-            "kept network networks weight interval trivial learned metrics".split()
-        )
+        assert set(entry) - {"missed_classes"} == {
+            *("kind", "metric", "direction", "validation", "test", "best_epoch", "converged_epoch", "peak", "kept"),
+            *("network", "networks", "weight", "interval", "trivial", "learned", "metrics"),
+        }
         low, high = entry["interval"]
         assert low <= entry["test"] <= high and entry["metrics"] == {entry["metric"]: entry["test"]}
         assert isinstance(entry["learned"], bool)
