@@ -123,7 +123,7 @@ class Rows:
 
     Attributes: as in :class:`Batch`, for all rows; ``ids`` are 0..n-1 by construction.
         source: ``[n]`` int64, number of the data set that each row comes from; None for a single one.
-        groups: ``[n]`` int64, equal for rows that belong together, in all parts of a split alike; None if none do.
+        groups: ``[n]`` int64, equal for rows that are in one group, in all parts of a split alike; None if none do.
     """
 
     inputs: Inputs
