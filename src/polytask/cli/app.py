@@ -107,10 +107,14 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
 
 
 def _interrupt_by_signals() -> None:
+    _handle_signals(signal.default_int_handler)
+
+
+def _handle_signals(handler: Any) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             if number != signal.SIGINT:  # a shell may want its background jobs to ignore that one
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, handler)
 
 
 def _say_little_memory() -> None:
@@ -170,6 +174,7 @@ def _outside(error: Exception, has_out: bool) -> int:
 
 
 def _fail(status: int, message: str) -> int:
+    _handle_signals(signal.SIG_IGN)  # processes that end together send each other signals, which are no news any more
     if message:
         typer.echo(printable(message), err=True)
     return status
