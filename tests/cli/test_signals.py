@@ -12,7 +12,6 @@ import pytest
 from polytask.processes.signals import SIGNALS
 from small_table import polytask
 
-
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 
 
