@@ -20,8 +20,10 @@ from polytask.reporting.build import figures, render
 from polytask.reporting.course import courses
 from polytask.reporting.curves import Panel, curve
 from polytask.reporting.heatmap import heatmap
+from polytask.reporting.plots import draw
 from polytask.reporting.score import score_curve
 from polytask.reporting.tasks_over_time import task_lines
+from polytask.task.plots import Curve, Graph, Matrix, plot_of_dict
 
 NAN = float("nan")
 numbers = st.one_of(
@@ -116,3 +118,29 @@ def test_a_name_with_control_characters_is_written_out(make_run: Callable[..., P
     page = render(read_run(folder))
     assert "\x1b" not in page and r"a\x1b]0;b\x07" in page
     page.encode()
+
+
+roles = st.sampled_from(["ours", "reference", "points", "mark"])
+drawn_curves = st.builds(
+    lambda points, spans, role, name: Curve(name, tuple(points), tuple(spans), role),
+    lines, st.lists(st.tuples(numbers, numbers), max_size=4), roles, names,
+)  # fmt: skip
+
+
+@given(st.lists(drawn_curves, max_size=3), st.booleans(), names)
+@example([], True, "")
+@example([Curve("a", ((0.0, NAN), (1e308, -1e308)), ((NAN, 0.0), (-1e308, 1e308)))], False, "a\x00\ud800")
+def test_graphs(curves: list[Curve], whole: bool, title: str) -> None:
+    check(draw(Graph("g", title, title, title, tuple(curves), whole)))
+
+
+@given(st.integers(0, 3).flatmap(lambda k: st.tuples(square(k, maybe), st.one_of(st.none(), square(k, maybe)))), names)
+@example(([[None]], [[NAN]]), "<b>")
+def test_matrices_of_plots(cells: Any, name: str) -> None:
+    values, shades = cells
+    known = tuple(f"{name}{place}" for place in range(len(values)))
+    stored = Matrix(
+        "m", name, known, known, tuple(map(tuple, values)), name, name, shades and tuple(map(tuple, shades))
+    )
+    again = plot_of_dict(json.loads(json.dumps(stored.to_dict(), allow_nan=False)))
+    check(draw(again))

@@ -31,7 +31,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(served, "near_best", lambda plans: list(plans))
         patch.setattr(served, "surely_better", lambda now, others: None)
-        result = fit(data, folder / "run", "--networks", "auto", "--ignore", "rank", targets=TARGETS)
+        result = fit(data, folder / "run", "--networks", "auto", "--ignore", "rank", "--set",
+                     "calibration=off", targets=TARGETS)  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "the mean prediction" in result.stderr and "--networks 1" in result.stderr
     return folder / "run"
