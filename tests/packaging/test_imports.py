@@ -56,8 +56,8 @@ def test_the_names_of_the_package_need_pytorch_but_no_heavy_library() -> None:
 def test_a_short_fit_waits_for_no_library_that_it_does_not_use(tmp_path: Path) -> None:
     """Most of the time of a fit of few steps was imports: of a compiler, of processes, of metrics of texts."""
     table = write_table(tmp_path / "table.csv", table_rows(60))
-    options = ["fit", str(table), "--targets", "click,price", "--id", "key", "--steps", "3", "--set", "threads=1", "-q",
-               "--no-baselines"]  # fmt: skip
+    options = ["fit", str(table), "--targets", "click,price", "--id", "key", "--steps", "3", "-q", "--no-baselines",
+               "--set", "training.threads=1", "--ignore", "note"]  # fmt: skip  # linear models judge columns of text
     code = f"from polytask.cli import app\napp({[*options, '--out', str(tmp_path / 'run')]}, standalone_mode=False)\n"
     loaded = loaded_after(code + "import sys\nassert 'torch._dynamo' not in sys.modules")
     assert not loaded & {"lightning_fabric", "torchmetrics", "sklearn", "transformers", "optuna"}
