@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from polytask.config import make_config
 from polytask.data import Schema, molecules
@@ -124,6 +125,17 @@ def test_scaffolds_are_in_one_part(csv: Path) -> None:
     assert (again.split == data.split).all() and not again.schema.molecules and len(again.schema.text) == 1
     fold = prepare(make_config(asked | {"targets": ["noise"], "folds": 2, "fold": 0}))
     assert max(len(set(fold.split[groups == group])) for group in set(groups)) == 1
+
+
+@needs_rdkit
+def test_streamed_as_at_once(tmp_path: Path) -> None:
+    pa.parquet.write_table(table_of_molecules(), path := tmp_path / "t.parquet", row_group_size=30)
+    asked = {"data": str(path), "targets": ["aromatic", "noise"], "split": "scaffold"}
+    at_once, streamed = (prepare(make_config(asked | {"stream": stream})) for stream in (False, True))
+    assert (at_once.split == streamed.split).all() and at_once.schema == streamed.schema
+    rows = torch.tensor([0, 40, 3])
+    one, other = (data.rows["train"].inputs["text"][rows].dense() for data in (at_once, streamed))
+    assert torch.equal(one, other)
 
 
 @needs_rdkit
