@@ -22,6 +22,7 @@ def infer(values: list | pa.Array, **options: Any) -> Task:
     [
         ([0, 1, 1, 0], "binary", ("0", "1")),
         ([0.0, 1.0, None, 1.0, 0.0], "binary", ("0", "1")),
+        (["001", "136A", "002", "001", "136A", "002"], "multiclass", ("001", "002", "136A")),
         ([-1, 1, 1, -1], "binary", ("-1", "1")),
         ([0, 1, -100, 1, 0], "binary", ("0", "1")),
         ([True, False, True, False], "binary", ("false", "true")),
@@ -136,3 +137,10 @@ def test_rare_classes(values: list, rare: str, classes: tuple[str, ...], renamed
 def test_a_target_of_dates_is_refused() -> None:
     with pytest.raises(UserError, match=r"dates, such as '2024-01-01'.*cannot be a target"):
         infer(["2024-01-01", "2024-01-02", "2024-01-01"])
+
+
+@pytest.mark.parametrize(("rare", "left"), [("drop", "none is left"), ("merge", "1 is left")])
+def test_a_target_of_different_names_says_why_nothing_is_left(rare: str, left: str) -> None:
+    names = pa.table({"y": ["Ain", "Aisne", "Allier", "Ardennes"]})
+    with pytest.raises(UserError, match=f"4 of its classes have a single row, such as 'Ain', and {left} without them"):
+        infer_targets(names, where="t", targets=["y"], rare=rare)

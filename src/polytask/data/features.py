@@ -15,7 +15,7 @@ from ..errors import UserError
 from .columns import Coded, coded, is_numeric, is_text, numbers
 from .dates import are_compact, date_parts, moments, read_dates
 from .molecules import DESCRIPTORS, are_molecules, check_molecules, descriptors
-from .number_words import read_numbers
+from .number_words import leading_zeros, read_numbers
 from .reading import typed
 from .row_names import is_index, looks_like_id, names_things
 
@@ -389,7 +389,7 @@ def _check_mixed(words: Coded, at: str) -> None:
     """A few words among many numbers are a slip ("abc", "12 kg"); a few numbers among words can be categories."""
     if not len(words.words) or read_numbers(words.words[:SAMPLE]).strange.mean() >= 0.5:
         return
-    if pc.any(pc.match_substring_regex(words.words, r"^0[0-9]+$")).as_py():  # 01234 beside 94103-1234 is a code
+    if leading_zeros(words.words):
         return
     found = read_numbers(words.words)
     numeric = ~np.isnan(found.values)

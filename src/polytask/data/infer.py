@@ -19,7 +19,7 @@ from ..task.labels import Labels, check_single_rows
 from .cells import infer_words
 from .columns import Coded, coded, is_numeric, is_text, label_of
 from .dates import read_dates
-from .number_words import read_numbers
+from .number_words import leading_zeros, read_numbers
 from .problems import collected
 from .targets import IGNORE, target_numbers
 
@@ -147,7 +147,7 @@ def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any
     chosen = asked or _claimed(labels)
     labels, renamed = _without_rare(labels, str(stated["rare"]), chosen)
     if renamed:
-        _check_labels(labels, at)
+        _check_left(labels, renamed, at)
         again = _claimed(labels)
         chosen = asked or (again if again.one_class else chosen)
     if stated["rare"] == "error" and chosen.one_class:
@@ -245,7 +245,11 @@ def _check_unmixed(words: Coded, at: str) -> None:
     """Numbers beside words are a slip, and dates are nothing to predict."""
     found, dates = read_numbers(words.words), read_dates(words.words)
     numeric, plain = ~np.isnan(found.values), pc.match_substring_regex(words.words, _PLAIN)
-    if found.strange.any() and (pc.any(plain).as_py() or numeric.sum() > found.strange.sum()):
+    if (
+        found.strange.any()
+        and not leading_zeros(words.words)
+        and (pc.any(plain).as_py() or numeric.sum() > found.strange.sum())
+    ):
         word = shlex.quote(str(words.words.filter(pa.array(found.strange))[0].as_py()))
         raise UserError(
             f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as "
@@ -255,6 +259,15 @@ def _check_unmixed(words: Coded, at: str) -> None:
     if (~np.isnan(dates.seconds)).sum() > dates.strange.sum():
         raise UserError(f"{at}: dates, such as {words.example(~np.isnan(dates.seconds))}, cannot be a target; give "
                         "numbers, such as the days until then, or state the kind multiclass if they name classes"
+                        )  # fmt: skip
+
+
+def _check_left(labels: Labels, renamed: Mapping[str, str], at: str) -> None:
+    """At least two classes are left after rare ones are dropped or merged."""
+    if len(labels.names) < 2:
+        rare = list(renamed)
+        raise UserError(f"{at}: {len(rare):,} of its classes have a single row, such as {rare[0]!r}, and "
+                        f"{len(labels.names) or 'none'} is left without them: nothing to learn; leave this target out"
                         )  # fmt: skip
 
 

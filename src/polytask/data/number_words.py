@@ -145,3 +145,13 @@ def _separators(digits: pa.Array, good: np.ndarray, style: str) -> list[str]:
     thousands = f"[{'.' if style == ',' else ','}{_SPACES}]"
     found = ["decimal comma"] if style == "," and _matches(used, ",").any() else []
     return found + ["thousands separators"] * bool(_matches(used, thousands).any())
+
+
+def leading_zeros(words: pa.Array) -> bool:
+    """Whether some words are whole numbers with leading zeros: then all are codes, also those that look like numbers.
+
+    Example:
+        >>> leading_zeros(pa.array(["01234", "94103-1234"])), leading_zeros(pa.array(["0", "0.5", "7"]))
+        (True, False)
+    """
+    return bool(pc.any(pc.match_substring_regex(words, r"^0[0-9]+$")).as_py())
