@@ -101,6 +101,7 @@ def test_the_command_refuses_mistakes_before_it_loads_torch(tmp_path: Path) -> N
         f"for more in {wrong!r}:\n"
         f"    try: app({common!r} + more)\n"
         "    except SystemExit as error: assert error.code == 2\n"
+        "    assert ('pyarrow' in sys.modules) == ('gone.csv' in more), more\n"
         "print(*{'torch', 'sklearn'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

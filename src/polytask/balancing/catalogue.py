@@ -65,7 +65,7 @@ torchjd 0.18 has more than the methods here:
 | `Krum`, `TrimmedMean` | made for federated learning with participants that lie; see below |
 | `MoDoWeighting`, `SDMGradWeighting` | need gradients of two or three independent batches per step; see below |
 | `Mean`, `Sum`, `Constant`, `Random` | are `equal` at another learning rate, `equal`, `static` and `rlw` |
-| scalarisations `DWA`, `FAMO`, `GeometricMean`, `IMTLL`, `STCH`, `UW` | are here, for absent tasks and resuming, too |
+| scalarisations `DWA`, `FAMO`, `GeometricMean`, `IMTLL`, `STCH`, `UW` | are here, for [absent tasks](criteria.md#methods-that-torchjd-has-too) |
 
 - Krum and the trimmed mean drop the gradients, or coordinates, that differ most from the others. In multi-task learning
   these are the tasks that need attention.
@@ -157,7 +157,8 @@ def overview() -> str:
     table = ["## All methods", "", "| method | what it does | looks at |", "|---|---|---|", *rows, ""]
     more = [
         "What works together: [compatibility](compatibility.md). Seen at work: [GradNorm's synthetic",
-        "problem](gradnorm_toy.md), [two tables](comparison.md). And [what is not wrapped, and why](not_wrapped.md).",
+        "problem](gradnorm_toy.md), [two tables](comparison.md). And [what is not wrapped, and why](not_wrapped.md);",
+        "[what a method needs to be in the core](criteria.md).",
         "",
     ]
     return "\n".join(head + table + more)

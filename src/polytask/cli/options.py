@@ -14,7 +14,8 @@ import typer
 from ..config import SECTIONS, AffinityOptions, Config, Key, Option, default_of, keys_of, make_config
 from ..config.file import apply_overrides, read_config, read_yaml
 from ..config.layout import flat_names, flat_note
-from ..errors import UserError
+from ..config.section import problems_of
+from ..errors import UserError, raise_all
 from ..records.layout import Layout
 
 #: Title of the options that are no keys.
@@ -159,8 +160,20 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
         values["data"] = str(data)
     values |= options
     apply_overrides(values, overrides or ())
+    _refuse_unread(values, where)
     expand_targets(values)
     return make_config(values, where)
+
+
+def _refuse_unread(values: dict[str, Any], where: str) -> None:
+    """Refuse what no column's name can mend before the table is opened, for which Arrow loads half a second.
+
+    Raises:
+        UserError: All mistakes, if none is about targets, which may be patterns.
+    """
+    problems = problems_of(lambda: make_config(values, where))
+    if not any("target" in problem for problem in problems):
+        raise_all(problems)
 
 
 def flat_note_of(data: Path | None, overrides: Sequence[str] | None) -> str:
