@@ -65,7 +65,7 @@ torchjd 0.18 has more than the methods here:
 | `Krum`, `TrimmedMean` | made for federated learning with participants that lie; see below |
 | `MoDoWeighting`, `SDMGradWeighting` | need gradients of two or three independent batches per step; see below |
 | `Mean`, `Sum`, `Constant`, `Random` | are `equal` at another learning rate, `equal`, `static` and `rlw` |
-| scalarisations `DWA`, `FAMO`, `GeometricMean`, `IMTLL`, `STCH`, `UW` | are here, for [absent tasks](criteria.md#methods-that-torchjd-has-too) |
+| scalarisations `DWA`, `FAMO`, `GeometricMean`, `IMTLL`, `STCH`, `UW` | are here: [absent tasks](criteria.md) |
 
 - Krum and the trimmed mean drop the gradients, or coordinates, that differ most from the others. In multi-task learning
   these are the tasks that need attention.
