@@ -19,6 +19,14 @@ MakeRun = Callable[..., Path]
 ReadReport = Callable[[Path], Any]
 
 
+def test_the_users_note_is_shown_and_escaped(make_run: MakeRun, read_report: ReadReport) -> None:
+    folder = make_run()
+    assert "why?" not in read_report(folder).text
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "run": {"note": "<b>why?</b>"}}), encoding="utf-8")
+    assert read_report(folder).text.count("<b>why?</b>") == 2  # its head, and the configuration
+
+
 @pytest.mark.parametrize("tasks", [1, 2, 3, 12, 40])
 def test_every_task_is_named_in_full_and_escaped(make_run: MakeRun, read_report: ReadReport, tasks: int) -> None:
     folder = make_run(tasks=tasks)

@@ -81,6 +81,10 @@ class RunKeys(Section):
         "Where else events go.",
         Option(str, "NAMES", "tensorboard, mlflow, or both with a comma", texts.names), decides=Decides.NOTHING,
     )] = ()  # fmt: skip
+    note: Annotated[str, Key(
+        "Text at the head of the report, such as what the run is for.",
+        Option(str, "TEXT", "text at the head of the report"), decides=Decides.NOTHING,
+    )] = ""  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod

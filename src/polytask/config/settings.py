@@ -98,6 +98,7 @@ Settings = TypedDict(
         "devices": int,
         "nodes": int,
         "report_to": Sequence[Any],
+        "note": str,
     },
     total=False,
 )
