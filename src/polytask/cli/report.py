@@ -1,4 +1,4 @@
-"""``polytask report``: the page of a run, made again."""
+"""``polytask report``: the report of a run, made again."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ class Page:
     """A self-contained HTML page; a notebook shows it in a separate frame.
 
     Attributes:
-        html: The page.
+        html: The report.
     """
 
     html: str = field(repr=False)
 
     def save(self, path: str | Path) -> Path:
-        """Write the page to a file."""
+        """Write the report to a file."""
         Path(path).write_text(self.html, encoding="utf-8")
         return Path(path)
 

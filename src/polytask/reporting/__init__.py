@@ -1,4 +1,4 @@
-"""The page that shows what a run did: one HTML file, with nothing to load from elsewhere."""
+"""The report on a run: one HTML file, with nothing to load from elsewhere."""
 
 from .build import write_report
 from .export import export_run

@@ -45,7 +45,7 @@ def write_report(folder: Path) -> Path:
         folder: The folder of one run.
 
     Returns:
-        The path of the page.
+        The path of the report.
 
     Raises:
         UserError: If ``folder`` is not a run, or a file of it is damaged.
@@ -57,7 +57,7 @@ def write_report(folder: Path) -> Path:
 
 
 def render(run: Run) -> str:
-    """The page as text."""
+    """The report as text."""
     table, chosen = rows(run), networks(run)
     plots, together = plots_of(run)
     drawn = run.only(telling_tasks(run.results, MOST_DRAWN)) if run.finished else run
@@ -103,7 +103,7 @@ def render(run: Run) -> str:
 
 
 def figures(run: Run) -> dict[str, Markup]:
-    """All drawings of the page by names that suit files; where lines are tasks, with a legend."""
+    """All drawings of the report by names that suit files; where lines are tasks, with a legend."""
     table, chosen = rows(run), networks(run)
     found = {f"curve {panel.task}": curve(panel) for panel in _panels(run, table)}
     plots, together = plots_of(run)

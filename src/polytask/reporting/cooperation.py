@@ -25,7 +25,7 @@ class QueuedBlock:
 
 @dataclass(frozen=True)
 class Cooperation:
-    """What the page shows of one training that was distilled block by block."""
+    """What the report shows of one training that was distilled block by block."""
 
     training: str
     measure: str

@@ -36,7 +36,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Data:
-    """What the page states about the data; every list may be empty.
+    """What the report states about the data; every list may be empty.
 
     Attributes:
         rows: Rows by part.

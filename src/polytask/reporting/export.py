@@ -1,4 +1,4 @@
-"""What the page of a run shows, as files for papers: figures, and the tables behind them."""
+"""What the report of a run shows, as files for papers: figures, and the tables behind them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ _USE = re.compile(r"var\((--[\w-]+)\)")
 _RULE = re.compile(r"([^@{}]+)\{([^{}]*)\}")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _MEDIA = re.compile(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
-#: Rules of the page that concern drawings.
+#: Rules of the report that concern drawings.
 _DRAWN = re.compile(
     r"svg|\.(grid|axis|line|dot|whisker|reference|row|seed|clique|critical|leader|name|tick|label|method|peak|returned|switch|phase|mark"
     r"|helps|hurts|same|undefined|between|group|c\d|d\d)\b"
@@ -25,7 +25,7 @@ def write_figure(path: Path, drawing: str, css: str) -> None:
     Args:
         path: Without ending.
         drawing: An ``<svg>`` element.
-        css: The page's style.
+        css: The report's style.
     """
     svg = standalone(drawing, css)
     write_bytes(path.with_name(f"{path.name}.svg"), svg.encode())
@@ -39,7 +39,7 @@ def standalone(drawing: str, css: str) -> str:
 
     Args:
         drawing: An ``<svg>`` element.
-        css: The page's style; its variables are written out, for programs that do not know them.
+        css: The report's style; its variables are written out, for programs that do not know them.
     """
     light = _MEDIA.sub("", _COMMENT.sub("", css))
     values = dict(_VARIABLE.findall(light))

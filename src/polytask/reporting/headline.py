@@ -1,4 +1,4 @@
-"""The top of the page: three numbers and one sentence."""
+"""The top of the report: three numbers and one sentence."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ..task.gain import Gain, gain, mean_relative, sign
 from .numbers import percent, places, shown
 
 BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "plain network", "before": "earlier"}
-"""Key in the results -> what the page calls it."""
+"""Key in the results -> what the report calls it."""
 MODELS = {
     "linear": "linear models",
     "single_task": "single-task models",

@@ -46,7 +46,7 @@ def unfinished(run: Run) -> str:
     done = sum(training.ended for training in trainings)
     return (
         f"The run is not finished: {count(done, 'training')} done, the latest ({last.name}) was last seen at epoch "
-        f"{epoch:g}. The page shows what there is so far; test results come at the end."
+        f"{epoch:g}. The report shows what there is so far; test results come at the end."
     )
 
 

@@ -41,7 +41,7 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
 def drawing(
     width: float, height: float, label: str, *children: str, class_: str = "figure", **attributes: object
 ) -> Markup:
-    """The outermost element: scales with the page, and states in words what it shows."""
+    """The outermost element: scales with the report, and states in words what it shows."""
     box = f"0 0 {_attribute(width)} {_attribute(height)}"
     return element(
         "svg", *children, viewBox=box, width=width, height=height, role="img", aria_label=label, class_=class_,

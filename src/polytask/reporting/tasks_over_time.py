@@ -14,7 +14,7 @@ from .curves import Line
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of, shortened
 
 COLOURS, DASHES = 8, 5
-"""Tasks are distinguished by as many colours times as many kinds of lines; the page has the names of all."""
+"""Tasks are distinguished by as many colours times as many kinds of lines; the report has the names of all."""
 LINE = 15.0
 """Height of a line of a legend."""
 LARGE = 20.0
@@ -88,13 +88,13 @@ def gradient_lines(run: Run, key: str) -> dict[str, Line]:
 def task_lines(
     lines: Mapping[str, Line], label: str, bounds: tuple[float, float] | None = None, legend: bool = False
 ) -> Markup:
-    """One line for each task, in its colour and kind of line; names are in the titles and in the page's legend.
+    """One line for each task, in its colour and kind of line; names are in the titles and in the report's legend.
 
     Args:
         lines: ``(epoch, value)`` pairs by task; the order decides about the colours.
         label: What the values are.
         bounds: Ends of the vertical axis; by default what is needed.
-        legend: Names below, for a drawing that leaves the page.
+        legend: Names below, for a drawing that leaves the report.
     """
     lines = {task: defined(line) for task, line in lines.items()}
     values = [value for line in lines.values() for _, value in line]

@@ -1,4 +1,4 @@
-"""The page and the figures of a comparison."""
+"""The report and the figures of a comparison."""
 
 from .page import comparison_results, figures, write_comparison, write_figures, write_front
 

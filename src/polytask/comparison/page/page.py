@@ -34,7 +34,7 @@ def write_comparison(folder: Path, results: Mapping[str, Any]) -> Path:
         results: What ``results.json`` holds.
 
     Returns:
-        The path of the page.
+        The path of the report.
     """
     page = folder / "report.html"
     write_bytes(page, render(results, figures(results)).encode())
@@ -83,7 +83,7 @@ def comparison_results(folder: Path) -> dict[str, Any] | None:
 
 
 def render(results: Mapping[str, Any], drawn: Mapping[str, Markup]) -> str:
-    """The page as text."""
+    """The report as text."""
     methods = list(dict.fromkeys(name for setup in results["setups"].values() for name in setup["methods"]))
     return (
         environment(_HERE)
@@ -160,7 +160,7 @@ def _points(statistics: Mapping[str, Any], cost: str) -> list[Point]:
 
 
 class _Setup:
-    """One set-up as the page shows it."""
+    """One set-up as the report shows it."""
 
     def __init__(
         self, name: str, setup: Mapping[str, Any], drawn: Mapping[str, Markup], config: Mapping[str, Any]
