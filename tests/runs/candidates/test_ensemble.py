@@ -21,6 +21,7 @@ from polytask.runs import fit_run
 from polytask.runs.bundle import Bundle
 from polytask.runs.candidates import families
 from polytask.runs.candidates.cross_fit import development
+from polytask.runs.candidates.ensemble import complete
 from polytask.runs.preparation.prepare import prepare
 from polytask.runs.use import evaluate_table, predict_table
 from small_table import TARGETS, polytask, table_rows, write_table
@@ -158,3 +159,11 @@ def test_new_tasks_do_not_join_an_ensemble(fitted: Fitted, tmp_path: Path) -> No
     with pytest.raises(UserError, match="forests and linear models"):
         fit_run(make_config(keys), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_rows_with_outputs_are_known_also_where_there_are_none() -> None:
+    """A target may have no label in the validation rows."""
+    rows = torch.tensor([[1.0, 2.0], [float("nan"), 2.0], [1.0, 2.0]])
+    assert complete(rows).tolist() == complete(rows[:, :1]).tolist() == [True, False, True]
+    assert complete(rows[:, 0]).tolist() == [True, False, True]
+    assert complete(rows[:0]).tolist() == complete(rows[:0, 0]).tolist() == []

@@ -277,7 +277,7 @@ def mix(
 
 def complete(outputs: Tensor) -> Tensor:
     """``[n]`` bool, which rows have outputs."""
-    return ~outputs.reshape(len(outputs), -1).isnan().any(1)
+    return ~outputs.isnan().unsqueeze(-1).flatten(1).any(1)
 
 
 def kept_ensemble(
