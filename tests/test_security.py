@@ -18,8 +18,10 @@ from polytask.config import Config, flat, make_config
 from polytask.data.table import is_small
 from polytask.errors import UserError
 from polytask.runs import use
+from polytask.runs.adding import AddingRun
 from polytask.runs.bundle import kept_encoder
 from polytask.runs.encoders import check_offline
+from polytask.runs.fresh import NewRun
 from polytask.runs.pipeline import _checked
 from small_table import assert_refused, fit, polytask, table_rows, write_table
 
@@ -179,7 +181,9 @@ def test_no_key_but_encoder_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         for value in (name, [name], {"class": name}, {"name": name}, {"click": name}, {"name": "dwa", "method": name}):
             values = {"data": str(data), "targets": ["click", "price"], "id": "key", key: value}
             try:
-                _checked(make_config(values), tmp_path / "run", False)
+                config = make_config(values)
+                variant = NewRun() if config.from_run is None else AddingRun.load(Path(config.from_run), False)
+                _checked(variant, config, tmp_path / "run", False)
             except UserError:
                 refused += 1
     assert refused > 200 and not (tmp_path / "ran").exists() and "stranger" not in sys.modules

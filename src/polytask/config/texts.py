@@ -77,8 +77,8 @@ def values(texts: Sequence[str], option: str) -> Any:
 
     try:
         if len(texts) == 1 and "=" not in texts[0]:
-            return yaml.load(texts[0], Words)
-        return {name: yaml.load(value, Words) for name, value in pairs(texts, option).items()}
+            return Words(texts[0]).get_single_data()
+        return {name: Words(value).get_single_data() for name, value in pairs(texts, option).items()}
     except yaml.YAMLError:
         raise UserError(f"{option} {' '.join(texts)!r}: expected TARGET=VALUE with a value as in YAML") from None
 
