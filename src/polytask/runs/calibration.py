@@ -18,7 +18,7 @@ from ..records.folder import RunFolder
 from ..task import KINDS, Task
 from ..uncertainty import Estimate, estimate_of_rows, exceeds
 from .averaged import Outputs
-from .preparation.prepared import with_temperatures
+from .preparation.prepared import MOST_LINES, with_temperatures
 from .thresholds import FALSE_MOVES
 from .trainer import Trainer
 
@@ -125,7 +125,11 @@ def save_temperatures(run: RunFolder, found: Mapping[str, Warmed]) -> None:
 
 
 def describe_temperatures(found: Mapping[str, Warmed]) -> list[str]:
-    """Lines for the user: which probabilities are calibrated, and why."""
+    """Lines for the user: which probabilities are calibrated, and why; of many targets one for all."""
+    if len(found) > MOST_LINES:
+        return [
+            f"probabilities of {len(found):,} targets are calibrated: log loss on validation is lower beyond chance"
+        ]
     return [
         f"{name}: probabilities are calibrated (logits divided by {one.temperature:.3g}): log loss on validation is "
         f"lower by {one.gain.value:.3g} ±{1.96 * one.gain.error:.2g}"

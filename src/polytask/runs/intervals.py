@@ -14,6 +14,7 @@ from ..task import Task
 from ..task.conformal import Scores
 from ..task.plots.classes import wilson
 from .averaged import Outputs
+from .preparation.prepared import MOST_LINES
 
 #: Raw outputs, stored targets and numbers of rows with a label.
 Labelled = tuple[Tensor, Tensor, Tensor]
@@ -81,8 +82,23 @@ def save_scores(run: RunFolder, scores: Mapping[str, Scores], level: float | Non
     write_json(run.intervals, {"level": level, "tasks": tasks})
 
 
-def described_coverage(name: str, found: Mapping[str, Any]) -> str:
-    """A line for the user."""
+def described_coverage(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lines for the user, one for each target, or of many targets one for all.
+
+    Example:
+        >>> one = {"level": 0.9, "share": 0.92, "interval": [0.9, 0.94], "size": 1.0}
+        >>> described_coverage({f"t{number}": one for number in range(99)})
+        ['90% intervals hold 92.0% to 92.0% of the test labels of 99 targets, 92.0% on average']
+    """
+    if len(found) <= MOST_LINES:
+        return [_line(name, one) for name, one in found.items()]
+    shares = [one["share"] for one in found.values()]
+    level = next(iter(found.values()))["level"]
+    held = f"{min(shares):.1%} to {max(shares):.1%} of the test labels of {len(found):,} targets"
+    return [f"{level:.0%} intervals hold {held}, {sum(shares) / len(shares):.1%} on average"]
+
+
+def _line(name: str, found: Mapping[str, Any]) -> str:
     low, high = found["interval"]
     few = "" if found["size"] is not None else "; too few validation rows for that level: nothing is left out"
     held = f"hold {found['share']:.1%} of the test labels ({low:.1%} to {high:.1%})"

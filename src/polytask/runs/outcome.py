@@ -126,9 +126,11 @@ def _add_coverage(
     """How often prediction intervals hold the test labels, if anybody asked for any."""
     if trainer.config.interval is None:
         return
-    for name, found in coverage(test, places, scores, trainer.config.interval).items():
-        entries[name]["coverage"] = found
-        trainer.display.say(described_coverage(name, found))
+    found = coverage(test, places, scores, trainer.config.interval)
+    for name, one in found.items():
+        entries[name]["coverage"] = one
+    for line in described_coverage(found):
+        trainer.display.say(line)
 
 
 def _probabilities(trainer: Trainer, outcome: RunOutcome) -> Probabilities:
