@@ -60,3 +60,9 @@ def test_missing_labels_leave_out_what_cannot_be_compared() -> None:
     assert found(a=few, b=B, t=few + B) == []
     some = np.where(np.arange(400) % 40, A, np.nan)
     assert found(a=some, b=B, t=some + B) == ["target 't' is the sum of targets 'a' and 'b'"]
+
+
+def test_of_wide_tables_only_the_targets_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polytask.data.relations.MOST_FEATURES", 1)
+    assert found({"x": X, "z": Z}, a=A, b=B, t=A + B) == ["target 't' is the sum of targets 'a' and 'b'"]
+    assert found({"x": X, "z": Z}, a=A, t=X + Z) == []

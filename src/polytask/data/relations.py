@@ -15,6 +15,8 @@ from .schema import Schema
 EXPLAINED = 1 - 1e-6
 #: Rows and columns that are looked at; what is exact shows in a sample.
 MOST_ROWS, MOST_COLUMNS = 2_000, 300
+#: With more features only targets are compared: to read all of a wide table again takes seconds.
+MOST_FEATURES = 2_000
 #: A column is compared with others on the rows that have all of them, so it has to be known in this share of the rows.
 KNOWN = 0.95
 #: Columns that a combination has at most, and rows per column that it needs.
@@ -85,6 +87,8 @@ def _columns(table: pa.Table, targets: np.ndarray, schema: Schema) -> list[Colum
         for place, task in enumerate(schema.tasks)
         if task.definition.numeric or (task.definition.one_class and len(task.classes) == 2)
     ]
+    if len(schema.numbers) > MOST_FEATURES:
+        return [column for column in numbers if _usable(column.values)][:MOST_COLUMNS]
     read = schema.read(table)
     numbers += [Column(column.name, np.asarray(values, np.float64))
                 for column, values in zip(schema.numbers, schema.values(read), strict=True)]  # fmt: skip
