@@ -50,7 +50,7 @@ def test_columns_that_say_nothing_are_dropped(values: list, reason: str) -> None
 def test_an_option_for_a_name_with_a_blank_can_be_pasted() -> None:
     ids = pa.array([f"T-{number:05d}" for number in range(40)])
     column = fit_column(ids, "trip id", np.ones(40, bool))
-    assert isinstance(column, DroppedColumn) and "--set 'column_kind.trip id=text'" in column.reason
+    assert isinstance(column, DroppedColumn) and "--set 'data.column_kind.trip id=text'" in column.reason
 
 
 def test_one_value_or_missing_says_something() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..config.target import for_target
 from ..records.run import Run
+from ..task.kinds import KINDS
 from .advice import of_target, quoted
 from .finding import Finding
 
@@ -46,4 +47,8 @@ def _far(entry: dict[str, Any]) -> float:
 
 def _as_it_is(run: Run, task: str) -> bool:
     kind = (run.results["tasks"].get(task) or {}).get("kind")
-    return kind == "regression" and for_target(run.config.get("transform") or "none", task, "none") == "none"
+    return (
+        kind in KINDS
+        and KINDS[kind].transformable
+        and for_target(run.config.get("transform") or "none", task, "none") == "none"
+    )
