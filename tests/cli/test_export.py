@@ -103,7 +103,7 @@ def test_a_file_that_predicts_something_else_is_not_kept(fitted, tmp_path, monke
         predict = read(path)
         return lambda inputs: {name: value + 0.01 for name, value in predict(inputs).items()}
 
-    broken = formats.Format(lambda: None, formats.FORMATS["torch"].write, wrong)
+    broken = formats.ExportFormat(lambda: None, formats.FORMATS["torch"].write, wrong)
     monkeypatch.setitem(formats.FORMATS, "torch", broken)
     result = polytask("export", fitted.run, "--format", "torch", "--out", tmp_path / "model.pt2")
     assert_refused(result, "differs from PyTorch", "nothing was written")
@@ -126,7 +126,7 @@ def test_networks_that_cannot_be_written_are_one_message(fitted, tmp_path, monke
     def fail(*given):
         raise RuntimeError("\x1b[96mno such operator\nmore")
 
-    monkeypatch.setitem(formats.FORMATS, "torch", formats.Format(lambda: None, fail, fail))
+    monkeypatch.setitem(formats.FORMATS, "torch", formats.ExportFormat(lambda: None, fail, fail))
     result = polytask("export", fitted.run, "--format", "torch", "--out", tmp_path / "model.pt2")
     assert_refused(result, "cannot be written as torch: no such operator; nothing was written")
     assert not list(tmp_path.iterdir())
