@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import SparseRows
-from ..task import Task
+from ..task import KINDS, Task
 from .heads import TaskGroup, group_tasks
 from .multitask import MultiTaskModel
 from .table_encoder import embedded_text
@@ -194,7 +194,7 @@ class FittedModel(MultiTaskModel):
     def _outputs(self, task: Task, part: nn.Module, read: Any) -> Tensor:
         found = part(read)
         found = found if task.definition.vector_output else found[:, 0]
-        return found if part.link == "outputs" else task.definition.outputs_of(found)
+        return found if part.link == "outputs" else KINDS[task.kind].outputs_of(found)  # before any calibration
 
     def stored(self) -> dict[str, Any]:
         """What is needed to make it again from its tensors."""
