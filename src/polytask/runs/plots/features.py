@@ -83,6 +83,8 @@ def feature_plots(
     work = sum(parameter.numel() for model in outputs.models.values() for parameter in model.parameters())
     generator = torch.Generator().manual_seed(seed)
     rows = rows.subset(torch.randperm(len(rows), generator=generator)[:ROWS].sort().values)
+    if rows.stored is not None:  # few enough to be held
+        rows = replace(rows, inputs=rows[torch.arange(len(rows))].inputs)
     if work * len(rows) * len(features) * REPEATS > MOST_WORK:
         return [], {}
     features = _grouped(features, schema, rows)
