@@ -1,5 +1,18 @@
-"""``python -m polytask``."""
+"""``polytask`` and ``python -m polytask``."""
 
-from .cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Entry point; Ctrl-C is a message also while the command line loads."""
+    try:
+        from .cli import main as command
+
+        command()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
