@@ -9,6 +9,8 @@ import torch
 
 from polytask import MultiTaskModel, Task
 from polytask.data import Schema, SparseRows
+from polytask.data.features import MoleculeColumn, NumericColumn
+from polytask.data.molecules import WIDTH
 from polytask.models.encoders import encoder_named
 from polytask.models.encoders.ft_transformer import Block
 from polytask.models.encoders.resnet import ResidualBlock
@@ -73,6 +75,15 @@ def test_a_row_does_not_see_the_others(spec):
 def test_tables_with_some_kinds_of_columns_only(spec, columns):
     module, inputs, _ = made(spec, columns)
     assert module(inputs).isfinite().all()
+
+
+@named
+def test_counts_of_molecules_are_read_where_there_is_no_text(spec):
+    parts = (NumericColumn("tpsa", 0.0, 1.0, False, (-1.0, 0.0, 1.0), -1.0, 1.0),)
+    module = encoder_named(spec).build(Schema(TASKS, molecules=(MoleculeColumn("smiles", parts),))).eval()
+    counts = SparseRows(torch.tensor([0, 1, 2]), torch.tensor([3, 4]), torch.ones(2), WIDTH)
+    one, other = module({"numeric": torch.zeros(2, 1), "text": counts})
+    assert not torch.allclose(one, other)
 
 
 @named

@@ -38,7 +38,7 @@ class ColumnTokens(nn.Module):
         self.missing = nn.Parameter(torch.empty(indicators, width)) if indicators else None
         self.categories = nn.Embedding(schema.categories, width) if schema.categorical else None
         self.columns = nn.Parameter(torch.empty(len(schema.categorical), width)) if schema.categorical else None
-        self.text = nn.EmbeddingBag(schema.text_width, width, mode="sum") if schema.text else None
+        self.text = nn.EmbeddingBag(schema.text_width, width, mode="sum") if schema.text_width else None
         own = [self.row, self.missing, self.columns, *(part.weight for part in (self.categories, self.text) if part)]
         for weight in own:
             if weight is not None:

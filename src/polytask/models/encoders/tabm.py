@@ -35,9 +35,9 @@ class Ensemble(nn.Module):
         self.members, self.out_features = options.members, options.members * options.width
         self.numbers = numbers
         self.categories = nn.Embedding(schema.categories, options.embedding) if schema.categorical else None
-        self.text = nn.EmbeddingBag(schema.text_width, options.width, mode="sum") if schema.text else None
+        self.text = nn.EmbeddingBag(schema.text_width, options.width, mode="sum") if schema.text_width else None
         widths = dense_widths(schema.numeric_width, len(schema.categorical), options.embedding, numbers)
-        widths += [options.width] if schema.text else []
+        widths += [options.width] if schema.text_width else []
         if self.categories is not None:
             nn.init.normal_(self.categories.weight, std=options.embedding**-0.5)
         self.view = EnsembleView(k=options.members)
