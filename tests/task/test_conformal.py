@@ -11,6 +11,7 @@ from polytask.errors import UserError
 from polytask.task import KINDS, Task
 from polytask.task.conformal import MOST, Scores
 from polytask.task.predicted import with_temperature
+from polytask.task.prediction_columns import interval_notes
 
 
 @pytest.mark.parametrize(("rows", "level"), [(19, 0.9), (200, 0.5), (5000, 0.95)])
@@ -53,6 +54,32 @@ def test_columns_hold_exactly_the_targets_below_the_limit(name: str) -> None:
             [classes[int(y)] in cell.split(";") for y, cell in zip(targets, columns["t_set"], strict=True)]
         )
     assert bool((held >= (unusual <= limit)).all())  # the likeliest class is always there
+
+
+def test_a_set_of_labels_holds_all_labels_of_the_rows_below_the_limit() -> None:
+    draw = torch.Generator().manual_seed(0)
+    kind, task = KINDS["multilabel"], Task("t", kind="multilabel", classes=("a", "b", "c"))
+    predictions = torch.rand(200, 3, generator=draw)
+    targets = (torch.rand(200, 3, generator=draw) < predictions).float()
+    targets[torch.rand(200, 3, generator=draw) < 0.1] = torch.nan
+    unusual = kind.nonconformity(predictions, targets)
+    assert unusual is not None
+    for limit in (0.0, float(unusual.median()), math.inf):
+        cells = kind.interval_columns(task, predictions, limit)["t_set"]
+        sets = [set(str(cell).split(";")) - {""} for cell in cells]
+        held = [{"abc"[int(k)] for k in (row == 1).nonzero()[:, 0]} <= own
+                for row, own in zip(targets, sets, strict=True)]  # fmt: skip
+        assert held == (unusual <= limit).tolist()
+        assert kind.interval_sizes(task, predictions, limit).tolist() == [len(own) for own in sets]
+    assert min(map(len, sets)) == 3 and ";" in kind.interval_columns(task, predictions, 0.0)["t_set"]
+
+
+def test_targets_without_intervals_are_named_before_any_work() -> None:
+    tags, price = Task("slots", kind="tags", classes=("O", "B")), Task("price", kind="regression")
+    assert interval_notes([price]) == []
+    assert interval_notes([price, tags]) == ["no prediction intervals or sets for slots: kind tags has none"]
+    with pytest.raises(UserError, match="kind tags have no prediction intervals"):
+        interval_notes([tags])
 
 
 def test_a_temperature_makes_the_mean_prediction_flatter_and_keeps_its_order() -> None:

@@ -6,7 +6,7 @@ Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from ..files import write_json
 from ..models import MultiTaskModel
 from ..records.folder import RunFolder
 from ..task import KINDS, Task
+from ..training.evaluation import task_estimate
 from ..uncertainty import Estimate, estimate_of_rows, exceeds
 from .averaged import Outputs
 from .preparation.prepared import MOST_LINES, with_temperatures
@@ -45,11 +46,12 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
     """The temperature with the lowest log loss, if it is better than 1 beyond chance; else None.
 
     The gain is cross-fitted: the temperature that is best on the rows of all folds but one is measured on that one.
+    A temperature that makes the task's metric worse beyond chance is refused: the median of ordinal classes moves.
 
     Args:
-        task: Of a kind whose outputs are logits.
+        task: Of a kind that can be calibrated.
         outputs: ``[n]`` or ``[n, C]`` raw outputs of validation rows with a label.
-        targets: ``[n]`` their classes.
+        targets: ``[n]`` their classes, or ``[n, L]`` which labels they have.
         ids: ``[n]`` which rows these are.
 
     Example:
@@ -67,15 +69,27 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
         own = fold == number
         gains[own] = losses[_one(), own] - losses[best, own]
     gain = estimate_of_rows(gains, ids)
-    if not exceeds(gain, FALSE_MOVES):
+    found = Warmed(round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4), gain)
+    if not exceeds(gain, FALSE_MOVES) or _worse(task, found.temperature, outputs, targets, ids):
         return None
-    return Warmed(round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4), gain)
+    return found
 
 
 def _losses(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
-    """``[T, n]`` log loss of every row at every temperature."""
-    kind = KINDS[task.kind]
-    return torch.stack([kind.loss(outputs.double() / temperature, targets) for temperature in CANDIDATES])
+    """``[T, n]`` log loss of every row, of all its labels, at every temperature."""
+    kind, outputs = KINDS[task.kind], outputs.double()
+    return torch.stack([_of_rows(kind.loss(outputs / temperature, targets)) for temperature in CANDIDATES])
+
+
+def _of_rows(losses: Tensor) -> Tensor:
+    """``[n]`` losses of rows, which may have several."""
+    return losses.flatten(1).sum(1) if losses.ndim > 1 else losses
+
+
+def _worse(task: Task, temperature: float, outputs: Tensor, targets: Tensor, ids: Tensor) -> bool:
+    """Whether a temperature makes the task's metric worse beyond chance."""
+    before, after = (task_estimate(replace(task, temperature=one), outputs, targets, ids) for one in (1.0, temperature))
+    return exceeds((before - after) * (1.0 if task.metric_definition.higher_is_better else -1.0), FALSE_MOVES)
 
 
 def _one() -> int:
@@ -105,7 +119,7 @@ def decide_temperatures(
     rows = Outputs(trainer.data.rows["validation"], trainer.data.tasks, dict(enumerate(models)))
     for task in trainer.data.tasks:
         wanted = for_target(trainer.config.calibration, task.name, "auto") == "auto"
-        if task.name not in serves or not task.definition.logits or not wanted:
+        if task.name not in serves or not task.definition.calibrated or not wanted:
             continue
         outputs, targets, ids = held[task.name] if held else rows.counted(task.name, serves[task.name])
         if len(ids) > FOLDS and (warmed := choose_temperature(task, outputs, targets, ids)):

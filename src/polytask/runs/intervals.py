@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..files import write_json
 from ..records.folder import RunFolder
-from ..task import Task
 from ..task.conformal import Scores
 from ..task.plots.classes import wilson
 from .averaged import Outputs
@@ -58,7 +57,7 @@ def coverage(
         unusual = task.definition.nonconformity(predictions, targets)
         if unusual is not None and len(targets):
             covered = float((unusual <= limit).double().mean())
-            size = float(np.mean(sizes(task, predictions, limit)))
+            size = float(np.mean(task.definition.interval_sizes(task, predictions, limit)))
             found[name] = {
                 "level": level,
                 "share": covered,
@@ -66,14 +65,6 @@ def coverage(
                 "size": size if np.isfinite(size) else None,
             }
     return found
-
-
-def sizes(task: Task, predictions: Tensor, limit: float) -> np.ndarray:
-    """``[n]`` widths of intervals, or numbers of classes in sets."""
-    columns = list(task.definition.interval_columns(task, predictions, limit).values())
-    if len(columns) == 2:
-        return np.asarray(columns[1], float) - np.asarray(columns[0], float)
-    return np.array([str(one).count(";") + 1 for one in columns[0]], float)
 
 
 def save_scores(run: RunFolder, scores: Mapping[str, Scores], level: float | None) -> None:

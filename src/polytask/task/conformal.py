@@ -49,13 +49,24 @@ class Scores:
         return next((value for value, own in zip(self.values, self.ranks, strict=True) if own >= rank), math.inf)
 
 
-def sets_of(shares: np.ndarray, limit: float, classes: Sequence[str], separator: str) -> list[str]:
-    """The classes of every row whose probability is at least ``1 - limit``, and the likeliest in any case.
+def likely(shares: np.ndarray, limit: float, least: int = 1) -> np.ndarray:
+    """``[n, C]`` which classes of every row have a probability of at least ``1 - limit``.
+
+    Args:
+        shares: ``[n, C]`` probabilities.
+        limit: Of :meth:`Scores.limit`.
+        least: 1: the likeliest is held in any case; 0: none may be.
 
     Example:
-        >>> sets_of(np.array([[0.5, 0.4, 0.1], [0.9, 0.1, 0.0]]), 0.7, ("a", "b", "c"), ";")
-        ['a;b', 'a']
+        >>> likely(np.array([[0.5, 0.4, 0.1], [0.9, 0.1, 0.0]]), 0.7).tolist()
+        [[True, True, False], [True, False, False]]
     """
-    kept = shares >= 1 - limit
-    kept[np.arange(len(shares)), shares.argmax(1)] = True
-    return [separator.join(name for name, one in zip(classes, row, strict=True) if one) for row in kept.tolist()]
+    kept = 1 - shares <= limit
+    if least:
+        kept[np.arange(len(shares)), shares.argmax(1)] = True
+    return kept
+
+
+def named(kept: np.ndarray, classes: Sequence[str]) -> list[list[str]]:
+    """The names of the classes of every row."""
+    return [[name for name, one in zip(classes, row, strict=True) if one] for row in kept.tolist()]

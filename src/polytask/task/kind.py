@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .conformal import sets_of
+from .conformal import likely, named
 from .distances import Distance
 from .labels import Labels
 from .losses import Loss
@@ -57,6 +57,8 @@ class Kind(ABC):
     ordered: ClassVar[bool] = False
     #: Raw outputs are logits of the classes (of the positive one, for two).
     logits: ClassVar[bool] = False
+    #: Raw outputs may be divided by a temperature that calibrates probabilities.
+    calibrated: ClassVar[bool] = False
     #: Fewest and most classes; no limit if None.
     least_classes: ClassVar[int] = 0
     most_classes: ClassVar[int | None] = None
@@ -121,6 +123,10 @@ class Kind(ABC):
     def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
         """What holds all targets whose :meth:`nonconformity` is at most ``limit``, as columns of a table."""
         return {}
+
+    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
+        """``[n]`` how wide the intervals of :meth:`interval_columns` are, or how many classes their sets have."""
+        return np.zeros(len(predictions))
 
     def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
         """How :meth:`interval_columns` follow from an exported file's output, for who calls it; empty if not."""
@@ -273,8 +279,14 @@ class NumberKind(Kind):
         return [f"{task.name}_low", f"{task.name}_high"]
 
     def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
-        ends = (task.in_units(end).numpy() for end in self.ends(predictions, limit))
-        return dict(zip(self.interval_names(task), ends, strict=True))
+        return dict(zip(self.interval_names(task), self._ends_in_units(task, predictions, limit), strict=True))
+
+    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
+        low, high = self._ends_in_units(task, predictions, limit)
+        return high - low
+
+    def _ends_in_units(self, task: Task, predictions: Tensor, limit: float) -> list[np.ndarray]:
+        return [task.in_units(end).numpy() for end in self.ends(predictions, limit)]
 
     def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
         p, y = task.in_units(predictions), task.in_units(targets)
@@ -350,8 +362,11 @@ class ClassKind(Kind):
 
     def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
         """The classes that are likely enough, with ``;`` between them."""
-        shares = self.shares(predictions).numpy()
-        return {f"{task.name}_set": sets_of(shares, limit, task.classes, ";")}
+        sets = named(likely(self.shares(predictions).numpy(), limit), task.classes)
+        return {f"{task.name}_set": [";".join(names) for names in sets]}
+
+    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
+        return likely(self.shares(predictions).numpy(), limit).sum(1)
 
     def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
         found = self.labels(predictions).long()

@@ -40,7 +40,7 @@ def with_threshold(kind: Kind, threshold: float) -> Kind:
 
 
 def with_temperature(kind: Kind, temperature: float) -> Kind:
-    """A kind of logits that are divided by a temperature, those of the mean of several networks; losses are the kind's.
+    """A kind whose outputs are divided by a temperature, those of the mean of several networks; losses are the kind's.
 
     Example:
         >>> import torch
@@ -97,8 +97,8 @@ def temperature_problems(task: Task) -> Iterator[str]:
     """What is wrong with the temperature of a task."""
     if not 0 < task.temperature < math.inf:
         yield f"temperature: must be more than 0 and finite, found {task.temperature}"
-    elif task.temperature != 1.0 and not KINDS[task.kind].logits:
-        yield f"temperature: divides logits, and a {task.kind} task has none"
+    elif task.temperature != 1.0 and not KINDS[task.kind].calibrated:
+        yield f"temperature: calibrates probabilities of classes, and a {task.kind} task has none"
 
 
 def unit_problems(task: Task) -> Iterator[str]:

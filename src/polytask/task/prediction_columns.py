@@ -6,10 +6,30 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..display.text import some_names
 from ..errors import UserError
 
 if TYPE_CHECKING:
     from .task import Task
+
+
+def interval_notes(tasks: Sequence[Task]) -> list[str]:
+    """Which tasks get no prediction intervals or sets though the user asked for them.
+
+    Args:
+        tasks: All tasks.
+
+    Raises:
+        UserError: If no task gets any.
+    """
+    without = [task for task in tasks if not task.definition.interval_names(task)]
+    if not without:
+        return []
+    kinds = ", ".join(dict.fromkeys(task.kind for task in without))
+    if len(without) == len(tasks):
+        raise UserError(f"interval: targets of kind {kinds} have no prediction intervals or sets; leave it out")
+    names = some_names([task.name for task in without])
+    return [f"no prediction intervals or sets for {names}: kind {kinds} has none"]
 
 
 def check_prediction_columns(tasks: Sequence[Task], id_column: str | None = None, intervals: bool = False) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ...config import Config
 from ...data import InferredTask, Rows, Schema
 from ...task import Task
-from ...task.prediction_columns import check_prediction_columns
+from ...task.prediction_columns import check_prediction_columns, interval_notes
 from .encoded import EncodedColumns
 from .held_files import checked_rows, with_held_files
 from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
@@ -64,6 +64,7 @@ class Source(ABC):
         split = self.split(tasks, stored_split)
         schema = self.schema(tasks, split)
         check_prediction_columns(schema.tasks, schema.id_column, self.config.interval is not None)
+        self.notes += interval_notes(schema.tasks) if self.config.interval is not None else []
         rows, encoded = self.rows(schema, split)
         schema, rows = self.chosen(schema, rows, stored_split)
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),

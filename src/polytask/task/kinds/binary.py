@@ -43,6 +43,7 @@ class Binary(ClassKind):
     name = "binary"
     about = "one of two values"
     logits = True
+    calibrated = True
     thresholded = True
     most_classes = 2
     default_classes = ("0", "1")

@@ -27,6 +27,7 @@ class Multiclass(ClassKind):
     name = "multiclass"
     about = "one of several"
     logits = True
+    calibrated = True
     vector_output = True
     rare = ("drop", "merge")
     default_metric = "accuracy"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
+from ..conformal import likely, named
 from ..kind import Plot, WordsKind, without_nan
 from ..metrics import MEAN_F1, MEAN_ROC_AUC
 from ..plots.classes import calibration, precision_recall, roc
@@ -52,6 +53,7 @@ class Multilabel(WordsKind):
     name = "multilabel"
     about = "a set of labels: `a;b`, the empty set is `;`; or a list as Python writes it: `['a', 'b']`"
     least_classes = 1
+    calibrated = True
     default_metric = "mean_roc_auc"
     metrics = (MEAN_ROC_AUC, MEAN_F1)
     of_one = BINARY.name
@@ -87,6 +89,28 @@ class Multilabel(WordsKind):
         p, y = predictions[known], targets[known]
         drawn = roc(p, y, task.threshold), precision_recall(p, y, task.threshold), calibration(p, y)
         return [plot for plot in drawn if plot is not None]
+
+    def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor | None:
+        """1 minus the probability of the least likely label of the row's set; 0 where it has none.
+
+        Source: M. Cauchois, S. Gupta, J. Duchi, "Knowing What You Know: Valid and Validated Confidence Sets in
+        Multiclass and Multilabel Prediction", JMLR 2021 (the outer set).
+        """
+        return torch.where(targets > 0.5, 1 - predictions, 0.0).amax(-1)
+
+    def interval_names(self, task: Task) -> list[str]:
+        return [f"{task.name}_set"]
+
+    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
+        """Every label that is likely enough: the row's labels are among them."""
+        sets = named(likely(predictions.numpy(), limit, least=0), task.classes)
+        return {f"{task.name}_set": [cell_of(names) for names in sets]}
+
+    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
+        return likely(predictions.numpy(), limit, least=0).sum(1)
+
+    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
+        return {"least_probability": 1 - limit}
 
     def width(self, classes: int) -> int:
         return max(1, classes)

@@ -93,6 +93,7 @@ class Ordinal(ClassKind):
     about = "one of several in an order: stars 1 to 5, words that begin with their number; only if `--kind` sets it"
     vector_output = True
     ordered = True
+    calibrated = True
     rare = ("drop",)
     default_metric = "quadratic_kappa"
     metrics = (QUADRATIC_KAPPA, RANK_MAE, ACCURACY, MACRO_F1, LOG_LOSS)

@@ -1,0 +1,53 @@
+"""A temperature is chosen where probabilities are too sure or not sure enough, for every kind that has any."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from polytask.runs.calibration import choose_temperature
+from polytask.task import KINDS, Task
+from polytask.training.evaluation import task_metric
+
+ROWS = 3000
+
+
+def drawn(kind: str) -> tuple[Task, Tensor, Tensor]:
+    """A task, true logits, and labels that follow their probabilities; of sets of labels a tenth is missing."""
+    draw = torch.Generator().manual_seed(0)
+    classes = () if kind == "binary" else ("1", "2", "3", "4")
+    task = Task("t", kind=kind, classes=classes, metric="" if kind == "multilabel" else "log_loss")
+    outputs = 1.5 * torch.randn(ROWS, task.width, generator=draw)
+    if kind == "multilabel":
+        targets = (torch.rand(ROWS, task.width, generator=draw) < outputs.sigmoid()).float()
+        targets[torch.rand(ROWS, task.width, generator=draw) < 0.1] = torch.nan
+        return task, outputs, targets
+    outputs = outputs if task.definition.vector_output else outputs[:, 0]
+    shares = KINDS[kind].predict(outputs)
+    shares = torch.stack([1 - shares, shares], 1) if kind == "binary" else shares
+    return task, outputs, torch.multinomial(shares, 1, generator=draw)[:, 0].float()
+
+
+@pytest.mark.parametrize("kind", sorted(name for name, kind in KINDS.items() if kind.calibrated))
+def test_the_temperature_of_logits_is_found(kind: str) -> None:
+    task, outputs, targets = drawn(kind)
+    ids = torch.arange(ROWS)
+    for factor in (0.5, 3.0):
+        found = choose_temperature(task, factor * outputs, targets, ids)
+        assert found is not None and found.temperature == pytest.approx(factor, rel=0.15)
+        assert found.gain.value > 3 * found.gain.error
+    assert choose_temperature(task, outputs, targets, ids) is None
+
+
+def test_no_temperature_that_makes_the_metric_worse() -> None:
+    """Medians of true probabilities of ordered classes have a lower kappa than those of overconfident ones."""
+    task, outputs, targets = drawn("ordinal")
+    sure, ids = 3 * outputs, torch.arange(ROWS)
+    by_kappa = replace(task, metric="quadratic_kappa")
+    found = choose_temperature(task, sure, targets, ids)
+    assert found is not None and choose_temperature(by_kappa, sure, targets, ids) is None
+    before, after = (task_metric(replace(by_kappa, temperature=one), sure, targets) for one in (1, found.temperature))
+    assert after < before
