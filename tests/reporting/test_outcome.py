@@ -49,7 +49,7 @@ def test_the_summary_says_what_was_counted() -> None:
         "Everything, baselines included, took 3 min 20 s.",
     ]
     assert compared(rows(mixed), single=True) == [
-        "On the test split our network is better than single-task models in 2 of the 5 comparable tasks, "
+        "On test rows our network is better than single-task models in 2 of the 5 comparable tasks, "
         "level in 1 and worse in 2 (mean relative difference +0.5\N{NO-BREAK SPACE}%).",
     ]
 

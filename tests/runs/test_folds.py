@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import r2_score, roc_auc_score
 
+import polytask as pt
 from polytask.runs.bundle import Bundle
+from polytask.runs.folds import pooled
 from small_table import polytask
 
 OPTIONS = (
-    "--targets", "ill,cost", "--folds", "3", "--id", "key", "--networks", "1", "--steps", "30", "--no-baselines",
-    "--set", "threads=1", "--set", "model.hidden=[8]", "--set", "learning_rate=0.02", "--quiet",
+    "--targets", "ill,cost", "--folds", "3", "--id", "key", "--group", "who", "--networks", "1", "--steps", "30",
+    "--no-baselines", "--set", "threads=1", "--set", "model.hidden=[8]", "--set", "learning_rate=0.02", "--quiet",
 )  # fmt: skip
 
 
@@ -25,6 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, draw = tmp_path_factory.mktemp("folds"), np.random.default_rng(0)
     x = draw.normal(size=(180, 2))
     frame = pd.DataFrame({"key": [f"r{i}" for i in range(180)], "a": x[:, 0], "b": x[:, 1]})
+    frame["who"] = np.arange(180) // 3  # three rows each
     frame["ill"], frame["cost"] = (x[:, 0] > 0).astype(int), np.exp(x[:, 1]).round(3)
     frame.to_csv(folder / "t.csv", index=False)
     result = polytask("fit", folder / "t.csv", *OPTIONS, "--out", folder / "run")
@@ -44,6 +48,31 @@ def test_metrics_are_of_the_out_of_fold_predictions(made: Path) -> None:
     one = Bundle.load(made / "run" / "folds" / "1").predict(table).to_pandas()
     rows = found["fold"] == 1
     assert np.allclose(one["cost"][rows], found["cost"][rows], rtol=1e-5)
+
+
+def test_rows_of_a_group_count_as_one_in_intervals(made: Path) -> None:
+    tasks = Bundle.load(made / "run").schema.tasks
+    found = pooled([made / "run" / "folds" / str(fold) for fold in range(3)], tasks)["ours"]["cost"]
+    who = pd.read_csv(made / "t.csv")["who"].to_numpy()
+    assert len(np.unique(np.c_[who[found.rows], found.units], axis=0)) == 60
+    low, high = json.loads((made / "run" / "results.json").read_text())["tasks"]["cost"]["interval"]
+    alone = replace(found, units=found.rows).estimate("r2")
+    assert found.estimate("r2").error != alone.error and high - low == pytest.approx(
+        3.92 * found.estimate("r2").error, rel=0.05
+    )
+
+
+def test_plots_are_of_the_out_of_fold_predictions(made: Path) -> None:
+    table, found = pd.read_csv(made / "t.csv"), pd.read_parquet(made / "run" / "out_of_fold.parquet")
+    plots = pt.load(made / "run").plots()
+    assert np.sum(plots["ill"]["confusion"].data.values) == len(table)
+    [row] = [line for line in plots["cost"]["predicted_true"].data.lines if line.role == "points"]
+    p, y = np.array(row.points).T
+    assert len(p) == len(table) and np.mean((p - y) ** 2) == pytest.approx(
+        np.mean((found["cost"] - table["cost"]) ** 2), rel=1e-2
+    )
+    report = (made / "run" / "report.html").read_text()
+    assert "Predicted and true" in report and "Results over 3 folds" in report and "test split" not in report
 
 
 def test_a_resumed_cross_validation_equals_one_that_was_not_interrupted(made: Path) -> None:

@@ -78,6 +78,11 @@ class Run:
         return self.results.get("totals") or {}
 
     @property
+    def folds(self) -> int | None:
+        """Number of folds that test metrics are of; None where they are of a test split."""
+        return self.totals.get("folds")
+
+    @property
     def trivial(self) -> dict[str, float | None]:
         """By task the test metric of a constant prediction."""
         return {task: number(level) for task, level in (self.totals.get("trivial") or {}).items()}

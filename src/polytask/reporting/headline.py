@@ -86,5 +86,7 @@ def _skill(row: Row) -> float | None:
 
 
 def _rows(run: Run) -> str:
+    if run.folds:
+        return f"Over {run.folds} folds, "
     rows = number((run.totals.get("rows") or {}).get("test"))
     return f"On {shown(rows, 0)} test rows, " if rows else ""

@@ -95,7 +95,7 @@ def _against(table: Sequence[Row], single: bool) -> list[str]:
         return []
     parts = [_tally(tally, len(table)) for tally in compared]
     ours, they = ("our network is", "It is") if single else ("our networks are", "They are")
-    return [f"On the test split {ours} {parts[0]}.", *(f"{they} {part}." for part in parts[1:])]
+    return [f"On test rows {ours} {parts[0]}.", *(f"{they} {part}." for part in parts[1:])]
 
 
 def _tally(tally: Tally, tasks: int) -> str:

@@ -89,6 +89,7 @@ def save_predictions(
                 "labels": served.definition.labels(predictions),
                 "targets": _in_units(served, targets),
                 "rows": at[ids],
+                "units": at[ids] if rows.groups is None else rows.units(ids),
             }
             found |= {f"{plan}/{position}/{name}": value.contiguous() for name, value in of_rows.items()}
     if is_first():
@@ -109,6 +110,7 @@ class Pooled:
         labels: ``[n]`` what is predicted.
         targets: ``[n]``; numbers in units of the labels.
         rows: ``[n]`` positions in the table.
+        units: ``[n]`` what the rows count as in standard errors: those of one group are equal.
     """
 
     task: Task
@@ -116,6 +118,7 @@ class Pooled:
     labels: Tensor
     targets: Tensor
     rows: Tensor
+    units: Tensor
 
     def metric(self, name: str) -> Metric:
         """A metric of the task, which takes the labels as every fold has predicted them."""
@@ -129,7 +132,7 @@ class Pooled:
 
     def estimate(self, name: str) -> Estimate:
         """Its value over all rows, with its error."""
-        return estimate(self.metric(name), self.predictions, self.targets, self.rows)
+        return estimate(self.metric(name), self.predictions, self.targets, self.units)
 
     def trivial(self, name: str) -> float:
         """What a constant prediction reaches."""
@@ -152,7 +155,7 @@ def pooled(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, dict[str
             own = [file for file in files if f"{begin}rows" in file]
             if own:
                 joined = {name: torch.cat([file[begin + name] for file in own])
-                          for name in ("predictions", "labels", "targets", "rows")}  # fmt: skip
+                          for name in ("predictions", "labels", "targets", "rows", "units")}  # fmt: skip
                 found.setdefault(plan, {})[task.name] = Pooled(task, **joined)
     return found
 

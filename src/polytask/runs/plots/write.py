@@ -1,8 +1,9 @@
-"""All plots of a finished run, computed from the rows that are read at the end."""
+"""All plots of a finished run: of the rows that are read at the end, or of the predictions of all folds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,8 +14,11 @@ from ...files import write_json
 from ...models import MultiTaskModel
 from ...processes.collectives import is_first
 from ...reporting.telling import telling_tasks
+from ...task import Task
 from ...task.kind import Plot
+from ...task.plots import Matrix
 from ..averaged import Outputs
+from ..folds import fold_folders, pooled
 from ..trainer import Trainer
 from .features import feature_plots
 from .targets import correlations, missing_labels
@@ -25,6 +29,27 @@ MOST_TARGETS = 24
 MOST_ROWS = 20_000
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """What is predicted for the rows with a label of one target.
+
+    Attributes:
+        task: The target, in the units of the others.
+        predictions: ``[n]`` or ``[n, C]``, see :meth:`polytask.task.Kind.predict`.
+        targets: ``[n]`` or ``[n, L]``.
+        rows: ``[n]`` positions among all rows.
+    """
+
+    task: Task
+    predictions: Tensor
+    targets: Tensor
+    rows: Tensor
+
+    def plots(self) -> list[Plot]:
+        """Of this target alone."""
+        return self.task.definition.plots(self.task, self.predictions, self.targets)
+
+
 def write_plots(
     trainer: Trainer,
     models: Sequence[MultiTaskModel],
@@ -33,6 +58,9 @@ def write_plots(
 ) -> None:
     """Write ``plots.json``: by target its plots, and those of all targets together.
 
+    Those of a cross-validation are of the predictions for all rows by networks that have not seen them, and without the
+    features, as no network predicts all of these rows.
+
     Args:
         trainer: Has the rows.
         models: The networks; their tasks have the thresholds that are served.
@@ -40,27 +68,45 @@ def write_plots(
         results: The content of ``results.json``; of many targets it tells those to draw.
     """
     if trainer.final_part != "test" or trainer.config.fold is not None:
-        return  # of a search or a cross-validation nobody looks at every run
-    rows = _some(trainer.data.rows[trainer.final_part], trainer.config.seed)
+        return  # of a search, or a fold, nobody looks at every run
     drawn = set(telling_tasks(results, MOST_TARGETS))
     tasks = [task for task in trainer.data.tasks if task.name in drawn]
-    outputs = Outputs(rows, trainer.data.tasks, {str(number): model for number, model in enumerate(models)})
-    served = {task.name: [str(number) for number in serves[task.name]] for task in tasks}
-    plots: dict[str, list[Plot]] = {}
-    expected: dict[str, tuple[Tensor, Tensor]] = {}
-    for task in tasks if len(rows) else ():
-        found, targets, ids = outputs.labelled(task.name, served[task.name])
-        predictions = task.definition.predict(found)
-        plots[task.name] = task.definition.plots(task, predictions, targets)
-        if (values := task.definition.expected(predictions)) is not None:
-            expected[task.name] = _columns(len(rows), ids, targets, values)
-    together: list[Plot] = [*correlations(expected), *missing_labels(trainer.data.rows["train"], tasks,
-                                                                                trainer.data.tasks)]  # fmt: skip
-    importance, dependence = feature_plots(trainer.data.schema, outputs, tasks, served, trainer.config.seed)
+    importance: list[Matrix] = []
+    dependence: Mapping[str, Sequence[Plot]] = {}
+    if trainer.config.folds is not None:
+        predicted, n = _of_folds(trainer, tasks), len(trainer.data.split)
+    else:
+        rows = _some(trainer.data.rows[trainer.final_part], trainer.config.seed)
+        outputs = Outputs(rows, trainer.data.tasks, {str(number): model for number, model in enumerate(models)})
+        served = {task.name: [str(number) for number in serves[task.name]] for task in tasks}
+        predicted, n = _of_rows(outputs, tasks, served), len(rows)
+        importance, dependence = feature_plots(trainer.data.schema, outputs, tasks, served, trainer.config.seed)
+    by_task = {one.task.name: [*one.plots(), *dependence.get(one.task.name, ())] for one in predicted}
+    missing = missing_labels(trainer.data.rows["train"], tasks, trainer.data.tasks)
     if is_first():
-        _write(
-            trainer, {name: [*own, *dependence.get(name, ())] for name, own in plots.items()}, [*importance, *together]
-        )
+        _write(trainer, by_task, [*importance, *correlations(_columns(predicted, n)), *missing])
+
+
+def _of_rows(outputs: Outputs, tasks: Sequence[Task], served: Mapping[str, Sequence[str]]) -> list[Predicted]:
+    """What networks predict for test rows."""
+    found = []
+    for task in tasks if len(outputs.rows) else ():
+        raw, targets, ids = outputs.labelled(task.name, served[task.name])
+        found.append(Predicted(task, task.definition.predict(raw), targets, ids))
+    return found
+
+
+def _of_folds(trainer: Trainer, tasks: Sequence[Task]) -> list[Predicted]:
+    """What the networks of every fold predict for its test rows, numbers in units of the labels."""
+    known = pooled(fold_folders(trainer.run, trainer.config), trainer.data.tasks)["ours"]
+    chosen = _chosen(len(trainer.data.split), trainer.config.seed)
+    found = []
+    for task in tasks:
+        if one := known.get(task.name):
+            here = torch.isin(one.rows, chosen)
+            same_units = replace(task, center=0.0, scale=1.0, transform="", parameters=())
+            found.append(Predicted(same_units, one.predictions[here], one.targets[here], one.rows[here]))
+    return found
 
 
 def _write(trainer: Trainer, by_task: Mapping[str, Sequence[Plot]], together: Sequence[Plot]) -> None:
@@ -72,14 +118,20 @@ def _write(trainer: Trainer, by_task: Mapping[str, Sequence[Plot]], together: Se
 
 def _some(rows: Rows, seed: int) -> Rows:
     """At most :data:`MOST_ROWS` of the rows, in order."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:MOST_ROWS]
-    return rows.subset(chosen.sort().values)
+    return rows if len(rows) <= MOST_ROWS else rows.subset(_chosen(len(rows), seed))
 
 
-def _columns(n: int, ids: Tensor, targets: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels and predictions ``[n]`` float64 of all rows, NaN where there is no label."""
-    found = torch.full((2, n), torch.nan, dtype=torch.float64)
-    found[:, ids] = torch.stack([targets.double(), values.double()])
-    return found[0], found[1]
+def _chosen(rows: int, seed: int) -> Tensor:
+    """Positions of at most :data:`MOST_ROWS` of so many rows, in order."""
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:MOST_ROWS].sort().values
+
+
+def _columns(predicted: Sequence[Predicted], n: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """By target labels and predictions ``[n]`` float64 of all rows, NaN where there is no label."""
+    columns = {}
+    for one in predicted:
+        if (values := one.task.definition.expected(one.predictions)) is not None:
+            found = torch.full((2, n), torch.nan, dtype=torch.float64)
+            found[:, one.rows] = torch.stack([one.targets.double(), values.double()])
+            columns[one.task.name] = (found[0], found[1])
+    return columns

@@ -143,7 +143,7 @@ def confusion(true: Tensor, found: Tensor, classes: Sequence[str]) -> Matrix | N
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
     return Matrix(
         "confusion", "Confusion matrix", tuple(names), tuple(names), _tuples(counts), "predicted", "true",
-        _tuples(shares), "Rows of the test split; shaded by the share of the true class.",
+        _tuples(shares), "Test rows; shaded by the share of the true class.",
     )  # fmt: skip
 
 
