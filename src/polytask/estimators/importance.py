@@ -1,7 +1,7 @@
-"""Permutation importance of features for every target, with standard errors.
+"""Permutation importance of the columns of a table for every target, with standard errors.
 
-Source: Breiman, Random forests (2001); grouped features as in Chavent et al., and scikit-learn's advice for correlated
-columns.
+Source: see :mod:`polytask.runs.importance`; grouped features as in Chavent et al., and scikit-learn's advice for
+correlated columns.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import pyarrow as pa
 from ..display.html import cell, table
 from ..errors import UserError, did_you_mean, raise_all
 from ..runs import Bundle
+from ..runs.importance import falls_of_skill
 from ..runs.plots.groups import correlated_groups
 from ..runs.use import labelled_rows
-from ..uncertainty import Estimate, mean_of
+from ..uncertainty import Estimate
 from .scores import skill_estimates
 
 
@@ -98,24 +99,13 @@ def permutation_importance(
     chosen = _correlated(bundle, table, known, correlated) if groups is None else _given(groups, known)
     chosen += [(name,) for name in known if not any(name in group for group in chosen)]
     before = skill_estimates(bundle, labelled, names)
-    targets = tuple(before)
-    values, errors = np.zeros((len(chosen), len(targets))), np.zeros((len(chosen), len(targets)))
-    for k, group in enumerate(chosen):
-        falls: list[dict[str, Estimate]] = []
-        for _ in range(repeats):
-            inputs = bundle.inputs(_shuffled(table, group, rng.permutation(table.num_rows)))
-            after = skill_estimates(bundle, replace(labelled, inputs=inputs), list(targets))
-            falls.append({name: before[name] - after[name] for name in targets})
-        for t, name in enumerate(targets):
-            values[k, t], errors[k, t] = _fall([one[name] for one in falls])
-    return Importance(tuple(chosen), targets, values, errors)
 
+    def shuffled(feature: int, order: np.ndarray) -> dict[str, Estimate]:
+        inputs = bundle.inputs(_shuffled(table, chosen[feature], order))
+        return skill_estimates(bundle, replace(labelled, inputs=inputs), list(before))
 
-def _fall(falls: list[Estimate]) -> tuple[float, float]:
-    """The mean over shuffles, with the error of the rows and that of the shuffles."""
-    mean = mean_of(falls)
-    shuffles = np.var([one.value for one in falls], ddof=1) / len(falls) if len(falls) > 1 else 0.0
-    return mean.value, float(np.sqrt(mean.error**2 + shuffles))
+    falls = falls_of_skill(before, shuffled, len(chosen), table.num_rows, repeats, rng)
+    return Importance(tuple(chosen), tuple(before), *falls)
 
 
 def _shuffled(table: pa.Table, columns: Iterable[str], order: np.ndarray) -> pa.Table:

@@ -1,7 +1,7 @@
 """What the features are worth to the targets, and how predictions depend on them: on the networks' inputs.
 
-Source: L. Breiman, "Random Forests", Machine Learning 2001 (permutation importance); J. H. Friedman, "Greedy Function
-Approximation", Annals of Statistics 2001 (partial dependence).
+Source: J. H. Friedman, "Greedy Function Approximation", Annals of Statistics 2001 (partial dependence). For
+permutation importance see :mod:`polytask.runs.importance`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from torch import Tensor
 from ...data import Rows, Schema
 from ...task import Task
 from ...task.plots import Curve, Graph, Matrix
-from ...uncertainty import Estimate, mean_of
+from ...uncertainty import Estimate
 from ..averaged import Outputs
+from ..importance import falls_of_skill
 from ..keep import skill_estimate
 from .groups import correlated_groups
 
@@ -81,14 +82,14 @@ def feature_plots(
     if not isinstance(leaves, Mapping) or len(rows) < 2 or not features or not tasks:
         return [], {}
     work = sum(parameter.numel() for model in outputs.models.values() for parameter in model.parameters())
-    generator = torch.Generator().manual_seed(seed)
-    rows = rows.subset(torch.randperm(len(rows), generator=generator)[:ROWS].sort().values)
+    rng = np.random.default_rng(seed)
+    rows = rows.subset(torch.from_numpy(np.sort(rng.permutation(len(rows))[:ROWS])))
     if rows.stored is not None:  # few enough to be held
         rows = replace(rows, inputs=rows[torch.arange(len(rows))].inputs)
     if work * len(rows) * len(features) * REPEATS > MOST_WORK:
         return [], {}
     features = _grouped(features, schema, rows)
-    values, errors = _importance(features, outputs, rows, tasks, served, generator)
+    values, errors = _importance(features, outputs, rows, tasks, served, rng)
     sure = np.where(values > 2 * errors, values, 0.0)
     drawn = np.argsort(-sure.max(1), kind="stable")[:MOST_FEATURES]
     matrix = Matrix(
@@ -107,23 +108,19 @@ def _importance(
     rows: Rows,
     tasks: Sequence[Task],
     served: Mapping[str, Sequence[str]],
-    generator: torch.Generator,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``[F, T]`` fall of skill when a feature is shuffled, and its standard error."""
+    """``[F, T]`` fall of skill when a feature is shuffled, and its standard error; 0 where undefined."""
 
     def skills(inputs: Any) -> dict[str, Estimate]:
         changed = outputs.with_rows(replace(rows, inputs=inputs))
         return {task.name: skill_estimate(task, *changed.counted(task.name, served[task.name])) for task in tasks}
 
-    before = skills(rows.inputs)
-    values, errors = np.zeros((len(features), len(tasks))), np.zeros((len(features), len(tasks)))
-    for k, feature in enumerate(features):
-        orders = [torch.randperm(len(rows), generator=generator) for _ in range(REPEATS)]
-        after = [skills(_with(rows.inputs, feature, order)) for order in orders]
-        for t, task in enumerate(tasks):
-            fall = mean_of([before[task.name] - one[task.name] for one in after])
-            values[k, t], errors[k, t] = np.nan_to_num(fall.value), np.nan_to_num(fall.error)
-    return values, errors
+    def shuffled(feature: int, order: np.ndarray) -> dict[str, Estimate]:
+        return skills(_with(rows.inputs, features[feature], torch.from_numpy(order)))
+
+    values, errors = falls_of_skill(skills(rows.inputs), shuffled, len(features), len(rows), REPEATS, rng)
+    return np.nan_to_num(values), np.nan_to_num(errors)
 
 
 def _with(inputs: Any, feature: Feature, rows: Tensor) -> dict[str, Any]:
