@@ -1,48 +1,57 @@
-"""Asynchronous convergence in a loop of your own: the monitor, the soft-label store and the objective."""
+"""Kept peaks in a plain PyTorch loop with its own model; started again after a kill, it continues bit for bit."""
 
-import copy
+from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
 
 import polytask as pt
-from polytask.training import Objective, evaluate
-from polytask.training.evaluation import task_outputs, trivial_levels
+from polytask.integrations import KeptPeaks
 
 digits = load_digits()
-x, y = torch.tensor(digits.data, dtype=torch.float32) / 16, torch.tensor(digits.target)
-tasks = [pt.Task("digit", "multiclass", classes=tuple("0123456789")), pt.Task("even"), pt.Task("size", "regression")]
+order = torch.randperm(1797, generator=torch.Generator().manual_seed(0))
+x, y = torch.tensor(digits.data, dtype=torch.float32)[order] / 16, torch.tensor(digits.target)[order]
 labels = {"digit": y, "even": (y % 2 == 0).float(), "size": (y - 4.5) / 2.9}
-order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
-rows = pt.Rows.from_labels(x, labels, tasks)
-train, validation = rows.subset(order[:1200]), rows.subset(order[1200:])
+tasks = [pt.Task("digit", "multiclass", classes=tuple("0123456789")), pt.Task("even"), pt.Task("size", "regression")]
+rows, checkpoint = 1200, Path("checkpoint.pt")  # the first rows are for training, the others for validation
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU())
+        widths = {"digit": 10, "even": 1, "size": 1}
+        self.heads = torch.nn.ModuleDict({name: torch.nn.Linear(64, width) for name, width in widths.items()})
+
+    def forward(self, inputs):
+        features = self.encoder(inputs)
+        return {name: head(features) for name, head in self.heads.items()}
+
 
 torch.manual_seed(0)
-model = pt.MultiTaskModel(torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU()), tasks)
+model = Network()
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-objective, trivial = Objective(model.heads.groups, len(tasks)), trivial_levels(tasks, validation)
-monitors = [pt.ConvergenceMonitor(patience=5, min_evaluations=10, trivial=trivial[task.name]) for task in tasks]
-best = [copy.deepcopy(model) for _ in tasks]
+peaks = KeptPeaks(tasks, lambda model, task: model(x[:rows])[task], patience=5)
+parts, done = {"model": model, "optimizer": optimizer, "peaks": peaks}, 0
+if checkpoint.exists():
+    state = torch.load(checkpoint, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["rng"])
+    done = state["steps"]
 
-for step in range(1, 1501):
-    batch = train[torch.randint(1200, (128,))]
-    objective(model.grouped(batch.inputs), batch).values.sum().backward()
+for step in range(done + 1, 1501):
+    ids = torch.randint(rows, (128,))
+    losses = peaks.losses(model(x[ids]), {name: values[ids] for name, values in labels.items()}, ids)
+    sum(losses.values()).backward()
     optimizer.step()
     optimizer.zero_grad()
     if step % 25 == 0:
-        values = evaluate(model, validation)
-        for k, (task, monitor) in enumerate(zip(tasks, monitors, strict=True)):
-            if k in objective.soft:
-                continue
-            converged = monitor.update(step, values[task.name])
-            if monitor.best_step == step:
-                best[k].load_state_dict(model.state_dict())
-            if converged:
-                (outputs,) = task_outputs(best[k], train, [k])
-                store = pt.SoftLabelStore(task.definition, (len(outputs), 1, *outputs.shape[1:]))
-                store.fill(0, [outputs])  # or the outputs of several teachers
-                objective.use_soft_labels(k, pt.SoftLabels(store.values, column=0))
-                print(f"{task.name}: best {monitor.best:.3f} at step {monitor.best_step}, converged at step {step}")
-
-kept = {task.name: round(values[task.name] / monitor.best, 3) for task, monitor in zip(tasks, monitors, strict=True)}
-print("share of the best kept at the end:", kept)
+        with torch.no_grad():
+            outputs = model(x[rows:])
+        metrics = {task.name: pt.task_estimate(task, outputs[task.name], labels[task.name][rows:]) for task in tasks}
+        for name in peaks.update(step, metrics, model):
+            print(f"{name}: best {peaks.monitors[name].best:.3f}, converged at step {step}")
+        state = {name: part.state_dict() for name, part in parts.items()}
+        torch.save(state | {"rng": torch.get_rng_state(), "steps": step}, "writing.pt")
+        Path("writing.pt").replace(checkpoint)  # a kill leaves the old file or the new one

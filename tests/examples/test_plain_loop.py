@@ -1,24 +1,45 @@
-"""The examples run as they are."""
+"""The example of a plain loop keeps the peaks, and continues after a kill as if there had been none."""
 
 from __future__ import annotations
 
-import ast
 import runpy
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plain_loop_convergence.py"
+import pytest
+import torch
+
+from polytask.integrations import KeptPeaks
+
+EXAMPLE = str(Path(__file__).resolve().parents[2] / "examples" / "plain_loop_convergence.py")
 
 
-def test_convergence_in_a_plain_loop_keeps_the_peaks(capsys) -> None:
-    found = runpy.run_path(str(EXAMPLE))
-    assert {0, 1} <= set(found["objective"].soft)
-    assert min(found["kept"].values()) > 0.98
+class Killed(BaseException):
+    """Stands for the signal that ends a process."""
+
+
+def test_peaks_are_kept_and_a_killed_training_continues(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("whole", "killed"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "whole")
+    whole = runpy.run_path(EXAMPLE)
+    peaks = whole["peaks"]
+    assert {"digit", "even"} <= set(peaks.soft)
     assert "converged at step" in capsys.readouterr().out
+    assert min(whole["metrics"][name].value / peaks.monitors[name].best for name in peaks.soft) > 0.98
 
+    monkeypatch.chdir(tmp_path / "killed")
+    update = KeptPeaks.update
 
-def test_the_loop_has_less_than_forty_lines() -> None:
-    text = EXAMPLE.read_text(encoding="utf-8")
-    begin = next(node for node in ast.parse(text).body if isinstance(node, ast.For)).lineno
-    setup = text.splitlines().index("torch.manual_seed(0)") + 1
-    code = [line for line in text.splitlines()[setup - 1 :] if line.strip()]
-    assert begin > setup and len(code) < 40
+    def killed_late(self: KeptPeaks, step: int, *rest: object) -> list[str]:
+        if step > max(peaks.state.converged_at.values()):
+            raise Killed
+        return update(self, step, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(KeptPeaks, "update", killed_late)
+        runpy.run_path(EXAMPLE)
+    continued = runpy.run_path(EXAMPLE)
+    assert continued["done"] > 0 and continued["peaks"].soft.keys() == peaks.soft.keys()
+    assert all(map(torch.equal, whole["model"].parameters(), continued["model"].parameters()))

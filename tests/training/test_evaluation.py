@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from polytask import MultiTaskModel, Rows, Task, evaluate
+from polytask import MultiTaskModel, Rows, Task, UserError, evaluate, task_estimate
 from polytask.training import evaluation as module
 from polytask.training.evaluation import eval_mode, task_outputs, trivial_levels
 from small_training import TASKS, make_model, make_rows
@@ -83,3 +83,15 @@ def test_rows_go_to_the_device_of_the_model():
     model, rows = make_model().to("meta"), make_rows(30)
     outputs = task_outputs(model, rows, range(4))
     assert {output.device.type for output in outputs} == {"meta"}
+
+
+@pytest.mark.parametrize("task", [Task("a", "regression"), Task("a", "binary")])
+def test_an_estimate_takes_the_column_of_a_head_with_one_output(task):
+    targets = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
+    outputs = torch.tensor([-1.0, 2.0, 0.5, -0.5, 1.0])
+    assert task_estimate(task, outputs[:, None], targets) == task_estimate(task, outputs, targets)
+
+
+def test_outputs_that_do_not_fit_the_targets_are_refused():
+    with pytest.raises(UserError, match=r"task_estimate: 'a' is a binary task.*expected outputs of shape \[4\]"):
+        task_estimate(Task("a", "binary"), torch.zeros(4, 2), torch.ones(4))

@@ -64,8 +64,10 @@ def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:
     if ensemble := totals.get("ensemble"):
         return f"the mean of {count(totals['networks'], 'model')}, {ensemble['milliseconds_per_row']:.2g} ms per row"
     several = any(len(row.networks) > 1 for row in table)
-    averaged = " (of several for a task the mean prediction; epochs and peak are of the first)" if several else ""
-    return f"{count(totals['networks'], 'network')}{averaged}"
+    served = f"{count(totals['networks'], 'network')}"
+    if not several:
+        return served
+    return f"{served} (a task with several is served their mean prediction; its epoch and peak are of the first)"
 
 
 def measured_on(folds: int | None) -> str:

@@ -148,7 +148,7 @@ def noisy_validation(run: Run) -> Iterator[Finding]:
         yield Finding(
             "noisy validation",
             tuple(run.tasks),
-            f"{rows} validation rows: a share of them, such as accuracy, is known to +-{0.5 / max(rows, 1) ** 0.5:.2g}",
+            f"on {rows} validation rows the standard error of an accuracy is up to {0.5 / max(rows, 1) ** 0.5:.2g}",
             f"{more_validation(run)}, or several runs with another seed ({quoted('--seed 1')})",
         )
     yield from _about(

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..task import Task
 from ..task.task import IGNORED
+from ..training.evaluation import fitting_outputs, without_column
 
 
 def outputs_by_task(outputs: Any) -> Mapping[str, Tensor]:
@@ -66,21 +67,7 @@ def fitting(task: Task, output: Any, target: Tensor) -> Tensor:
     """
     if not isinstance(output, Tensor):
         raise UserError(f"losses: output of {task.name!r}: expected a tensor, found {type(output).__name__}")
-    output = without_column(task, output.float())
-    expected = (*target.shape, task.width) if task.definition.vector_output else tuple(target.shape)
-    if tuple(output.shape) != expected:
-        raise UserError(
-            f"losses: {task.name!r} is a {task.kind} task with targets {list(target.shape)}; expected outputs of shape "
-            f"{list(expected)}, found {list(output.shape)}"
-        )
-    return output
-
-
-def without_column(task: Task, output: Tensor) -> Tensor:
-    """``[B]`` where the head of one output gives ``[B, 1]``."""
-    kind = task.definition
-    column = not kind.wide and not kind.vector_output and output.ndim == 2 and output.shape[1] == 1
-    return output[:, 0] if column else output
+    return fitting_outputs(task, output.float(), target, "losses")
 
 
 def positions(ids: Any) -> Tensor:

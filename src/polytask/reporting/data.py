@@ -8,7 +8,7 @@ from typing import Any
 
 from ..records.run import Run
 from ..records.values import number
-from .numbers import MINUS
+from .numbers import short
 
 PARTS = ("train", "validation", "test")
 
@@ -82,13 +82,13 @@ def _numbers(quantiles: Any) -> str:
     """Least, middle and largest in words.
 
     Example:
-        >>> _numbers([0.0, 1.0, 2.0, 3.0, 10.0]), _numbers(None)
-        ('0 to 10, median 2', '')
+        >>> _numbers([0.0, 1.0, 2.0, 3.0, 6050.0]), _numbers(None)
+        ('0 to 6,050, median 2', '')
     """
     values = [number(value) for value in quantiles] if isinstance(quantiles, list) else []
     if len(values) != 5:
         return ""
-    least, _, median, _, largest = (f"{0.0 if value is None else value:.3g}".replace("-", MINUS) for value in values)
+    least, _, median, _, largest = (short(0.0 if value is None else value, 3) for value in values)
     return f"{least} to {largest}, median {median}"
 
 

@@ -62,14 +62,15 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return UNDEFINED if share is None else f"{shown(100 * share, decimals)}{SPACE}%"
 
 
-def short(value: float) -> str:
-    """Two significant digits, for captions and tooltips.
+def short(value: float, digits: int = 2) -> str:
+    """That many significant digits, for captions and tooltips; thousands are written out.
 
     Example:
-        >>> short(0.00123), short(-42.0)
-        ('0.0012', '−42')
+        >>> short(0.00123), short(-42.0), short(4025.0, 3)
+        ('0.0012', '−42', '4,025')
     """
-    return f"{value:.2g}".replace("-", MINUS)
+    thousands = 1000 <= abs(value) < 1e12
+    return (f"{value:,.0f}" if thousands else f"{value:.{digits}g}").replace("-", MINUS)
 
 
 def duration(seconds: float | None) -> str:

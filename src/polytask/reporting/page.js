@@ -121,7 +121,7 @@
   for (const group of [document.querySelector(".panels:has(svg[data-frame])")].filter(Boolean)) {
     const hint = document.createElement("p");
     hint.className = "note";
-    hint.textContent = "Point at a picture for its values, or focus it: left and right arrow keys read them, up and down go on.";
+    hint.textContent = "Point at a figure to read its values, or focus it and use the left and right arrow keys; up and down move to the next.";
     group.after(hint);
   }
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data import Rows
 from ..data.rows import count_rows, map_inputs, rows_at_once
+from ..errors import UserError
 from ..models import MultiTaskModel
 from ..processes.collectives import rank, sum_over_processes, world_size
 from ..task import Task
@@ -161,6 +162,29 @@ def task_targets(rows: Rows, position: int) -> tuple[Tensor, Tensor]:
     return ids, targets[ids]
 
 
+def without_column(task: Task, outputs: Tensor) -> Tensor:
+    """``[n]`` where a head of one output gives ``[n, 1]``."""
+    kind = task.definition
+    column = not kind.wide and not kind.vector_output and outputs.ndim == 2 and outputs.shape[1] == 1
+    return outputs[:, 0] if column else outputs
+
+
+def fitting_outputs(task: Task, outputs: Tensor, targets: Tensor, where: str) -> Tensor:
+    """Outputs in the form that the kind's loss and metric take.
+
+    Raises:
+        UserError: If they have another shape; broadcasting would compare rows with other rows' targets.
+    """
+    outputs = without_column(task, outputs)
+    expected = (*targets.shape, task.width) if task.definition.vector_output else tuple(targets.shape)
+    if tuple(outputs.shape) != expected:
+        raise UserError(
+            f"{where}: {task.name!r} is a {task.kind} task with targets {list(targets.shape)}; "
+            f"expected outputs of shape {list(expected)}, found {list(outputs.shape)}"
+        )
+    return outputs
+
+
 def task_estimate(
     task: Task, outputs: Tensor, targets: Tensor, ids: Tensor | None = None, metric: str | None = None
 ) -> Estimate:
@@ -168,11 +192,21 @@ def task_estimate(
 
     Args:
         task: The task.
-        outputs: Raw outputs of the rows with a label.
-        targets: Their stored targets.
+        outputs: Raw outputs (logits) ``[n]``, ``[n, 1]`` or ``[n, C]`` of the rows with a label; for tasks with
+            several targets per row ``[n, L]``, ``[n, L, C]``.
+        targets: Their stored targets ``[n]`` or ``[n, L]``.
         ids: Which rows these are, see :func:`~polytask.uncertainty.estimate`.
         metric: One of the task's metrics; the first by default.
+
+    Raises:
+        UserError: If the outputs do not fit the targets.
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0], [-1.0], [0.5], [-2.0]]), torch.tensor([1.0, 0.0, 1.0, 0.0])
+        >>> task_estimate(Task("click", metric="accuracy"), logits, targets).value
+        1.0
     """
+    outputs = fitting_outputs(task, outputs, targets, "task_estimate")
     definition = task.defined_metric(metric or task.metric)
     predictions, targets, unit = task.measured(outputs, targets, definition)
     return estimate(definition, predictions, targets, ids) * unit
