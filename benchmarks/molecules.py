@@ -1,13 +1,13 @@
-"""Columns of molecules: descriptors and Morgan counts against character n-grams and random forests on fingerprints.
+"""Columns of molecules: descriptors and Morgan counts against n-grams, graph networks, and random forests.
 
     python benchmarks/molecules.py DATA --out FOLDER [--sets tox21,muv] [--splits random,scaffold] [--seeds 3]
-                                   [--ways molecules,ngrams,forest]
+                                   [--ways molecules,ngrams,forest,chemprop]
 
 DATA holds ``tox21/tox21.csv`` and ``muv/muv.csv.gz``. All ways of a seed have the same rows in every part. Networks:
-``polytask fit`` with one network and default options. Forests: scikit-learn, 200 trees per target, on Morgan
-fingerprints of radius 2 in 2048 places and the descriptors; whether classes are balanced is chosen per target on the
-validation rows. Metrics are of the test rows, means over the targets that have both
-classes there. What is measured is kept in ``FOLDER/results.jsonl``, one line each, and not measured again.
+``polytask fit`` with one network and default options, ``chemprop`` with that encoder. Forests: scikit-learn, 200 trees
+per target, on Morgan fingerprints of radius 2 in 2048 places and the descriptors; whether classes are balanced is
+chosen per target on the validation rows. Metrics are of the test rows, means over the targets that have both classes
+there. What is measured is kept in ``FOLDER/results.jsonl``, one line each, and not measured again.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ def measure(table: Path, split: str, seed: int, way: str, out: Path) -> dict[str
     """Mean metrics on the test rows."""
     if way == "forest":
         return forests(table, out)
-    kind = {"molecules": "smiles", "ngrams": "text"}[way]
+    kind = "text" if way == "ngrams" else "smiles"
     config = make_config({
         "data": str(table), "targets": targets(table), "features": ["smiles"], "column_kind": {"smiles": kind},
         "metric": {target: list(METRICS) for target in targets(table)}, "networks": 1, "baselines": False,
         "seed": seed, "threads": 1, "device": "cpu", **({"split": "scaffold"} if split == "scaffold" else {}),
+        **({"encoder": "chemprop"} if way == "chemprop" else {}),
     })  # fmt: skip
     run = out.with_name(f"{out.name}-{way}")
     tasks = fit_run(config, run, resume=run.exists())["tasks"]

@@ -49,3 +49,10 @@ def test_fingerprint_is_that_of_the_rows() -> None:
     assert items.fingerprint == same.fingerprint
     assert items[:3].fingerprint != items.fingerprint
     assert items[torch.tensor([1, 0])].fingerprint != items[:2].fingerprint
+
+
+def test_one_input_among_several_is_collated_and_rows_are_joined() -> None:
+    items = Items(WORDS, _padded)
+    batch = opened({"x": torch.ones(2), "words": items[:2]})
+    assert batch["x"].shape == (2,) and batch["words"]["n"].tolist() == [1, 2]
+    assert opened(Items.cat([items[4:], items[torch.tensor([0])]]))["n"].tolist() == [5, 6, 1]

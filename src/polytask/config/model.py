@@ -25,10 +25,11 @@ class ModelKeys(Section):
     section: ClassVar[str] = "model"
 
     encoder: Annotated[str | dict[str, Any] | None, Key(
-        "mlp, resnet, ft_transformer, tabm or hf, or {name: one of them, its options}; or a custom class: "
+        "mlp, resnet, ft_transformer, tabm, chemprop or hf, or {name: one of them, its options}; or a custom class: "
         "package.module:Class, or {class: ..., args: {...}}.",
         Option(str, "NAME",
-               "mlp, resnet, ft_transformer, tabm or hf:FOLDER; or a custom package.module:Class [default: mlp]"),
+               "mlp, resnet, ft_transformer, tabm, chemprop or hf:FOLDER; or a custom package.module:Class "
+               "[default: mlp]"),
     )] = None  # fmt: skip
     model: Annotated[MLP, Key("Options of the default encoder, mlp.", inside="")] = MLP()
     sharing: Annotated[Sharing, Key(

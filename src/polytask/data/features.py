@@ -122,10 +122,12 @@ class MoleculeColumn:
     Attributes:
         name: Name of the column.
         parts: Numbers by the name of the descriptor, such as ``tpsa``; see :mod:`polytask.data.molecules`.
+        graph: Whether networks get its graph, too; see :mod:`polytask.data.molecule_graphs`.
     """
 
     name: str
     parts: tuple[NumericColumn, ...]
+    graph: bool = False
 
 
 @dataclass(frozen=True)

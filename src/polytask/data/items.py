@@ -45,6 +45,15 @@ class Items:
         """Rows, and the numbers in the first of them, after which parts of an inference are sized."""
         return len(self), sum(leaf.numel() for leaf in _leaves(self._taken()[:1]) if isinstance(leaf, Tensor))
 
+    @classmethod
+    def cat(cls, parts: Sequence[Items]) -> Items:
+        """The rows of all parts, one after the other.
+
+        Args:
+            parts: Of the same function and device.
+        """
+        return replace(parts[0], items=[item for part in parts for item in part._taken()], rows=None)
+
     def to(self, device: torch.device | str) -> Items:
         """The same, with batches on another device."""
         return replace(self, device=device)
@@ -80,6 +89,8 @@ def on_device(batch: Any, device: torch.device | str) -> Any:
 
 def opened(inputs: Any) -> Any:
     """Inputs as the encoder takes them."""
+    if isinstance(inputs, Mapping):
+        return {name: opened(leaf) for name, leaf in inputs.items()}
     return inputs.collated() if isinstance(inputs, Items) else inputs
 
 

@@ -72,7 +72,7 @@ def are_molecules(words: Coded, name: str) -> bool:
     """
     if not look_like_smiles(words, name) or not is_available():
         return False
-    read = [_molecule(word) is not None for word in words.words[:_SAMPLE].to_pylist()]
+    read = [read_molecule(word) is not None for word in words.words[:_SAMPLE].to_pylist()]
     return all(read) or (_NAME.fullmatch(name) is not None and sum(read) > (1 - MOST_INVALID) * len(read))
 
 
@@ -140,7 +140,7 @@ def scaffolds(words: Coded) -> pa.ChunkedArray:
 @lru_cache(_KEPT)
 def _described(smiles: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Descriptors, positions and counts of a molecule; None if RDKit cannot read it."""
-    molecule = _molecule(smiles)
+    molecule = read_molecule(smiles)
     if molecule is None:
         return None
     properties, morgan = _tools()
@@ -159,7 +159,8 @@ def _tools() -> tuple[Any, Any]:
     return rdMolDescriptors.Properties(list(DESCRIPTORS)), morgan
 
 
-def _molecule(smiles: str) -> Any:
+def read_molecule(smiles: str) -> Any:
+    """The molecule of RDKit; None if it cannot read it, or it has no atoms."""
     from rdkit import Chem
 
     with _quiet():
@@ -170,7 +171,7 @@ def _molecule(smiles: str) -> Any:
 def _scaffold(smiles: str) -> str | None:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    molecule = _molecule(smiles)
+    molecule = read_molecule(smiles)
     return None if molecule is None else MurckoScaffold.MurckoScaffoldSmiles(mol=molecule) or "acyclic"
 
 

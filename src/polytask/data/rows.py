@@ -14,7 +14,7 @@ from ..errors import UserError, raise_all
 from ..task import Task
 from ..task.kind import WideKind
 from .sparse import SparseRows
-from .stored import FileInput, StoredInput, pick
+from .stored import FileInput, StoredInput, pick, together
 
 #: A tensor, :class:`SparseRows`, :class:`FileInput`, or a dictionary or tuple of these, row by row.
 Inputs = Any
@@ -74,7 +74,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
         first = leaves[0]
         if isinstance(first, Mapping):
             return {name: cat([leaf[name] for leaf in leaves]) for name in first}
-        return SparseRows.cat(leaves) if isinstance(first, SparseRows) else torch.cat(list(leaves))
+        return together(leaves)
 
     def optional(values: Sequence[Tensor | None], default: Callable[[Rows], Tensor]) -> Tensor | None:
         if all(value is None for value in values):

@@ -33,7 +33,9 @@ from .features import (
     molecule_parts,
 )
 from .infer import relabelled
+from .items import Items
 from .marks import MARKS, without_marks
+from .molecule_graphs import GRAPHS, molecule_graphs
 from .molecules import RADIUS, WIDTH, check_molecules, morgan_counts
 from .problems import collected
 from .roles import check_columns, check_ids, feature_names
@@ -102,6 +104,7 @@ class Schema:
         text_settings: TextSettings | None = None,
         encoded: str = "",
         bins: int = 0,
+        graphs: bool = False,
         missing: Sequence[str] = MARKS,
         renamed: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Schema:
@@ -120,6 +123,7 @@ class Schema:
             text_settings: How text is hashed.
             encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
             bins: Also find the edges of so many bins for every column of numbers; 0 for none.
+            graphs: Also give the graphs of molecules.
             missing: Words that mean "no value".
             renamed: By target, labels that are read as another one, or (empty) as no label.
 
@@ -147,7 +151,7 @@ class Schema:
                 cells = without_marks(table[name], missing)
                 asked = features is not None
                 found = fit_column(cells, name, rows, kind, where=where, encoded=encoded, bins=bins, asked=asked)
-                columns.append(found)
+                columns.append(replace(found, graph=graphs) if isinstance(found, MoleculeColumn) else found)
         with collected(problems):
             tasks = standardise_tasks(table, tasks, rows, where)
         raise_all(problems)
@@ -209,6 +213,11 @@ class Schema:
         return [column.name for column in self.categorical]
 
     @property
+    def graphs(self) -> tuple[MoleculeColumn, ...]:
+        """Columns of the ``graphs`` input."""
+        return tuple(column for column in self.molecules if column.graph)
+
+    @property
     def text_width(self) -> int:
         """Columns of the ``text`` input."""
         return len(self.text) * self.text_settings.width + len(self.molecules) * WIDTH
@@ -217,14 +226,15 @@ class Schema:
     def input_names(self) -> list[str]:
         """Keys of :meth:`encode_inputs`."""
         kinds = {"numeric": self.numbers, "categorical": self.categorical, "text": (*self.text, *self.molecules)}
-        return [name for name, columns in kinds.items() if columns]
+        return [name for name, columns in kinds.items() if columns] + [GRAPHS] * bool(self.graphs)
 
-    def encode_inputs(self, table: pa.Table, *, where: str = "table") -> dict[str, Tensor | SparseRows]:
+    def encode_inputs(self, table: pa.Table, *, where: str = "table") -> dict[str, Tensor | SparseRows | Items]:
         """The inputs of all rows, with the keys that exist.
 
         Returns:
             ``numeric``: ``[n, numeric_width]`` float32; ``categorical``: ``[n, columns]`` int32 rows of the shared
-            embedding table (the column's offset, plus 0 where missing or unseen); ``text``: ``[n, text_width]`` sparse.
+            embedding table (the column's offset, plus 0 where missing or unseen); ``text``: ``[n, text_width]`` sparse;
+            ``graphs``: ``[n]`` molecules, see :func:`~polytask.data.molecule_graphs.graph_batch`.
 
         Raises:
             UserError: If columns are missing, or hold words where numbers were; all at once.
@@ -235,13 +245,15 @@ class Schema:
             [f"{where}: column {name!r} is missing; {did_you_mean(name, table.column_names)}" for name in missing]
         )
         table = self.read(table)
-        inputs: dict[str, Tensor | SparseRows] = {}
+        inputs: dict[str, Tensor | SparseRows | Items] = {}
         if self.numbers:
             inputs["numeric"] = torch.from_numpy(encode_numbers(self.values(table, where=where), self.numbers))
         if self.categorical:
             inputs["categorical"] = torch.from_numpy(self._categories(table))
         if self.text or self.molecules:
             inputs["text"] = self.sparse(table)
+        if self.graphs:
+            inputs[GRAPHS] = molecule_graphs([coded(table[column.name]) for column in self.graphs])
         return inputs
 
     def sparse(self, table: pa.Table) -> SparseRows:
@@ -371,7 +383,8 @@ class Schema:
 
     def _of_molecules(self) -> str:
         parts = max((len(column.parts) for column in self.molecules), default=0)
-        return f"Morgan counts of radius {RADIUS} in {WIDTH} places, {parts} descriptors, by RDKit"
+        counts = f"Morgan counts of radius {RADIUS} in {WIDTH} places, {parts} descriptors, by RDKit"
+        return f"{counts}; graphs" if self.graphs else counts
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; numbers survive exactly."""

@@ -15,6 +15,7 @@ import pyarrow.parquet
 import torch
 from torch import Tensor
 
+from .items import Items
 from .sparse import SparseRows
 
 #: Inputs of some rows by name, see :meth:`polytask.data.Schema.encode_inputs`.
@@ -61,7 +62,7 @@ class RowGroups:
         """SHA-256 of the file's footer, which holds sizes, positions and statistics of all columns."""
         return hashlib.sha256(repr(pa.parquet.read_metadata(self.path).to_dict()).encode()).hexdigest()
 
-    def take(self, name: str, rows: Tensor) -> Tensor | SparseRows:
+    def take(self, name: str, rows: Tensor) -> Tensor | SparseRows | Items:
         """One input for ``rows``, ``[B]`` int64 in any order."""
         groups = torch.bucketize(rows, self.offsets[1:], right=True)
         order = groups.argsort(stable=True)
@@ -144,7 +145,7 @@ class StoredInput(FileInput):
     def __len__(self) -> int:
         return len(self.groups) if self.rows is None else len(self.rows)
 
-    def __getitem__(self, ids: Tensor | slice) -> Tensor | SparseRows:
+    def __getitem__(self, ids: Tensor | slice) -> Tensor | SparseRows | Items:
         return self.groups.take(self.name, self._in_file(ids)).to(self.device)
 
     def _in_file(self, ids: Tensor | slice) -> Tensor:
@@ -179,7 +180,9 @@ def together(parts: Sequence[Any]) -> Any:
     """Rows one after the other."""
     if len(parts) == 1:
         return parts[0]
-    return SparseRows.cat(parts) if isinstance(parts[0], SparseRows) else torch.cat(list(parts))
+    if isinstance(parts[0], SparseRows | Items):
+        return type(parts[0]).cat(parts)
+    return torch.cat(list(parts))
 
 
 def load(groups: RowGroups, parts: Sequence[Tensor]) -> list[Encoded]:

@@ -21,6 +21,7 @@ from ..data.dates import DAY
 from ..data.formats import file_of
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
+from ..models.molecule_encoder import MoleculeEncoder
 from ..pretrained import PictureReader, write_plainly
 from ..records.folder import RunFolder
 from ..runs.bundle import Bundle
@@ -91,6 +92,7 @@ def export_run(
         table, folder, source = _rows_to_check(run, bundle, data, Path(scratch))
         model = DeployedModel(bundle, names).eval()
         _check_size(model, chosen, format)
+        _check_no_graphs(model)
         inputs = deployed_inputs(bundle, table, folder=folder, where=source)
         texts = {DESCRIPTION: json.dumps(description(model, bundle)), **carried_files(bundle.encoded)}
 
@@ -119,6 +121,13 @@ def _check_size(model: DeployedModel, chosen: ExportFormat, format: str) -> None
             f"{chosen.most_bytes / 2**30:.1f} GiB; use --format torch, or fewer of the tasks (--tasks), each file with "
             "the networks that serve them"
         )
+
+
+def _check_no_graphs(model: DeployedModel) -> None:
+    if any(isinstance(module, MoleculeEncoder) for module in model.modules()):
+        raise UserError("export: these networks read molecules as graphs (encoder chemprop), which exported files do "
+                        "not take; use `polytask predict` or `polytask serve`, or train with another encoder, which "
+                        "reads Morgan counts and descriptors")  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data import Rows, SparseRows
+from ..data.molecule_graphs import GRAPHS
 from ..pretrained.encoder import VECTORS
 from ..task import Task
 from ..training.evaluation import task_estimate, task_targets
@@ -129,6 +130,8 @@ def _width(inputs: Any) -> tuple[int, float] | None:
     """Number of columns and filled cells per row of :func:`_matrix`; None if the inputs cannot be made one."""
     known = {"numeric", "categorical", "text", VECTORS}
     leaves = {"numeric": inputs} if isinstance(inputs, Tensor) else inputs
+    if isinstance(leaves, Mapping):  # beside graphs there are counts of the same molecules
+        leaves = {name: leaf for name, leaf in leaves.items() if name != GRAPHS}
     if not isinstance(leaves, Mapping) or not known.issuperset(leaves) or not leaves:
         return None
     width, entries = 0, 0.0

@@ -11,7 +11,7 @@ from .. import __version__
 
 #: Packages whose versions can change a run's numbers.
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pyarrow", "torchjd",
-            "transformers", "rtdl-num-embeddings", "tabm", "rdkit")  # fmt: skip
+            "transformers", "rtdl-num-embeddings", "tabm", "rdkit", "chemprop")  # fmt: skip
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ...errors import UserError, did_you_mean
 from ...extras import require
+from .chemprop import Chemprop
 from .encoder import Encoder
 from .ft_transformer import FTTransformer
 from .hf import HF
@@ -17,7 +18,7 @@ from .resnet import ResNet
 from .tabm import TabM
 
 #: All encoders that are chosen by name.
-ENCODERS: dict[str, type[Encoder]] = {kind.name: kind for kind in (MLP, ResNet, FTTransformer, TabM, HF)}
+ENCODERS: dict[str, type[Encoder]] = {kind.name: kind for kind in (MLP, ResNet, FTTransformer, TabM, HF, Chemprop)}
 
 #: A name, ``name:argument``, ``{name: ..., its options}``, or a class of the user's.
 Spec = str | Mapping[str, Any]
