@@ -52,6 +52,20 @@ def test_what_is_planned_fits_into_the_limit_or_is_the_least(left: float, step: 
         assert PLANNED * left < full.seconds
 
 
+def test_the_sentence_counts_families_and_the_distilled_network_but_not_their_time() -> None:
+    speeds = (Speed(0.01, 0.0), Speed(0.01, 0.0))
+    good, best, student = (
+        make_plan(config(**keys), ROWS, speeds)  # type: ignore[arg-type]
+        for keys in ({}, {"preset": "best"}, {"preset": "best", "distill": "best"})
+    )
+    assert best.trainings == good.trainings + 5 + 4 and student.trainings == best.trainings + 1
+    assert student.seconds > best.seconds > good.seconds
+    sentence = student.sentence(config(preset="best", distill="best"), 1000)
+    assert "1 distilled network)" in sentence and f"about {student.trainings - 4} trainings" in sentence
+    assert "then random_forest, extra_trees, boosting, linear for every target, which are not in this time" in sentence
+    assert "forest" not in good.sentence(config(), 1000)
+
+
 def test_constraints_of_the_user_stay_under_a_limit() -> None:
     speeds = (Speed(1.0, 0.0), Speed(1.0, 0.0))
     for keys in ({"apart": [["a", "b"]]}, {"networks": 2}):

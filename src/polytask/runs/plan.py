@@ -15,6 +15,8 @@ from ..processes.collectives import numbers_of_first
 from ..ranges import seconds_of
 from ..records.folder import RunFolder
 from ..training import fit, only_parts_of
+from .candidates.distilled import is_wanted
+from .candidates.families import families
 from .encoders import network_of
 from .limit import Limit
 from .preparation.prepared import Prepared, labelled_rows
@@ -71,6 +73,7 @@ class Plan:
         seconds: What all of them take at most, roughly.
         steps: Most steps of each.
         longest: Seconds of one for all tasks, and of one for a single task.
+        families: Names of the families that are fitted after the networks; how long that takes is not known.
     """
 
     changes: dict[str, Any]
@@ -78,11 +81,12 @@ class Plan:
     seconds: float
     steps: int
     longest: tuple[float, float]
+    families: tuple[str, ...] = ()
 
     @property
     def trainings(self) -> int:
-        """Number of all of them."""
-        return sum(self.sorts.values())
+        """Number of all of them, a family as one."""
+        return sum(self.sorts.values()) + len(self.families)
 
     def sentence(self, config: Config, rows: int) -> str:
         """What the user is told before the first training, on so many training rows."""
@@ -92,9 +96,11 @@ class Plan:
         sorts = ", ".join(count(many, sort) for sort, many in self.sorts.items() if many)
         until = f", up to {most:,} while a target improves" if most > self.steps >= asked else ""
         said = (
-            f"plan: {about}{count(self.trainings, 'training')} ({sorts}) of {self.steps:,} steps{until}, "
+            f"plan: {about}{count(sum(self.sorts.values()), 'training')} ({sorts}) of {self.steps:,} steps{until}, "
             f"about {duration(self.seconds)} on this machine"
         )
+        if self.families:
+            said += f", and then {', '.join(self.families)} for every target, which are not in this time"
         if config.time_limit is None:
             return f"{said}; less where trainings end early"
         lost = {
@@ -181,15 +187,17 @@ def _fitting(config: Config, speeds: tuple[Speed, Speed], asked: int, every: int
 def _plan(config: Config, changes: dict[str, Any], speeds: tuple[Speed, Speed], steps: int, every: int) -> Plan:
     together, alone = (speed.seconds(steps, every) for speed in speeds)
     plain, single, networks = int(joint_wanted(config)), len(compared_alone(config)), _networks(config)
-    members = config.ensemble if config.ensemble > 1 else 0
-    seconds = (single * alone + (plain + networks + members) * together) / max(1, config.jobs)
+    members, student = config.ensemble if config.ensemble > 1 else 0, int(is_wanted(config))
+    seconds = (single * alone + (plain + networks + members + student) * together) / max(1, config.jobs)
     sorts = {
         f"plain network{' with affinity' if _chosen(config) else ''}": plain,
         "single-task model": single,
         "network": networks,
         "member of the ensemble": members,
+        "distilled network": student,
     }
-    return Plan(changes, sorts, seconds, steps, (together, alone))
+    names = tuple(family.name for family in families(config.candidates, len(config.targets)))
+    return Plan(changes, sorts, seconds, steps, (together, alone), names)
 
 
 def _may_be_one(config: Config) -> bool:

@@ -67,6 +67,21 @@ def test_modules_predict_what_scikit_learn_does_and_are_restored(
     assert torch.equal(task_outputs(again, inputs, [0], ROWS)[0], outputs)
 
 
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+@pytest.mark.parametrize("forest", [f.RandomForest, f.ExtraTrees])
+def test_forests_are_the_same_with_any_number_of_threads(
+    forest: type[f.Forest], kind: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f, "TREES", 7)
+    task, everyone, read = TASKS[kind], torch.arange(ROWS), inputs["numeric"].numpy()
+    known = labels(task, inputs)
+    one, several = (forest(1, threads) for threads in (1, 3))
+    found = [own.variants(task, read, everyone, everyone, known, 0)[0] for own in (one, several)]
+    assert torch.equal(*found)
+    states = [own.final(task, read, everyone, known, 0, 0).state_dict() for own in (one, several)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
 def test_thresholds_of_single_precision_send_every_row_where_double_ones_do() -> None:
     thresholds = np.random.default_rng(0).normal(size=2000)
     rows = np.concatenate([thresholds.astype(np.float32), np.nextafter(thresholds.astype(np.float32), np.float32(9))])

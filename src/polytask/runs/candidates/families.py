@@ -83,8 +83,8 @@ class Forest(Family):
     #: Its class, without the ending.
     estimator: ClassVar[str]
 
-    def __init__(self, targets: int) -> None:
-        self.targets = targets
+    def __init__(self, targets: int, threads: int = 1) -> None:
+        self.targets, self.threads = targets, threads
 
     def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: ToLearn, seed: int) -> list[Tensor]:
         return [predicted(task, self._fitted(task, inputs, fit, labels, seed), inputs[held.numpy()])]
@@ -97,8 +97,10 @@ class Forest(Family):
 
         kind = "Regressor" if task.definition.numeric else "Classifier"
         smallest = max(1, round(2 * self.targets * TREES * len(rows) / MOST_LEAVES))
-        model = getattr(ensemble, self.estimator + kind)(TREES, min_samples_leaf=smallest, random_state=seed)
-        return model.fit(inputs[rows.numpy()], **labels.of(rows))
+        model = getattr(ensemble, self.estimator + kind)(TREES, min_samples_leaf=smallest, random_state=seed,
+                                                         n_jobs=self.threads)  # fmt: skip
+        model.fit(inputs[rows.numpy()], **labels.of(rows))
+        return model.set_params(n_jobs=1)  # several threads would add the trees' predictions in any order
 
 
 class RandomForest(Forest):
@@ -184,9 +186,16 @@ def projection_of(text: SparseRows) -> Tensor:
     return torch.from_numpy(TruncatedSVD(most, random_state=0).fit(matrix).components_.T.copy()).float()
 
 
-def families(groups: Sequence[str], targets: int) -> list[Family]:
-    """The families that the key ``candidates`` names."""
-    every: list[Family] = [RandomForest(targets), ExtraTrees(targets), Boosting(), LinearModels()]
+def families(groups: Sequence[str], targets: int, threads: int = 1) -> list[Family]:
+    """The families that the key ``candidates`` names, for so many targets.
+
+    Args:
+        groups: Names of groups.
+        targets: Number of targets of the run.
+        threads: Threads that grow a forest; the trees are the same with any number.
+    """
+    forests = (RandomForest, ExtraTrees)
+    every: list[Family] = [*(forest(targets, threads) for forest in forests), Boosting(), LinearModels()]
     return [family for family in every if family.group in groups]
 
 

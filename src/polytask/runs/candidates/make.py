@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from ...config import Config
 from ...errors import UserError, raise_all
 from ..linear import is_matrix
@@ -54,7 +56,8 @@ def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> ServedEnsemble
     data = development(config, rows["train"], rows["validation"], config.ensemble, apart=student)
     pool: dict[str, Trained] = {}
     candidates = [networks_candidate(trainer, data, served, pool)]
-    for family in families(config.candidates, len(trainer.data.tasks)):
+    threads = config.threads or torch.get_num_threads()
+    for family in families(config.candidates, len(trainer.data.tasks), threads):
         if trainer.limit is not None and trainer.limit.passed and not trainer.run.finished(family.name):
             trainer.display.say(f"{family.name} is left out: the time limit has passed")
         elif found := family_candidate(trainer, family, data, pool):
