@@ -3,10 +3,11 @@
     python benchmarks/quality.py run --sets slump andro edm --seeds 0 1 2 3 4 --out quality.jsonl
     python benchmarks/quality.py report --out quality.jsonl
 
-For every set and seed (split, weights and row order): `fast`, `good` and `best`, and per target scikit-learn's random
-forest, extra trees, histogram gradient boosting and linear models, as `--candidates` fits them: settings chosen by five
-folds of the training and validation rows, then fitted on all of these. `mean of trees` is their equal mean without the
-linear models. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one. Every
+For every set and seed (split, weights and row order): `fast`, `good` and `best`; `distilled`, one network that has
+learned from the candidates of `best` (`--distill best`); and per target scikit-learn's random forest, extra trees,
+histogram gradient boosting and linear models, as `--candidates` fits them: settings chosen by five folds of the
+training and validation rows, then fitted on all of these. `mean of trees` is their equal mean without the linear
+models. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one. Every
 method, set and seed is a line of the file; lines that are there are not repeated, and a run that was interrupted goes
 on from its folder beside the file. POLYTASK_DATA names the data.
 """
@@ -39,23 +40,29 @@ from polytask.training.evaluation import trivial_levels
 from sets_and_seeds import Line, read_lines, table
 
 SETS = ("slump", "andro", "edm", "jura", "enb", "wq", "sf1", "sf2", "digits", "rf1", "scm20d", "tmc2007", "tox21")
-PRESETS = ("fast", "good", "best")
+#: The keys of our methods.
+OURS = {
+    "fast": {"preset": "fast"},
+    "good": {"preset": "good"},
+    "best": {"preset": "best"},
+    "distilled": {"preset": "best", "distill": "best"},
+}
 TREES = ("random_forest", "extra_trees", "boosting")
 MEAN_OF_TREES = "mean of trees"
 #: All models of one kind per target.
 PEERS = "peers"
 
 
-def run_preset(name: str, seed: int, preset: str, work: Path) -> list[Line]:
-    """Mean test skill, seconds and parameters of a preset; the run is in ``work`` until it is finished."""
-    folder = work / f"{name}-{seed}-{preset}"
+def run_ours(name: str, seed: int, method: str, work: Path) -> list[Line]:
+    """Mean test skill, seconds and parameters of one of ours; the run is in ``work`` until it is finished."""
+    folder = work / f"{name}-{seed}-{method}"
     folder.mkdir(parents=True, exist_ok=True)
-    keys = with_dataset({"dataset": name}, folder) | {"seed": seed, "preset": preset}
+    keys = with_dataset({"dataset": name}, folder) | {"seed": seed} | OURS[method]
     results = fit_run(make_config(keys), folder / "run", resume=RunFolder.begun(folder / "run"))
     shutil.rmtree(folder)
     totals = results["totals"]
     about = {"seconds": totals["seconds"], "parameters": totals["parameters"]}
-    return [{"method": preset, "skill": fmean(skills(results["tasks"])), **about}]
+    return [{"method": method, "skill": fmean(skills(results["tasks"])), **about}]
 
 
 def skills(entries: dict[str, Any]) -> list[float]:
@@ -114,7 +121,7 @@ def together(lines: Sequence[Line]) -> list[Line]:
 
 
 def report(lines: Sequence[Line]) -> None:
-    """Mean skills by set, mean ranks, and differences of `best` and `good` to everything else."""
+    """Mean skills by set, mean ranks, and differences of `best`, `distilled` and `good` to all others."""
     methods = list(lines[0]["skill"])
     print(f"| set | seeds | {' | '.join(methods)} |\n|---|---:|" + "---:|" * len(methods))
     levels = []
@@ -127,7 +134,7 @@ def report(lines: Sequence[Line]) -> None:
     for what in ("seconds", "parameters"):
         cells = [f"{np.median([line[what][method] for line in lines]):,.0f}" for method in methods]
         print(f"| median {what} | | {' | '.join(cells)} |")
-    for ours in ("best", "good"):
+    for ours in ("best", "distilled", "good"):
         if ours in methods:
             print()
             others = {f"- {other}": (ours, other) for other in methods if other != ours}
@@ -139,7 +146,7 @@ def main() -> None:
     parser.add_argument("command", choices=["run", "report"])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS[:9]), metavar="SET")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--methods", nargs="+", choices=[*PRESETS, PEERS], default=[*PRESETS, PEERS])
+    parser.add_argument("--methods", nargs="+", choices=[*OURS, PEERS], default=[*OURS, PEERS])
     parser.add_argument("--out", type=Path, default=Path("quality.jsonl"))
     arguments = parser.parse_args()
     done = read_lines(arguments.out)
@@ -153,7 +160,7 @@ def main() -> None:
             for method in arguments.methods:
                 if (name, seed, TREES[0] if method == PEERS else method) in known:
                     continue
-                found = run_peers(name, seed, work) if method == PEERS else run_preset(name, seed, method, work)
+                found = run_peers(name, seed, work) if method == PEERS else run_ours(name, seed, method, work)
                 with arguments.out.open("a") as file:
                     file.writelines(json.dumps({"set": name, "seed": seed, **line}) + "\n" for line in found)
 
