@@ -45,15 +45,13 @@ def visits(rows=3000, seed=0):
 
 def main():
     table = visits()
-    predictor = pt.TablePredictor(
-        ["click", "purchase", "returned", "spend"], group="customer", networks=1, baselines=False, steps=400, threads=1
-    )
+    targets = ["click", "purchase", "returned", "spend"]
+    predictor = pt.TablePredictor(targets, group="customer", networks=1, baselines=False, steps=400, threads=1)
     predictor.fit(table)
     for name, task in predictor.results["tasks"].items():
         labels = int(table[name].notna().sum())
         print(f"{name}: {labels} labels, {task['metric']} {task['test']:.3f}, of a constant {task['trivial']:.3f}")
-    shop = predictor.predict(table.drop(columns=["click", "purchase", "returned", "spend"]).head(3))
-    print(shop.to_string())
+    print(predictor.predict(table.drop(columns=targets).head(3)).to_string())
     return predictor.results
 
 
