@@ -10,10 +10,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import torch
 import yaml
 
 from polytask import reporting
 from polytask.reporting import write_report
+from polytask.runs.plots.write import MOST_TARGETS
+from polytask.task import Task
+from polytask.task.plots import Matrix
 
 MakeRun = Callable[..., Path]
 ReadReport = Callable[[Path], Any]
@@ -96,7 +100,35 @@ def test_no_more_than_the_whole_peak_is_kept(make_run: MakeRun, read_report: Rea
 
 @pytest.mark.parametrize(("tasks", "megabytes"), [(20, 1.0), (1000, 3.0)])
 def test_the_page_is_small(make_run: MakeRun, tasks: int, megabytes: float) -> None:
-    assert write_report(make_run(tasks=tasks, baselines=tasks < 100)).stat().st_size < megabytes * 1e6
+    run = make_run(tasks=tasks, baselines=tasks < 100)
+    drawn = list(json.loads((run / "results.json").read_text())["tasks"])[:MOST_TARGETS]
+    of_target, together = plots_of_a_binary_target(), all_together(drawn)
+    (run / "plots.json").write_text(json.dumps({"tasks": dict.fromkeys(drawn, of_target), "all": together}))
+    page = write_report(run)
+    assert page.stat().st_size < megabytes * 1e6
+    text = page.read_text()
+    assert text.count("Cumulative gains</figcaption>") == len(drawn) and "Missing labels" in text
+    assert ("Of 24 of the 1,000 targets" in text) == (tasks > MOST_TARGETS)
+
+
+def plots_of_a_binary_target() -> list[dict[str, Any]]:
+    """Of the kind with the most plots, as long as they get."""
+    draw, task = torch.Generator().manual_seed(0), Task("t")
+    p = torch.rand(3000, generator=draw)
+    y = (torch.rand(3000, generator=draw) < p).float()
+    return [plot.to_dict() for plot in task.definition.plots(task, p, y)]
+
+
+def all_together(targets: list[str]) -> list[dict[str, Any]]:
+    """The matrices of targets by features, by targets and by blocks of rows."""
+
+    def matrix(name: str, title: str, columns: list[str]) -> dict[str, Any]:
+        values = torch.rand(len(targets), len(columns), generator=torch.Generator().manual_seed(0))
+        return Matrix(name, title, tuple(targets), tuple(columns), tuple(map(tuple, values.tolist()))).to_dict()
+
+    numbers = [f"column {number}" for number in range(24)]
+    return [matrix("importance", "Importance of the features", numbers), matrix("errors", "Correlations", targets),
+            matrix("missing_labels", "Missing labels", numbers)]  # fmt: skip
 
 
 def test_sections_come_in_the_order_of_reading(make_run: MakeRun, read_report: ReadReport) -> None:

@@ -46,8 +46,9 @@ def coverage(
     """How often intervals of a level hold the label on rows that nothing was decided by.
 
     Returns:
-        By task ``level``, ``share`` of the rows that are covered, its 95 % ``interval``, and ``size``: the mean width
-        of the intervals or number of classes in the sets; null where there are too few validation rows for the level.
+        By task ``form`` (intervals or sets), ``level``, ``share`` of the rows that are covered, its 95 % ``interval``,
+        and ``size``: the mean width of the intervals or number of classes in the sets; null where there are too few
+        validation rows for the level.
     """
     found = {}
     for name, own in scores.items():
@@ -59,6 +60,7 @@ def coverage(
             covered = float((unusual <= limit).double().mean())
             size = float(np.mean(task.definition.interval_sizes(task, predictions, limit)))
             found[name] = {
+                "form": "intervals" if task.definition.numeric else "sets",
                 "level": level,
                 "share": covered,
                 "interval": list(wilson(covered * len(targets), len(targets))),
@@ -77,20 +79,21 @@ def described_coverage(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Lines for the user, one for each target, or of many targets one for all.
 
     Example:
-        >>> one = {"level": 0.9, "share": 0.92, "interval": [0.9, 0.94], "size": 1.0}
+        >>> one = {"form": "sets", "level": 0.9, "share": 0.92, "interval": [0.9, 0.94], "size": 1.0}
         >>> described_coverage({f"t{number}": one for number in range(99)})
-        ['90% intervals hold 92.0% to 92.0% of the test labels of 99 targets, 92.0% on average']
+        ['90% sets hold 92.0% to 92.0% of the test labels of 99 targets, 92.0% on average']
     """
     if len(found) <= MOST_LINES:
         return [_line(name, one) for name, one in found.items()]
     shares = [one["share"] for one in found.values()]
     level = next(iter(found.values()))["level"]
     held = f"{min(shares):.1%} to {max(shares):.1%} of the test labels of {len(found):,} targets"
-    return [f"{level:.0%} intervals hold {held}, {sum(shares) / len(shares):.1%} on average"]
+    forms = " and ".join(sorted({one["form"] for one in found.values()}))
+    return [f"{level:.0%} {forms} hold {held}, {sum(shares) / len(shares):.1%} on average"]
 
 
 def _line(name: str, found: Mapping[str, Any]) -> str:
     low, high = found["interval"]
     few = "" if found["size"] is not None else "; too few validation rows for that level: nothing is left out"
     held = f"hold {found['share']:.1%} of the test labels ({low:.1%} to {high:.1%})"
-    return f"{name}: {found['level']:.0%} intervals {held}{few}"
+    return f"{name}: {found['level']:.0%} {found['form']} {held}{few}"

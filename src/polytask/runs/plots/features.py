@@ -97,7 +97,7 @@ def feature_plots(
         tuple(task.name for task in tasks), tuple(tuple(values[k].tolist()) for k in drawn), "target", "feature",
         tuple(tuple(sure[k].clip(0, 1).tolist()) for k in drawn),
         f"How much of the skill (0: a constant, 1: perfect) is lost when the column is shuffled among {len(rows):,} "
-        "test rows; columns that are correlated are shuffled together; white where it is within chance.",
+        "test rows; columns that are correlated are shuffled together; not shaded where it is within chance.",
     )  # fmt: skip
     return [matrix], dict(_dependences(schema, features, sure, outputs, rows, tasks, served))
 

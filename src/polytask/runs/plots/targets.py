@@ -34,7 +34,12 @@ def correlations(columns: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[Matri
         return
     labels = {name: label for name, (label, _) in columns.items()}
     errors = {name: label - predicted for name, (label, predicted) in columns.items()}
-    yield _correlation("correlation_of_labels", "Correlation of the targets", labels, "Rows with both labels.")
+    yield _correlation(
+        "correlation_of_labels",
+        "Correlation of the targets",
+        labels,
+        "Rows with both labels; targets of classes without an order are left out.",
+    )
     yield _correlation(
         "correlation_of_errors", "Correlation of the errors", errors,
         "What the predictions leave over: what is still correlated could be predicted from the other target.",
