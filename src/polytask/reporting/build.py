@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ..config.layout import in_sections
 from ..display.text import count
+from ..display.titles import title_of
 from ..files import write_bytes
 from ..records.layout import Layout
 from ..records.run import Run, read_run
@@ -186,7 +187,7 @@ def _score(run: Run, chosen: list[NetworkTasks]) -> Markup | None:
 def _phases(run: Run) -> list[dict[str, Any]]:
     """Seconds by phase, each with its share of the longest for the bars."""
     phases = run.totals.get("seconds_by_phase") or {}
-    known = {str(name).replace("_", " "): number(seconds) for name, seconds in phases.items()}
+    known = {title_of(str(name)).replace("_", " "): number(seconds) for name, seconds in phases.items()}
     longest = max([seconds for seconds in known.values() if seconds], default=1.0)
     return [
         {"name": name, "seconds": seconds, "share": max(0.0, 100 * seconds / longest)}

@@ -170,7 +170,7 @@ def _coverage(found: Any) -> str:
 
     Example:
         >>> _coverage({"level": 0.9, "share": 0.92, "interval": [0.88, 0.95], "size": 4.2}).replace("\xa0", " ")
-        '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean width 4.20'
+        '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean size 4.20'
     """
     known = found if isinstance(found, dict) else {}
     level, share, size = (number(known.get(key)) for key in ("level", "share", "size"))
@@ -178,11 +178,10 @@ def _coverage(found: Any) -> str:
     if level is None or share is None or ends is None:
         return ""
     form = "sets" if known.get("form") == "sets" else "intervals"
-    extent = "mean size" if form == "sets" else "mean width"
     mean = (
         "; infinite: too few validation rows"
         if size is None
-        else f"; {extent} {shown(size, max(0, places([size]) - 1))}"
+        else f"; mean size {shown(size, max(0, places([size]) - 1))}"
     )
     held = f"hold {percent(share)} of the test labels ({percent(ends[0])} to {percent(ends[1])})"
     return f"{percent(level, 0)} {form} {held}{mean}"
