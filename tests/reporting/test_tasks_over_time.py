@@ -23,7 +23,7 @@ def change_log(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def titles(page: str) -> list[str]:
-    section = page.split("<h2>Weights, gradient norms and conflicts</h2>")[1].split("</section>")[0]
+    section = page.split("<h3>Weights, gradient norms and conflicts</h3>")[1].split("</section>")[0]
     return re.findall(r"<figcaption>(.*?)</figcaption>", section)
 
 
