@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display.terminal import Terminal
 from ..display.text import count, some_names
+from ..display.titles import title_of
 
 if TYPE_CHECKING:
     from ..reporting.earlier import Earlier
@@ -54,9 +55,31 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     if any(weight != 1 for weight in weights.values()):
         shown_weights = some_names([f"{name} {weight:.3g}" for name, weight in weights.items()])
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
+    served = {network: row.task for row in table for network in row.networks}
+    if names := [] if totals.get("ensemble") else numbered(totals.get("trainings") or [], served):
+        display.result(f"networks of the table: {some_names(names)}")
     display.result(f"{_served(totals, table)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}; what to try next: polytask doctor {shlex.quote(str(out))}")
+
+
+def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
+    """What the networks of the table are, by number; nothing for one, or where numbers or names add nothing.
+
+    Args:
+        trainings: The training of every network.
+        served: A task that each network serves.
+
+    Example:
+        >>> numbered(["all_in_one", "single_task_1"], {0: "click", 1: "spend"}), numbered(["network_0"], {0: "click"})
+        (['0 plain network', '1 single-task model of spend'], [])
+    """
+    if len(trainings) < 2 or list(trainings) == [f"network_{i}" for i in range(len(trainings))]:
+        return []
+    named = [f"single_task.{served.get(i, '')}" if name.startswith("single_task_") else name
+             for i, name in enumerate(trainings)]  # fmt: skip
+    titles = [title_of(name) for name in named]
+    return [f"{i} {title}" for i, title in enumerate(titles)] if not set(titles) & set(named) else []
 
 
 def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:

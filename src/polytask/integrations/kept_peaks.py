@@ -1,4 +1,4 @@
-"""Asynchronous convergence for a training that somebody else runs."""
+"""Asynchronous convergence in a custom training loop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ..training.snapshots import Snapshots
 from ..uncertainty import Estimate, as_estimate
 from .batches import check_positions, fitting, inferred, outputs_by_task, positions, standardised
 
-#: Options that say something about our own loop.
+#: Options of :func:`polytask.fit` only.
 OF_FIT = ("tail", "soft_labels")
 OPTIONS = tuple(field.name for field in fields(ConvergenceOptions) if field.name not in OF_FIT)
 
@@ -118,7 +118,7 @@ class KeptPeaks:
 
     @property
     def monitors(self) -> dict[str, ConvergenceMonitor]:
-        """What watches each task."""
+        """The convergence test of each task."""
         return self.state.monitors
 
     def losses(
@@ -170,19 +170,19 @@ class KeptPeaks:
         return loss if loss is None or self.balancer is not None else loss * task.weight
 
     def update(self, step: int, metrics: Mapping[str, float | Estimate], model: nn.Module) -> list[str]:
-        """Take note of an evaluation.
+        """Decide by the metrics of an evaluation which tasks have converged, and which are released.
 
         Args:
-            step: Optimiser steps so far; one that does not grow is counted on by one.
+            step: Optimiser steps so far; a number that is not above the last one counts as the last one plus 1.
             metrics: Validation metric by task, as numbers or as estimates with their standard errors
                 (:func:`polytask.task_estimate`); tasks that have converged, and others, may be left out.
-            model: As it was evaluated.
+            model: The model, with the parameters that were evaluated.
 
         Returns:
-            Tasks that have converged by this evaluation; their labels are replaced.
+            The tasks that converge at this evaluation: soft labels replace their labels from now on.
 
         Raises:
-            UserError: If the losses were computed without ids so far: that would be noticed too late.
+            UserError: If the losses were computed without ids so far, which a converged task would need.
         """
         if self._calls and not self._with_ids:
             raise UserError(
@@ -271,7 +271,7 @@ class KeptPeaks:
         return store.values[:, 0]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that changes: plain values and tensors."""
+        """What a resumed training needs, in plain values and tensors (``torch.load(weights_only=True)`` reads them)."""
         return {
             "convergence": self.state.state_dict(),
             "soft": dict(self._stored),
@@ -281,10 +281,10 @@ class KeptPeaks:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Restore what :meth:`state_dict` returned; the training then decides as an uninterrupted one.
 
         Raises:
-            UserError: If that was for other tasks.
+            UserError: If the state is that of other tasks.
         """
         saved = state["convergence"]["monitors"].keys()
         if saved != self.tasks.keys():
