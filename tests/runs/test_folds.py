@@ -65,7 +65,10 @@ def test_rows_of_a_group_count_as_one_in_intervals(made: Path) -> None:
 def test_plots_are_of_the_out_of_fold_predictions(made: Path) -> None:
     table, found = pd.read_csv(made / "t.csv"), pd.read_parquet(made / "run" / "out_of_fold.parquet")
     plots = pt.load(made / "run").plots()
-    assert np.sum(plots["ill"]["confusion"].data.values) == len(table)
+    assert plots["ill"]["confusion"].data.values == tuple(
+        map(tuple, pd.crosstab(table["ill"], found["ill"]).to_numpy())
+    )
+    assert all(line.role != "mark" for line in plots["ill"]["roc"].data.lines)
     [row] = [line for line in plots["cost"]["predicted_true"].data.lines if line.role == "points"]
     p, y = np.array(row.points).T
     assert len(p) == len(table) and np.mean((p - y) ** 2) == pytest.approx(

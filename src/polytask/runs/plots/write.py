@@ -16,7 +16,8 @@ from ...processes.collectives import is_first
 from ...reporting.telling import telling_tasks
 from ...task import Task
 from ...task.kind import Plot
-from ...task.plots import Matrix
+from ...task.plots import Graph, Matrix
+from ...task.plots.classes import confusion
 from ..averaged import Outputs
 from ..folds import fold_folders, pooled
 from ..trainer import Trainer
@@ -38,16 +39,26 @@ class Predicted:
         predictions: ``[n]`` or ``[n, C]``, see :meth:`polytask.task.Kind.predict`.
         targets: ``[n]`` or ``[n, L]``.
         rows: ``[n]`` positions among all rows.
+        labels: ``[n]`` predicted classes, where several thresholds have made them; else those of the task's own.
     """
 
     task: Task
     predictions: Tensor
     targets: Tensor
     rows: Tensor
+    labels: Tensor | None = None
 
     def plots(self) -> list[Plot]:
         """Of this target alone."""
-        return self.task.definition.plots(self.task, self.predictions, self.targets)
+        found = self.task.definition.plots(self.task, self.predictions, self.targets)
+        return found if self.labels is None else [self._without_threshold(plot, self.labels) for plot in found]
+
+    def _without_threshold(self, plot: Plot, labels: Tensor) -> Plot:
+        if plot.name == "confusion":
+            return confusion(self.targets, labels, self.task.classes) or plot
+        if isinstance(plot, Graph) and any(line.role == "mark" for line in plot.lines):
+            return replace(plot, lines=tuple(line for line in plot.lines if line.role != "mark"), note="")
+        return plot
 
 
 def write_plots(
@@ -105,7 +116,8 @@ def _of_folds(trainer: Trainer, tasks: Sequence[Task]) -> list[Predicted]:
         if one := known.get(task.name):
             here = torch.isin(one.rows, chosen)
             same_units = replace(task, center=0.0, scale=1.0, transform="", parameters=())
-            found.append(Predicted(same_units, one.predictions[here], one.targets[here], one.rows[here]))
+            labels = one.labels[here] if task.definition.thresholded else None
+            found.append(Predicted(same_units, one.predictions[here], one.targets[here], one.rows[here], labels))
     return found
 
 
