@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..config import Config
@@ -25,6 +25,8 @@ from .trainings import compared_alone, joint_wanted
 
 #: Steps of the trainings by which speed is measured, a short and a longer one.
 FEW, MANY = 2, 12
+#: Trainings of at most so many steps are not measured: that would take a good part of what they take themselves.
+SHORT = 100
 #: No training is planned with fewer steps, whatever the limit.
 LEAST_STEPS = 20
 #: Evaluations that a training has at least.
@@ -70,7 +72,7 @@ class Plan:
     Attributes:
         changes: Keys of the configuration that a time limit changes.
         sorts: Number of trainings of each sort, as far as it is known before they begin.
-        seconds: What all of them take at most, roughly.
+        seconds: What all of them take at most, roughly; None if no speed was measured.
         steps: Most steps of each.
         longest: Seconds of one for all tasks, and of one for a single task.
         families: Names of the families that are fitted after the networks; how long that takes is not known.
@@ -78,7 +80,7 @@ class Plan:
 
     changes: dict[str, Any]
     sorts: dict[str, int]
-    seconds: float
+    seconds: float | None
     steps: int
     longest: tuple[float, float]
     families: tuple[str, ...] = ()
@@ -95,12 +97,14 @@ class Plan:
         about = "about " if _chosen(config) else ""
         sorts = ", ".join(count(many, sort) for sort, many in self.sorts.items() if many)
         until = f", up to {most:,} while a target improves" if most > self.steps >= asked else ""
-        said = (
-            f"plan: {about}{count(sum(self.sorts.values()), 'training')} ({sorts}) of {self.steps:,} steps{until}, "
-            f"about {duration(self.seconds)} on this machine"
-        )
+        said = f"plan: {about}{count(sum(self.sorts.values()), 'training')} ({sorts}) of {self.steps:,} steps{until}"
+        if self.seconds is not None:
+            said += f", about {duration(self.seconds)} on this machine"
         if self.families:
-            said += f", and then {', '.join(self.families)} for every target, which are not in this time"
+            said += f", and then {', '.join(self.families)} for every target"
+            said += "" if self.seconds is None else ", which are not in this time"
+        if self.seconds is None:
+            return said
         if config.time_limit is None:
             return f"{said}; less where trainings end early"
         lost = {
@@ -175,7 +179,7 @@ def _fitting(config: Config, speeds: tuple[Speed, Speed], asked: int, every: int
     """The most steps of each training with which all take no more than ``seconds``; at least a few."""
 
     def fits(steps: int) -> bool:
-        return _plan(config, {}, speeds, steps, _every(steps, every)).seconds <= seconds
+        return (_plan(config, {}, speeds, steps, _every(steps, every)).seconds or 0.0) <= seconds
 
     low, high = min(asked, LEAST_STEPS), asked
     while low < high:
@@ -264,6 +268,10 @@ def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | 
         return Planned(stored["changes"], tuple(stored["longest"]))
     if run is not None or (config.time_limit is None and not _seen(display)):
         return Planned()
+    rows = len(data.rows["train"])
+    if config.time_limit is None and (config.training().resolve(rows).steps or 0) <= SHORT:
+        plan = replace(make_plan(config, data, (Speed(0.0, 0.0), Speed(0.0, 0.0))), seconds=None)
+        return Planned({}, (0.0, 0.0), plan.trainings, None, plan.sentence(config, rows))
     started = time.monotonic()
     speeds = measured(config, data)
     left = None
@@ -271,7 +279,7 @@ def plan_run(config: Config, data: Prepared, display: Display, run: RunFolder | 
         left = numbers_of_first([max(0.0, seconds_of(config.time_limit) - spent - (time.monotonic() - started))])[0]
     plan = make_plan(config, data, speeds, left)
     longest = plan.longest if left is not None else (0.0, 0.0)
-    return Planned(plan.changes, longest, plan.trainings, plan.seconds, plan.sentence(config, len(data.rows["train"])))
+    return Planned(plan.changes, longest, plan.trainings, plan.seconds, plan.sentence(config, rows))
 
 
 def _seen(display: Display) -> bool:
