@@ -83,10 +83,14 @@ AT_REPRESENTATION = {"db_mtl": {"beta": 0.0}}
 LINEAR = {"factored": {"refresh": 1}}
 
 
+#: Several processes are refused for it: one trains the candidates.
+ALONE = {"best"}
+
+
 def unknown() -> set[str]:
     """What a registry has and the tables here have not."""
     tables = ((get_args(get_args(Converge)[0]), CONVERGENCE), (DISTILLATIONS, DISTILLATION))
-    return {name for registry, table in tables for name in set(registry) ^ set(table)}
+    return {name for registry, table in tables for name in (set(registry) - ALONE) ^ set(table)}
 
 
 class Last(Callback):

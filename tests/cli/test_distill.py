@@ -92,7 +92,7 @@ def test_options_for_all_tasks_reach_networks_of_some(table: Path, tmp_path: Pat
             ("--set", "distill={name: scd, similarity: given, matrix: [[1, 0], [1]]}"),
             ("matrix: expected similarities of 4 tasks", "differ in length"),
         ),
-        (("--set", "distill=[1]"), ("distill: expected off, mtlkd, okd or scd",)),
+        (("--set", "distill=[1]"), ("distill: expected off, mtlkd, okd, scd or best",)),
     ],
 )
 def test_mistakes_are_refused(options: tuple[str, ...], parts: tuple[str, ...], table: Path, tmp_path: Path) -> None:

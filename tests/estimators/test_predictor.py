@@ -111,7 +111,7 @@ def test_the_report_and_the_metrics_can_be_shown(predictor, tmp_path):
     assert page.save(tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert page._repr_html_().startswith("<iframe srcdoc=")
     shown = predictor._repr_html_()
-    assert "<td>sold</td>" in shown and "95 % interval" in shown
+    assert ">sold</th>" in shown and "95 % interval" in shown
     assert TablePredictor(["price"])._repr_html_() is None
 
 

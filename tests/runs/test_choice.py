@@ -99,7 +99,9 @@ def test_groupings_for_classes(grouping: str, tmp_path: Path) -> None:
     result = fit(data, tmp_path / "run", *options, targets=("click", "size", "rank"))
     assert result.exit_code == 0, result.output
     selection = json.loads((tmp_path / "run" / "selection.json").read_text())
-    assert set(selection["serves"]) == {"click", "size", "rank"} and len(selection["networks"]) <= 2
+    assert set(selection["serves"]) == {"click", "size", "rank"}
+    chosen = selection.get("planned", selection)  # a task may move beyond chance to another training after it
+    assert len(chosen["networks"]) <= 2
 
 
 def test_wishes_and_a_cap_are_heeded(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def make_application(
 
     @app.exception_handler(RequestValidationError)
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
-        if "json" not in (kind := request.headers.get("content-type", "none")):
+        if "json" not in (kind := request.headers.get("content-type", "json")):
             what = f"expected JSON, with the header Content-Type: application/json; found {kind[:80]}"
             return JSONResponse({"detail": what}, status_code=415)
         # Without the cells themselves: NaN or half a surrogate would not go into the answer, many rows would swell it.

@@ -177,7 +177,7 @@ def fitting_outputs(task: Task, outputs: Tensor, targets: Tensor, where: str) ->
     """
     outputs = without_column(task, outputs)
     expected = (*targets.shape, task.width) if task.definition.vector_output else tuple(targets.shape)
-    if tuple(outputs.shape) != expected:
+    if len(targets) and tuple(outputs.shape) != expected:  # a part without a label has no outputs of any shape
         raise UserError(
             f"{where}: {task.name!r} is a {task.kind} task with targets {list(targets.shape)}; "
             f"expected outputs of shape {list(expected)}, found {list(outputs.shape)}"
