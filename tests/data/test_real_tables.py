@@ -65,8 +65,9 @@ def test_tox21() -> None:
     assert np.abs(rates - np.nanmean(labels, 0)).max() < 0.002
     assert check_split(codes, labels, tasks) == []
     schema = Schema.fit(table, tasks, train=codes == 0)
-    assert [column.name for column in schema.text] == ["smiles"]
-    assert len(schema.encode_inputs(table)["text"]) == 7831
+    inputs = schema.encode_inputs(table)  # SMILES are molecules where RDKit is installed, else text
+    assert [column.name for column in (*schema.text, *schema.molecules)] == ["smiles"]
+    assert {len(leaf) for leaf in inputs.values()} == {7831}
 
 
 @pytest.mark.parametrize(("name", "rows", "features", "targets"), [("rf1", 9125, 64, 8), ("scm20d", 8966, 61, 16)])

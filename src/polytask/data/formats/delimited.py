@@ -25,7 +25,7 @@ class Delimited(Format):
     """Text separated by commas, semicolons, tabs or bars (found out), names in the first line; all cells are text."""
 
     endings = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-    about = "text with a separator, which is found out"
+    about = "text; the separator is detected"
     writes = True
 
     def check(self, path: Path) -> None:
