@@ -138,6 +138,14 @@ class ConvergenceMonitor:
         """Steps of the best evaluations, the best first."""
         return [step for _, step in self.top]
 
+    @property
+    def kept_step(self) -> int:
+        """Step of the best of all evaluations, whose parameters are kept; -1 without any.
+
+        The one of the peak may be an earlier one, as an improvement has to be larger than ``min_delta`` and its error.
+        """
+        return self.top[0][1] if self.top else -1
+
     def improves(self, value: float | Estimate) -> bool:
         """``value`` beats the best so far by more than ``min_delta``, and by more than the error of the difference."""
         found = as_estimate(value)

@@ -49,7 +49,7 @@ class AsynchronousConvergence(JointOptions, Converging):
         if newly:
             self.switch(training, newly)
             if self.restore:
-                training.restore(max(self.monitors[name].top_steps[0] for name in newly))
+                training.restore(max(self.monitors[name].kept_step for name in newly))
         self._since_settled = self._since_settled + 1 if self.state.settled(training.progress) else 0
 
     @property

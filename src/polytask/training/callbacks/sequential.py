@@ -91,7 +91,7 @@ class SequentialConvergence(SequentialOptions, Converging):
         self.observe(training, evaluation, [name])
         used = (training.step - self._began) / self._cap
         if used >= 1 or not monitor.waited_for(used):
-            self._advance(training, name, best_step=monitor.best_step)
+            self._advance(training, name, best_step=monitor.kept_step)
 
     def _advance(self, training: Training, name: str, best_step: int) -> None:
         if best_step >= 0:
