@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Atomic file writes."""
 
 import errno
 import math

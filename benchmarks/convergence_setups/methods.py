@@ -82,7 +82,7 @@ def _plain(balancer: str) -> list[Method]:
 
 
 def _joint(name: str, tuned_as: str = "equal_ema", ema: float | None = EMA, **joint: Any) -> Method:
-    """Three teachers, and the library's defaults for tables but for what is said. Tuned as the moving average.
+    """Three teachers, and the library's defaults for tables apart from these options. Tuned as the moving average.
 
     Validation flatters every method that distils, because its teachers were picked there: a tuning of its own, on the
     same rows, chooses settings that overfit. ``joint_own`` shows it.

@@ -1,4 +1,4 @@
-"""Features that are named like ids: networks learn rows or customers by heart, and know nothing of new ones."""
+"""Features that are named like ids: networks memorise rows or customers, and cannot predict new ones."""
 
 from __future__ import annotations
 

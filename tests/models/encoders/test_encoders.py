@@ -14,6 +14,7 @@ from polytask.data.molecules import WIDTH
 from polytask.models.encoders import encoder_named
 from polytask.models.encoders.ft_transformer import Block
 from polytask.models.encoders.resnet import ResidualBlock
+from polytask.models.sharing import SHARING
 
 DRAW = np.random.default_rng(0)
 ROWS = 60
@@ -96,7 +97,7 @@ def test_stored_schema_and_weights_give_the_same_encoder(spec):
 
 @named
 def test_ways_of_sharing_that_it_offers(spec):
-    for sharing in encoder_named(spec).sharing:
+    for sharing in encoder_named(spec).ways_of_sharing() or SHARING:  # none named: all
         module, inputs, schema = made(spec)
         outputs = MultiTaskModel(module, schema.tasks, sharing=sharing).eval()(inputs)
         assert {name: tuple(value.shape[1:]) for name, value in outputs.items()} == {

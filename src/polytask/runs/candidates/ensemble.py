@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ...balancing.make import balance_of
@@ -172,7 +173,8 @@ def family_candidate(
         if stored.exists():
             state = load_tree(stored)
         else:
-            fitted = fit_family(family, data, trainer.data.tasks, trainer.config.seed, serve=not len(data.apart))
+            with threadpool_limits(trainer.config.threads):
+                fitted = fit_family(family, data, trainer.data.tasks, trainer.config.seed, serve=not len(data.apart))
             state = fitted | {"seconds": time.monotonic() - started}
             stored.parent.mkdir(parents=True, exist_ok=True)
             save_tree(stored, state)
