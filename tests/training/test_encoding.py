@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -112,6 +114,16 @@ def test_what_has_to_see_the_layers_is_refused_at_once(way: dict[str, object]) -
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_compiled(name: str, accumulate: int) -> None:
     assert_alike(found(name, compile=True, accumulate=accumulate), found(name))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+def test_nothing_else_need_have_loaded_the_compiler() -> None:
+    """Other tests load it; a command does not."""
+    code = "import polytask as pt, torch\nfrom polytask.training.encoding import make_represent\n"
+    code += "model = pt.MultiTaskModel(torch.nn.Linear(2, 2), [pt.Task('a')])\n"
+    code += "make_represent(model, pt.TrainingSettings(compile=True))\n"
+    code += "assert torch._functorch.config.donated_buffer is False"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_compile_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

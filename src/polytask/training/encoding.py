@@ -36,8 +36,10 @@ def make_represent(model: MultiTaskModel, settings: TrainingSettings) -> Represe
         if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
             raise UserError("compile: on a CPU torch.compile needs a C++ compiler, found none; install g++, or leave "
                             "compile out")  # fmt: skip
+        import torch._functorch.config as graphs  # nothing else has loaded it, in a run of its own
+
         # Methods that look at gradients per task go backwards through the graph several times.
-        torch._functorch.config.donated_buffer = False
+        graphs.donated_buffer = False
         represent = torch.compile(represent)
     return represent if settings.accumulate == 1 else partial(represent_in_parts, represent, model, settings.accumulate)
 
