@@ -1,6 +1,7 @@
 """``polytask export``: the written file predicts what ``predict`` does, from the table's own columns."""
 
 import json
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from polytask.data import read_table
-from polytask.deployment import deployed_inputs
+from polytask.deployment import deployed_inputs, formats
 from polytask.runs.bundle import Bundle
 from small_table import assert_refused, polytask, table_rows, write_table
 
@@ -150,3 +151,11 @@ def test_a_missing_package_is_named_with_its_remedy(fitted, tmp_path, monkeypatc
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxscript" else True)
     result = polytask("export", fitted.run, "--out", tmp_path / "model.onnx")
     assert_refused(result, "needs onnxscript", "pip install 'polytask[onnx]'")
+
+
+@pytest.mark.parametrize("name", ["onnxscript.optimizer", "onnx_ir.passes.common", "torch.onnx._internal.exporter"])
+def test_exporters_are_silent_while_they_work(name):
+    logger = logging.getLogger(name)
+    with formats._quiet():
+        assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.WARNING)

@@ -97,8 +97,8 @@ def _read_onnx(path: Path) -> Predict:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporters speak to their developers."""
-    loggers = [logging.getLogger(name) for name in ("onnxscript", "torch.onnx._internal.exporter")]
+    """Silence the exporters' logging, which is for their developers."""
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx._internal.exporter")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
