@@ -117,6 +117,22 @@ def test_every_row_is_held_out_once_or_the_users_validation_rows_are(fitted: Fit
     assert (len(learn), len(rows)) == tuple(map(len, parts)) and grouped.judged.tolist() == rows.tolist()
 
 
+def test_rows_of_one_group_count_as_one(fitted: Fitted, tmp_path: Path) -> None:
+    rows = [row | {"team": f"t{number // 8}"} for number, row in enumerate(table_rows(160))]
+    keys = {"data": str(write_table(tmp_path / "t.csv", rows)), "targets": ["click", "price"], "group": "team",
+            "candidates": ["networks", "linear"], **SMALL}  # fmt: skip
+    counted: list[tuple[int, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def watched(task: Any, outputs: Any, targets: torch.Tensor, units: torch.Tensor) -> dict[str, int]:
+            counted.append((len(units), len(units.unique())))
+            return dict.fromkeys(outputs, 1)
+
+        patch.setattr("polytask.runs.candidates.ensemble.choose_shares", watched)
+        fit_run(make_config(keys), tmp_path / "run")
+    assert len(counted) == 2 and all(units <= -(-count // 2) for count, units in counted)
+
+
 def test_the_report_and_the_doctor_know_an_ensemble(fitted: Fitted) -> None:
     page = (fitted.run / "report.html").read_text()
     assert "Predictions are the mean of 2 networks, " in page and "Served: the mean of" in page

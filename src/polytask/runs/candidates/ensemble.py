@@ -35,7 +35,7 @@ from .mixing import FALSE_MOVES, Shares, choose_shares, mixed, repeats
 
 #: What the networks of the run are called among the candidates.
 NETWORKS = "networks"
-#: Raw outputs, stored targets and numbers of the validation rows with a label, by task.
+#: Raw outputs, stored targets and what they count as in standard errors, of the validation rows with a label, by task.
 Held = dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
@@ -246,9 +246,9 @@ def _as_training(
     values, learned = {}, {}
     for position, task in zip(positions, model.tasks, strict=True):
         ids, targets = labelled(data.rows, position, data.judged)
-        own = outputs[task.name][ids]
-        values[task.name] = task_estimate(task, own, targets, ids).value
-        learned[task.name] = exceeds(skill_estimate(task, own, targets, ids), THREE_ERRORS)
+        own, units = outputs[task.name][ids], data.rows.units(ids)
+        values[task.name] = task_estimate(task, own, targets, units).value
+        learned[task.name] = exceeds(skill_estimate(task, own, targets, units), THREE_ERRORS)
     tasks = {name: TaskResult(value, value, 0.0, None, 1.0, learned[name]) for name, value in values.items()}
     nothing = dict.fromkeys(values, 0.0)
     history = [Evaluation(0, 0.0, values, nothing, dict.fromkeys(values, 1.0), dict.fromkeys(values, 0))]
@@ -260,20 +260,21 @@ def mix(
 ) -> Mixture:
     """Shares by task, and what they give."""
     found = Mixture({}, {}, {}, {})
-    first = len(trainer.data.rows["train"])
+    first, rows = len(trainer.data.rows["train"]), trainer.data.rows["validation"]
     alone = served_outputs(trainer, served)
     for position, task in enumerate(trainer.data.tasks):
         own = {one.name: one.outputs[task.name] for one in candidates if task.name in one.outputs}
         ids, targets = labelled(data.rows, position, data.judged)
         known = torch.stack([complete(outputs[ids]) for outputs in own.values()]).all(0)
         ids, targets = ids[known], targets[known]
-        chosen = choose_shares(task, {name: outputs[ids] for name, outputs in own.items()}, targets, ids)
+        units = data.rows.units(ids)
+        chosen = choose_shares(task, {name: outputs[ids] for name, outputs in own.items()}, targets, units)
         validation = ids >= first
         outputs = mixed(task, {name: own[name][ids[validation]] for name in chosen}, chosen)
         found.shares[task.name] = chosen
-        found.held[task.name] = outputs, targets[validation], ids[validation] - first
+        found.held[task.name] = outputs, targets[validation], rows.units(ids[validation] - first)
         found.skills[task.name] = skill_estimate(task, *found.held[task.name])
-        found.before[task.name] = skill_estimate(task, *_among(alone[task.name], ids[validation] - first))
+        found.before[task.name] = skill_estimate(task, *_among(alone[task.name], ids[validation] - first, rows))
     return found
 
 
@@ -354,10 +355,10 @@ def served_outputs(trainer: Trainer, served: Sequence[Trained]) -> Held:
     return {task.name: outputs.labelled(task.name, places[task.name]) for task in trainer.data.tasks}
 
 
-def _among(found: tuple[Tensor, Tensor, Tensor], ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Those of some rows."""
+def _among(found: tuple[Tensor, Tensor, Tensor], ids: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Those of some rows, with what these count as in standard errors."""
     inside = torch.isin(found[2], ids)
-    return found[0][inside], found[1][inside], found[2][inside]
+    return found[0][inside], found[1][inside], rows.units(found[2][inside])
 
 
 def _milliseconds(models: Sequence[Any], rows: Rows) -> float:
