@@ -42,7 +42,7 @@ from polytask.cli import app
 
 #: Where runs are killed: what it is called, and the function. In the order of a run, but for those of all trainings.
 PLACES = {
-    "reading the data": "polytask.runs.pipeline:prepare",
+    "reading the data": "polytask.runs.fresh:prepare",
     "first files": "polytask.records.folder:RunFolder.create",
     "training": "polytask.training.loop:Training._one_step",
     "affinity": "polytask.training.callbacks.affinity:AffinityProbe.before_step",
@@ -50,13 +50,13 @@ PLACES = {
     "writing a checkpoint": "polytask.training.checkpoints:Checkpoints._write",
     "end of a training": "polytask.training.fit:_store",
     "note of a finished training": "polytask.records.folder:write_json",
-    "single-task models (teachers)": "polytask.runs.pipeline:train_single",
-    "choice of networks": "polytask.runs.pipeline:plan_networks",
+    "single-task models (teachers)": "polytask.runs.fresh:train_single",
+    "choice of networks": "polytask.runs.fresh:plan_networks",
     "distillation": "polytask.training.callbacks.distilling:Distilling.extra_loss",
     "filling soft labels": "polytask.training.callbacks.converging:Converging.switch",
     "reading the test split": "polytask.runs.trainer:Trainer.test",
-    "writing a network": "polytask.runs.pipeline:save_network",
-    "writing the results": "polytask.runs.pipeline:totals_of",
+    "writing a network": "polytask.runs.outcome:save_network",
+    "writing the results": "polytask.runs.outcome:totals_of",
     "report": "polytask.runs.resumed:write_report",
     "removing what is done": "polytask.runs.resumed:shutil.rmtree",
 }

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from polytask.task import METRICS
-from polytask.uncertainty import Estimate, critical, estimate, exceeds, interval, trivial_estimate
+from polytask.uncertainty import Estimate, critical, estimate, estimate_of_rows, exceeds, interval, trivial_estimate
 
 
 def drawn(seed: int, n: int, signal: float = 1.0):
@@ -57,6 +57,14 @@ def test_many_rows_and_few_blocks_agree():
     metric = METRICS["r2"]
     exact = float(metric.influences(p, y).norm()) / 50_000
     assert estimate(metric, p, y).error == pytest.approx(exact, rel=0.15)
+
+
+@pytest.mark.parametrize("period", [2, 3, 10, 5000])
+@pytest.mark.parametrize("rows", [200, 1000, 5000])
+def test_sorted_and_periodic_rows_have_the_same_error_as_shuffled_ones(rows, period):
+    values = (torch.arange(rows) % period).double()
+    found, expected = estimate_of_rows(values).error, float(values.std()) / rows**0.5
+    assert found == pytest.approx(expected, rel=0.15)
 
 
 def test_few_rows_decide_nothing():

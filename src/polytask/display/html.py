@@ -23,7 +23,7 @@ def table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], captio
         caption: What it shows.
 
     Example:
-        >>> table(["task"], [("a<b", [])])[-55:]
+        >>> table(["task"], [("a<b", [])])[-59:]
         '<tbody><tr><th scope="row">a&lt;b</th></tr></tbody></table>'
     """
     said = f"<caption>{escape(printable(caption))}</caption>" if caption else ""

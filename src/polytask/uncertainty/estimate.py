@@ -33,7 +33,7 @@ class Estimate:
         >>> noise, y = torch.randn(400, generator=torch.Generator().manual_seed(0)), torch.tensor([0., 1.]).repeat(200)
         >>> good, better = (estimate(METRICS["roc_auc"], y + scale * noise, y) for scale in (1.2, 1.0))
         >>> round(good.value, 2), round(good.error, 3)
-        (0.71, 0.027)
+        (0.71, 0.026)
         >>> difference = better - good
         >>> difference.value > 0, difference.error < good.error / 2
         (True, True)
@@ -166,6 +166,16 @@ def _counted(metric: Metric, targets: Tensor, ids: Tensor | None) -> int:
 def _in_blocks(influences: Tensor, ids: Tensor | None) -> Tensor:
     n = len(influences)
     rows = torch.arange(n) if ids is None else ids.cpu()
-    scattered = (rows * 2_654_435_761 >> 20) % BLOCKS  # rows may be sorted, or alternate between classes
     blocks = torch.zeros(BLOCKS, dtype=torch.float64)
-    return blocks.index_add_(0, scattered, torch.nan_to_num(influences.cpu().double()) / n)
+    return blocks.index_add_(0, _block_of(rows), torch.nan_to_num(influences.cpu().double()) / n)
+
+
+def _block_of(rows: Tensor) -> Tensor:
+    """A block for each row, as if drawn: rows may be sorted or periodic, which a block must not average away.
+
+    The mixing function of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    """
+    mixed = rows.long() * -7046029254386353131  # signed 64-bit forms of its constants
+    mixed = (mixed ^ (mixed >> 30 & 0x3FFFFFFFF)) * -4658895280553007687
+    mixed = (mixed ^ (mixed >> 27 & 0x1FFFFFFFFF)) * -7723592293110705685
+    return (mixed ^ (mixed >> 31 & 0x1FFFFFFFF)) % BLOCKS

@@ -68,5 +68,5 @@ def test_a_run_that_goes_on_keeps_its_decision(path: Path, tmp_path: Path) -> No
 def test_the_doctor_reports_text_that_is_left_out(path: Path) -> None:
     run = Run(path.parent, log=Log(warnings=tuple(prepared(path).warnings)), results={"tasks": {"up": {}}})
     (finding,) = idle_text(run)
-    assert "'title'" in finding.evidence and finding.advice == "`--set column_kind.title=text` uses it"
+    assert "'title'" in finding.evidence and finding.advice == "`--set data.column_kind.title=text` uses it"
     assert not any("'title'" in found.evidence for found in weak_split(run))
