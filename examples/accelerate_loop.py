@@ -55,3 +55,4 @@ inputs, digit = held[:]
 with torch.no_grad():
     accuracy = (network(inputs)["digit"].argmax(1) == digit).float().mean().item()
 accelerator.print(f"accuracy {accuracy:.3f}")
+accelerator.end_training()  # several processes leave together

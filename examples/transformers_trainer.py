@@ -57,3 +57,4 @@ options = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 4, 
 trainer = Balanced(TwoHeads(), TrainingArguments(folder, **options), None, rows[:1200], rows[1200:], balancer=balancer,
                    compute_metrics=metrics, callbacks=[ConvergenceCallback(Balanced.peaks)])  # fmt: skip
 trainer.train(resume_from_checkpoint=get_last_checkpoint(folder))  # None for the first time
+trainer.accelerator.end_training()  # several processes leave together
