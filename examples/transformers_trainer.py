@@ -32,9 +32,8 @@ class TwoHeads(torch.nn.Module):
 
 
 class Balanced(BalancedTrainer):
-    peaks = KeptPeaks(
-        tasks, lambda model, task: model(tokens[:1200])[task], balancer=balancer, patience=5, min_evaluations=5
-    )
+    peaks = KeptPeaks(tasks, lambda model, task: model(tokens[:1200])[task], balancer=balancer, patience=5,
+                      min_evaluations=5)  # fmt: skip
 
     def compute_loss(self, model, inputs, return_outputs=False, **_):
         loss = torch.tensor(float("nan"))  # an evaluation looks at metrics alone
