@@ -32,7 +32,7 @@ from convergence_setups.report import report
 #: What runs unless something else is asked for, in this order.
 STANDARD = ("equal", "equal_ema", "joint", "dwa", "dwa_ema", "uw", "uw_ema", "joint_8", "joint_no_ema", "joint_1",
             "upgrad", "upgrad_ema", "static", "static_ema", "gradnorm", "gradnorm_ema", "pcgrad", "pcgrad_ema",
-            "single", "joint_own", "sequential_given", "joint_unlabelled", "joint_mixture", "joint_reopen",
+            "single", "joint_own", "sequential_given", "joint_unlabelled", "joint_reopen",
             "joint_patience_5", "joint_8_unlabelled_reopen", "joint_logits", "joint_temperature_2", "joint_weight_3",
             "joint_restore", "posthoc", "posthoc_1", "posthoc_fresh")  # fmt: skip
 

@@ -112,7 +112,6 @@ METHODS: dict[str, Method] = {
         _joint("joint_1", teachers=1),
         _joint("joint_8", teachers=8),
         _joint("joint_patience_5", patience=5),
-        _joint("joint_mixture", mixture=0.5),
         _joint("joint_unlabelled", unlabelled=True),
         _joint("joint_reopen", reopen=True),
         _joint("joint_weight_3", kd_weight=3.0),

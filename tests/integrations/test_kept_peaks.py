@@ -108,18 +108,10 @@ def test_true_labels_have_no_influence_after_the_switch(make) -> None:
     assert found["sold"] == noisy["sold"] and found["price"] == noisy["price"]
 
 
-def test_direction_trivial_level_and_mixture(make) -> None:
+def test_direction_and_trivial_level(make) -> None:
     falling = {step: {"price": 2.0 - 0.1 * step} for step in range(1, 8)}
     course = {step: {**values, "sold": 0.6, "kind": 0.1 * step} for step, values in falling.items()}
     assert not any(train(make(trivial={"sold": 0.6}), Network(), course))  # mae falls: it improves; sold has not begun
-    mixed, network = make(mixture=0.5), Network()
-    train(mixed, network, COURSE)
-    outputs = {task: values.detach() for task, values in network.eval()(X).items()}
-    whole = make()
-    whole.load_state_dict(mixed.state_dict())
-    true = make().losses(outputs, TARGETS, IDS)["price"]
-    expected = (true + whole.losses(outputs, TARGETS, IDS)["price"]) / 2
-    torch.testing.assert_close(mixed.losses(outputs, TARGETS, IDS)["price"], expected)
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
@@ -138,8 +130,8 @@ def test_it_goes_on_where_it_was(make, stop: int) -> None:
 
 
 def test_mistakes(make) -> None:
-    with pytest.raises(UserError, match="mixture must be more than 0"):
-        make(mixture=0.0)
+    with pytest.raises(UserError, match="kd_weight must be more than 0"):
+        make(kd_weight=0.0)
     peaks, network = make(), Network()
     with pytest.raises(UserError, match="no output for task 'sold'"):
         peaks.losses({"sald": torch.zeros(40)}, TARGETS)

@@ -55,9 +55,6 @@ class ConvergenceOptions:
     kd_weight: Annotated[float, Range(more=True), Key(
         "Factor of a converged task's loss, beside the task's own weight.",
     )] = 1.0  # fmt: skip
-    mixture: Annotated[float, Range(0, 1, more=True), Key(
-        "Share of the soft labels in a converged task's loss; 1 is soft labels only.",
-    )] = 1.0  # fmt: skip
     half: Annotated[bool, Key(
         "Keep soft labels in two bytes per number instead of four.", needs={"soft_labels": ("stored",)},
     )] = False  # fmt: skip

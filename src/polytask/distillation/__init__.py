@@ -7,7 +7,7 @@ from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
 from .soft_label_store import SoftLabelStore, let_go, map_labels
-from .soft_labels import SoftLabels, check_mixture
+from .soft_labels import SoftLabels, check_soft_labels
 from .teacher import Teacher
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "SoftLabels",
     "Teacher",
     "adaptive_feature_distance",
-    "check_mixture",
+    "check_soft_labels",
     "check_tasks",
     "feature_distance",
     "labels_of",

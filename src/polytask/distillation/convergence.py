@@ -75,9 +75,7 @@ def monitor_of(
 
 def labels_of(options: ConvergenceOptions, outputs: Any, column: int | None = None) -> SoftLabels:
     """Soft labels from a teacher's outputs, see :class:`~polytask.SoftLabels`."""
-    return SoftLabels(
-        outputs, options.temperature, options.kd_weight, options.mixture, options.unlabelled, column, options.soft_loss
-    )
+    return SoftLabels(outputs, options.temperature, options.kd_weight, options.unlabelled, column, options.soft_loss)
 
 
 @dataclass(eq=False)

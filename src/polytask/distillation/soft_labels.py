@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..data import Batch
@@ -23,7 +22,6 @@ class SoftLabels:
             Or a function of the batch that gives the teacher's outputs for its rows (an online teacher).
         temperature: Softens the outputs of class kinds.
         weight: Factor of the distillation loss.
-        mixture: Share of the distillation loss, the rest is the loss on true labels; 1 is soft labels only.
         unlabelled: Rows without a true label learn from the teacher, too.
         column: The task's place in ``outputs``.
         soft_loss: ``own``: the distance of the task's kind; or one of :attr:`~polytask.task.Kind.soft_losses`.
@@ -35,15 +33,14 @@ class SoftLabels:
     outputs: Tensor | Callable[[Batch], Tensor]
     temperature: float = 1.0
     weight: float = 1.0
-    mixture: float = 1.0
     unlabelled: bool = False
     column: int | None = None
     soft_loss: str = "own"
 
     @property
-    def settings(self) -> tuple[float, float, float, bool, str]:
+    def settings(self) -> tuple[float, float, bool, str]:
         """All but the outputs: tasks of one kind that agree in it can be computed together."""
-        return self.temperature, self.weight, self.mixture, self.unlabelled, self.soft_loss
+        return self.temperature, self.weight, self.unlabelled, self.soft_loss
 
     def of(self, batch: Batch) -> Tensor:
         """``[B]`` or ``[B, C]`` outputs of the teacher for the rows of a batch."""
@@ -52,35 +49,11 @@ class SoftLabels:
         outputs = take_rows(self.outputs, batch.ids)
         return outputs if self.column is None else outputs[:, self.column]
 
-    def loss(self, kind: Kind, outputs: Tensor, batch: Batch, task: int | None = None) -> Tensor:
-        """``[B]`` loss of a student's ``outputs`` on the batch's rows.
-
-        Args:
-            kind: The task's kind.
-            outputs: ``[B]`` or ``[B, C]`` of the student.
-            batch: Its ids find the teacher's outputs.
-            task: Column of the true labels; needed for a mixture below 1.
-        """
-        teacher = self.of(batch).to(outputs.device, outputs.dtype)
-        if self.mixture == 1.0 or task is None:
-            return self.distance(kind, outputs, teacher)
-        true = kind.loss(outputs, batch.targets[:, task])
-        return self.mixed(kind, outputs, teacher, true, None if batch.observed is None else batch.observed[:, task])
-
-    def distance(self, kind: Kind, outputs: Tensor, teacher: Tensor) -> Tensor:
-        """Weighted distance of every element of ``outputs`` to the teacher's."""
+    def loss(self, kind: Kind, outputs: Tensor, teacher: Tensor) -> Tensor:
+        """Weighted distance of every element of a student's ``outputs`` to the teacher's."""
         distance = kind.soft_losses.get(self.soft_loss, kind.soft_loss)
         soft = distance(outputs, teacher, self.temperature)
         return soft if self.weight == 1.0 else self.weight * soft
-
-    def mixed(self, kind: Kind, outputs: Tensor, teacher: Tensor, true: Tensor, observed: Tensor | None) -> Tensor:
-        """The same mixed with the losses on ``true`` labels, which count where ``observed`` (None: everywhere)."""
-        soft = self.distance(kind, outputs, teacher)
-        if self.mixture == 1.0:
-            return soft
-        if self.unlabelled and observed is not None:
-            true = torch.where(observed, true, soft)
-        return self.mixture * soft + (1 - self.mixture) * true
 
 
 def take_rows(outputs: Tensor, ids: Tensor) -> Tensor:
@@ -88,13 +61,11 @@ def take_rows(outputs: Tensor, ids: Tensor) -> Tensor:
     return outputs.index_select(0, ids.to(outputs.device))
 
 
-def check_mixture(temperature: float, weight: float, mixture: float) -> list[str]:
+def check_soft_labels(temperature: float, weight: float) -> list[str]:
     """Problems with the settings of soft labels, as sentences; empty if there are none."""
     problems = []
     if not 0 < temperature < math.inf:
         problems.append(f"temperature must be more than 0 and finite, found {temperature}")
     if not 0 < weight < math.inf:
         problems.append(f"kd_weight must be more than 0 and finite, found {weight}")
-    if not 0 < mixture <= 1:
-        problems.append(f"mixture must be more than 0 and at most 1, found {mixture}")
     return problems

@@ -317,10 +317,9 @@ def _of_rows(
     used = torch.ones_like(known) if labels is not None and labels.unlabelled else known
     if not bool(used.any()):
         return None
-    true = task.definition.loss(output[used][:, None], torch.nan_to_num(target[used])[:, None])[:, 0]
-    if labels is None or teacher is None:
-        return true.mean()
-    return labels.mixed(task.definition, output[used], teacher[used], true, known[used]).mean()
+    if labels is not None and teacher is not None:
+        return labels.loss(task.definition, output[used], teacher[used]).mean()
+    return task.definition.loss(output[used][:, None], target[used][:, None]).mean()
 
 
 def _of_wide(
@@ -328,10 +327,9 @@ def _of_wide(
 ) -> Tensor | None:
     """The same for tasks with several targets per row."""
     kind = cast(WideKind, task.definition)
-    known = ~torch.isnan(target).flatten(1).all(1)
     if labels is not None and labels.unlabelled:  # a row without any target learns from the teacher everywhere
-        target = torch.where(known[:, None], target, 0.0)
-    losses, counts = wide_losses(kind, output, target, known, labels, teacher)
+        target = torch.where(torch.isnan(target).flatten(1).all(1)[:, None], 0.0, target)
+    losses, counts = wide_losses(kind, output, target, labels, teacher)
     total = counts.sum()
     return losses.sum() / total if bool(total > 0) else None
 

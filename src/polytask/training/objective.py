@@ -117,12 +117,11 @@ class Objective:
     def _elements_of_one(self, index: int, outputs: Tensor, batch: Batch) -> Tensor:
         group, columns, soft = self.groups[index], self._contiguous[index], self._soft[index]
         outputs = outputs.float()
-        if len(soft) == 1 and soft[0].whole and soft[0].settings.mixture == 1.0:
-            return soft[0].settings.distance(group.kind, outputs, soft[0].teacher(outputs, batch))
-        elements = true = group.kind.loss(outputs, batch.targets[:, columns])
-        observed = None if batch.observed is None else batch.observed[:, columns]
+        if len(soft) == 1 and soft[0].whole:
+            return soft[0].settings.loss(group.kind, outputs, soft[0].teacher(outputs, batch))
+        elements = group.kind.loss(outputs, batch.targets[:, columns])
         for alike in soft:
-            losses = alike.settings.mixed(group.kind, outputs, alike.teacher(outputs, batch), true, observed)
+            losses = alike.settings.loss(group.kind, outputs, alike.teacher(outputs, batch))
             elements = torch.where(alike.mask.to(outputs.device), losses, elements)
         return elements
 
@@ -137,8 +136,7 @@ class Objective:
             targets = torch.where(torch.isnan(targets).all(1, keepdim=True), 0.0, targets)
         targets = torch.where(observed[:, position, None], targets, torch.nan)
         teacher = None if labels is None else labels.of(batch).to(outputs.device, outputs.dtype)
-        known = None if batch.observed is None else batch.observed[:, position]
-        losses, counts = wide_losses(kind, outputs, targets, known, labels, teacher)
+        losses, counts = wide_losses(kind, outputs, targets, labels, teacher)
         return _weighted_sums(losses, counts, weights, position)
 
     def _ordered(self, values: Tensor) -> Tensor:
@@ -190,7 +188,6 @@ def wide_losses(
     kind: WideKind,
     outputs: Tensor,
     targets: Tensor,
-    known: Tensor | None,
     labels: SoftLabels | None = None,
     teacher: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -200,7 +197,6 @@ def wide_losses(
         kind: The task's kind.
         outputs: ``[B, L]`` or ``[B, L, C]``.
         targets: ``[B, L]``, NaN where there is nothing to learn.
-        known: ``[B]`` bool, rows that have true labels; None for all.
         labels: Soft labels, if the task learns from these.
         teacher: Their outputs for these rows, of the shape of ``outputs``.
 
@@ -211,10 +207,8 @@ def wide_losses(
         return kind.loss(outputs, targets), kind.counts(targets)
     missing = torch.isnan(targets)
     teacher = teacher.masked_fill(missing[..., None] if kind.vector_output else missing, torch.nan)
-    true = kind.loss(outputs, targets)
-    rows = None if known is None else known.view(-1, *[1] * (true.ndim - 1))
     counts = kind.counts(teacher[..., 0] if kind.vector_output else teacher)
-    return labels.mixed(kind, outputs, teacher, true, rows), counts
+    return labels.loss(kind, outputs, teacher), counts
 
 
 def _alike(group: TaskGroup, soft: dict[int, SoftLabels]) -> list[_Alike]:

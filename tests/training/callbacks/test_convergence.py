@@ -149,19 +149,6 @@ def test_after_the_switch_true_labels_have_no_influence(missing):
     assert_same_result(run(lambda training: None), run(spoil))
 
 
-def test_with_a_mixture_true_labels_keep_their_influence():
-    def spoil(training):
-        if training.objective.soft:
-            training.train.targets[:, 0] = 1 - training.train.targets[:, 0]
-
-    def run(action):
-        callback = AsynchronousConvergence(**EARLY, mixture=0.5)
-        return scripted(callback, Edit(action), courses={"spam": PEAK_AT_3}, train=make_rows())
-
-    one, other = run(lambda training: None), run(spoil)
-    assert one.history[-1].losses["price"] != other.history[-1].losses["price"]
-
-
 class Recorder(Callback):
     """The model's outputs at every evaluation, and the soft labels at the end."""
 
@@ -281,7 +268,7 @@ def test_parameters_of_the_time_after_the_switches_are_preferred():
 @pytest.mark.parametrize(
     "options",
     [{"patience": 0}, {"teachers": 0}, {"min_evaluations": -1}, {"tail": -1}, {"min_delta": -0.1},
-     {"min_delta": NAN}, {"temperature": 0.0}, {"kd_weight": 0.0}, {"mixture": 0.0}, {"mixture": 1.1}],
+     {"min_delta": NAN}, {"temperature": 0.0}, {"kd_weight": 0.0}],
 )  # fmt: skip
 def test_an_unusable_setting_is_refused_by_name(options):
     with pytest.raises(UserError, match=next(iter(options))):

@@ -134,7 +134,7 @@ def test_an_interrupted_run_continues_bit_for_bit(tmp_path: Path, stop: int) -> 
         ({"order": "bigest_first"}, "did you mean"),
         ({"max_stage_steps": 0}, "at least 1"),
         ({"test": "fixed"}, "test: fixed needs fixed_step"),
-        ({"patience": 0, "mixture": 2.0}, "patience(.|\n)*mixture|mixture(.|\n)*patience"),
+        ({"patience": 0, "kd_weight": -2.0}, "patience(.|\n)*kd_weight|kd_weight(.|\n)*patience"),
     ],
 )
 def test_unusable_settings_are_refused(options: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ...distillation import SoftLabels, check_mixture
+from ...distillation import SoftLabels, check_soft_labels
 from ...errors import did_you_mean, raise_all
 from .callback import Callback
 
@@ -60,7 +60,7 @@ class HeldTasks(Callback):
         kd_weight: float = 1.0,
         soft_loss: str = "own",
     ) -> None:
-        raise_all([f"held tasks: {problem}" for problem in check_mixture(temperature, kd_weight, 1.0)])
+        raise_all([f"held tasks: {problem}" for problem in check_soft_labels(temperature, kd_weight)])
         self.outputs, self.levels = dict(outputs), dict(levels or {})
         self.temperature, self.kd_weight, self.soft_loss = temperature, kd_weight, soft_loss
         self.gives_labels = frozenset(self.outputs)
