@@ -118,7 +118,7 @@ def test_tables_of_the_grammar_are_read_back(tmp_path: Path, data: st.DataObject
     path = tmp_path / "table.csv"
     ends, encoding = (
         data.draw(st.sampled_from(["\n", "\r\n"])),
-        data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])),
+        data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])),
     )
     with path.open("w", newline="", encoding=encoding) as stream:
         writer = csv.writer(stream, delimiter=separator, lineterminator=ends)

@@ -70,6 +70,26 @@ def test_dialects_are_found_and_said(tmp_path: Path, text: str, unusual: str) ->
     assert read_table(path).to_pydict() == {"a": [1.5, 2.5], "b": ["x", "y"]}
 
 
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_windows_1252_is_read_and_reported(tmp_path: Path, name: str) -> None:
+    text = "größe;preis\n" + "7;1,5\n" * 300_000 + "8;2 €\n"
+    cells = text.encode("cp1252")
+    path = write(tmp_path, gzip.compress(cells) if name.endswith(".gz") else cells, name)
+    table, notes = read_cells(path)
+    assert table["preis"][-1].as_py() == "2 €" and any("Windows-1252" in note for note in notes)
+    assert column_names(path) == ["größe", "preis"]
+    pieces = list(table_pieces(path, rows=100_000))
+    assert len(pieces) > 1 and pa.concat_tables(pieces) == table
+
+
+@pytest.mark.parametrize("letter", ["é", "€", "𝄞"])
+def test_the_first_letter_beyond_ascii_states_the_encoding(tmp_path: Path, letter: str) -> None:
+    """Also at the border of the blocks that are looked at."""
+    for size in (*range(65_533, 65_538), 10):
+        text = "a" * size + f"\n{letter}\n"
+        assert read_table(write(tmp_path, text.encode()))[0].to_pylist() == [letter]
+
+
 def test_row_names_of_r_and_separators_at_the_ends(tmp_path: Path) -> None:
     assert read_table(write(tmp_path, 'a,b\n"1",2,3\n"2",4,5\n')).column_names == ["", "a", "b"]
     assert read_table(write(tmp_path, "a,b\n2,3,\n4,5,\n"))["a"].to_pylist() == [2, 4]
@@ -78,7 +98,7 @@ def test_row_names_of_r_and_separators_at_the_ends(tmp_path: Path) -> None:
 
 
 def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
-    path = write(tmp_path, "a,b\n1,\xe9\n".encode("latin-1"))
+    path = write(tmp_path, b"a,b\n1,\xc3\xa9\xff\n")
     assert read_table(path, columns=["a", "absent"]).to_pydict() == {"a": [1]}
     assert column_names(path) == ["a", "b"]
 
@@ -100,13 +120,13 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
         ("table.csv", b"", "the file is empty"),
         ("table.csv", b"\n\n\n", "the file is empty"),
         ("table.ods", b"PK", "unknown kind of file; expected a name ending in .*.csv, .csv.gz.*.parquet"),
-        ("table.csv", "a,b\n1,2\n3,é\n".encode("latin-1"), r"not UTF-8: byte 11 \(line 3\) is 0xe9.*iconv"),
-        ("table.csv", "a,é\n1,2\n".encode("latin-1"), r"not UTF-8: byte 3 \(line 1\)"),
+        ("table.csv", b"a,b\n1,\xc3\xa9\n3,\xe9\n", r"neither UTF-8 .*: byte 12 \(line 3\) is 0xe9.*iconv"),
+        ("table.csv", b"a,\xc3\xa9\xe9\n1,2\n", r"neither UTF-8 .*: byte 5 \(line 1\)"),
         ("table.csv", "a,b\n1,2\n3\n".encode("utf-16"), r"Expected 2 columns, got 1"),
         ("table.csv", "a,b\n1,2\n3,4\n".encode("utf-16")[:-1], "utf-16"),
         ("table.csv", b"PK\x03\x04\x00\x00", "is an Excel workbook by its content"),
         ("table.csv", b"\x7fELF\x00\x00", "holds binary data"),
-        ("table.csv", bytes(range(128, 256)) * 4, "not UTF-8"),
+        ("table.csv", bytes(range(128, 256)) * 4, "nor Windows-1252"),
         ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; mend that line"),
         ("table.csv", b"a,b,a\n1,2,3\n", "column names appear more than once: 'a'"),
         ("table.csv", b"a,b", "column names but no rows"),
@@ -126,7 +146,7 @@ def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> N
 
 
 def test_wrong_encoding_inside_gzip(tmp_path: Path) -> None:
-    path = write(tmp_path, gzip.compress("a\né\n".encode("latin-1")), "table.csv.gz")
+    path = write(tmp_path, gzip.compress(b"a\n\xe9\x81\n"), "table.csv.gz")
     with pytest.raises(UserError, match=r"byte 3 \(line 2\)"):
         read_table(path)
 

@@ -7,9 +7,15 @@ import gzip
 import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO, cast
 
 #: Marks of byte order with which UTF-16 begins.
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+#: Encodings other than UTF-8 that are read, and what is reported.
+ENCODINGS = {
+    "utf-16": "is encoded as UTF-16",
+    "cp1252": "is not UTF-8; read as Windows-1252 (Latin-1), as Excel writes: save it as UTF-8 if letters look wrong",
+}
 #: Separators that are tried, and what they are called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Tried where nothing else separates cells and the names are quoted, as `write.table` of R writes them.
@@ -29,7 +35,7 @@ class Dialect:
         above: Lines above the names.
         names: Names of the columns where the line of names lacks that of the first, which holds row names.
         columns: The cells of the line of names, as they are written; empty if they are not known.
-        encoding: Of the text: UTF-8, or UTF-16 with a mark of byte order, as Excel writes "Unicode text".
+        encoding: Of the text, see :data:`ENCODINGS`.
     """
 
     separator: str = ","
@@ -40,7 +46,7 @@ class Dialect:
 
     def describe(self) -> list[str]:
         """What is unusual about it, for the user to read."""
-        said = [] if self.encoding == "utf-8" else ["is encoded as UTF-16"]
+        said = [] if self.encoding == "utf-8" else [ENCODINGS[self.encoding]]
         if self.separator != ",":
             said.append(f"cells are separated by {SEPARATORS.get(self.separator, 'blanks')}")
         if self.above:
@@ -86,15 +92,44 @@ def _from_r(text: str) -> bool:
 
 def _start(path: Path) -> tuple[str, str]:
     """The first lines, and the encoding."""
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rb") as file:
+    with opened(path) as file:
         found = file.read(_START)
         while b"\n" not in found.strip()[:-1].rstrip() and (more := file.read(16 * _START)):  # a long line of names
             found += more
             if len(found) > 1 << 26:
                 break
-    encoding = "utf-16" if found.startswith(UTF16) else "utf-8"
+    encoding = _encoding(path)
     return found.decode(encoding, errors="replace"), encoding
+
+
+def opened(path: Path) -> BinaryIO:
+    """The bytes of the text, also of a compressed file."""
+    return cast("BinaryIO", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def _encoding(path: Path) -> str:
+    """UTF-16 by its mark; else the first character beyond ASCII, wherever it is, is one of UTF-8 or of Windows-1252.
+
+    So a damaged file of UTF-8 is not taken for another encoding.
+    """
+    with opened(path) as file:
+        block = file.read(_START)
+        if block.startswith(UTF16):
+            return "utf-16"
+        while block.isascii():
+            if not (block := file.read(16 * _START)):
+                return "utf-8"
+        at = next(place for place, byte in enumerate(block) if byte > 127)
+        begun = block[at : at + 4] + file.read(3)
+    return "utf-8" if any(_is_utf8(begun[:length]) for length in (2, 3, 4)) else "cp1252"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _rows(text: str, separator: str) -> tuple[list[list[str]], list[int]]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ...errors import UserError, used_up
-from ..dialect import UTF16, Dialect, detect
+from ..dialect import UTF16, Dialect, detect, opened
 from ..format import Format, first_line, wanted
 
 T = TypeVar("T")
@@ -180,9 +180,8 @@ def _diagnose(path: Path, dialect: Dialect, error: Exception) -> str:
 
 def encoding_problem(path: Path) -> str | None:
     """A message with the position of the first bytes that are not UTF-8, or None."""
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
     seen = 0
-    with opener(path, "rb") as file:
+    with opened(path) as file:
         for number, line in enumerate(file, 1):
             if number == 1 and line.startswith(UTF16):
                 return None
@@ -190,8 +189,8 @@ def encoding_problem(path: Path) -> str | None:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 return (
-                    f"{path}: is not UTF-8: byte {seen + error.start + 1} (line {number}) is "
-                    f"0x{line[error.start]:02x}. Save it as UTF-8 (from Latin-1: iconv -f LATIN1 -t UTF-8)"
+                    f"{path}: is neither UTF-8 throughout nor Windows-1252: byte {seen + error.start + 1} "
+                    f"(line {number}) is 0x{line[error.start]:02x}. Save it as UTF-8 (iconv -f ENCODING -t UTF-8)"
                 )
             seen += len(line)
     return None
