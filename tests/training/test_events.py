@@ -4,9 +4,12 @@ import json
 import math
 
 import pytest
+import torch
 
+from polytask import MultiTaskModel, Task, TrainingSettings, fit
 from polytask.errors import DamagedFileError
 from polytask.training import EventLog
+from polytask.training.events import is_detailed
 
 
 def test_events_are_lines_of_json_without_numbers_that_json_does_not_know(tmp_path):
@@ -37,3 +40,28 @@ def test_a_log_without_file_writes_nothing():
     log.write("first")
     log.rewind(0)
     assert log.position() == 0
+
+
+@pytest.mark.parametrize("tasks", [300, 1000, 2900])
+def test_the_numbers_of_many_tasks_are_logged_ever_more_rarely(tasks):
+    octaves = [sum(is_detailed(place, tasks) for place in range(2**power, 2 ** (power + 1))) for power in range(5, 12)]
+    assert max(octaves) - min(octaves) <= 1 and max(octaves) * tasks <= 2 * 3000
+
+
+def test_evaluations_without_the_numbers_of_tasks_keep_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setattr("polytask.training.events._PAIRS", 4)
+    tasks = [Task("a"), Task("b", kind="regression")]
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(64, 3, generator=draw)
+    labels = {"a": (inputs[:, 0] > 0).float(), "b": inputs[:, 1]}
+
+    model = MultiTaskModel(torch.nn.Linear(3, 4), tasks, features=4)
+    settings = TrainingSettings(steps=12, evaluate_every=1)
+    log = EventLog(tmp_path / "metrics.jsonl")
+    fit(model, train=(inputs, labels), validation=(inputs, labels), settings=settings, log=log)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    found = [event for line in lines if (event := json.loads(line))["event"] == "evaluation"]
+    assert [event["step"] for event in found] == list(range(1, 13))
+    assert all(isinstance(event["score"], float) for event in found)
+    assert [event["step"] - 1 for event in found if "validation" in event] == [0, 1, 2, 3, 4, 6, 8]
+    assert set(found[8]["losses"]) == {"a", "b"}

@@ -23,12 +23,13 @@ def loudest(run: Run) -> Iterator[Loudest]:
     """The loudest task of every network in which one loss is most of the sum."""
     for name, training in run.log.trainings.items():
         tasks = [task for task in training.tasks if task not in run.held]  # losses of held ones begin at 0
-        if len(tasks) < 3 or not training.evaluations or not name.startswith(("network_", "all_in_one_n")):
+        points = [point for point in training.evaluations if point.losses]
+        if len(tasks) < 3 or not points or not name.startswith(("network_", "all_in_one_n")):
             continue
         # The median: at the very beginning losses may be anything.
         shares = np.median([
             [(point.losses.get(task) or 0.0) * (point.weights.get(task) or 0.0) for task in tasks]
-            for point in training.evaluations[: max(1, len(training.evaluations) // 2)]
+            for point in points[: max(1, len(points) // 2)]
         ], 0)  # fmt: skip
         if shares.sum() <= 0:
             continue

@@ -18,7 +18,7 @@ MEASURED = ("validation", "losses", "weights", "gradient_norms", "conflicts")
 class EvaluationRecord:
     """One evaluation on the validation split, with the mean training losses since the one before and the weights.
 
-    Norms and conflicts of gradients are empty where nobody computed them.
+    Norms and conflicts of gradients are empty where nobody computed them; of many tasks all are, of some evaluations.
     """
 
     step: float

@@ -14,6 +14,39 @@ from ..errors import DamagedFileError
 from ..files import sync
 from ..processes.collectives import is_first
 
+#: Pairs of an evaluation and a task whose numbers are all logged; from twice as many on every second evaluation has
+#: them, from four times as many on every fourth, and so on.
+_PAIRS = 3000
+
+
+def is_detailed(evaluation: int, tasks: int) -> bool:
+    """Whether the event of an evaluation holds the numbers of every task: of many tasks ever fewer events do.
+
+    So the log of a training of 1,000 tasks takes a few megabytes, however many evaluations it has.
+
+    Args:
+        evaluation: Its place among those of the training.
+        tasks: Number of tasks.
+
+    Example:
+        >>> [place for place in range(40) if is_detailed(place, 1000)]
+        [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32]
+        >>> all(is_detailed(place, 20) for place in range(300))
+        True
+    """
+    doublings = (evaluation * tasks // _PAIRS).bit_length() - 1
+    return evaluation % 2 ** max(0, doublings) == 0
+
+
+def single_precision(values: dict[str, float]) -> dict[str, float]:
+    """Numbers by task with the seven digits that a float32 has.
+
+    Example:
+        >>> single_precision({"a": 1 / 3})
+        {'a': 0.3333333}
+    """
+    return {name: float(f"{value:.7g}") for name, value in values.items()}
+
 
 class EventLog:
     """Appends events to ``metrics.jsonl``; every one has ``event``, ``step``, ``epoch`` and ``time``.

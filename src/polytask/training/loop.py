@@ -72,7 +72,7 @@ from .evaluation import (
     trivial_estimates,
     trivial_levels,
 )
-from .events import EventLog
+from .events import EventLog, is_detailed, single_precision
 from .gradient_course import GradientCourse
 from .interruption import Interruption
 from .kept_outputs import KnownOutputs
@@ -460,18 +460,16 @@ class Training:
             self.keep_snapshot()
         self.outputs = []
         score = self.returned.score(self.measured).value
-        self._write(
-            "evaluation",
-            validation=evaluation.validation,
-            errors=evaluation.errors,
-            losses=evaluation.losses,
-            weights=evaluation.weights,
-            labels=evaluation.labels,
-            share_of_steps=dict(zip(names, shares, strict=True)),
-            score=score,
-            **({"single_losses": single_losses} if single_losses else {}),
-            **self.gradients.take(names),
-        )
+        numbers = {
+            "validation": evaluation.validation,
+            "errors": evaluation.errors,
+            "losses": evaluation.losses,
+            "weights": evaluation.weights,
+            "share_of_steps": dict(zip(names, shares, strict=True)),
+        }
+        details = {key: single_precision(values) for key, values in numbers.items()} | {"labels": evaluation.labels}
+        details |= ({"single_losses": single_losses} if single_losses else {}) | self.gradients.take(names)
+        self._write("evaluation", score=score, **(details if is_detailed(len(self.history) - 1, len(names)) else {}))
         if self.folder is None:
             self.snapshots.keep_only(self.needed_snapshots())
         self.recovery.note(self, training_state(self))
