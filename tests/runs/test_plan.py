@@ -19,7 +19,7 @@ from polytask.errors import UserError
 from polytask.ranges import seconds_of
 from polytask.runs import fit_run
 from polytask.runs.limit import Limit
-from polytask.runs.plan import LEAST_STEPS, PLANNED, Speed, make_plan
+from polytask.runs.plan import LEAST_STEPS, PLANNED, Speed, make_plan, measured
 from polytask.training.callbacks import Deadline
 
 ROWS = SimpleNamespace(rows={"train": range(1000)})
@@ -50,6 +50,28 @@ def test_what_is_planned_fits_into_the_limit_or_is_the_least(left: float, step: 
     assert plan.seconds <= PLANNED * left or plan.steps == LEAST_STEPS
     if plan.trainings < full.trainings:
         assert PLANNED * left < full.seconds
+
+
+@pytest.mark.parametrize("stalled", range(4))
+def test_the_estimate_takes_a_machine_as_busy_as_it_mostly_is(stalled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, processor, calls = [0.0], [0.0], []
+
+    def fit(*_: Any, settings: Any, **__: Any) -> None:
+        worked = 0.05 + 0.01 * settings.steps + 0.1 * -(-settings.steps // settings.evaluate_every)
+        processor[0] += worked
+        clock[0] += 2 * worked + (30.0 if len(calls) == stalled else 0.0)
+        calls.append(settings)
+
+    monkeypatch.setattr("polytask.runs.plan.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("polytask.runs.plan.time.process_time", lambda: processor[0])
+    monkeypatch.setattr("polytask.runs.plan.fit", fit)
+    monkeypatch.setattr("polytask.runs.plan.network_of", lambda *_: None)
+    monkeypatch.setattr("polytask.runs.plan.only_parts_of", lambda _, settings: settings)
+    monkeypatch.setattr("polytask.runs.plan.labelled_rows", lambda rows, _: rows)
+    data = SimpleNamespace(rows={"train": range(1000), "validation": range(100)}, tasks=[pt.Task("a")], schema=None)
+    together, alone = measured(config(targets=["a"]), data)  # type: ignore[arg-type]
+    assert together == alone and len(calls) == 4
+    assert (together.step, together.evaluation, together.around) == pytest.approx((0.02, 0.2, 0.1))
 
 
 def test_the_sentence_counts_families_and_the_distilled_network_but_not_their_time() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Any
 
 from ..config import Config
@@ -130,21 +131,27 @@ def _speed(config: Config, data: Prepared, positions: list[int]) -> Speed:
     tasks = [data.tasks[position] for position in positions]
     parts = {part: labelled_rows(data.rows[part], positions) for part in ("train", "validation")}
     settings = config.training().resolve(len(data.rows["train"]))
+    ratios: list[float] = []
 
     def taken(steps: int, every: int) -> float:
+        """Seconds of the processor: those of the clock are mostly waiting where other programs run, now and then."""
         network = network_of(config, data.schema, tasks)
         balancer = make_balancer(config.balance if len(tasks) == len(data.tasks) else "equal")  # single ones are plain
         balancer.bind([task.name for task in tasks])
         short = settings.model_copy(update={"steps": steps, "evaluate_every": every, "warmup": 0})
-        started = time.monotonic()
+        clock, processor = time.monotonic(), time.process_time()
         fit(network, train=parts["train"], validation=parts["validation"], balancer=balancer,
             settings=only_parts_of(network, short), seed=config.seed)  # fmt: skip
-        return time.monotonic() - started
+        clock, processor = time.monotonic() - clock, time.process_time() - processor
+        ratios.append(clock / processor)
+        return processor
 
     taken(FEW, FEW)  # what is loaded and compiled at first use
     once, longer, often = taken(FEW, FEW), taken(MANY, MANY), taken(FEW, 1)
     step, evaluation = max(0.0, longer - once) / (MANY - FEW), max(0.0, often - once) / (FEW - 1)
-    return Speed(*numbers_of_first([step, evaluation, max(0.0, once - FEW * step - evaluation)]))
+    around = max(0.0, once - FEW * step - evaluation)
+    waited = median(ratios)  # seconds of the clock for each of the processor
+    return Speed(*numbers_of_first([waited * seconds for seconds in (step, evaluation, around)]))
 
 
 def make_plan(config: Config, data: Prepared, speeds: tuple[Speed, Speed], left: float | None = None) -> Plan:
