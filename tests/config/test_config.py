@@ -199,6 +199,12 @@ def test_overrides_are_yaml_and_reach_into_sections():
     }
 
 
+def test_names_of_columns_in_overrides_may_have_dots():
+    values = {}
+    apply_overrides(values, ["data.column_kind.wage.1979=text", "bounds.a.b.c=[0, 1]", "metric.m=mae"])
+    assert values == {"column_kind": {"wage.1979": "text"}, "bounds": {"a.b.c": [0, 1]}, "metric": {"m": "mae"}}
+
+
 def test_overrides_that_are_not_key_and_value_are_all_named():
     wrong = ["seed", "=3", "seed.deeper=1", "model=[", "model.=2"]
     with pytest.raises(UserError) as error:

@@ -67,6 +67,13 @@ def tables_from(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     return values
 
 
+#: Keys with a value for each of some targets or columns, whose names may have dots in them.
+_BY_NAME = (
+    "kind", "column_kind", "weights", "sample_weight", "metric", "focal", "threshold", "calibration", "transform",
+    "bounds",
+)  # fmt: skip
+
+
 def apply_overrides(
     values: dict[str, Any], overrides: Sequence[str], above: Callable[[Sequence[str]], int] = lambda path: 0
 ) -> None:
@@ -86,6 +93,13 @@ def apply_overrides(
         >>> apply_overrides(values, ["training.steps=9", "distillation={distill: mtlkd}"])
         >>> values
         {'model': {'dropout': 0.1, 'hidden': [64, 32]}, 'seed': 3, 'steps': 9, 'distill': 'mtlkd'}
+
+    What follows a key by target or column is a name, dots included:
+
+        >>> values = {}
+        >>> apply_overrides(values, ["data.column_kind.wage.1979=numeric"])
+        >>> values
+        {'column_kind': {'wage.1979': 'numeric'}}
     """
     wrong = [override for override in overrides if not _set(values, override, above)]
     raise_all([f"--set {override}: expected key=value, such as training.steps=100" for override in wrong])
@@ -102,7 +116,10 @@ def _set(values: dict[str, Any], override: str, above: Callable[[Sequence[str]],
     if len(path) == 1 and path[0] in section_names() and isinstance(value, dict) and path[0] not in paths():
         return all(_put(values, flat_path([path[0], str(name)]), one) for name, one in value.items())
     keys = above(path)
-    return bool(equals and path[-1]) and _put(values, [*path[:keys], *flat_path(path[keys:])], value)
+    inside = flat_path(path[keys:])
+    if inside[0] in _BY_NAME and len(inside) > 1:
+        inside[1:] = [".".join(inside[1:])]
+    return bool(equals and path[-1]) and _put(values, [*path[:keys], *inside], value)
 
 
 def _put(values: Any, path: Sequence[str], value: Any) -> bool:

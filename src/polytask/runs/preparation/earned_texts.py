@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,8 @@ def _idle(config: Config, schema: Schema, rows: Mapping[str, Rows], places: Sequ
         if not exceeds(gain, FALSE_KEEPS):
             seen = f" (skill of linear models {gain.value:+.3f} ±{1.96 * gain.error:.3f})"
             name = schema.text[place].name
-            found[place] = f"text {name!r} is left out: {NOT_EARNED}{seen}; --set data.column_kind.{name}=text uses it"
+            key = shlex.quote(f"data.column_kind.{name}=text")
+            found[place] = f"text {name!r} is left out: {NOT_EARNED}{seen}; --set {key} uses it"
     return found
 
 
