@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ("--id", "key", "--networks", "1", "--no-baselines", *FAST)
     result = polytask("fit", data, "--targets", "sold,total", "--targets", "size", "--out", folder / "run", *options)
     assert result.exit_code == 0, result.output
-    for part in ("dates (1;", "'cost': numbers with currency '$', thousands separators", "1 classes with a single row"):
+    for part in ("dates (1;", "'cost': numbers with currency '$', thousands separators", "1 class with a single row"):
         assert part in result.stderr, part
     assert "sold: binary; no, yes;" in result.stderr
     return folder / "run"

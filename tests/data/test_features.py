@@ -66,6 +66,8 @@ def test_one_value_or_missing_says_something() -> None:
         ([f"a sentence of more than thirty letters, number {i}" for i in range(60)] * 3, TextColumn),  # long and many
         ([f"code {i}" for i in range(60)] * 3, CategoricalColumn),
         (["a category whose name is long enough for a text", "b"] * 20, CategoricalColumn),
+        ([f"{a}{b}o" for a in "bdfgklm" for b in "aeiouy"], TextColumn),  # a name per row, none like row ids
+        ([f"{a}{b}o" for a in "bdfgk" for b in "aeiou"], CategoricalColumn),
         ([f"n{i}" for i in range(40)], DroppedColumn),  # row ids
         ([f"n{i}" for i in range(20)], CategoricalColumn),  # too few to tell
         (["0", "1", "2+", "unknown"] * 5, CategoricalColumn),  # as many words as numbers

@@ -366,14 +366,16 @@ def _fit_categories(words: Coded, name: str, train: np.ndarray, from_numbers: bo
 
 def looks_like_text(words: Coded, train: np.ndarray) -> bool:
     """Free text rather than categories, if two hold for the training rows: more than 50 distinct values; most rows
-    have a distinct value; more than 30 characters on average (of the distinct values)."""
+    have a distinct value; nearly all of at least 30 rows have one; more than 30 characters on average (of the distinct
+    values)."""
     counts = words.counts(train)
     used = counts > 0
     if not used.any():
         return False
     lengths = pc.utf8_length(words.words).to_numpy(zero_copy_only=False)
-    distinct = int(used.sum())
-    signs = (distinct > 50, distinct > int(counts.sum()) / 2, float(lengths[used].mean()) > 30)
+    distinct, filled = int(used.sum()), int(counts.sum())
+    nearly_all = filled >= 30 and distinct > 0.95 * filled
+    signs = (distinct > 50, distinct > filled / 2, nearly_all, float(lengths[used].mean()) > 30)
     return sum(signs) >= 2
 
 

@@ -201,7 +201,8 @@ def describe_renamed(name: str, renamed: Mapping[str, str]) -> list[str]:
     shown = ", ".join(map(repr, labels[:5])) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
     to = next(iter(renamed.values()))
     what = f"merged as {to!r}" if to else "counted as no label"
-    return [f"target {name!r}: {len(labels)} classes with a single row {what} (--rare changes that): {shown}"]
+    many = "classes" if len(labels) > 1 else "class"
+    return [f"target {name!r}: {len(labels)} {many} with a single row {what} (--rare changes that): {shown}"]
 
 
 def describe_alike(task: Task) -> list[str]:
