@@ -226,6 +226,25 @@ def test_a_date_is_the_same_in_all_its_forms() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("2024-02", dt.datetime(2024, 2, 1)),
+        ("1999/12", dt.datetime(1999, 12, 1)),
+        ("2024-Q3", dt.datetime(2024, 7, 1)),
+        ("2023 q4", dt.datetime(2023, 10, 1)),
+        ("1987Q1", dt.datetime(1987, 1, 1)),
+        ("20240105T133005", dt.datetime(2024, 1, 5, 13, 30, 5)),
+        ("20240105T1330Z", dt.datetime(2024, 1, 5, 13, 30)),
+        ("20240105T143005.5+0100", dt.datetime(2024, 1, 5, 13, 30, 5, 500_000)),
+        ("Fri Jan  5 13:30:05 2024", dt.datetime(2024, 1, 5, 13, 30, 5)),
+    ],
+)
+def test_months_quarters_and_forms_of_programs(cell: str, day: dt.datetime) -> None:
+    found = read_dates(pa.array([cell]))
+    assert (found.order, found.seconds.tolist()) == ("iso", [(day - dt.datetime(1970, 1, 1)).total_seconds()])
+
+
+@pytest.mark.parametrize(
     ("cells", "values"),
     [
         (["1,234", "2,500"], [1234, 2500]),
@@ -243,7 +262,19 @@ def test_numbers_with_units(cells: list[str], values: list[float | None]) -> Non
 
 
 @pytest.mark.parametrize(
-    "cells", [["05/13/2024", "13/05/2024"], ["2024-02-30"], ["25:10"], ["1.5"], ["20240105"], ["house 12"]]
+    "cells",
+    [
+        ["05/13/2024", "13/05/2024"],
+        ["2024-02-30"],
+        ["25:10"],
+        ["1.5"],
+        ["20240105"],
+        ["house 12"],
+        ["2024-13"],
+        ["2024-Q5"],
+        ["3024-01"],
+        ["20241305T1330"],
+    ],
 )
 def test_what_is_no_date(cells: list[str]) -> None:
     assert read_dates(pa.array(cells)).strange.any()

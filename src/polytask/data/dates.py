@@ -31,6 +31,15 @@ _NAMED = (
     rf"(?:(?P<a2>[0-9]{{1,2}})(?:st|nd|rd|th)?,?\s+)?(?P<c>[0-9]{{2,4}})(?:[T ,]+{_CLOCK})?$"
 )
 _TIME = rf"^{_CLOCK}$"
+_CENTURY = "((?:19|20)[0-9]{2})"
+#: Other ways to write dates, and what is read instead: months and quarters (by their first day), basic ISO, ctime of C.
+_REWRITTEN = (
+    (rf"^{_CENTURY}[-/](0[1-9]|1[0-2])$", r"\1-\2-01"),
+    *((rf"^{_CENTURY}[- ]?[Qq]{quarter}$", rf"\1-{3 * quarter - 2}-1") for quarter in (1, 2, 3, 4)),
+    (rf"^{_CENTURY}([0-9]{{2}})([0-9]{{2}})T([0-9]{{2}})([0-9]{{2}})([0-9]{{2}})", r"\1-\2-\3T\4:\5:\6"),
+    (rf"^{_CENTURY}([0-9]{{2}})([0-9]{{2}})T([0-9]{{2}})([0-9]{{2}})([^0-9].*)?$", r"\1-\2-\3T\4:\5\6"),
+    (r"^[A-Z][a-z]{2} ([A-Z][a-z]{2}) +([0-9]{1,2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}) ([0-9]{4})$", r"\2 \1 \4 \3"),
+)
 #: Two digits of a year from this on are of the last century.
 _PIVOT = 69
 
@@ -69,6 +78,8 @@ def read_dates(words: pa.Array, order: str = "") -> DateWords:
         ('', [45000.0])
     """
     words = words.cast(pa.large_string())
+    for written, read in _REWRITTEN:
+        words = pc.replace_substring_regex(words, written, read)
     marks = pc.is_in(pc.utf8_lower(words), value_set=pa.array(MARKS_OF_NUMBERS, pa.large_string()))
     marked = marks.to_numpy(zero_copy_only=False)
     times = _Parts.of(words, _TIME)

@@ -227,7 +227,8 @@ def _labels(column: pa.ChunkedArray, at: str, asked: Kind | None) -> Labels:
         words = coded(column)
         return Labels(tuple(words.words.to_pylist()), None, words.counts())
     if not is_text(column.type) and (not is_numeric(column.type) or pa.types.is_temporal(column.type)):
-        raise UserError(f"{at}: cells of type {column.type} cannot be a target; convert them to numbers or words")
+        sets = " or, if they are sets of labels, state the kind multilabel" if pa.types.is_list(column.type) else ""
+        raise UserError(f"{at}: cells of type {column.type} cannot be a target; convert them to numbers or words{sets}")
     values = target_numbers(column, at)
     distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
     names = tuple(map(label_of, distinct.tolist())) if len(distinct) <= 10_000 else tuple(map(repr, distinct.tolist()))
