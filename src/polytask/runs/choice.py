@@ -50,11 +50,22 @@ def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Networ
     wait_for_all()
     if world_size() > 1:  # a search under a time limit need not end equal
         selection = Selection.from_json_dict(read_json(run.selection), str(run.selection))
-    shown = "; ".join(" + ".join(network) for network in selection.networks)
-    trainer.display.say(f"networks ({len(selection.networks)}): {shown}")
+    trainer.display.say(_said_of_networks(selection.networks))
     if stability is not None and len(selection.networks) > 1:
         trainer.display.say(stability.sentence())
     return networks_of(trainer, selection)
+
+
+def _said_of_networks(networks: Sequence[Sequence[str]], most: int = 12) -> str:
+    """The tasks of every network, of many the first.
+
+    Example:
+        >>> _said_of_networks([["a", "b"], ["b", "c", "d"]], 2)
+        'networks (2): a + b; b + c + 1 more'
+    """
+    more = [f" + {len(network) - most:,} more" if len(network) > most else "" for network in networks]
+    shown = "; ".join(" + ".join(network[:most]) + rest for network, rest in zip(networks, more, strict=True))
+    return f"networks ({len(networks)}): {shown}"
 
 
 def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
