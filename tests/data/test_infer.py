@@ -89,7 +89,8 @@ def test_a_single_row_of_two_classes_is_kept_unless_rare_classes_are_errors() ->
         ([0, 1, 0, 1], {"kind": "binray"}, "did you mean 'binary'"),
         ([0, 1, 0, 1], {"metric": "r2"}, "does not fit a binary task"),
         ([0, 1, 0, 1], {"weight": -1.0}, "weight must be a number of at least 0"),
-        (pa.array([[1], [2]]), {}, "cannot be a target"),
+        (pa.array([["a"], ["b"]]), {}, "cannot be a target; .* state the kind multilabel"),
+        (pa.array([{"a": 1}]), {}, "cannot be a target; convert them to numbers or words$"),
     ],
 )
 def test_bad_columns(values: list, options: dict, message: str) -> None:
