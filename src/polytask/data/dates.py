@@ -215,7 +215,7 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
     strange = found.strange & np.isnan(epochs)
     if strange.any():
         raise UserError(f"{at}: expected dates, found {words.example(strange)}; mend or empty such cells, or count "
-                        "the word as missing (--missing)")  # fmt: skip
+                        "the word as missing (`fit --missing WORD`)")  # fmt: skip
     since = _of_numbers(epochs, order)
     return words.gather(np.where(np.isnan(since), found.seconds, since), np.nan)
 

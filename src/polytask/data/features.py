@@ -430,7 +430,7 @@ def feature_numbers(column: pa.ChunkedArray, at: str, decimal: str = "") -> np.n
     if infinite.any():
         raise UserError(
             f"{at}: {int(infinite.sum())} infinite values, first in row {int(infinite.argmax()) + 1}; "
-            "replace them by finite numbers or empty cells, or count them as missing (--missing inf)"
+            "replace them by finite numbers or empty cells, or count them as missing (`fit --missing inf`)"
         )
     return values
 
@@ -452,7 +452,7 @@ def number_column(column: pa.ChunkedArray, at: str, decimal: str = "") -> pa.Chu
         return pa.chunked_array([words.gather(dates.seconds, np.nan)])
     strange = read_numbers(words.words, decimal).strange
     raise UserError(f"{at}: expected numbers, found {words.example(strange)}; mend or empty such cells, or count the "
-                    f"word as missing (--missing {_first(words, strange)})")  # fmt: skip
+                    f"word as missing (`fit --missing {_first(words, strange)}`)")  # fmt: skip
 
 
 def encode_numbers(values: Sequence[np.ndarray], columns: Sequence[NumericColumn]) -> np.ndarray:

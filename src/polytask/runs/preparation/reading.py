@@ -89,7 +89,7 @@ def far_values(schema: Schema, table: pa.Table, where: str = "") -> list[str]:
             lines.append(
                 f"{where}{column.name!r}: {int(far.sum()):,} of {len(values):,} values are far outside of the training "
                 f"range ({column.low:g} to {column.high:g}), such as {values[row]:g} (row {row + 1}); they are clipped "
-                f"to {np.clip(values[row], low, high):g}. `--missing {values[row]:g}` counts them as missing"
+                f"to {np.clip(values[row], low, high):g}. `fit --missing {values[row]:g}` counts them as missing"
             )
     return lines
 
