@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ..config import Config
+from ..display.text import some_names
 from ..display.titles import title_of
 from ..grouping.strategies import GROUPINGS
 from ..training import TrainingResult
@@ -192,7 +193,10 @@ def _sentence(
         why = f" of {', '.join(map(shown, averaged))}, which validation cannot distinguish{why}"
     elif asked is not None and kept != asked:
         why = f", beyond chance better than what was asked for, {TITLES[asked].format(count)}{why}"
-    tasks = "; ".join(f"{task} by {title_of(training)}" for task, training in moved.items())
+    by: dict[str, list[str]] = {}
+    for task, training in moved.items():
+        by.setdefault(title_of(training), []).append(task)
+    tasks = "; ".join(f"{some_names(names)} by {title}" for title, names in by.items())
     also = f"; served by another training, which is better beyond chance: {tasks}" if moved else ""
     return f"served, by mean skill on validation: {shown(kept)}{why}{also}"
 

@@ -16,7 +16,7 @@ from ..processes.collectives import is_first
 
 #: Pairs of an evaluation and a task whose numbers are all logged; from twice as many on every second evaluation has
 #: them, from four times as many on every fourth, and so on.
-_PAIRS = 3000
+_PAIRS = 2000
 
 
 def is_detailed(evaluation: int, tasks: int) -> bool:
@@ -30,8 +30,8 @@ def is_detailed(evaluation: int, tasks: int) -> bool:
 
     Example:
         >>> [place for place in range(40) if is_detailed(place, 1000)]
-        [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32]
-        >>> all(is_detailed(place, 20) for place in range(300))
+        [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+        >>> all(is_detailed(place, 20) for place in range(200))
         True
     """
     doublings = (evaluation * tasks // _PAIRS).bit_length() - 1
