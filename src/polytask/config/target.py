@@ -84,7 +84,7 @@ class TargetKeys(Section):
         Option(float, "SHARE", "prediction intervals or sets that hold this share of the rows, such as 0.9"),
     )] = None  # fmt: skip
     transform: Annotated[Transform | dict[str, Transform], Key(
-        "Scale on which numbers are learned: log, quantile; auto: log where training values have a heavy tail.",
+        "Scale on which numbers are learned: log, quantile; auto: that by which skewed targets gain on validation.",
         Option(list[str], "[TARGET=]SCALE", "scale on which numbers are learned: log, quantile, auto, none; repeatable",
                texts.values, commands=TRAIN),
     )] = "none"  # fmt: skip

@@ -98,6 +98,11 @@ def skewness(values: np.ndarray) -> float:
     return float((centred**3).mean()) / spread**3 if spread > 0 else 0.0
 
 
+def skewed(values: np.ndarray) -> bool:
+    """Whether training labels ``[n]`` may have a heavy tail: a skewness beyond 2."""
+    return len(values) >= FEWEST and abs(skewness(values)) > SKEWED
+
+
 def heavy_tailed(values: np.ndarray) -> bool:
     """Whether training labels ``[n]`` have a tail that the logarithm takes in: skewness beyond 2, and at most half of
     that after it.
@@ -107,8 +112,5 @@ def heavy_tailed(values: np.ndarray) -> bool:
         >>> heavy_tailed(draw.lognormal(0, 2, 500)), heavy_tailed(draw.normal(size=500))
         (True, False)
     """
-    if len(values) < FEWEST:
-        return False
-    before = abs(skewness(values))
-    after = abs(skewness(_log(torch.from_numpy(values.astype(np.float64)), _middle(values)).numpy()))
-    return before > SKEWED and after < before / 2
+    logarithms = _log(torch.from_numpy(values.astype(np.float64)), _middle(values)).numpy()
+    return skewed(values) and abs(skewness(logarithms)) < abs(skewness(values)) / 2

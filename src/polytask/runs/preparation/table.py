@@ -25,9 +25,11 @@ from ...data import (
 )
 from ...data.equal_rows import row_keys
 from ...data.split_groups import group_codes
+from ...data.targets import target_numbers
 from ...errors import UserError
 from ...records.folder import RunFolder
 from ...task import Task
+from .earned_scales import earned_scales, judged_targets, stored_targets
 from .earned_texts import idle_texts, inputs_without, without_texts
 from .encoded import EncodedColumns, pretrained
 from .labelled import labelled
@@ -80,8 +82,8 @@ class Table(TableSource):
         if self.config.group is not None:
             rows = replace(rows, groups=torch.from_numpy(group_codes(self.table[self.config.group])))
         self.ids = schema.ids(self.table, where=self.where)
-        places = {part: torch.from_numpy(np.flatnonzero(split == code)) for code, part in enumerate(PARTS)}
-        return {part: rows.subset(place) for part, place in places.items()}, encoded
+        self.places = {part: torch.from_numpy(np.flatnonzero(split == code)) for code, part in enumerate(PARTS)}
+        return {part: rows.subset(place) for part, place in self.places.items()}, encoded
 
     def inputs(self, schema: Schema, train: np.ndarray) -> tuple[dict[str, Any], EncodedColumns | None]:
         """What the networks take of all rows, with what a pretrained encoder has learned from the training rows."""
@@ -97,7 +99,9 @@ class Table(TableSource):
         return inputs | found, encoded
 
     def chosen(self, schema: Schema, rows: dict[str, Rows], stored: Path | None) -> tuple[Schema, dict[str, Rows]]:
-        idle = idle_texts(self.config, schema, rows, stored and RunFolder(stored.parent).schema)
+        decided = stored and RunFolder(stored.parent).schema
+        schema, rows = self._scaled(schema, rows, decided)
+        idle = idle_texts(self.config, schema, rows, decided)
         if not idle:
             return schema, rows
         named = tuple(f"{schema.text[place].name!r}: text, " for place in idle)
@@ -106,6 +110,26 @@ class Table(TableSource):
         left = {part: replace(own, inputs=inputs_without(own.inputs, schema, idle)) for part, own in rows.items()}
         self.keys = row_keys(self.table, without_texts(schema, idle), inputs_without(self.of_table, schema, idle))
         return without_texts(schema, idle), left
+
+    def _scaled(self, schema: Schema, rows: dict[str, Rows], decided: Path | None) -> tuple[Schema, dict[str, Rows]]:
+        """The same with skewed targets on the scales that validation chooses."""
+        judged = judged_targets(self.config, schema.tasks)
+        if not judged or not len(rows["validation"]):
+            return schema, rows
+        own = [schema.tasks[place] for place in judged]
+        values = np.stack([target_numbers(self.table[task.name], self.where) for task in own], 1)
+        labels = {part: values[place.numpy()] for part, place in self.places.items()}
+        alone = {part: found.only_tasks(judged) for part, found in rows.items()}
+        scaled, notes = earned_scales(own, alone, labels, self.config.seed, decided)
+        self.notes += notes
+        tasks, left = list(schema.tasks), dict(rows)
+        for place, task in zip(judged, scaled, strict=True):
+            tasks[place] = task
+        for part, found in rows.items():
+            targets = found.targets.clone()
+            targets[:, judged] = stored_targets(scaled, labels[part])
+            left[part] = replace(found, targets=targets)
+        return replace(schema, tasks=tuple(tasks)), left
 
     def columns_of_sources(self, schema: Schema) -> list[list[str]]:
         return self.sources.with_features(schema.feature_names) if len(self.paths) > 1 else []
