@@ -23,7 +23,7 @@ from torch import Tensor
 import polytask as pt
 from polytask.comparison.datasets.digits import TARGETS, write_demo_table
 from polytask.distillation.cooperative.blocks import find_blocks
-from polytask.distillation.cooperative.similarity import similarity_matrix
+from polytask.distillation.cooperative.similarity import teacher_similarity
 from polytask.reporting.svg import Frame, drawing, element, padded, path
 
 #: Metric on validation by task, evaluation by evaluation.
@@ -156,7 +156,7 @@ def distillation() -> Markup:
         pt.fit(one, **inputs, settings=pt.TrainingSettings(steps=300, learning_rate=2e-3, threads=1))
         with torch.no_grad():
             features.append(one.eval().encoder(digits.train[0]))
-    similar = similarity_matrix(features)
+    similar = teacher_similarity(features)
     blocks = [[TARGETS[at] for at in block] for block in find_blocks(similar)]
     return squares("Similarity of eight teachers, with the blocks found in it", similar, list(TARGETS), blocks)
 

@@ -72,10 +72,7 @@ DISTILLATION: dict[str, dict[str, Callable[[], Callback]]] = {
         ", labelled rows": lambda: MTLKD(teachers(), adaptor_lr=0.01, unlabelled=False),
     },
     "okd": {"": lambda: OnlineDistillation(warmup_epochs=0.2)},
-    "scd": {
-        "": lambda: CooperativeDistillation(teachers(), **OF_FEATURES),
-        ", grad_cos": lambda: CooperativeDistillation(teachers(), similarity="grad_cos", probe_every=1, **OF_FEATURES),
-    },
+    "scd": {"": lambda: CooperativeDistillation(teachers(), **OF_FEATURES)},
 }
 #: Options without which a method does not take gradients at the representation.
 AT_REPRESENTATION = {"db_mtl": {"beta": 0.0}}

@@ -35,7 +35,7 @@ def small_scd(brought: dict[str, Teacher] | None = None, **options: Any) -> Coop
 
 METHODS = {
     "mtlkd": lambda: MTLKD(teachers(), kappa=0.5, adaptor_lr=0.01, taps=2, shared_adaptor=3, every=2),
-    "scd": lambda: small_scd(kappa=0.5, phase_end="patience", phase_patience=1),
+    "scd": lambda: small_scd(kappa=0.5),
     "okd": lambda: OnlineDistillation(warmup_epochs=1),
 }
 

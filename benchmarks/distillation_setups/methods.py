@@ -64,18 +64,8 @@ METHODS: dict[str, Method] = {
         Method("mtlkd", "equal", pt.MTLKD, True),
         Method("okd", "equal", pt.OnlineDistillation),
         _scd("scd"),
-        _scd("scd_reversed", order="simple_first"),
-        _scd("scd_random", order="random"),
         _scd("scd_no_blocks", blocks=1),
-        _scd("scd_rsa", similarity="rsa"),
-        _scd("scd_grad_cos", similarity="grad_cos"),
-        _scd("scd_tag", similarity="tag"),
-        _scd("scd_deficit", indicator="teacher_deficit"),
-        _scd("scd_speed", indicator="speed"),
-        _scd("scd_loss_ratio", indicator="loss_ratio"),
         _scd("scd_converge", converge=True),
-        _scd("scd_exclusive", schedule="exclusive"),
-        _scd("scd_patience", phase_end="patience"),
         _scd("scd_every_step", every=1),
         _scd("scd_every16", every=16),
         _scd("scd_every32", every=32),
@@ -88,10 +78,5 @@ METHODS: dict[str, Method] = {
     )
 }
 #: Not run unless asked for: what the defaults of SCD are chosen from, on validation.
-CHOICES = ("scd_every16", "scd_every32", "scd_exclusive", "scd_patience", "scd_outputs", "mtlkd_outputs")
-#: Two tasks are two blocks whatever their similarity, and the other indicators can only give the order or its reverse.
-_OF_TWO = [name for name in METHODS if name not in
-           ("scd_rsa", "scd_grad_cos", "scd_tag", "scd_deficit", "scd_speed", "scd_loss_ratio")]  # fmt: skip
-STANDARD = {
-    setup: [name for name in (_OF_TWO if setup == "atis" else METHODS) if name not in CHOICES] for setup in SETUPS
-}
+CHOICES = ("scd_every16", "scd_every32", "scd_outputs", "mtlkd_outputs")
+STANDARD = {setup: [name for name in METHODS if name not in CHOICES] for setup in SETUPS}

@@ -46,26 +46,24 @@ def test_several_networks_without_baselines(method: str, table: Path, tmp_path: 
 
 
 def test_options_by_name(table: Path, tmp_path: Path) -> None:
-    spec = "{name: scd, blocks: [[click, rank], [size, price]], order: simple_first, indicator: speed, kappa: 0.5}"
+    spec = "{name: scd, blocks: [[click, rank], [size, price]], warmup_epochs: 1, kappa: 0.5}"
     run = tmp_path / "run"
     result = fit(table, run, "--set", f"distill={spec}", "--networks", 1, "--no-baselines", "--converge", "off")
     assert result.exit_code == 0, result.output
     (cooperation,) = events(run, "cooperation")
     blocks = [set(block["tasks"]) for block in cooperation["queue"]]
-    assert {"click", "rank"} in blocks and {"size", "price"} in blocks and cooperation["indicator"] == "speed"
+    assert {"click", "rank"} in blocks and {"size", "price"} in blocks
 
 
 def test_options_for_all_tasks_reach_networks_of_some(table: Path, tmp_path: Path) -> None:
-    """More blocks than a network has tasks, weights and similarities of tasks that are in another one."""
-    run, matrix = tmp_path / "run", [[1, 0.9, 0, 0], [0.9, 1, 0, 0], [0, 0, 1, 0.8], [0, 0, 0.8, 1]]
-    spec = f"{{name: scd, blocks: 3, beta: {{{TARGETS[0]}: 0, {TARGETS[3]}: 2}}, similarity: given, matrix: {matrix}}}"
+    """More blocks than a network has tasks, and weights of tasks that are in another one."""
+    run = tmp_path / "run"
+    spec = f"{{name: scd, blocks: 3, beta: {{{TARGETS[0]}: 0, {TARGETS[3]}: 2}}}}"
     options = ("--networks", 2, "--no-baselines", "--converge", "off")
     result = fit(table, run, "--set", f"distill={spec}", *options)
     assert result.exit_code == 0, result.output
     for cooperation in events(run, "cooperation"):
-        places = [TARGETS.index(task) for task in cooperation["tasks"]]
-        assert cooperation["similarity"] == [[matrix[i][j] for j in places] for i in places]
-        assert len(cooperation["queue"]) == min(3, len(places))
+        assert len(cooperation["queue"]) == min(3, len(cooperation["tasks"]))
     assert events(run, "cooperation")
 
 
@@ -88,10 +86,7 @@ def test_options_for_all_tasks_reach_networks_of_some(table: Path, tmp_path: Pat
         (("--set", "distill={name: mtlkd, beta: {clik: 2}}"), ("beta: 'clik' is not a task", "did you mean 'click'?")),
         (("--set", "distill={name: scd, blocks: 9}"), ("blocks: expected auto, blocks, or a number from 1 to 4",)),
         (("--set", "distill={name: scd, blocks: [[click]]}"), ("task 'rank' must be in one block, found it in 0",)),
-        (
-            ("--set", "distill={name: scd, similarity: given, matrix: [[1, 0], [1]]}"),
-            ("matrix: expected similarities of 4 tasks", "differ in length"),
-        ),
+        (("--set", "distill={name: scd, similarity: rsa}"), ("scd has no option 'similarity'", "known: ")),
         (("--set", "distill=[1]"), ("distill: expected off, mtlkd, okd, scd or best",)),
     ],
 )

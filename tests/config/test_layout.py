@@ -37,6 +37,8 @@ def test_options_that_are_gone_are_passed_over_where_they_asked_for_nothing() ->
     old = {"affinity": {"every": 4, "time": "mean", "divide_by_lr": False, "null": None}}
     assert flat(old) == flat({"grouping": old}) == {"affinity": {"every": 4}}
     assert flat({"convergence": {"patience": 3, "mixture": 1.0}}) == {"convergence": {"patience": 3}}
+    kept = {"name": "scd", "blocks": 3}
+    assert flat({"distill": kept | {"order": "complex_first", "supervised": "all"}}) == {"distill": kept}
     with pytest.raises(UserError, match=r"unknown key 'affinity\.time'"):
         make_config(LEAST | {"affinity": {"time": "trapezoid"}})
 

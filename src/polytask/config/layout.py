@@ -28,6 +28,15 @@ SECTIONS: tuple[type[Section], ...] = (
 GONE: dict[str, dict[str, Any]] = {
     "affinity": {"time": "mean", "divide_by_lr": False, "null": None},
     "convergence": {"mixture": 1.0},
+    "distill": {
+        "similarity": "cka",
+        "indicator": "gap",
+        "block_complexity": "mean",
+        "order": "complex_first",
+        "schedule": "cumulative",
+        "phase_end": "share",
+        "supervised": "all",
+    },
 }
 
 

@@ -135,7 +135,7 @@ def learning_problems(config: Config) -> Iterator[str]:
     if config.distill not in (False, "off"):
         from ..training.distillations import distillation_problems
 
-        yield from distillation_problems(config.distill, config.sharing, config.converge)
+        yield from distillation_problems(config.distill, config.sharing)
     elif config.teachers and not config.baselines and config.networks != "single_task" and config.max_cost is None:
         yield "teachers: has an effect only where single-task models are trained: with baselines, or with distill"
     yield from _network_settings_problems(config)

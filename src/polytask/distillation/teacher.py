@@ -25,15 +25,11 @@ class Teacher:
             gives only predictions.
         outputs: ``[n]`` or ``[n, C]`` logits (class kinds) or standardised values by row id; None if it has none.
         level: Its validation metric.
-        best_epoch: Epoch of that.
-        losses: Its training losses, one per evaluation.
     """
 
     features: Tensor | None = None
     outputs: Tensor | None = None
     level: float = float("nan")
-    best_epoch: float = float("nan")
-    losses: tuple[float, ...] = ()
 
     @classmethod
     def from_model(cls, model: MultiTaskModel, task: Task, inputs: Any, **known: Any) -> Teacher:

@@ -53,12 +53,12 @@ def distillation(trainer: Trainer, group: Sequence[int], singles: Mapping[int, T
     rows = trainer.part("train", group)
     teachers = {task.name: teacher_of(singles[p], task, rows) for p, task in zip(group, tasks, strict=True)}
     method = DISTILLATIONS[name]
-    return [method(teachers, **_of_group(options, group, [task.name for task in tasks]))]
+    return [method(teachers, **_of_group(options, [task.name for task in tasks]))]
 
 
-def _of_group(options: dict[str, Any], group: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+def _of_group(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Options that are given for all tasks, for those of one network."""
-    own, beta, blocks, matrix = dict(options), options.get("beta"), options.get("blocks"), options.get("matrix")
+    own, beta, blocks = dict(options), options.get("beta"), options.get("blocks")
     if isinstance(beta, Mapping):
         own["beta"] = {name: weight for name, weight in beta.items() if name in names}
     if isinstance(blocks, int):
@@ -66,6 +66,4 @@ def _of_group(options: dict[str, Any], group: Sequence[int], names: Sequence[str
     elif isinstance(blocks, list):
         inside = [[name for name in block if name in names] for block in blocks]
         own["blocks"] = [block for block in inside if block]
-    if matrix is not None:
-        own["matrix"] = [[matrix[row][column] for column in group] for row in group]
     return own

@@ -28,8 +28,7 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
     """Raise if several methods decide which tasks learn."""
     choosing = [callback.name for callback in callbacks if callback.chooses_tasks]
     if len(choosing) > 1:
-        raise UserError(f"{' and '.join(choosing)} both decide which tasks learn from their labels; leave one out, or "
-                        "let all tasks learn (scd: supervised='all')")  # fmt: skip
+        raise UserError(f"{' and '.join(choosing)} both decide which tasks learn from their labels; leave one out")
 
 
 def check_balancer(balancer: Balancer, model: MultiTaskModel) -> None:

@@ -30,7 +30,7 @@ def distillation_of(spec: bool | str | Mapping[str, Any]) -> tuple[str, dict[str
     return str(options.pop("name", "") or "off"), options  # YAML reads a bare off as False
 
 
-def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str, converge: str) -> list[str]:
+def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str) -> list[str]:
     """What is wrong with ``distill``, as sentences; empty if nothing is."""
     name, options = distillation_of(spec)
     if name not in DISTILLATIONS:
@@ -46,14 +46,11 @@ def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str, co
     if unknown:
         return [f"distill: {name} has no option {key!r}; {did_you_mean(key, known)}" for key in unknown]
     try:
-        chooses = method({}, **options).chooses_tasks
+        method({}, **options)
     except UserError as error:
         return [f"distill: {problem}" for problem in error.problems]
     except TypeError as error:
         return [f"distill: {name}: {error}"]
-    if chooses and converge == "sequential":
-        return [f"distill: {name} with supervised=released and converge: sequential both decide which tasks learn; use "
-                "supervised=all, or another converge"]  # fmt: skip
     return []
 
 

@@ -120,9 +120,7 @@ def train_teachers(
 
 def teacher_of(result: TrainingResult, task: Task, rows: Rows) -> Teacher:
     """What a trained model for ``task`` predicts for some rows."""
-    own = result.tasks[task.name]
-    losses = tuple(evaluation.losses[task.name] for evaluation in result.history)
-    return Teacher.from_model(result.model, task, rows, level=own.validation, best_epoch=own.best_epoch, losses=losses)
+    return Teacher.from_model(result.model, task, rows, level=result.tasks[task.name].validation)
 
 
 def fingerprint(about: Any, weights: Mapping[str, Tensor], *parts: Rows) -> str:

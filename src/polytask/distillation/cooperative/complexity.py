@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from ...task.gain import LEAST_SCALE, direction_of, sign
 from .blocks import Blocks
 
-INDICATORS = ("gap", "teacher_deficit", "speed", "loss_ratio")
-
 
 def gap(teacher: float, student: float, higher_is_better: bool = True, least: float = 0.0) -> float:
     """How far the student lags behind the single-task model, relative to the latter; NaN counts as 0.
@@ -44,34 +42,11 @@ def skill_gap(teacher: float, student: float) -> float:
     return gap(max(teacher, 0.0), max(student, 0.0), least=LEAST_SCALE) if not math.isnan(teacher + student) else 0.0
 
 
-def speed(best_epochs: Sequence[float]) -> list[float]:
-    """Epoch of each teacher's best value relative to the largest: slow tasks are complex.
-
-    Example:
-        >>> speed([2., 8.])
-        [0.25, 1.0]
-    """
-    most = max(best_epochs)
-    return [epoch / most if most > 0 else 0.0 for epoch in best_epochs]
-
-
-def loss_ratio(losses: Sequence[float]) -> float:
-    """Least training loss of a teacher relative to its first; NaN values (no label) are left out.
-
-    Example:
-        >>> loss_ratio([2., 1., .5, .6])
-        0.25
-    """
-    known = [loss for loss in losses if math.isfinite(loss)]
-    return min(known) / known[0] if known and known[0] > 0 else 0.0
-
-
-def block_complexities(blocks: Blocks, complexities: Sequence[float], reduce: str = "mean") -> list[float]:
-    """Complexity of every block: the ``mean`` or ``max`` over its tasks.
+def block_complexities(blocks: Blocks, complexities: Sequence[float]) -> list[float]:
+    """Complexity of every block: the mean over its tasks.
 
     Example:
         >>> [round(value, 5) for value in block_complexities(((0, 1), (2, 3)), [.022222, .013333, .2, .25])]
         [0.01778, 0.225]
     """
-    values = [[complexities[task] for task in block] for block in blocks]
-    return [max(block) if reduce == "max" else sum(block) / len(block) for block in values]
+    return [sum(complexities[task] for task in block) / len(block) for block in blocks]

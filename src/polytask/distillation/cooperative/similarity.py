@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+
+#: Rows on which representations are compared.
+PROBE_ROWS = 1024
 
 
 def linear_cka(one: Tensor, other: Tensor) -> float:
@@ -35,61 +38,30 @@ def linear_cka(one: Tensor, other: Tensor) -> float:
     return float((y.T @ x).square().sum() / scale) if scale > least else 0.0
 
 
-def representation_similarity(one: Tensor, other: Tensor) -> float:
-    """Spearman correlation of the distances between rows in two representations; 0 if one of them is constant.
-
-    Source:
-        K. Dwivedi, G. Roig, "Representation Similarity Analysis for Efficient Task Taxonomy and Transfer Learning",
-        CVPR 2019; here with Euclidean distances.
-
-    Example:
-        >>> rows = torch.tensor([[0.], [1.], [3.], [7.]])
-        >>> representation_similarity(rows, 2 * rows)
-        1.0
-    """
-    from scipy.stats import spearmanr
-
-    distances = [torch.pdist(features.double()).numpy() for features in (one, other)]
-    if any(np.ptp(values) <= 1e-12 * values.max() for values in distances):  # all rows are equally far apart
-        return 0.0
-    return round(float(spearmanr(*distances).statistic), 12)
-
-
-def similarity_matrix(
-    features: Sequence[Tensor], measure: Callable[[Tensor, Tensor], float] = linear_cka
-) -> np.ndarray:
-    """``[K, K]`` similarity of the tasks from their teachers' features of the same rows.
+def teacher_similarity(features: Sequence[Tensor]) -> np.ndarray:
+    """``[K, K]`` similarity of tasks: linear CKA of their teachers' features of the same rows, at most 1024 of them.
 
     Args:
-        features: ``[n, D_t]`` per task; images are averaged over positions first.
-        measure: Of two representations.
+        features: ``[n, D_t]`` per task, or ``[n, P, D_t]``, which is averaged over positions.
     """
-    tasks = len(features)
-    matrix = np.eye(tasks)
-    for i in range(tasks):
-        for j in range(i):
-            matrix[i, j] = matrix[j, i] = measure(features[i], features[j])
-    return as_similarity(matrix)
+    rows = torch.linspace(0, len(features[0]) - 1, min(PROBE_ROWS, len(features[0]))).long()
+    samples = [part[rows.to(part.device)].cpu() for part in features]
+    samples = [part.mean(1) if part.ndim == 3 else part for part in samples]
+    matrix = np.eye(len(samples))
+    for i, one in enumerate(samples):
+        for j, other in enumerate(samples[:i]):
+            matrix[i, j] = matrix[j, i] = min(linear_cka(one, other), 1.0)
+    return matrix
 
 
-def as_similarity(matrix: np.ndarray, *, scale: bool = False) -> np.ndarray:
-    """A matrix as similarities: symmetric, diagonal 1, from 0 to 1.
-
-    Args:
-        matrix: ``[K, K]``; NaN counts as 0.
-        scale: Bring the values off the diagonal to 0 ... 1 first, for matrices without a scale such as affinities.
+def given_similarity(blocks: Sequence[Sequence[int]]) -> np.ndarray:
+    """``[K, K]``: 1 within the given blocks, 0 between them.
 
     Example:
-        >>> as_similarity(np.array([[0., .2], [.4, 0.]]))
-        array([[1. , 0.3],
-               [0.3, 1. ]])
+        >>> given_similarity([[0, 2], [1]]).tolist()
+        [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    matrix = np.nan_to_num(np.asarray(matrix, dtype=float))
-    matrix = (matrix + matrix.T) / 2
-    off = ~np.eye(len(matrix), dtype=bool)
-    if scale and off.any():
-        low, high = matrix[off].min(), matrix[off].max()
-        matrix = (matrix - low) / (high - low) if high > low else np.zeros_like(matrix)
-    matrix = matrix.clip(0, 1)
-    np.fill_diagonal(matrix, 1.0)
+    matrix = np.zeros((sum(map(len, blocks)),) * 2)
+    for block in blocks:
+        matrix[np.ix_(block, block)] = 1.0
     return matrix

@@ -93,9 +93,9 @@ class Distilling(Callback):
         if kappa == 0:
             problems += unused_problems(Distilling, {"temperature": temperature}, "kappa above 0")
         raise_all([f"{self.name}: {problem}" for problem in problems])
-        #: The tasks of the blocks in the order in which they begin, and the weights of the blocks that are on.
+        #: The tasks of the blocks in the order in which they begin, and how many of these blocks are distilled.
         self.queued: tuple[tuple[int, ...], ...] = ()
-        self.on: dict[int, float] = {}
+        self.on = 0
         self.adaptors: TrainedAdaptors | None = None
         self._taps: Taps | None = None
 
@@ -108,8 +108,8 @@ class Distilling(Callback):
             check_teachers(self.teachers, training.tasks, len(training.train), features=True)
         if self.kappa:
             check_teachers(self.teachers, training.tasks, len(training.train), features=False)
-        self.queued, self.on, self.adaptors = (), {}, None
-        self._known: tuple[dict[int, float], int] | None = None
+        self.queued, self.on, self.adaptors = (), 0, None
+        self._known: tuple[int, int] | None = None
         self._shared: Tensor | None = None  # shares that are equal for all rows are split by group once a phase
         self._names = [task.name for task in training.tasks]
         self.check_tasks(self._names)
@@ -147,11 +147,9 @@ class Distilling(Callback):
 
     def extra_loss(self, training: Training, passed: ForwardPass, batch: Batch) -> Tensor | None:
         if (self.on, len(batch)) != self._known:  # a phase begins
-            self._known = dict(self.on), len(batch)
-            self._blocks = slice(min(self.on), max(self.on) + 1) if self.on else slice(0, 0)
-            self._tasks = [task for block in self.queued[self._blocks] for task in block]
-            weights = [self.on.get(number, 0.0) * self._betas[task] for number, block in enumerate(self.queued)
-                       for task in block if self._blocks.start <= number < self._blocks.stop]  # fmt: skip
+            self._known = self.on, len(batch)
+            self._tasks = [task for block in self.queued[: self.on] for task in block]
+            weights = [self._betas[task] for task in self._tasks]
             self._used, self._weights = any(weights), torch.tensor(weights, device=self._device)
             self._mean = self._weights / len(batch)
         self._adapting = self._used and self.adaptors is not None and training.step % self.every == 0
@@ -161,7 +159,7 @@ class Distilling(Callback):
         terms = []
         if self.adaptors is not None and self._adapting:
             found = [passed.features] if self._taps is None else [*map(pooled, self._taps.read()[:-1]), passed.features]
-            terms.append(self.adaptors.loss(found, batch.ids, self._blocks, self.every * shares))
+            terms.append(self.adaptors.loss(found, batch.ids, self.on, self.every * shares))
         if self.kappa:
             terms.append(self._output_distance(training, passed, batch, shares))
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
@@ -208,7 +206,7 @@ class Distilling(Callback):
             self.adaptors.step(training.gradient_scale, self._absent)
 
     def after_training(self, training: Training) -> None:
-        self.on, self.adaptors = {}, None
+        self.on, self.adaptors = 0, None
         if self._taps is not None:
             self._taps.remove()
 
@@ -253,7 +251,7 @@ class MTLKD(Distilling):
     def start(self, training: Training) -> None:
         super().start(training)
         self.begin([range(len(self._names))])
-        self.on = {0: 1.0}
+        self.on = 1
 
 
 class EnsembleDistillation(MTLKD):

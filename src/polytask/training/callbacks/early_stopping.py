@@ -21,14 +21,13 @@ class EarlyStopping(Callback):
     Args:
         patience: Evaluations without improvement, per task; a task that improves keeps all going.
         tasks: Names of the tasks that are looked at; None for all that learn from their labels.
-        wait: Wait for tasks that have not learned yet.
     """
 
     name = "early_stopping"
     ends_by_convergence = True
 
-    def __init__(self, patience: int = 10, tasks: Sequence[str] | None = None, wait: bool = True) -> None:
-        self.patience, self.tasks, self.wait = patience, tasks, wait
+    def __init__(self, patience: int = 10, tasks: Sequence[str] | None = None) -> None:
+        self.patience, self.tasks = patience, tasks
         self._progress = 0.0
         self.monitors: dict[str, ConvergenceMonitor] = {}
 
@@ -49,8 +48,7 @@ class EarlyStopping(Callback):
 
     @property
     def finished(self) -> bool:
-        progress = self._progress if self.wait else 1.0
-        return not any(monitor.waited_for(progress) for monitor in self.monitors.values())
+        return not any(monitor.waited_for(self._progress) for monitor in self.monitors.values())
 
     def state_dict(self) -> dict[str, Any]:
         monitors = {name: monitor.state_dict() for name, monitor in self.monitors.items()}

@@ -18,8 +18,8 @@ from ..optimizer import Adam, absent_tasks_kept
 class TrainedAdaptors:
     """Distances of a student's features to those of all teachers, through adaptors with a separate optimiser.
 
-    Tasks come in blocks. All adaptors are rows of one tensor, so that any run of neighbouring blocks is one product;
-    for the optimiser every block is a parameter, whose state begins with the block.
+    Tasks come in blocks. All adaptors are rows of one tensor, so that the blocks that have begun are one product; for
+    the optimiser every block is a parameter, whose state begins with the block.
 
     Args:
         blocks: Positions of the tasks of every block, in the order in which blocks begin.
@@ -63,27 +63,23 @@ class TrainedAdaptors:
         self.optimizer = Adam(self.parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
         self._leaves: list[Tensor] = []
 
-    def places(self, blocks: slice) -> slice:
-        """Where the tasks of neighbouring blocks are in the order of this object."""
-        return slice(self._starts[blocks.start], self._starts[blocks.stop])
-
-    def loss(self, features: Sequence[Tensor], ids: Tensor, blocks: slice, shares: Tensor) -> Tensor:
-        """The distances of a batch for the tasks of some neighbouring blocks, weighted and summed.
+    def loss(self, features: Sequence[Tensor], ids: Tensor, blocks: int, shares: Tensor) -> Tensor:
+        """The distances of a batch for the tasks of the first blocks, weighted and summed.
 
         Args:
             features: Per tap ``[B, W]``, ``[B, P, W]``, or ``[B, K, W]`` of tasks with separate features.
             ids: ``[B]``.
-            blocks: Numbers of the blocks.
+            blocks: Number of the blocks that have begun.
             shares: ``[k]`` or ``[B, k]`` weights; the mean over positions is taken.
         """
-        self._blocks, places = blocks, self.places(blocks)
-        targets = self.targets.index_select(0, ids)[..., places, :]
+        self._blocks, tasks = blocks, self._starts[blocks]
+        targets = self.targets.index_select(0, ids)[..., :tasks, :]
         if targets.ndim == 4:
             shares = (shares if shares.ndim == 1 else shares[:, None]) / targets.shape[1]
-        self._leaves = [tap.weight.detach()[places].requires_grad_() for tap in self.taps]
+        self._leaves = [tap.weight.detach()[:tasks].requires_grad_() for tap in self.taps]
         terms = []
         for tap, weight, found in zip(self.taps, self._leaves, features, strict=True):
-            own = found[:, self.tasks[places]] if self.own else found
+            own = found[:, self.tasks[:tasks]] if self.own else found
             own = own.float() if tap.common is None else own.float() @ tap.common.T
             terms.append(adapted_distance(own, weight, targets, shares))
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
@@ -95,11 +91,10 @@ class TrainedAdaptors:
             scale: Of the gradients.
             absent: Positions of tasks without a row in this batch; their adaptors stay as they are.
         """
-        first, last = self._blocks.start, self._blocks.stop
-        sizes = [len(block) for block in self.blocks[first:last]]
+        sizes = [len(block) for block in self.blocks[: self._blocks]]
         for parts, leaf in zip(self.parts, self._leaves, strict=True):
             if leaf.grad is not None:
-                for part, gradient in zip(parts[first:last], leaf.grad.split(sizes), strict=True):
+                for part, gradient in zip(parts[: self._blocks], leaf.grad.split(sizes), strict=True):
                     part.grad = gradient
         average_gradients(self.parameters)
         used = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
