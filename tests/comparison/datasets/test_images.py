@@ -1,9 +1,11 @@
-"""CelebA and Taskonomy, read from small folders of exactly their layouts."""
+"""CelebA, Taskonomy and MultiMNIST, which scripts make: from small folders of exactly their layouts."""
 
 from __future__ import annotations
 
-import shutil
+import importlib
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +13,26 @@ import torch
 
 import polytask as pt
 from polytask.comparison.compare import compare
-from polytask.comparison.config import make_comparison
-from polytask.comparison.datasets import with_dataset
-from polytask.comparison.datasets.celeba import celeba
-from polytask.comparison.datasets.pictures import ENCODER
-from polytask.comparison.datasets.taskonomy import decode, taskonomy
+from polytask.comparison.config import make_comparison, read_comparison
 from polytask.data.arrays import read_arrays
 from polytask.errors import UserError
 from polytask.models.conv_encoder import ConvEncoder
-from polytask.runs import Display
+from realdata import realdata
 
 Image = pytest.importorskip("PIL.Image", reason="the extra 'images' is not installed")
+SCRIPTS = Path(__file__).parents[3] / "benchmarks" / "datasets"
 NAMES = ("Black_Hair", "No_Beard", "Smiling")
+
+
+@pytest.fixture
+def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script of the name that the test gives."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return importlib.import_module(request.param)
+
+
+def of(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("script", [name], indirect=True)
 
 
 @pytest.fixture
@@ -42,11 +52,13 @@ def faces(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_faces(faces: Path, tmp_path: Path) -> None:
-    keys = celeba(tmp_path / "out", Display(), folder=str(faces), attributes=None, size=16)
-    assert keys["targets"] == list(NAMES)
-    tasks, rows = read_arrays(Path(keys["data"]))
-    assert [task.metric for task in tasks] == ["accuracy"] * 3
+@of("celeba")
+def test_faces(script: Any, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["celeba.py", str(faces), str(out), "--all", "--size", "16"])
+    script.main()
+    tasks, rows = read_arrays(out)
+    assert [task.name for task in tasks] == list(NAMES) and [task.metric for task in tasks] == ["accuracy"] * 3
     assert {part: len(found) for part, found in rows.items()} == {"train": 6, "validation": 3, "test": 3}
     pictures = rows["train"].inputs[torch.tensor([1, 0])]
     assert pictures.shape == (2, 3, 16, 16)
@@ -54,28 +66,16 @@ def test_faces(faces: Path, tmp_path: Path) -> None:
     assert rows["train"].targets[:, 0].tolist() == [0, 1, 0, 1, 0, 1]
 
 
-def test_pictures_are_read_once(faces: Path, tmp_path: Path) -> None:
-    first = celeba(tmp_path / "out", Display(), folder=str(faces), attributes=["No_Beard"], size=8, most=2)
-    shutil.rmtree(faces / "img_align_celeba")
-    (faces / "img_align_celeba").mkdir()
-    again = celeba(tmp_path / "out", Display(), folder=str(faces), attributes=["No_Beard"], size=8, most=2)
-    assert again == first and [len(rows) for rows in read_arrays(Path(first["data"]))[1].values()] == [2, 2, 2]
-    with pytest.raises(UserError, match=r"000001\.jpg: not readable as an image"):
-        celeba(tmp_path / "out", Display(), folder=str(faces), attributes=["No_Beard"], size=4, most=2)
-
-
-def test_what_is_missing_is_named(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@of("celeba")
+def test_what_is_missing_is_named(script: Any, faces: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no attribute 'Blak_Hair'; did you mean 'Black_Hair'"):
-        celeba(tmp_path, Display(), folder=str(faces), attributes=["Blak_Hair"])
-    monkeypatch.delenv("POLYTASK_DATA", raising=False)
-    with pytest.raises(UserError, match=r"celeba: give its folder.*POLYTASK_DATA"):
-        celeba(tmp_path, Display())
-    monkeypatch.setenv("POLYTASK_DATA", str(tmp_path))
+        script.celeba(faces, tmp_path / "out", ["Blak_Hair"])
     with pytest.raises(UserError) as error:
-        celeba(tmp_path, Display())
+        script.celeba(tmp_path / "nowhere", tmp_path / "out")
     assert len(error.value.problems) == 3
-    with pytest.raises(UserError, match="celeba has no option 'atributes'; did you mean 'attributes'"):
-        with_dataset({"dataset": {"name": "celeba", "atributes": None}}, tmp_path)
+    (faces / "img_align_celeba" / "000001.jpg").unlink()
+    with pytest.raises(UserError, match=r"000001\.jpg: not readable as an image"):
+        script.celeba(faces, tmp_path / "out", ["No_Beard"], size=4, most=2)
 
 
 @pytest.fixture
@@ -102,9 +102,12 @@ def views(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_views(views: Path, tmp_path: Path) -> None:
-    keys = taskonomy(tmp_path / "out", Display(), folder=str(views), size=32)
-    tasks, parts = read_arrays(Path(keys["data"]))
+@of("taskonomy")
+def test_views(script: Any, views: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["taskonomy.py", str(views), str(out), "--size", "32"])
+    script.main()
+    tasks, parts = read_arrays(out)
     assert [(task.name, task.kind, task.width) for task in tasks] == [
         ("segmentation", "tags", 16), ("depth", "dense", 1), ("normals", "dense", 3), ("keypoints", "dense", 1),
         ("edges", "dense", 1),
@@ -119,37 +122,42 @@ def test_views(views: Path, tmp_path: Path) -> None:
     assert (keypoints == 1).all() and (edges == 0).all()
 
 
-def test_views_are_spread_over_the_buildings(views: Path, tmp_path: Path) -> None:
-    keys = taskonomy(tmp_path / "out", Display(), folder=str(views), size=8, most=1, tasks=["edges"])
-    assert [len(rows) for rows in read_arrays(Path(keys["data"]))[1].values()] == [1, 1, 1]
+@of("taskonomy")
+def test_views_are_spread_over_the_buildings(script: Any, views: Path, tmp_path: Path) -> None:
+    script.taskonomy(views, tmp_path / "out", size=8, most=1, tasks=["edges"])
+    assert [len(rows) for rows in read_arrays(tmp_path / "out")[1].values()] == [1, 1, 1]
 
 
-def test_unknown_classes_and_missing_folders_are_named(views: Path, tmp_path: Path) -> None:
+@of("taskonomy")
+def test_unknown_classes_and_missing_folders_are_named(script: Any, views: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected classes 0 to 16, found 99"):
-        decode("segmentation", np.full((2, 2), 99, np.uint8), Path("a.png"))
+        script.decode("segmentation", np.full((2, 2), 99, np.uint8), Path("a.png"))
     with pytest.raises(UserError) as error:
-        taskonomy(tmp_path, Display(), folder=str(views / "nowhere"))
+        script.taskonomy(views / "nowhere", tmp_path / "out")
     assert len(error.value.problems) == 7
 
 
-ENCODERS = {name: {"class": ENCODER, "args": {"hidden": [8, 8], "items": name == "taskonomy"}}
-            for name in ("celeba", "taskonomy")}  # fmt: skip
 METHODS = {"joint": {"converge": "joint"}, "uw": {"balance": "uw"}, "grouped": {"networks": 2},
            "mtlkd": {"distill": "mtlkd"}}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["celeba", "taskonomy"])
-def test_a_whole_comparison(
-    name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    official, out = request.getfixturevalue("faces" if name == "celeba" else "views"), tmp_path_factory.mktemp("out")
-    dataset = {"name": name, "folder": str(official), "size": 16}
+@pytest.mark.parametrize("script", ["celeba", "taskonomy"], indirect=True)
+def test_a_whole_comparison(script: Any, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    name, out = script.__name__, tmp_path / "out"
     if name == "celeba":
-        dataset["attributes"] = ["Black_Hair", "No_Beard"]
-    base = {"dataset": dataset, "steps": 6, "batch_size": 4, "evaluate_every": 2, "encoder": ENCODERS[name]}
+        script.celeba(request.getfixturevalue("faces"), out / "arrays", ["Black_Hair", "No_Beard"], size=16)
+    else:
+        script.taskonomy(request.getfixturevalue("views"), out / "arrays", size=16)
+    config, _ = read_comparison(SCRIPTS / f"{name}.yaml")
+    (ready,) = config.setup_values().values()
+    targets = ["Black_Hair", "No_Beard"] if name == "celeba" else ready["targets"]
+    encoder = {"class": ready["encoder"]["class"], "args": {"hidden": [8, 8], "items": name == "taskonomy"}}
+    base = {"data": str(out / "arrays"), "targets": targets, "steps": 6, "batch_size": 4, "evaluate_every": 2,
+            "encoder": encoder}  # fmt: skip
     study = {"base": base, "methods": METHODS, "seeds": 1, "trials": 1, "baselines": {"static": False, "trees": False}}
     results = compare(make_comparison(study), out / "study")
-    methods = results["setups"][name]["methods"]
+    (setup,) = results["setups"].values()
+    methods = setup["methods"]
     assert list(methods) == ["single_task", "equal", *METHODS]
     for found in methods.values():
         assert found["seeds"]["0"]["failure"] is None
@@ -159,11 +167,43 @@ def test_a_whole_comparison(
         compare(make_comparison(study | {"baselines": {}}), out / "trees")
 
 
-def test_a_network_learns_from_pictures(faces: Path, tmp_path: Path) -> None:
-    keys = celeba(tmp_path / "out", Display(), folder=str(faces), attributes=["Black_Hair", "No_Beard"], size=16)
-    tasks, rows = read_arrays(Path(keys["data"]))
+@of("celeba")
+def test_a_network_learns_from_pictures(script: Any, faces: Path, tmp_path: Path) -> None:
+    script.celeba(faces, tmp_path / "out", ["Black_Hair", "No_Beard"], size=16)
+    tasks, rows = read_arrays(tmp_path / "out")
     torch.manual_seed(0)
     model = pt.MultiTaskModel(ConvEncoder(hidden=(8, 16)), tasks)
     settings = pt.TrainingSettings(steps=60, batch_size=6, learning_rate=0.01, device="cpu")
     result = pt.fit(model, train=rows["train"], validation=rows["validation"], settings=settings)
     assert result.tasks["Black_Hair"].validation == 1.0
+
+
+@pytest.mark.realdata
+@of("multimnist")
+def test_multimnist_reads_the_official_files(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYTASK_DATA", str(realdata("mnist").parent))
+    raw = {name: script.read_idx(file.path()) for name, file in script.FILES.items()}
+    assert raw["train-images-idx3-ubyte"].shape == (60_000, 28, 28)
+    assert np.bincount(raw["t10k-labels-idx1-ubyte"]).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
+    table = script.make_table(raw, {"train": 30, "validation": 10, "test": 10})
+    assert table.num_rows == 50 and table.num_columns == 18 * 18 + 3
+
+
+@of("multimnist")
+def test_two_digits_lie_over_each_other(script: Any) -> None:
+    first, second = np.zeros((2, 1, 28, 28), np.float32)
+    first[0, 0, 0], second[0, 27, 27] = 4, 8
+    picture = script.overlaid(first, second)
+    assert picture.shape == (1, 18, 18)
+    assert picture[0, 0, 0] == 1 and picture[0, 17, 17] == 2 and picture.sum() == 3

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from polytask.comparison.config import read_comparison
 from polytask.comparison.datasets import DATASETS, with_dataset
-from polytask.comparison.datasets.multimnist import make_table, overlaid
+from polytask.comparison.datasets.registry import BY_SCRIPT
 from polytask.comparison.setups import ready
 from polytask.comparison.significance import reach
 from polytask.config import make_config
+from polytask.errors import UserError
 from polytask.runs.preparation.prepare import prepare
 from realdata import realdata
 
@@ -44,35 +44,11 @@ def test_real_sets(name: str, folder: str, tasks: int, rows: tuple[int, int, int
         assert tuple(len(found) for found in data.rows.values()) == pytest.approx(rows, abs=2)
 
 
-@pytest.mark.realdata
-def test_multimnist_reads_the_official_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLYTASK_DATA", str(realdata("mnist").parent))
-    from polytask.comparison.datasets.multimnist import FILES, read_idx
-
-    raw = {name: read_idx(file.path()) for name, file in FILES.items()}
-    assert raw["train-images-idx3-ubyte"].shape == (60_000, 28, 28)
-    assert np.bincount(raw["t10k-labels-idx1-ubyte"]).tolist() == [
-        980,
-        1135,
-        1032,
-        1010,
-        982,
-        892,
-        958,
-        1028,
-        974,
-        1009,
-    ]
-    table = make_table(raw, {"train": 30, "validation": 10, "test": 10})
-    assert table.num_rows == 50 and table.num_columns == 18 * 18 + 3
-
-
-def test_two_digits_lie_over_each_other() -> None:
-    first, second = np.zeros((2, 1, 28, 28), np.float32)
-    first[0, 0, 0], second[0, 27, 27] = 4, 8
-    picture = overlaid(first, second)
-    assert picture.shape == (1, 18, 18)
-    assert picture[0, 0, 0] == 1 and picture[0, 17, 17] == 2 and picture.sum() == 3
+@pytest.mark.parametrize("name", BY_SCRIPT)
+def test_sets_that_a_script_makes_are_named(name: str, tmp_path: Path) -> None:
+    assert (Path(__file__).parents[3] / "benchmarks" / "datasets" / f"{name}.py").exists()
+    with pytest.raises(UserError, match=f"benchmarks/datasets/{name}.py"):
+        with_dataset({"dataset": {"name": name, "size": 8}}, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(ready()))
@@ -80,8 +56,7 @@ def test_ready_comparisons_are_in_order(name: str) -> None:
     config, _ = read_comparison(ready()[name])
     for values in config.setup_values().values():
         dataset = values["dataset"]
-        assert (dataset["name"] if isinstance(dataset, dict) else dataset) in DATASETS
+        assert dataset in DATASETS
     methods = len(config.methods) + sum(config.baselines.model_dump().values())
     tests = (methods - 1) * len(config.setup_values())
-    if name not in ("celeba", "taskonomy"):  # days
-        assert not list(reach(len(config.seeds), tests, config.model_dump()))
+    assert not list(reach(len(config.seeds), tests, config.model_dump()))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...display.display import Display, Transfer
-from ...errors import UserError, raise_all
+from ...errors import UserError
 from ...files import sha256
 
 #: Folder with data sets that are there already.
@@ -21,35 +17,6 @@ LOCAL = "POLYTASK_DATA"
 #: Folder for downloaded ones.
 CACHE = "POLYTASK_CACHE"
 CHUNK = 1 << 18
-
-
-def official_folder(name: str, given: str | None, needed: Sequence[str], source: str) -> Path:
-    """The folder of a data set that has to be requested from its authors.
-
-    Args:
-        name: Folder below the one that ``POLYTASK_DATA`` names.
-        given: Another folder that the user has named.
-        needed: Files and folders of the official layout.
-        source: Where it is to be had.
-
-    Raises:
-        UserError: All that is missing at once.
-    """
-    if given is None and not os.environ.get(LOCAL):
-        raise UserError(
-            f"dataset {name}: give its folder, such as {{name: {name}, folder: FOLDER}}, or set {LOCAL} to the folder "
-            f"that has {name}/; it is to be had from {source}"
-        )
-    folder = Path(given) if given is not None else Path(os.environ[LOCAL]) / name
-    raise_all([f"{folder / part}: not found; the official layout has it, see {source}"
-               for part in needed if not (folder / part).exists()])  # fmt: skip
-    return folder
-
-
-def arrays_folder(out: Path, name: str, settings: Any, lists: Sequence[Path]) -> Path:
-    """Where the arrays of a data set with these settings go; other settings, or other lists of files, go elsewhere."""
-    content = json.dumps([settings, [sha256(path) for path in lists]])
-    return out / f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
-"""MultiMNIST: two handwritten digits on one image (Sabour et al. 2017; Sener and Koltun 2018)."""
+"""MultiMNIST as a table: two handwritten digits on one image (Sabour et al. 2017; Sener and Koltun 2018).
+
+python benchmarks/datasets/multimnist.py multimnist.parquet
+polytask compare benchmarks/datasets/multimnist.yaml --set base.data.table=multimnist.parquet --out study
+"""
 
 from __future__ import annotations
 
+import argparse
 import gzip
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ...display.display import Display
-from .census import write_parquet
-from .files import DataFile
+from polytask.comparison.datasets.census import write_parquet
+from polytask.comparison.datasets.files import DataFile
 
 _MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 FILES = {
@@ -26,20 +29,6 @@ FILES = {
 #: Images made of the official train part (for train and validation) and of the official test part.
 ROWS = {"train": 20_000, "validation": 4_000, "test": 5_000}
 SIDE, SHIFT = 28, 8
-
-
-def multimnist(folder: Path, display: Display) -> dict[str, Any]:
-    """Which digit is at the top left, and which at the bottom right.
-
-    Images of 36 x 36 pixels, halved to 18 x 18. No digit is in two parts: train and validation are made of different
-    halves of the official train part, test of the official test part.
-    """
-    path = folder / "multimnist.parquet"
-    if not path.exists():
-        raw = {name: read_idx(file.path(display)) for name, file in FILES.items()}
-        write_parquet(make_table(raw), path)
-    return {"data": str(path), "targets": ["left", "right"], "split": "split",
-            "kind": {"left": "multiclass", "right": "multiclass"}}  # fmt: skip
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -60,7 +49,11 @@ def overlaid(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def make_table(raw: dict[str, np.ndarray], rows: dict[str, int] | None = None) -> pa.Table:
-    """The table from the four raw files; pairs are drawn with a fixed seed."""
+    """The table from the four raw files: which digit is at the top left, and which at the bottom right.
+
+    Images of 36 x 36 pixels, halved to 18 x 18; pairs are drawn with a fixed seed. No digit is in two parts: train and
+    validation are made of different halves of the official train part, test of the official test part.
+    """
     draw = np.random.default_rng(0)
     count = len(raw["train-labels-idx1-ubyte"])
     cut = count * 5 // 6
@@ -79,3 +72,14 @@ def make_table(raw: dict[str, np.ndarray], rows: dict[str, int] | None = None) -
     words = {"left": np.concatenate(left), "right": np.concatenate(right)}
     digits = {name: pa.array([f"digit {value}" for value in values]) for name, values in words.items()}
     return pa.table(columns | digits | {"split": pa.array(parts)})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="OUT.parquet")
+    args = parser.parse_args()
+    write_parquet(make_table({name: read_idx(file.path()) for name, file in FILES.items()}), args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,17 +1,25 @@
-"""Images from files."""
+"""Data sets of images in the layouts of their authors."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
-from ...extras import require
+from polytask.errors import UserError, raise_all
+from polytask.extras import require
 
-#: The encoder of data sets of images, unless a configuration names another.
-ENCODER = "polytask.models.conv_encoder:ConvEncoder"
+
+def check_layout(folder: Path, needed: Sequence[str], source: str) -> None:
+    """Check that a folder has the files and folders of the official layout.
+
+    Raises:
+        UserError: All that is missing at once.
+    """
+    raise_all([f"{folder / part}: not found; the official layout has it, see {source}"
+               for part in needed if not (folder / part).exists()])  # fmt: skip
 
 
 def read_image(path: Path, size: int) -> np.ndarray:

@@ -1,21 +1,25 @@
-"""Taskonomy in its official layout: five dense targets of indoor views (Zamir et al., CVPR 2018)."""
+"""Taskonomy as a folder of arrays: five dense targets of indoor views (Zamir et al., CVPR 2018).
+
+    python benchmarks/datasets/taskonomy.py TASKONOMY taskonomy
+    polytask compare benchmarks/datasets/taskonomy.yaml --set base.data.table=taskonomy --out studies/taskonomy
+
+TASKONOMY holds ``rgb/`` and the folders of the targets, each with one folder per building, and the official split.
+"""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from official import check_layout, read_image, read_png
 
-from ...data.arrays import ArrayWriter, is_arrays
-from ...display.display import Display
-from ...errors import UserError, raise_all
-from ...task import Task
-from .files import arrays_folder, official_folder
-from .pictures import ENCODER, read_image, read_png
+from polytask import Task
+from polytask.data.arrays import ArrayWriter
+from polytask.errors import UserError
 
 #: Folder of each target; views are ``<folder>/<building>/point_<p>_view_<v>_domain_<name>.png``.
 FOLDERS = {
@@ -37,24 +41,20 @@ View = dict[str, Path]
 
 
 def taskonomy(
+    raw: Path,
     out: Path,
-    display: Display,
-    *,
-    folder: str | None = None,
     split: str = "train_val_test_tiny.csv",
     tasks: Sequence[str] = tuple(FOLDERS),
     size: int = 64,
     most: int = 4000,
-) -> dict[str, Any]:
+) -> None:
     """Segmentation (a class per pixel), depth, normals, keypoints and edges (numbers per pixel) of indoor views.
 
-    Views are decoded once, into a folder of arrays; a view counts if its input and all targets are there.
+    A view counts if its input and all targets are there.
 
     Args:
-        out: Where that goes.
-        display: Is told that this takes its time.
-        folder: Holds ``rgb/`` and the folders of the targets, each with one folder per building, and the split;
-            ``taskonomy`` below the folder that ``POLYTASK_DATA`` names by default.
+        raw: The official folder.
+        out: Where the arrays go.
         split: The official split: a file with the columns id, train, val, test.
         tasks: Which targets.
         size: Images are scaled to ``size x size``, targets to half of that.
@@ -63,24 +63,16 @@ def taskonomy(
     Raises:
         UserError: All that is missing at once.
     """
-    unknown = [task for task in tasks if task not in FOLDERS]
-    raise_all([f"tasks: unknown target {task!r}; known: {', '.join(FOLDERS)}" for task in unknown])
-    raw = official_folder("taskonomy", folder, [INPUT, *(FOLDERS[task] for task in tasks), split], SOURCE)
-    keys = {"targets": list(tasks), "encoder": {"class": ENCODER, "args": {"items": True}}}
-    arrays = arrays_folder(out, "taskonomy", [list(tasks), size, most], [raw / split])
-    if not is_arrays(arrays):
-        parts = {part: _views(raw, raw / split, column, tasks, most) for part, column in PARTS.items()}
-        made = [_task(task) for task in tasks]
-        pixels = (size // 2) ** 2
-        writer = ArrayWriter(arrays, made, {part: len(views) for part, views in parts.items()}, (3, size, size),
-                             lengths={t.name: pixels * (3 if t.name == "normals" else 1) for t in made})  # fmt: skip
-        views = [view for found in parts.values() for view in found]
-        display.say(f"taskonomy: {len(views):,} views are read and scaled to {size} x {size}, once")
-        for row, files in enumerate(views):
-            targets = {task: decode(task, read_png(files[task], size // 2), files[task]) for task in tasks}
-            writer.put(row, read_image(files[INPUT], size), targets)
-        writer.close()
-    return {"data": str(arrays), **keys}
+    check_layout(raw, [INPUT, *(FOLDERS[task] for task in tasks), split], SOURCE)
+    parts = {part: _views(raw, raw / split, column, tasks, most) for part, column in PARTS.items()}
+    made = [_task(task) for task in tasks]
+    pixels = (size // 2) ** 2
+    writer = ArrayWriter(out, made, {part: len(views) for part, views in parts.items()}, (3, size, size),
+                         lengths={t.name: pixels * (3 if t.name == "normals" else 1) for t in made})  # fmt: skip
+    for row, files in enumerate(files for views in parts.values() for files in views):
+        targets = {task: decode(task, read_png(files[task], size // 2), files[task]) for task in tasks}
+        writer.put(row, read_image(files[INPUT], size), targets)
+    writer.close()
 
 
 def _task(name: str) -> Task:
@@ -133,3 +125,18 @@ def decode(task: str, raw: np.ndarray, path: Path) -> np.ndarray:
         known = (raw[..., :3] != 0).any(-1, keepdims=True)
         return np.where(known, values[..., :3] / 127.5 - 1, np.nan)
     return np.where(raw < NO_DEPTH, values / DEPTH_UNIT, np.nan) if task == "depth" else values / 65535
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("raw", type=Path, metavar="TASKONOMY")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--split", default="train_val_test_tiny.csv", help="file with the official split")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--most", type=int, default=4000, help="views of each part")
+    args = parser.parse_args()
+    taskonomy(args.raw, args.out, args.split, size=args.size, most=args.most)
+
+
+if __name__ == "__main__":
+    main()
