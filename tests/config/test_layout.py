@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from polytask import TablePredictor, UserError
-from polytask.comparison.config import read_study
+from polytask.comparison.config import flat_keys, read_study
 from polytask.config import Config, flat, make_config, read_config
 from polytask.config.file import apply_overrides
 from polytask.config.layout import flat_names, flat_path, in_sections, paths, section_names
@@ -41,6 +41,28 @@ def test_options_that_are_gone_are_passed_over_where_they_asked_for_nothing() ->
     assert flat({"distill": kept | {"order": "complex_first", "supervised": "all"}}) == {"distill": kept}
     with pytest.raises(UserError, match=r"unknown key 'affinity\.time'"):
         make_config(LEAST | {"affinity": {"time": "trapezoid"}})
+
+
+def test_settings_of_single_networks_stand_in_sections_too() -> None:
+    entry = {"tasks": ["price"], "balance": "dwa", "convergence": {"converge": "joint", "patience": 4}}
+    old = {"tasks": ["price"], "balance": "dwa", "converge": "joint", "convergence": {"patience": 4}}
+    made, before = (make_config(LEAST | {"grouping": {"network_settings": [one]}}) for one in (entry, old))
+    assert made == before and made.network_settings[0].converge == "joint"
+    written = yaml.safe_load(made.to_yaml())["grouping"]["network_settings"][0]
+    assert set(written) == {"tasks", "balance", "convergence"} and written["convergence"]["converge"] == "joint"
+    assert flat_names({"network_settings": [old]}) == ["network_settings", "converge"]
+    assert flat_names({"grouping": {"network_settings": [entry]}}) == []
+
+
+def test_flat_keys_of_a_study_are_found_wherever_they_are(tmp_path: Path) -> None:
+    (tmp_path / "flat.yaml").write_text(
+        "{base: {data: a.csv, steps: 9}, methods: {dwa: {balance: dwa, search: {ema: {low: .5, high: .9}}}}, test: t,\n"
+        "setups: {a: {targets: [x]}}, search: {weight_decay: {low: .1, high: .2}, training.momentum: {low: .1}}}"
+    )
+    found = flat_keys(tmp_path / "flat.yaml", ["base.seed=3", "methods.dwa.training.steps=9", "trials=3", "test=t"])
+    assert sorted(found) == ["ema", "seed", "steps", "targets", "weight_decay"]
+    (tmp_path / "new.yaml").write_text("{base: {data: {table: a.csv, targets: [x]}}, methods: {dwa: {balance: dwa}}}")
+    assert flat_keys(tmp_path / "new.yaml", ["base.training.steps=9", "seeds=3"]) == []
 
 
 def test_every_key_stands_in_one_section() -> None:

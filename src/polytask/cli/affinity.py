@@ -37,8 +37,7 @@ def affinity(
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first())
     result = measure_table(config, display)
-    if note := o.flat_note_of(data, set_):
-        display.say(note)
+    o.say_flat(o.flat_keys(data, set_), display)
     if not is_first():
         return
     out.parent.mkdir(parents=True, exist_ok=True)

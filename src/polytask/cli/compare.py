@@ -46,14 +46,16 @@ def compare(
     few for a significant one, eight or nine show a difference that all seeds agree on.
     """
     from ..comparison.compare import compare as run
-    from ..comparison.config import read_comparison
+    from ..comparison.config import flat_keys, read_comparison
     from ..comparison.setups import find_setup
     from ..comparison.significance import notes
 
     if out is None:
         raise UserError("--out: give the folder of the comparison, such as --out studies/first")
     display = Terminal(quiet, json)
-    study, where = read_comparison(find_setup(config), set_ or ())
+    path = find_setup(config)
+    study, where = read_comparison(path, set_ or ())
+    o.say_flat(flat_keys(path, set_ or ()), display)
     pool, _ = make_pool(jobs, ray)
     results = run(study, out, where=where, pool=pool, display=display)
     if json:

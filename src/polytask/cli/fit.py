@@ -59,7 +59,6 @@ def fit(
     config.processes().launch(config.device)
     display = Terminal(quiet or not is_first(), json)
     results = fit_run(config, out, resume=resume, display=display, trust=trust)
-    if note := o.flat_note_of(data, set_):
-        display.say(note)
+    o.say_flat(o.flat_keys(data, set_), display)
     if is_first():
         show_results(results, display, out, json)

@@ -15,6 +15,7 @@ from ..config import SECTIONS, AffinityOptions, Config, Key, Option, default_of,
 from ..config.file import apply_overrides, read_config, read_yaml
 from ..config.layout import flat_names, flat_note
 from ..config.section import problems_of
+from ..display.display import Display
 from ..errors import UserError, raise_all
 from ..records.layout import Layout
 
@@ -176,11 +177,16 @@ def _refuse_unread(values: dict[str, Any], where: str) -> None:
         raise_all(problems)
 
 
-def flat_note_of(data: Path | None, overrides: Sequence[str] | None) -> str:
-    """What the user is told of keys that stand outside of their sections; empty if there are none."""
+def flat_keys(data: Path | None, overrides: Sequence[str] | None) -> list[str]:
+    """Keys of a configuration file and of ``--set`` that stand outside of their sections."""
     in_file = flat_names(read_yaml(data)) if data is not None and data.suffix in (".yaml", ".yml") else []
-    names = [*in_file, *flat_names(dict.fromkeys(text.partition("=")[0].split(".")[0] for text in overrides or ()))]
-    return flat_note(names) if names else ""
+    return [*in_file, *flat_names(dict.fromkeys(text.partition("=")[0].split(".")[0] for text in overrides or ()))]
+
+
+def say_flat(names: Sequence[str], display: Display) -> None:
+    """Tell the user of keys that stand outside of their sections."""
+    if names:
+        display.say(flat_note(names))
 
 
 def expand_targets(values: dict[str, Any]) -> None:

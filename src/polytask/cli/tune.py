@@ -19,9 +19,9 @@ from .compare import Jobs, Ray, make_pool
     epilog="**Examples**\n\n`polytask tune search.yaml --out searches/first`\n\n"
     "`polytask tune search.yaml --out searches/first --set trials=40 --jobs 2`\n\n"
     "A search is YAML: `base` has keys of `polytask fit`, `search` has ranges such as "
-    "`learning_rate: {low: 1e-4, high: 1e-2, log: true}` or `balance: {choices: [equal, dwa]}`; also `weights: true`, "
-    "`objectives`, `trials`, `sampler`. The same command continues a search, and with more `trials` extends it. "
-    "Afterwards: `polytask fit searches/first/best.yaml --out RUN`."
+    "`training.learning_rate: {low: 1e-4, high: 1e-2, log: true}` or `balance: {choices: [equal, dwa]}`; also "
+    "`weights: true`, `objectives`, `trials`, `sampler`. The same command continues a search, and with more "
+    "`trials` extends it. Afterwards: `polytask fit searches/first/best.yaml --out RUN`."
 )
 def tune(
     config: Annotated[Path, typer.Argument(help="search (.yaml)", show_default=False)],
@@ -36,6 +36,7 @@ def tune(
 
     Optuna's study is kept in `study.db`; the test split is not read.
     """
+    from ..comparison.config import flat_keys
     from ..comparison.tune import read_tuning
     from ..comparison.tune import tune as run
 
@@ -43,6 +44,7 @@ def tune(
         raise UserError("--out: give the folder of the search, such as --out searches/first")
     display = Terminal(quiet, json)
     search = read_tuning(config, list(set_ or ()), out / "data", display)
+    o.say_flat(flat_keys(config, set_ or ()), display)
     pool, side_by_side = make_pool(jobs, ray)
     results = run(search, out, pool=pool, jobs=side_by_side, display=display)
     if json:

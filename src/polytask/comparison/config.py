@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ..config import Section, explained, flat
 from ..config.file import apply_overrides, read_yaml, tables_from
-from ..config.layout import flat_name
+from ..config.layout import flat_name, flat_names
 from ..errors import UserError, did_you_mean, raise_all
 from ..ranges import Count
 from .space import LEARNING_RATE, WEIGHT_DECAY, SearchRange
@@ -126,9 +126,26 @@ def read_study(path: Path, overrides: Sequence[str] = (), folder: Path | None = 
     for name in ("setups", "methods"):
         if isinstance(values.get(name), dict):
             values[name] = {key: _flat(found, folder) for key, found in values[name].items()}
-    apply_overrides(values, overrides, lambda names: {"base": 1, "setups": 2, "methods": 2}.get(names[0], 0))
+    apply_overrides(values, overrides, _above)
     values |= _flat({"search": values["search"]}, folder) if "search" in values else {}
     return values
+
+
+def _above(names: Sequence[str]) -> int:
+    """How many names of a dotted path in a study stand above keys of ``fit``."""
+    return {"base": 1, "setups": 2, "methods": 2}.get(names[0], 0)
+
+
+def flat_keys(path: Path, overrides: Sequence[str] = ()) -> list[str]:
+    """Keys of ``fit`` in a study's file and in ``overrides`` that stand outside of their sections."""
+    values = read_yaml(path)
+    layers = [values.get("base"), *((values.get("setups") or {}) | (values.get("methods") or {})).values()]
+    layers = [layer for layer in layers if isinstance(layer, Mapping)]
+    searches = [one for layer in (values, *layers) if isinstance(one := layer.get("search"), Mapping)]
+    layers += [dict.fromkeys(str(key).split(".")[0] for key in search) for search in searches]
+    asked = [text.partition("=")[0].strip().split(".") for text in overrides]
+    layers += [{names[above]: None} for names in asked if 0 < (above := _above(names)) < len(names)]
+    return [name for layer in layers for name in flat_names(layer)]
 
 
 def _flat(values: Any, folder: Path) -> Any:

@@ -90,6 +90,8 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
         {'data': 'a.csv', 'steps': 9, 'model': {'dropout': 0.2}, 'sharing': 'mmoe'}
         >>> flat({"steps": 9, "balance": {"name": "dwa"}})
         {'steps': 9, 'balance': {'name': 'dwa'}}
+        >>> flat({"grouping": {"network_settings": [{"tasks": ["a"], "convergence": {"converge": "off"}}]}})
+        {'network_settings': [{'tasks': ['a'], 'converge': 'off'}]}
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
@@ -100,6 +102,8 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
             found.setdefault(name, {})
         for inner, one in (value or {}).items():
             _add(found, flat_path([name, str(inner)]), one)
+    if isinstance(entries := found.get("network_settings"), list):
+        found["network_settings"] = [flat(one) if isinstance(one, Mapping) else one for one in entries]
     for name, gone in GONE.items():
         if isinstance(found.get(name), Mapping):
             found[name] = {key: one for key, one in found[name].items() if key not in gone or one != gone[key]}
@@ -122,6 +126,8 @@ def in_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         {'data': {'table': 'a.csv'}, 'training': {'steps': 9}, 'convergence': {'converge': 'joint', 'patience': 3}}
     """
     found: dict[str, Any] = {}
+    if values.get("network_settings"):
+        values = {**values, "network_settings": [in_sections(_given(one)) for one in values["network_settings"]]}
     for name, path in paths().items():
         if name not in values:
             continue
@@ -132,6 +138,11 @@ def in_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[path[0]] = values[name]
     return found | {name: value for name, value in values.items() if name not in paths()}
+
+
+def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry of ``network_settings`` sets."""
+    return {key: value for key, value in entry.items() if value is not None}
 
 
 def flat_name(dotted: str) -> str:
@@ -145,13 +156,20 @@ def flat_name(dotted: str) -> str:
 
 
 def flat_names(values: Mapping[str, Any]) -> list[str]:
-    """Keys of ``values`` that stand outside of their sections.
+    """Keys of ``values`` that stand outside of their sections, those of single networks included.
 
     Example:
         >>> flat_names({"data": "a.csv", "training": {"steps": 9}, "targets": ["x"]})
         ['targets']
+        >>> flat_names({"grouping": {"network_settings": [{"tasks": ["a"], "converge": "off"}]}})
+        ['converge']
     """
-    return [name for name in values if name in paths() and paths()[name][0] != name]
+    found = [name for name in values if name in paths() and paths()[name][0] != name]
+    for place in (values, values.get("grouping")):
+        entries = place.get("network_settings") if isinstance(place, Mapping) else None
+        if isinstance(entries, list):
+            found += [name for one in entries if isinstance(one, Mapping) for name in flat_names(one)]
+    return found
 
 
 def flat_note(names: Sequence[str]) -> str:

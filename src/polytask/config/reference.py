@@ -13,6 +13,7 @@ from ..ranges import Range, ranges_of
 from . import SECTIONS, Config, Decides, Key, default_of, keys_of
 from .key import subsections
 from .layout import paths, section_names
+from .learning import NetworkSettings
 
 HEAD = """# Configuration keys
 
@@ -85,6 +86,8 @@ def _rows(section: type[Any]) -> Iterator[str]:
             yield from (row for part in parts for row in _rows(part))
             continue
         shown = _path(name)[-1] if section in SECTIONS else name
+        if section is NetworkSettings and name in paths():  # in sections, as in the rest of the file
+            shown = ".".join(_path(name))
         values = _values(hints[name], ranges.get(name))
         yield f"| `{shown}` | {values} | {_default(default_of(owner, name))} | {' '.join(_sentences(name, key))} |"
 
