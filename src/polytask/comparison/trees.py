@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..config import Config
 from ..data import Rows
 from ..errors import raise_all
 from ..records.values import number
+from ..runs.linear import staged
 from ..runs.preparation.prepare import prepare
 from ..task import Task
 from ..training.evaluation import task_targets, trivial_levels
@@ -107,13 +109,9 @@ def _small_codes(codes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def _projected(text: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """The first singular directions of the training rows' hashed text."""
-    from scipy.sparse import csr_matrix
     from sklearn.decomposition import TruncatedSVD
 
-    matrices = {
-        part: csr_matrix((t.values.numpy(), t.indices.numpy(), t.offsets.numpy()), shape=(len(t), t.width))
-        for part, t in text.items()
-    }
+    matrices = {part: rows.scipy() for part, rows in text.items()}
     most = min(TEXT_COLUMNS, *(size - 1 for size in matrices["train"].shape))
     projection = TruncatedSVD(max(1, most), random_state=0).fit(matrices["train"])
     return {part: torch.from_numpy(projection.transform(matrix)).double() for part, matrix in matrices.items()}
@@ -141,10 +139,10 @@ def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Ten
     if not len(targets):
         return best, found
     sign = task.metric_definition.sign
-    for rounds, raw in enumerate(_staged(task, model, inputs.numpy()), 1):
+    for rounds, predictions in enumerate(staged(task, model, inputs.numpy()), 1):
         if rounds % EVERY and rounds != model.n_iter_:
             continue
-        value = _value(task, raw, targets)
+        value = _value(task, predictions, targets)
         if not np.isfinite(found) or sign * value > sign * found:
             best, found = rounds, value
     return best, found
@@ -154,23 +152,10 @@ def _after(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor, 
     """The metric after so many rounds; NaN without a label."""
     if not len(targets):
         return float("nan")
-    stages = enumerate(_staged(task, model, inputs.numpy()), 1)
-    return _value(task, next(raw for done, raw in stages if done == rounds), targets)
+    return _value(task, next(islice(staged(task, model, inputs.numpy()), rounds - 1, None)), targets)
 
 
-def _staged(task: Task, model: Any, inputs: np.ndarray) -> Iterator[np.ndarray]:
-    """Predictions after every round; a class that no training row has gets the probability 0."""
-    if task.definition.numeric:
-        yield from model.staged_predict(inputs)
-        return
-    for known in model.staged_predict_proba(inputs):
-        all_classes = np.zeros((len(inputs), len(task.classes)))
-        all_classes[:, model.classes_.astype(int)] = known
-        yield all_classes if task.definition.vector_output else all_classes[:, 1]
-
-
-def _value(task: Task, raw: np.ndarray, targets: torch.Tensor) -> float:
-    predictions = torch.from_numpy(np.asarray(raw, dtype=np.float32))
+def _value(task: Task, predictions: torch.Tensor, targets: torch.Tensor) -> float:
     metric = task.metric_definition
     targets, unit = task.measured_targets(targets, metric)
     return metric(task.in_units(predictions) if task.parameters else predictions, targets) * unit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,6 +56,13 @@ class SparseRows:
 
     def to(self, device: torch.device | str) -> SparseRows:
         return SparseRows(self.offsets.to(device), self.indices.to(device), self.values.to(device), self.width)
+
+    def scipy(self) -> Any:
+        """The same rows as a ``csr_matrix`` of SciPy, which shares the memory."""
+        from scipy.sparse import csr_matrix
+
+        parts = (self.values.numpy(), self.indices.numpy(), self.offsets.numpy())
+        return csr_matrix(parts, (len(self), self.width))
 
     def dense(self) -> Tensor:
         """``[n, width]`` float32."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,10 +76,7 @@ def _best(
     sign = task.metric_definition.sign
     found = []
     for strength in STRENGTHS:
-        model = task.definition.linear_model(strength, PASSES)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it stopped after so many passes
-            model.fit(inputs, targets.numpy())
+        model = fitted_linear(task, strength, inputs, y=targets.numpy())
         found.append({part: _metric(task, model, *rows) for part, rows in labelled.items()})
     return max(found, key=lambda metrics: np.nan_to_num(sign * metrics["validation"].value, nan=-np.inf))
 
@@ -93,19 +90,37 @@ def _labelled(rows: Rows, position: int, inputs: Any) -> tuple[Any, Tensor, Tens
 def _metric(task: Task, model: Any, inputs: Any, targets: Tensor, units: Tensor) -> Estimate:
     if not len(units):
         return replace(Estimate.exact(math.nan), counted=0)
-    return task_estimate(task, task.definition.outputs_of(_predicted(task, model, inputs)), targets, units)
+    return task_estimate(task, task.definition.outputs_of(predicted(task, model, inputs)), targets, units)
 
 
-def _predicted(task: Task, model: Any, inputs: Any) -> Tensor:
-    """What ``task.definition.predict`` gives; classes without a training row have the probability 0."""
-    if not hasattr(model, "predict_proba"):
-        return torch.from_numpy(model.predict(inputs)).float()
-    shares = torch.from_numpy(model.predict_proba(inputs)).float()
-    if not task.definition.vector_output:
-        return shares[:, 1]
-    found = torch.zeros(len(shares), len(task.classes))
-    found[:, torch.from_numpy(model.classes_).long()] = shares
-    return found
+def fitted_linear(task: Task, strength: float, matrix: Any, **labels: Any) -> Any:
+    """The linear model of a task, fitted; ``labels`` are what ``fit`` takes besides the matrix."""
+    model = task.definition.linear_model(strength, PASSES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it stopped after so many passes
+        return model.fit(matrix, **labels)
+
+
+def predicted(task: Task, model: Any, inputs: Any) -> Tensor:
+    """What ``task.definition.predict`` gives, by a fitted model of scikit-learn."""
+    numeric = task.definition.numeric
+    return _of_all_classes(task, model, model.predict(inputs) if numeric else model.predict_proba(inputs))
+
+
+def staged(task: Task, model: Any, inputs: Any) -> Iterator[Tensor]:
+    """The same after every round of boosting."""
+    stages = model.staged_predict if task.definition.numeric else model.staged_predict_proba
+    return (_of_all_classes(task, model, stage) for stage in stages(inputs))
+
+
+def _of_all_classes(task: Task, model: Any, found: np.ndarray) -> Tensor:
+    """Predictions of a model of scikit-learn as those of a kind: classes without a training row have the share 0."""
+    values = torch.from_numpy(np.asarray(found)).float()
+    if task.definition.numeric:
+        return values
+    shares = torch.zeros(len(values), len(task.classes))
+    shares[:, torch.from_numpy(model.classes_).long()] = values
+    return shares if task.definition.vector_output else shares[:, 1]
 
 
 def linear_matrix(inputs: Any) -> tuple[Any, tuple[int, int, int]]:
@@ -157,9 +172,7 @@ def _matrix(inputs: Any, width: int) -> Any:
     if "text" not in inputs and "categorical" not in inputs:
         return np.concatenate(pieces, 1)
     if "text" in inputs:
-        text = inputs["text"]
-        shape = (len(text), text.width)
-        pieces.append(sparse.csr_matrix((text.values.numpy(), text.indices.numpy(), text.offsets.numpy()), shape))
+        pieces.append(inputs["text"].scipy())
     if "categorical" in inputs:
         codes = inputs["categorical"].numpy()
         left = width - sum(piece.shape[1] for piece in pieces)

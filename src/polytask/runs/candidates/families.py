@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...data import SparseRows
 from ...models.fitted import FittedLinear, Trees
 from ...task import Task
-from ..linear import PASSES, STRENGTHS, linear_matrix
+from ..linear import PASSES, STRENGTHS, fitted_linear, linear_matrix, predicted, staged
 
 #: Trees of a forest, and most rounds of boosting.
 TREES, ROUNDS = 100, 300
@@ -123,8 +123,7 @@ class Boosting(Family):
     def variants(self, task: Task, inputs: Any, fit: Tensor, held: Tensor, labels: ToLearn, seed: int) -> list[Tensor]:
         model = self._fitted(task, inputs, fit, labels, seed, ROUNDS)
         own = inputs[held.numpy()]
-        stages = model.staged_predict(own) if task.definition.numeric else model.staged_predict_proba(own)
-        return [_all_classes(task, model, stage) for place, stage in enumerate(stages, 1) if place % EVERY == 0]
+        return list(islice(staged(task, model, own), EVERY - 1, None, EVERY))
 
     def final(self, task: Task, inputs: Any, fit: Tensor, labels: ToLearn, seed: int, variant: int) -> nn.Module:
         return trees_of_boosting(task, self._fitted(task, inputs, fit, labels, seed, EVERY * (variant + 1)))
@@ -158,10 +157,7 @@ class LinearModels(Family):
         return linear_part(task, model, inputs)
 
     def _fitted(self, task: Task, matrix: Any, rows: Tensor, labels: ToLearn, strength: float) -> Any:
-        model = task.definition.linear_model(strength, PASSES)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it stopped after so many passes
-            return model.fit(matrix[rows.numpy()], **labels.of(rows))
+        return fitted_linear(task, strength, matrix[rows.numpy()], **labels.of(rows))
 
 
 class LinearInputs:
@@ -177,13 +173,10 @@ class LinearInputs:
 
 def projection_of(text: SparseRows) -> Tensor:
     """``[width, directions]``: the first singular directions of hashed texts, which trees split."""
-    from scipy.sparse import csr_matrix
     from sklearn.decomposition import TruncatedSVD
 
-    shape = (len(text), text.width)
-    matrix = csr_matrix((text.values.numpy(), text.indices.numpy(), text.offsets.numpy()), shape)
     most = max(1, min(TEXT_COLUMNS, len(text) - 1, text.width - 1))
-    return torch.from_numpy(TruncatedSVD(most, random_state=0).fit(matrix).components_.T.copy()).float()
+    return torch.from_numpy(TruncatedSVD(most, random_state=0).fit(text.scipy()).components_.T.copy()).float()
 
 
 def families(groups: Sequence[str], targets: int, threads: int = 1) -> list[Family]:
@@ -197,22 +190,6 @@ def families(groups: Sequence[str], targets: int, threads: int = 1) -> list[Fami
     forests = (RandomForest, ExtraTrees)
     every: list[Family] = [*(forest(targets, threads) for forest in forests), Boosting(), LinearModels()]
     return [family for family in every if family.group in groups]
-
-
-def predicted(task: Task, model: Any, inputs: Any) -> Tensor:
-    """What ``task.definition.predict`` gives, by a fitted model of scikit-learn."""
-    numeric = task.definition.numeric
-    return _all_classes(task, model, model.predict(inputs) if numeric else model.predict_proba(inputs))
-
-
-def _all_classes(task: Task, model: Any, found: np.ndarray) -> Tensor:
-    """Classes without a training row have the probability 0."""
-    values = torch.from_numpy(np.asarray(found)).float()
-    if task.definition.numeric:
-        return values
-    shares = torch.zeros(len(values), len(task.classes))
-    shares[:, torch.from_numpy(model.classes_).long()] = values
-    return shares if task.definition.vector_output else shares[:, 1]
 
 
 def single_precision(thresholds: np.ndarray) -> Tensor:
