@@ -8,7 +8,7 @@ from ..balancing import Balancer
 from ..config.training import TrainingSettings
 from ..errors import UserError
 from ..models import MultiTaskModel
-from .callbacks import Callback
+from .callback import Callback
 from .encoding import check_encoding
 from .sharding import check_sharding
 

@@ -19,7 +19,7 @@ from ..config.training import TrainingSettings
 from ..data.rows import count_rows, map_inputs
 from ..errors import UserError
 from ..models import MultiTaskModel, Representation
-from .callbacks import Callback
+from .callback import Callback
 
 Represent = Callable[[Any], Representation]
 

@@ -18,7 +18,8 @@ from ..errors import UserError, raise_all
 from ..models import MultiTaskModel
 from ..processes.collectives import is_first, wait_for_all
 from ..task import Task
-from .callbacks import Callback, EarlyStopping
+from .callback import Callback
+from .callbacks import EarlyStopping
 from .common_checkpoint import MAIN, kept_share
 from .evaluation import Evaluation
 from .events import EventLog

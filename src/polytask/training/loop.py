@@ -55,7 +55,7 @@ from ..processes.collectives import (
 )
 from ..uncertainty import Estimate, estimates_of_first
 from .averaging import AveragedModel
-from .callbacks import Callback, ForwardPass
+from .callback import Callback, ForwardPass
 from .checkpoints import Checkpoints, load_training_state, training_state
 from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint

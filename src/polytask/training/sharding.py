@@ -20,7 +20,7 @@ from ..config.training import TrainingSettings
 from ..errors import raise_all
 from ..models import MultiTaskModel
 from ..processes.collectives import is_sharded, own_share, sum_over_processes, world_size
-from .callbacks import Callback
+from .callback import Callback
 
 
 def check_sharding(

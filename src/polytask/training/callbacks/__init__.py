@@ -1,8 +1,8 @@
 """What takes part in a training beside the loop."""
 
+from ..callback import Callback, ForwardPass
 from .affinity import AffinityProbe, affinity_from_state
 from .best_of_each import BestOfEach
-from .callback import Callback, ForwardPass
 from .convergence import AsynchronousConvergence
 from .converging import Converging
 from .cooperative import CooperativeDistillation

@@ -23,7 +23,7 @@ from ...grouping.affinity import (
 from ...grouping.affinity_matrix import Affinity
 from ...grouping.confidence import check_confidence, measured_enough
 from ...processes.collectives import numbers_of_first
-from .callback import Callback
+from ..callback import Callback
 
 if TYPE_CHECKING:
     from ...config.training import TrainingSettings

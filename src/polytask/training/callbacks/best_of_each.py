@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .callback import Callback
+from ..callback import Callback
 
 if TYPE_CHECKING:
     from ...models import MultiTaskModel

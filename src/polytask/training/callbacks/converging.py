@@ -14,8 +14,8 @@ from ...distillation import (
     labels_of,
     monitor_of,
 )
+from ..callback import Callback
 from ..kept_outputs import KeptOutputs
-from .callback import Callback
 from .label_sources import LabelSource, OnlineLabels, StoredLabels
 
 if TYPE_CHECKING:

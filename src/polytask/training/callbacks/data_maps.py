@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...data import Rows
 from ...errors import UserError
+from ..callback import Callback
 from ..evaluation import task_outputs
-from .callback import Callback
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ...processes.collectives import numbers_of_first
-from .callback import Callback
+from ..callback import Callback
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation

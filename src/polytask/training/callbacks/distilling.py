@@ -14,8 +14,8 @@ from ...distillation.teacher import Teacher, check_teachers
 from ...errors import UserError, did_you_mean, raise_all
 from ...processes.collectives import sum_over_processes, world_size
 from ...task.kind import WideKind
+from ..callback import Callback, ForwardPass
 from ..evaluation import task_outputs
-from .callback import Callback, ForwardPass
 from .number_checks import number_problems, unused_problems
 from .taps import Taps, pooled
 from .trained_adaptors import TrainedAdaptors

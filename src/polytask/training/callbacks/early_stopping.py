@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...distillation import ConvergenceMonitor, ConvergenceOptions, monitor_of
-from .callback import Callback
+from ..callback import Callback
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...distillation import SoftLabels, check_soft_labels
 from ...errors import did_you_mean, raise_all
-from .callback import Callback
+from ..callback import Callback
 
 if TYPE_CHECKING:
     from ..loop import Training

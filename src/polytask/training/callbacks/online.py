@@ -15,9 +15,9 @@ from ...errors import UserError, raise_all
 from ...models import MultiTaskModel, TaskEncoder
 from ...models.stages import fresh_copy
 from ...processes.collectives import average_gradients, sum_over_processes, world_size
+from ..callback import Callback, ForwardPass
 from ..objective import Objective
 from ..optimizer import Adam, make_optimizer
-from .callback import Callback, ForwardPass
 from .number_checks import number_problems, unused_problems
 from .taps import Taps
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from ...balancing import TaskLosses
-    from ...data import Batch
-    from ...models import MultiTaskModel
-    from ..evaluation import Evaluation
-    from ..loop import Training
+    from ..balancing import TaskLosses
+    from ..data import Batch
+    from ..models import MultiTaskModel
+    from .evaluation import Evaluation
+    from .loop import Training
 
 
 class ForwardPass(NamedTuple):
