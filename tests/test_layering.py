@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layering import circle, classes, floors, imports, modules, room, upward
+from layering import PAGE, SOURCE, circle, classes, floors, imports, modules, room, upward
 
 KNOWN_MODULES = modules()
 #: Imports against the order that are there, by room; none may be added, and one that is mended goes.
@@ -32,6 +32,20 @@ def test_every_room_stands_in_the_table() -> None:
 
 def test_things_at_the_top_know_nothing_of_those_below() -> None:
     assert {(one.importer, room(one.imported)) for one in upward(imports(KNOWN_MODULES))} == KNOWN_UPWARD
+
+
+def test_signposts_lead_to_what_they_name() -> None:
+    """Places in the table of what to add: files are there, and hold the names that stand before them."""
+    rows = PAGE.read_text(encoding="utf-8").partition("## Where to add something")[2].partition("\n## ")[0]
+    rows = rows.partition("|---|")[2]
+    places = re.findall(r"`([a-z_]+/[\w/.]*)`", rows)
+    assert len(places) > 30 and [place for place in places if not (SOURCE / place).exists()] == []
+    signs = re.findall(r"((?:`\w+`(?:, )?)+) in `([\w/.]+)`", rows)
+    named = [
+        (name, (SOURCE / place).read_text("utf-8")) for names, place in signs for name in re.findall(r"\w+", names)
+    ]
+    wrong = [name for name, text in named if not re.search(rf"^((class|def) {name}\b|{name}\b.*=)", text, re.M)]
+    assert len(named) > 12 and wrong == []
 
 
 def test_no_module_needs_itself() -> None:

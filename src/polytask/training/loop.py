@@ -278,7 +278,7 @@ class Training:
     def _run(self, progress: Progress | None) -> None:
         total = self.total
         if not self.checkpoints.resume(self):
-            self._write(
+            self.write(
                 "training_start",
                 tasks=[task.name for task in self.tasks],
                 settings=self.settings.model_dump(),
@@ -316,7 +316,7 @@ class Training:
             self.model = self._whole.back(returned)
         wait_for_all()  # none removes files before all have read them
         drawn = {"drawn": self.stream.drawn(self.step)} if isinstance(self.stream, MixtureStream) else {}
-        self._write(
+        self.write(
             "training_end",
             seconds=self.seconds,
             steps=self.step,
@@ -469,7 +469,7 @@ class Training:
         }
         details = {key: single_precision(values) for key, values in numbers.items()} | {"labels": evaluation.labels}
         details |= ({"single_losses": single_losses} if single_losses else {}) | self.gradients.take(names)
-        self._write("evaluation", score=score, **(details if is_detailed(len(self.history) - 1, len(names)) else {}))
+        self.write("evaluation", score=score, **(details if is_detailed(len(self.history) - 1, len(names)) else {}))
         if self.folder is None:
             self.snapshots.keep_only(self.needed_snapshots())
         self.recovery.note(self, training_state(self))
@@ -486,9 +486,6 @@ class Training:
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event of this training to the log."""
-        self._write(event, **fields)
-
-    def _write(self, event: str, **fields: Any) -> None:
         self.log.write(event, step=self.step, epoch=self.epoch, training=self.name, **fields)
 
     def needed_snapshots(self) -> set[int]:
