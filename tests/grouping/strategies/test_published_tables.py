@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
 
 from polytask.errors import UserError
 from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.strategies.higher_order import predict_by_pairs, select_by_pairs
+from polytask.grouping.strategies.higher_order import select_by_pairs
 from polytask.grouping.strategies.table import Measured, select_from_table
 
 DATA = Path(__file__).parents[2] / "data"
@@ -60,6 +61,19 @@ def table(setting: str, part: str) -> list[Measured]:
     return [
         Measured({task: -loss for task, loss in zip(TASKS, losses, strict=True) if loss is not None}, cost)
         for cost, losses in STANDLEY["settings"][setting][part]
+    ]
+
+
+def predict_by_pairs(known: list[Measured]) -> list[Measured]:
+    """Scores of networks for three and more tasks as HOA predicts them: the mean of a task's scores in its pairs."""
+    of_pairs = {frozenset(entry.scores): entry.scores for entry in known if len(entry.scores) == 2}
+
+    def mean(task: str, scores: dict[str, float]) -> float:
+        return fmean(of_pairs[frozenset((task, other))][task] for other in scores if other != task)
+
+    return [
+        entry if len(entry.scores) < 3 else Measured({t: mean(t, entry.scores) for t in entry.scores}, entry.cost)
+        for entry in known
     ]
 
 

@@ -2,7 +2,7 @@
 
 from .catalogue import GROUPINGS, Grouping
 from .context import Context, Joint, TrainSubset
-from .higher_order import predict_by_pairs, select_by_pairs
+from .higher_order import select_by_pairs
 from .table import Measured, select_from_table
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Joint",
     "Measured",
     "TrainSubset",
-    "predict_by_pairs",
     "select_by_pairs",
     "select_from_table",
 ]

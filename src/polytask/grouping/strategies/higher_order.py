@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ import numpy as np
 from ..affinity_matrix import Affinity
 from ..selection import Selection, select_networks
 from .context import Context
-from .table import Measured
 
 
 def select_by_pairs(losses: Affinity, networks: int | None = None, **constraints: Any) -> Selection:
@@ -58,28 +55,3 @@ def higher_order(context: Context) -> list[Selection]:
         losses[i, j], losses[j, i] = -scores[other], -scores[one]
     pairs = Affinity(tasks, losses, {"method": "hoa"})
     return [select_by_pairs(pairs, budget, **context.constraints) for budget in context.budgets]
-
-
-def predict_by_pairs(table: Sequence[Measured]) -> list[Measured]:
-    """A table of networks in which the scores of three and more tasks are predicted from those of the pairs.
-
-    Args:
-        table: networks, among them all pairs of the tasks of each larger one; what is measured of larger ones is not
-            looked at.
-
-    Example:
-        >>> pairs = [Measured({"a": 1.0, "b": 2.0}), Measured({"a": 3.0, "c": 0.0}), Measured({"b": 4.0, "c": 1.0})]
-        >>> predict_by_pairs([*pairs, Measured({"a": 0.0, "b": 0.0, "c": 0.0})])[3].scores
-        {'a': 2.0, 'b': 3.0, 'c': 0.5}
-    """
-    pairs = {frozenset(entry.scores): entry.scores for entry in table if len(entry.scores) == 2}
-    return [
-        entry
-        if len(entry.scores) < 3
-        else Measured(
-            {task: fmean(pairs[frozenset((task, other))][task] for other in entry.scores if other != task)
-             for task in entry.scores},
-            entry.cost,
-        )
-        for entry in table
-    ]  # fmt: skip
