@@ -9,6 +9,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
 import polytask
 
 SOURCE = Path(polytask.__file__).parent
@@ -92,6 +96,17 @@ def upward(found: Iterator[Import]) -> dict[Import, None]:
         and room(one.imported) in floor
         and floor[room(one.importer)] < floor[room(one.imported)]
     }
+
+
+def knots(found: Iterator[Import]) -> list[list[str]]:
+    """Modules of which each needs all others, directly or through others, types included; largest first."""
+    pairs = sorted({(one.importer, one.imported) for one in found})
+    names = sorted({name for pair in pairs for name in pair})
+    rows, columns = ([names.index(pair[side]) for pair in pairs] for side in (0, 1))
+    graph = csr_array((np.ones(len(pairs)), (rows, columns)), shape=(len(names), len(names)))
+    labels = connected_components(graph, connection="strong")[1]
+    groups = [[name for name, own in zip(names, labels, strict=True) if own == label] for label in set(labels)]
+    return sorted((group for group in groups if len(group) > 1), key=len, reverse=True)
 
 
 def circle(found: Iterator[Import]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layering import PAGE, SOURCE, circle, classes, floors, imports, modules, room, upward
+from layering import PAGE, SOURCE, circle, classes, floors, imports, knots, modules, room, upward
 
 KNOWN_MODULES = modules()
 #: Imports against the order that are there, by room; none may be added, and one that is mended goes.
@@ -51,6 +51,12 @@ def test_signposts_lead_to_what_they_name() -> None:
 def test_no_module_needs_itself() -> None:
     """An import of the package by its own modules is one: all names of ``polytask`` load on demand."""
     assert circle(one for one in imports(KNOWN_MODULES) if one.imported != "polytask") == []
+
+
+def test_knots_of_types_are_small() -> None:
+    """Sections of a configuration name the whole of it, the loop names its parts; nothing else is as large."""
+    sizes = [len(knot) for knot in knots(one for one in imports(KNOWN_MODULES) if one.imported != "polytask")]
+    assert sizes[0] <= 9 and sizes[1] <= 7 and all(size <= 5 for size in sizes[2:])
 
 
 def test_a_name_of_a_class_is_one_class() -> None:

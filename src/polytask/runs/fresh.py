@@ -23,11 +23,11 @@ from .distill import without_teachers
 from .encoders import network_of
 from .kept_teachers import check_kept, keep, take_kept
 from .linear import linear_models
-from .outcome import Delivered, RunOutcome
+from .outcome import RunOutcome
 from .plan import Planned, plan_run
 from .preparation.prepare import prepare
 from .preparation.prepared import Prepared
-from .results import linear_baseline
+from .results import Delivered, linear_baseline
 from .served import Trained, choose_served
 from .side_by_side import train_ahead
 from .trainer import Trainer, make_balancer

@@ -5,11 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..files import sha256, write_json
-from ..models import MultiTaskModel
 from ..processes.collectives import is_first
 from ..records.values import number, read_object
 from ..task.conformal import Scores
@@ -26,29 +24,9 @@ from .made_with import made_with
 from .missed_classes import add_missed
 from .plots import write_plots
 from .probabilities import Probabilities
-from .results import baseline, task_entry, totals_of
+from .results import Delivered, baseline, task_entry, totals_of
 from .resumed import close
 from .trainer import Trainer
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """A network that a run delivers.
-
-    Attributes:
-        model: The network.
-        serves: The tasks that it predicts.
-        training: Name of its training.
-        result: What that gave; None for a network that is as it was in an earlier run.
-        source: Folder of that network there.
-    """
-
-    model: MultiTaskModel
-    serves: tuple[str, ...]
-    training: str
-    result: TrainingResult | None = None
-    source: Path | None = None
-
 
 #: Entries of further baselines, of the run with the thresholds that are served, its networks and their test metrics.
 Baselines = Callable[[Trainer, Sequence[Delivered], Mapping[str, Estimate]], dict[str, Any]]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..models import MultiTaskModel
 from ..records.values import number
 from ..task import Task
 from ..task.gain import gain, mean_relative
@@ -14,8 +17,26 @@ from ..training import TrainingResult
 from ..uncertainty import Estimate, interval
 
 if TYPE_CHECKING:
-    from .outcome import Delivered
     from .trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A network that a run delivers.
+
+    Attributes:
+        model: The network.
+        serves: The tasks that it predicts.
+        training: Name of its training.
+        result: What that gave; None for a network that is as it was in an earlier run.
+        source: Folder of that network there.
+    """
+
+    model: MultiTaskModel
+    serves: tuple[str, ...]
+    training: str
+    result: TrainingResult | None = None
+    source: Path | None = None
 
 
 def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:

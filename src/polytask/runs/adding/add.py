@@ -16,9 +16,10 @@ from ...records.folder import RunFolder
 from ...training import Parts, TrainingResult, check_training, check_trains
 from ..bundle import serving_places
 from ..encoders import network_of
-from ..outcome import Delivered, RunOutcome
+from ..outcome import RunOutcome
 from ..preparation.prepare import prepare
 from ..preparation.prepared import Prepared
+from ..results import Delivered
 from ..trainer import Trainer
 from ..trainings import train_single
 from ..variant import Variant

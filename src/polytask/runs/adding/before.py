@@ -11,7 +11,7 @@ from ...records.values import number
 from ...task import Task
 from ...uncertainty import Estimate
 from ..bundle import Bundle, serving_places
-from ..outcome import Delivered
+from ..results import Delivered
 from ..trainer import Trainer
 from .addition import Addition
 from .learning import level

@@ -9,7 +9,7 @@ from ...models import MultiTaskModel, take_over
 from ...records.folder import RunFolder
 from ...training import TrainingResult
 from ..encoders import network_of
-from ..outcome import Delivered
+from ..results import Delivered
 from ..trainer import Trainer
 from .addition import Addition
 
