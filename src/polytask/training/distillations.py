@@ -42,7 +42,7 @@ def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str) ->
         return [f"distill: okd needs one representation for all tasks, which sharing {sharing!r} does not have; "
                 "use hard sharing, or mtlkd or scd"]  # fmt: skip
     known = _options_of(method)
-    unknown = [key for key in options if key not in known or key in ("teachers", "distilling")]
+    unknown = [key for key in options if key not in known]
     if unknown:
         return [f"distill: {name} has no option {key!r}; {did_you_mean(key, known)}" for key in unknown]
     try:
@@ -55,11 +55,11 @@ def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str) ->
 
 
 def _options_of(method: type) -> list[str]:
-    """Arguments that a class takes, with those that it hands on to the classes that it is made of."""
+    """Options that a class takes, with those that it hands on to the classes that it is made of."""
     found: list[str] = []
     for kind in (kind for kind in method.__mro__ if "__init__" in vars(kind)):
         parameters = signature(kind).parameters
         found += parameters
         if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
             break
-    return found
+    return [name for name in dict.fromkeys(found) if name not in ("self", "teachers", "distilling")]
