@@ -73,3 +73,10 @@ def test_a_run_that_continues_keeps_its_scales(path: Path, tmp_path: Path) -> No
     stored["tasks"][0]["transform"] = "log"
     (tmp_path / "schema.json").write_text(json.dumps(stored))
     assert scales(prepared(path, tmp_path / "split.parquet", transform="auto"))["grown"] == "log"
+
+
+def test_skewness_decides_where_inputs_have_no_linear_model(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polytask.runs.preparation.earned_scales.linear_models", lambda *_: ({}, "no linear models"))
+    data = prepared(path, transform="auto")
+    assert scales(data) == {"grown": "log", "flat": "", "chance": "log", "both": "log"}
+    assert not [note for note in data.notes if "learned" in note]

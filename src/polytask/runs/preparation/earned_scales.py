@@ -44,7 +44,8 @@ def earned_scales(
     validation rows, in units of its labels, is better by more than chance.
 
     Args:
-        tasks: Those whose scale is to be chosen.
+        tasks: Those whose scale is to be chosen, on that which their skewness suggests; where nothing can be judged
+            it stays.
         rows: By part, with only these tasks.
         labels: By part, ``[n, K]`` float64 labels in their own units, NaN where there is none.
         seed: Of the rows that are drawn where there are many.
@@ -62,7 +63,7 @@ def earned_scales(
     for place, task in enumerate(tasks):
         own = {name: skill[task.name] for name, skill in skills.items() if task.name in skill}
         if not skewed(known[place]) or len(own) < len(scales):
-            found.append(scales[""][place])
+            found.append(task)
             continue
         as_it_is, others = own.pop(""), own
         best = surely_better(as_it_is, others)
