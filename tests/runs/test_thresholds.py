@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from polytask.runs.thresholds import choose_threshold
+from polytask.runs.thresholds import Moved, choose_threshold, describe
 from polytask.task import Task
+from polytask.uncertainty import Estimate
 
 
 def rows(seed: int, n: int = 400, share: float = 0.3, signal: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,3 +46,11 @@ def test_few_rows_or_one_class_decide_nothing() -> None:
     assert (
         choose_threshold(Task("a"), torch.full((9,), 0.3), torch.tensor([0.0] * 5 + [1.0] * 4), torch.arange(9)) is None
     )
+
+
+def test_many_moved_thresholds_take_one_line() -> None:
+    tasks = [Task(f"t{place}", classes=("no", "yes")) for place in range(30)]
+    moved = {task.name: Moved(0.2, "f1", Estimate.exact(0.1)) for task in tasks}
+    (line,) = describe(moved, tasks)
+    assert "30 targets" in line
+    assert len(describe({"t3": moved["t3"]}, tasks)) == 1 and "'yes'" in describe({"t3": moved["t3"]}, tasks)[0]

@@ -16,7 +16,7 @@ from ..records.folder import RunFolder
 from ..task import METRICS, Metric, Task
 from ..uncertainty import Estimate, estimate, exceeds, mean_of
 from .averaged import Outputs
-from .preparation.prepared import with_thresholds
+from .preparation.prepared import MOST_LINES, with_thresholds
 from .trainer import Trainer
 
 #: Thresholds that are tried: quantiles of the predicted probabilities.
@@ -160,7 +160,10 @@ def save_thresholds(run: RunFolder, found: Mapping[str, Moved]) -> None:
 
 
 def describe(found: Mapping[str, Moved], tasks: Sequence[Task]) -> list[str]:
-    """Lines for the user: which thresholds have moved, and why."""
+    """Lines for the user: which thresholds have moved, and why; of many targets one for all."""
+    if len(found) > MOST_LINES:
+        return [f"classes of {len(found):,} targets are predicted from another probability than 0.5 on: that is better "
+                "on validation beyond chance (thresholds.json)"]  # fmt: skip
     named = {task.name: task for task in tasks}
     return [
         f"{name}: {named[name].classes[1]!r} is predicted from a probability of {moved.threshold:.3g} on: "
