@@ -139,3 +139,15 @@ def test_only_finite_checkpoints_are_written(tmp_path: Path) -> None:
     newest = max(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.stem.partition("-")[2]))
     state = load_tree(newest)
     assert state["step"] <= 6 and all(bool(torch.isfinite(value).all()) for value in state["model"].values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_one_number_that_is_not_finite_is_found(dtype: torch.dtype) -> None:
+    layer = torch.nn.Linear(3, 2, dtype=dtype)
+    layer.register_buffer("largest", torch.tensor([torch.finfo(dtype).max, torch.finfo(dtype).min], dtype=dtype))
+    layer.register_buffer("nothing", torch.zeros(0))
+    assert all_finite(layer)
+    for value in (math.nan, math.inf, -math.inf):
+        with torch.no_grad():
+            layer.weight[1, 2] = value
+        assert not all_finite(torch.nn.Linear(1, 1), layer)

@@ -132,3 +132,17 @@ def test_a_tree_is_a_file_that_safetensors_reads(tmp_path):
 def test_a_tree_of_tensors_that_cannot_be_kept_is_refused(tmp_path):
     with pytest.raises(TypeError, match=r"tensors of torch.complex128"):
         save_tree(tmp_path / "file", torch.zeros(2, dtype=torch.complex128))
+
+
+def test_a_copy_takes_the_memory_of_one_that_is_not_needed():
+    def tree(value: float, rows: int = 2) -> dict[str, object]:
+        return {"a": torch.full((rows, 3), value), "b": [torch.tensor(value, dtype=torch.float64), value]}
+
+    first = TreeCopy(tree(1.0))
+    memory = first.tree()["a"].data_ptr()
+    second = TreeCopy(tree(2.0), first)
+    assert_same(second.tree(), tree(2.0))
+    assert second.tree()["a"].data_ptr() == memory
+    third = TreeCopy(tree(3.0, rows=4), second)
+    assert_same(third.tree(), tree(3.0, rows=4))
+    assert_same(second.tree()["a"], torch.full((2, 3), 2.0))

@@ -30,14 +30,15 @@ class TreeCopy:
 
     Args:
         tree: What to copy; tensors from any device.
+        spare: An earlier copy that nobody needs any more; its memory is used again.
 
     Raises:
         TypeError: If something else is in it.
     """
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, spare: TreeCopy | None = None) -> None:
         self._tensors: dict[str, Tensor] = {}
-        self._shape = _encode(tree, self._tensors)
+        self._shape = _encode(tree, self._tensors, {} if spare is None else spare._tensors)
 
     def tree(self) -> Any:
         """The copy, on the CPU."""
@@ -115,19 +116,23 @@ def _bytes(tensor: Tensor) -> memoryview:
     return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
-def _encode(node: Any, tensors: dict[str, Tensor]) -> Any:
+def _encode(node: Any, tensors: dict[str, Tensor], spare: Mapping[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
         name = str(len(tensors))
         if node.dtype not in DTYPES:
             raise TypeError(f"a state tree cannot hold tensors of {node.dtype}")
-        tensors[name] = node.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        old = spare.get(name)
+        if old is not None and (old.dtype, old.shape) == (node.dtype, node.shape):
+            tensors[name] = old.copy_(node.detach())
+        else:
+            tensors[name] = node.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         return {"tensor": name}
     if isinstance(node, dict):
-        return {"items": [[key, _encode(value, tensors)] for key, value in node.items()]}
+        return {"items": [[key, _encode(value, tensors, spare)] for key, value in node.items()]}
     if isinstance(node, tuple):
-        return {"tuple": [_encode(value, tensors) for value in node]}
+        return {"tuple": [_encode(value, tensors, spare) for value in node]}
     if isinstance(node, list):
-        return [_encode(value, tensors) for value in node]
+        return [_encode(value, tensors, spare) for value in node]
     if node is None or isinstance(node, str | bool | int | float):
         return node
     raise TypeError(f"a state tree cannot hold {type(node).__name__}")
