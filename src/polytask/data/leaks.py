@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..task import Task
 from .columns import Coded, coded
 from .label_sets import encode_label_sets, label_columns
+from .ranks import ranks
 from .schema import Schema
 
 #: Above this correlation, ROC-AUC or share of rows a single feature is suspicious.
@@ -94,10 +95,8 @@ def _related(values: Sequence[np.ndarray | None], targets: np.ndarray) -> np.nda
 
 def _ranked(columns: np.ndarray) -> np.ndarray:
     """``[n, columns]`` ranks, ties shared, NaN where missing."""
-    from scipy.stats import rankdata  # takes a moment to load
-
     missing = np.isnan(columns)
-    return np.where(missing, np.nan, rankdata(np.where(missing, np.inf, columns), axis=0))
+    return np.where(missing, np.nan, ranks(np.where(missing, np.inf, columns)))
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
+
+from ...data.ranks import ranks
 
 
 def correlated_groups(values: np.ndarray, least: float) -> list[tuple[int, ...]]:
@@ -18,11 +19,14 @@ def correlated_groups(values: np.ndarray, least: float) -> list[tuple[int, ...]]
         >>> correlated_groups(np.stack([x, x[::-1] ** 3, np.tile([0.0, 1.0, 0.0], 3)]), 0.9)
         [(0, 1), (2,)]
     """
-    from scipy.sparse.csgraph import connected_components
-
+    alone: list[tuple[int, ...]] = [(place,) for place in range(len(values))]
     if len(values) < 2 or least > 1:
-        return [(place,) for place in range(len(values))]
+        return alone
     with np.errstate(invalid="ignore", divide="ignore"):
-        joined = np.abs(np.nan_to_num(np.corrcoef(rankdata(values, axis=1)))) >= least
+        joined = np.abs(np.nan_to_num(np.corrcoef(ranks(values.T).T))) >= least
+    if not (joined & ~np.eye(len(values), dtype=bool)).any():
+        return alone
+    from scipy.sparse.csgraph import connected_components  # takes a moment to load
+
     labels = connected_components(joined)[1].tolist()
     return [tuple(np.flatnonzero(np.array(labels) == label).tolist()) for label in dict.fromkeys(labels)]
