@@ -33,6 +33,14 @@ def test_many_scores_are_thinned_to_the_safe_side() -> None:
     assert Scores.of(scores[:5]).limit(0.9) == math.inf and Scores((), ()).limit(0.5) == math.inf
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.98])
+def test_fewer_scores_make_limits_only_wider(level: float) -> None:
+    scores = torch.rand(5000, generator=torch.Generator().manual_seed(0))
+    few, all_of_them = (Scores.of(scores, most) for most in (100, 5000))
+    assert len(few.values) == 100
+    assert 0 <= few.limit(level) - all_of_them.limit(level) < 0.02
+
+
 @pytest.mark.parametrize("name", sorted(name for name, kind in KINDS.items() if not kind.wide))
 def test_columns_hold_exactly_the_targets_below_the_limit(name: str) -> None:
     kind, draw = KINDS[name], torch.Generator().manual_seed(0)

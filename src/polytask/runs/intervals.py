@@ -10,11 +10,13 @@ from torch import Tensor
 
 from ..files import write_json
 from ..records.folder import RunFolder
-from ..task.conformal import Scores
+from ..task.conformal import MOST, Scores
 from ..task.plots.classes import wilson
 from .averaged import Outputs
 from .preparation.prepared import MOST_LINES
 
+#: Scores that are kept of all tasks, so that the file stays small, and of each at least.
+_OF_ALL, _LEAST = 200_000, 100
 #: Raw outputs, stored targets and numbers of rows with a label.
 Labelled = tuple[Tensor, Tensor, Tensor]
 
@@ -30,13 +32,13 @@ def interval_scores(
         held: Of networks that have learned from the validation rows, what others predict for them: see
             :meth:`~polytask.runs.averaged.Outputs.labelled`.
     """
-    found = {}
+    found, most = {}, max(_LEAST, min(MOST, _OF_ALL // max(1, len(validation.tasks))))
     for name, task in validation.tasks.items():
         if task.definition.interval_names(task):
             outputs, targets, _ = held[name] if held else validation.labelled(name, serves[name])
             scores = task.definition.nonconformity(task.definition.predict(outputs), targets)
             if scores is not None and len(scores):
-                found[name] = Scores.of(scores)
+                found[name] = Scores.of(scores, most)
     return found
 
 
@@ -72,7 +74,7 @@ def coverage(
 def save_scores(run: RunFolder, scores: Mapping[str, Scores], level: float | None) -> None:
     """Write ``intervals.json``, which the bundle reads."""
     tasks = {name: {"values": one.values, "ranks": one.ranks} for name, one in scores.items()}
-    write_json(run.intervals, {"level": level, "tasks": tasks})
+    write_json(run.intervals, {"level": level, "tasks": tasks}, compact=True)
 
 
 def described_coverage(found: Mapping[str, Mapping[str, Any]]) -> list[str]:

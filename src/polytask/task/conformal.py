@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-#: Scores that are kept.
+#: Scores that are kept of a task.
 MOST = 1000
 
 
@@ -31,10 +31,10 @@ class Scores:
     ranks: tuple[int, ...]
 
     @classmethod
-    def of(cls, scores: Tensor) -> Scores:
+    def of(cls, scores: Tensor, most: int = MOST) -> Scores:
         """Scores ``[n]``, see :meth:`polytask.task.Kind.nonconformity`; of many some, so that limits only get wider."""
         ordered = np.sort(scores.double().numpy())
-        ranks = np.unique(np.ceil(np.linspace(0, 1, min(MOST, len(ordered)) + 1)[1:] * len(ordered)).astype(int))
+        ranks = np.unique(np.ceil(np.linspace(0, 1, min(most, len(ordered)) + 1)[1:] * len(ordered)).astype(int))
         return cls(tuple(ordered[ranks - 1].tolist()), tuple(ranks.tolist()))
 
     def limit(self, level: float) -> float:
