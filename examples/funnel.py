@@ -1,9 +1,9 @@
-"""An e-commerce funnel: does a visitor click, buy, and send it back, and for how much?
+"""An e-commerce funnel: does a visitor click, buy, return the order, and for how much?
 
-Only who clicks can buy, and only who buys can return it, so deeper targets have fewer labels: an empty cell is
-"unknown", not "no". Rows of one customer stay in one part of the split. What to expect: ROC-AUC of about .77, .84 and
-.80, and R2 of .75 for the money; all four in one network, though only a third of the rows has labels for the last
-two.
+Only visitors who click can buy, and only buyers can return, so later targets have fewer labels: an empty cell means
+"unknown", not "no". Rows of one customer stay in one split. What to expect: ROC-AUC of about .77, .84 and .80, and R2
+of .75 for the money, from one network, although only a third of the rows has labels for the last two. THE TABLE IS
+MADE UP (no dependency has a real one): put your shop's log in its place.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ import polytask as pt
 
 
 def visits(rows=3000, seed=0):
-    """A table as a shop's log gives it, after its own rules; yours goes in its place."""
+    """A made-up table, in the form of a shop's log."""
     rng = np.random.default_rng(seed)
     customer = rng.integers(0, rows // 4, rows)
     taste, budget = rng.normal(size=rows // 4), rng.lognormal(3.5, 0.5, rows // 4)

@@ -23,7 +23,7 @@ class Texts(torch.nn.Module):
             hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
         )  # fmt: skip
         adapter = LoraConfig(r=8, target_modules=["query", "value", "dense"], lora_dropout=0.0)
-        self.text = get_peft_model(BertModel(small, add_pooling_layer=False), adapter)  # in place of your checkpoint
+        self.text = get_peft_model(BertModel(small, add_pooling_layer=False), adapter)  # instead of your checkpoint
         # Reentrant checkpointing hides parameters from gradients per task; polytask refuses it.
         self.text.gradient_checkpointing_enable({"use_reentrant": False})
         self.seven, self.small = torch.nn.Linear(32, 1), torch.nn.Linear(32, 1)

@@ -23,7 +23,7 @@ tasks = [pt.Task("topic", "multiclass", classes=("a", "b", "c", "d")), pt.Task("
 class TwoHeads(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.text = BertModel(small)  # in place of AutoModel.from_pretrained(your checkpoint)
+        self.text = BertModel(small)  # instead of AutoModel.from_pretrained(your checkpoint)
         self.topic, self.question = torch.nn.Linear(32, 4), torch.nn.Linear(32, 1)
 
     def forward(self, input_ids, **_):
