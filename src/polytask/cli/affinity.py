@@ -1,4 +1,4 @@
-"""``polytask affinity``: who helps whom, in one training run."""
+"""``polytask affinity``: which task helps which, in one training run."""
 
 from __future__ import annotations
 

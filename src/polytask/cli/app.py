@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ..display.text import printable
 from ..errors import AfterTrainingError, DivergedError, UserError, used_up
@@ -21,8 +22,38 @@ from ..processes.signals import INTERRUPTED, SIGNALS
 
 P = ParamSpec("P")
 
+#: The commands as `polytask --help` lists them.
+PANELS = {
+    "Train": ("demo", "fit", "compare", "tune"),
+    "Understand": ("doctor", "report", "evaluate", "affinity", "select", "methods"),
+    "Use": ("predict", "export", "serve"),
+}
+
+
+def _without_types(params: list[Any]) -> list[Any]:
+    """Flags without the type that newer releases of Typer print behind them."""
+    for param in params:
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
+
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for names in PANELS.values() for name in names]
+
+
 app = typer.Typer(
     name="polytask",
+    cls=_Group,
     help="Predict many targets with few networks: measure which tasks should share a network, keep every task at its "
     "peak, and compare with simple alternatives.",
     no_args_is_help=True,
@@ -61,10 +92,10 @@ ENOUGH_MEMORY = 3 << 30
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What the system has no more of, and what helps.
 _USED_UP = {
-    "memory": "there is not enough memory for this; what was written before is whole. Take a smaller batch_size (or "
+    "memory": "there is not enough memory for this; files written before are intact. Take a smaller batch_size (or "
     "accumulate), give a table as Parquet with --set data.stream=true, or raise the limit (ulimit -v)",
-    "files": "too many open files for this process; what was written before is whole. Raise the limit (ulimit -n 1024)",
-    "processes": "the system starts no more processes or threads; what was written before is whole. Raise "
+    "files": "too many open files for this process; files written before are intact. Raise the limit (ulimit -n 1024)",
+    "processes": "the system cannot start more processes or threads; files written before are intact. Raise "
     "the limit (ulimit -u, and -v for their memory), or take fewer --jobs",
 }
 _WRONG_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
@@ -100,7 +131,9 @@ def command(*, epilog: str, name: str | None = None) -> Callable[[Callable[P, No
             if status:
                 raise typer.Exit(status)
 
-        app.command(name=name, epilog=epilog)(guarded)
+        called = name or function.__name__
+        panel = next(title for title, names in PANELS.items() if called in names)
+        app.command(name=name, cls=_Command, epilog=epilog, rich_help_panel=panel)(guarded)
         return guarded
 
     return register
@@ -127,7 +160,7 @@ def _say_little_memory() -> None:
     if allowed != resource.RLIM_INFINITY and allowed < ENOUGH_MEMORY and "LOCAL_RANK" not in os.environ:
         _note(
             f"the limit of this shell (ulimit -v) allows {allowed / 2**30:.1f} GiB of address space; PyTorch takes "
-            f"up to {ENOUGH_MEMORY / 2**30:.0f} GiB of it, and with less may crash or hang without a message"
+            f"up to {ENOUGH_MEMORY / 2**30:.0f} GiB of it and may crash or hang without a message if it gets less"
         )
 
 
@@ -150,9 +183,9 @@ def _os_error(error: OSError, has_out: bool) -> int:
     if error.errno in _GONE:
         return _fail(1, f"error: {error.filename or 'a file'} cannot be reached any more ({error.strerror}); if its "
                         "folder was moved or unmounted put it back: an interrupted `polytask fit` continues with "
-                        "--resume; if it was removed begin again")  # fmt: skip
+                        "--resume; if it was removed, start again")  # fmt: skip
     if error.errno in _NO_PLACE:
-        return _fail(1, f"{what}. What was written before is whole. Free space or use another folder; an interrupted "
+        return _fail(1, f"{what}. Files written before are intact. Free space or use another folder; an interrupted "
                         "`polytask fit` continues with --resume")  # fmt: skip
     if error.errno in _WRONG_PLACE:
         other = "choose another folder with --out" if has_out else "copy the folder to a disk that can be written"

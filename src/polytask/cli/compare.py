@@ -17,9 +17,12 @@ from .outcome import figure
 
 HEADER = ["method", "mean skill", "against the reference", "\u0394m %", "mean rank", "seconds", "failed"]
 Jobs = Annotated[
-    int | None, typer.Option(help="processes side by side; 0: in this one [default: one per GPU, or per core]")
+    int | None,
+    typer.Option(metavar="N", help="parallel processes; 0: train in this one [default: one per GPU, or per core]"),
 ]
-Ray = Annotated[str | None, typer.Option(help="address of a Ray cluster, or local", show_default=False)]
+Ray = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="address of a Ray cluster, or local", show_default=False)
+]
 
 
 @command(
@@ -31,8 +34,12 @@ Ray = Annotated[str | None, typer.Option(help="address of a Ray cluster, or loca
     "trains only what is new."
 )
 def compare(
-    config: Annotated[str, typer.Argument(help="study (.yaml), or the name of a ready one", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="folder of the comparison", show_default=False)] = None,
+    config: Annotated[
+        str, typer.Argument(metavar="STUDY", help="study (.yaml), or the name of a built-in one", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="folder of the comparison", show_default=False)
+    ] = None,
     jobs: Jobs = None,
     ray: Ray = None,
     set_: o.Set = None,
@@ -106,7 +113,7 @@ def make_pool(jobs: int | None, ray: str | None) -> tuple[Any, int]:
     if jobs is not None and jobs < 0:
         raise UserError(f"--jobs: expected at least 0, found {jobs}")
     if jobs is not None and ray is not None:
-        raise UserError("--jobs: has no effect with --ray, which takes what the cluster has; leave one of them out")
+        raise UserError("--jobs: has no effect with --ray, which uses all of the cluster; leave one of them out")
     if ray is not None:
         cluster = RayCluster(ray)
         return cluster, cluster.cores

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 
 @command(epilog="**Example**\n\n`polytask demo --out my-demo`")
 def demo(
-    out: Annotated[Path, typer.Option(help="folder of the demo; the run is in it")] = Path("polytask-demo"),
-    seed: Annotated[int | None, typer.Option(help="random seed of labels, split and weights [default: 0]")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of the demo, with the run in it")] = Path(
+        "polytask-demo"
+    ),
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="random seed of labels, split and weights [default: 0]")
+    ] = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Eight questions about half-hidden digits, and one answer per image: do the targets help each other?
+    """Train on half-hidden digits with eight targets and one label per image: do the targets help each other?
 
-    1,797 real images from scikit-learn, of which 1,300 have one label each; under a minute on two cores, no network
-    needed.
+    1,797 real images from scikit-learn, of which 1,300 have one label each; under a minute on two cores, without a
+    connection.
     """
     from ..comparison.datasets.digits import TARGETS, write_few_labels
     from ..config import make_config

@@ -1,4 +1,4 @@
-"""``polytask doctor``: what an expert would say about a run."""
+"""``polytask doctor``: what an expert would notice in a run."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def doctor(run: Run, as_json: o.Json = False) -> None:
         about = f" ({', '.join(finding.tasks[:8])}{', ...' if len(finding.tasks) > 8 else ''})" if finding.tasks else ""
         print(printable(f"{number}. {finding.kind}{about}\n   seen: {finding.evidence}\n   try:  {finding.advice}"))
     if findings:
-        print(f"again with such a setting: polytask fit {run / 'config.yaml'} --out NEW SETTING")
+        print(f"to try a setting: polytask fit {run / 'config.yaml'} --out NEW SETTING")
     else:
-        print("nothing to report: no check found anything")
+        print("no findings")

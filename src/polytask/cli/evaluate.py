@@ -15,7 +15,7 @@ from .predict import Run
 
 @command(epilog="**Example**\n\n`polytask evaluate runs/first labelled.csv --json`")
 def evaluate(run: Run, data: o.Data, trust: o.Trust = False, json: o.Json = False) -> None:
-    """Measure the networks of a run on a table with labels; targets that the table lacks are left out."""
+    """Measure a run on a labelled table; targets without a column are left out."""
     o.check_tables_exist(data)
     from ..runs.use import evaluate_table  # loads PyTorch, for which mistakes need not wait
 

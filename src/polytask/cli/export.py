@@ -20,10 +20,12 @@ from .predict import Run
 )
 def export(
     run: Run,
-    out: Annotated[Path, typer.Option(help="file to write", show_default=False)],
-    format: Annotated[str, typer.Option(help="onnx, or torch (a program of torch.export)")] = "onnx",
-    tasks: Annotated[str | None, typer.Option(help="only these targets, separated by commas")] = None,
-    data: Annotated[Path | None, typer.Option(help="table to check the file on [default: the run's own]")] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="file to write", show_default=False)],
+    format: Annotated[str, typer.Option(metavar="NAME", help="onnx, or torch (a torch.export program)")] = "onnx",
+    tasks: Annotated[str | None, typer.Option(metavar="NAMES", help="only these targets, separated by commas")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="table to check the file on [default: the run's]")
+    ] = None,
     trust: o.Trust = False,
     quiet: o.Quiet = False,
 ) -> None:

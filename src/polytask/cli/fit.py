@@ -44,7 +44,7 @@ def fit(
         raise UserError("--out: give the folder of the run, such as --out runs/first")
     given = given or {}
     if data is None and not resume:
-        raise UserError("DATA: give a table or a configuration; only a run that is resumed can do without")
+        raise UserError("DATA: give a table or a configuration; only --resume works without it")
     config = None if data is None else o.resolve(data, given, set_)
     if config is not None and not resume:
         o.check_tables_exist(*config.tables)

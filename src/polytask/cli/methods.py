@@ -13,7 +13,9 @@ from .app import command
 
 @command(epilog="**Examples**\n\n`polytask methods dwa`\n\n`polytask methods dwa --cite`")
 def methods(
-    name: Annotated[str | None, typer.Argument(help="one method in full", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="the method to describe", show_default=False)
+    ] = None,
     cite: Annotated[bool, typer.Option("--cite", help="print the BibTeX of the method")] = False,
 ) -> None:
     """List the balancing methods, one line each, or describe one with its options and source."""

@@ -167,7 +167,7 @@ def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str]
 
 
 def _refuse_unread(values: dict[str, Any], where: str) -> None:
-    """Refuse what no column's name can mend before the table is opened, for which Arrow loads half a second.
+    """Refuse what no column's name can correct before the table is opened, for which Arrow loads half a second.
 
     Raises:
         UserError: All mistakes, if none is about targets, which may be patterns.
@@ -178,19 +178,19 @@ def _refuse_unread(values: dict[str, Any], where: str) -> None:
 
 
 def flat_keys(data: Path | None, overrides: Sequence[str] | None) -> list[str]:
-    """Keys of a configuration file and of ``--set`` that stand outside of their sections."""
+    """Keys of a configuration file and of ``--set`` that are outside of their sections."""
     in_file = flat_names(read_yaml(data)) if data is not None and data.suffix in (".yaml", ".yml") else []
     return [*in_file, *flat_names(dict.fromkeys(text.partition("=")[0].split(".")[0] for text in overrides or ()))]
 
 
 def say_flat(names: Sequence[str], display: Display) -> None:
-    """Tell the user of keys that stand outside of their sections."""
+    """Tell the user of keys that are outside of their sections."""
     if names:
         display.say(flat_note(names))
 
 
 def expand_targets(values: dict[str, Any]) -> None:
-    """Put the columns of the table instead of patterns, ``ALL`` and names that a comma has taken apart, in place.
+    """Put the columns of the table instead of patterns, ``ALL`` and names that a comma has split, in place.
 
     Raises:
         UserError: If a pattern fits no column, or ``ALL`` is given without features.

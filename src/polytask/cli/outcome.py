@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Targets up to which all are shown on the screen.
 MOST_ROWS = 40
-#: What our networks are compared with in separate columns; linear models stand beside the constant.
+#: What our networks are compared with in separate columns; linear models are shown next to the constant.
 HEADS = {"before": "before", "single_task": "single-\u200btask", "all_in_one": "plain network"}
 
 
@@ -50,7 +50,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     for line in comparisons(table, tallies(table)):
         display.result(line)
     if unlearned := [row.task for row in table if not row.learned]:
-        display.result(f"no better than a constant prediction beyond chance on validation: {some_names(unlearned)}")
+        display.result(f"not better than a constant on validation, beyond chance: {some_names(unlearned)}")
     weights = {name: weight for name, entry in results["tasks"].items() if (weight := entry.get("weight")) is not None}
     if any(weight != 1 for weight in weights.values()):
         shown_weights = some_names([f"{name} {weight:.3g}" for name, weight in weights.items()])
@@ -60,7 +60,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
         display.result(f"networks of the table: {some_names(names)}")
     display.result(f"{_served(totals, table)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
-    display.result(f"report: {out / 'report.html'}; what to try next: polytask doctor {shlex.quote(str(out))}")
+    display.result(f"report: {out / 'report.html'}; next: polytask doctor {shlex.quote(str(out))}")
 
 
 def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
@@ -90,12 +90,12 @@ def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:
     served = f"{count(totals['networks'], 'network')}"
     if not several:
         return served
-    return f"{served} (a task with several is served their mean prediction; its epoch and peak are of the first)"
+    return f"{served} (with several: their mean prediction; epoch and peak are those of the first)"
 
 
 def measured_on(folds: int | None) -> str:
     """The rows that the table's metrics are of."""
-    return f"all rows, each predicted by networks of the other of {folds} folds" if folds else "test split"
+    return f"all rows, each predicted out of fold, by networks of the other of {folds} folds" if folds else "test split"
 
 
 def _header(row: Row, widest: bool) -> list[str]:

@@ -11,13 +11,13 @@ from ..display.terminal import Terminal
 from . import options as o
 from .app import command
 
-Run = Annotated[Path, typer.Argument(help="folder that `polytask fit` wrote", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="folder that `polytask fit` wrote", show_default=False)]
 
 Interval = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE", show_default=False,
-        help="also intervals and sets that hold this share of the rows, such as 0.9 [default: as trained with]",
+        help="coverage of prediction intervals and sets, such as 0.9 [default: as in training]",
     ),
 ]  # fmt: skip
 
@@ -26,7 +26,9 @@ Interval = Annotated[
 def predict(
     run: Run,
     data: o.Data,
-    out: Annotated[Path, typer.Option(help="file to write (.parquet, .csv or .arrow)")] = Path("predictions.parquet"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="file to write (.parquet, .csv or .arrow)")] = Path(
+        "predictions.parquet"
+    ),
     interval: Interval = None,
     trust: o.Trust = False,
     quiet: o.Quiet = False,

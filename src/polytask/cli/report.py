@@ -15,10 +15,15 @@ from .app import command
     "`polytask report runs/first --figures paper/figures`"
 )
 def report(
-    run: Annotated[Path, typer.Argument(help="folder that `fit` or `compare` wrote", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="folder that `fit` or `compare` wrote", show_default=False)
+    ],
     figures: Annotated[
         Path | None,
-        typer.Option(help="folder for all figures (SVG, and PNG with the extra figures) and tables (CSV, Markdown)"),
+        typer.Option(
+            metavar="FOLDER",
+            help="folder for all figures (SVG, and PNG with the extra figures) and tables (CSV, Markdown)",
+        ),
     ] = None,
 ) -> None:
     """Write `report.html`, one self-contained page, beside the results of a run or of a comparison."""

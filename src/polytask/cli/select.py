@@ -29,27 +29,42 @@ JSON_KEYS = ("networks", "serves", "score", "bound", "optimal")
     "`polytask select affinity.json --budget 2.5 --cost 1=0.5 --single-score 0`"
 )
 def select(
-    affinity: Annotated[Path, typer.Argument(help="file that `polytask affinity` wrote", show_default=False)],
-    networks: Annotated[int | None, typer.Option(help="maximum number of networks", show_default=False)] = None,
-    budget: Annotated[
-        float | None, typer.Option(help="maximum total cost of the networks, instead of their number")
+    affinity: Annotated[
+        Path, typer.Argument(metavar="FILE", help="file that `polytask affinity` wrote", show_default=False)
+    ],
+    networks: Annotated[
+        int | None, typer.Option(metavar="N", help="maximum number of networks", show_default=False)
     ] = None,
-    cost: Annotated[list[str] | None, typer.Option(help="SIZE=COST of a network; others cost 1; repeatable")] = None,
-    single_score: Annotated[float | None, typer.Option(help="score of a task alone, to let it compete")] = None,
-    max_size: Annotated[int | None, typer.Option(help="maximum number of tasks in a network")] = None,
-    together: Annotated[list[str] | None, typer.Option(help="A,B: one network serves both; repeatable")] = None,
-    apart: Annotated[list[str] | None, typer.Option(help="A,B: no network is trained on both; repeatable")] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="COST", help="maximum total cost of the networks, instead of their number")
+    ] = None,
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SIZE=COST", help="cost of a network of SIZE tasks; others cost 1; repeatable"),
+    ] = None,
+    single_score: Annotated[
+        float | None, typer.Option(metavar="SCORE", help="score of a single-task network, to let it compete")
+    ] = None,
+    max_size: Annotated[int | None, typer.Option(metavar="N", help="maximum number of tasks in a network")] = None,
+    together: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="one network serves both; repeatable")
+    ] = None,
+    apart: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="no network is trained on both; repeatable")
+    ] = None,
     losses: Annotated[
         bool, typer.Option("--losses", help="the file holds measured losses of pairs, to minimise")
     ] = False,
     resamples: Annotated[
-        int, typer.Option(help="number of resamples that show how stable the choice is; 0: none")
+        int, typer.Option(metavar="N", help="number of resamples that show how stable the choice is; 0: none")
     ] = 100,
     seconds: Annotated[
-        float | None, typer.Option(help="time limit of the search; the result may then differ between machines")
+        float | None,
+        typer.Option(metavar="SECONDS", help="time limit of the search; the result may then differ between machines"),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(help="rounds of the search [default: 200, fewer for more than about 100 tasks]")
+        int | None,
+        typer.Option(metavar="N", help="rounds of the search [default: 200, fewer for more than about 100 tasks]"),
     ] = None,
     json: o.Json = False,
 ) -> None:
@@ -72,7 +87,9 @@ def select(
     if networks is None and budget is None:
         raise UserError("--networks: give the largest number of networks, such as --networks 3, or a --budget")
     if losses and single_score is not None:
-        raise UserError("--single-score: has no effect with --losses, whose diagonal holds how good a task is alone")
+        raise UserError(
+            "--single-score: has no effect with --losses, whose diagonal holds the score of each single-task network"
+        )
     if resamples < 0:
         raise UserError(f"--resamples: expected a whole number of at least 0, found {resamples}")
     constraints: dict[str, Any] = {

@@ -23,20 +23,27 @@ GRACE = 8
 @command(epilog="**Example**\n\n`polytask serve runs/first --port 8000`")
 def serve(
     run: Run,
-    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for other machines")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
-    most_rows: Annotated[int, typer.Option(min=1, help="most rows of one request")] = 1000,
-    most_bytes: Annotated[int, typer.Option(min=1, help="most bytes of one request")] = 1 << 23,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="address to listen on; 0.0.0.0 for other machines")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="port to listen on; 0 for any free one")
+    ] = 8000,
+    most_rows: Annotated[int, typer.Option(min=1, metavar="N", help="maximum rows per request")] = 1000,
+    most_bytes: Annotated[int, typer.Option(min=1, metavar="N", help="maximum bytes per request")] = 1 << 23,
     token_file: Annotated[
-        Path | None, typer.Option(help="file with a token that requests have to give (Authorization: Bearer TOKEN)")
+        Path | None,
+        typer.Option(metavar="FILE", help="file with the token that requests must send (Authorization: Bearer TOKEN)"),
     ] = None,
-    ssl_certfile: Annotated[Path | None, typer.Option(help="certificate, for https")] = None,
-    ssl_keyfile: Annotated[Path | None, typer.Option(help="its key, if it is in another file")] = None,
+    ssl_certfile: Annotated[Path | None, typer.Option(metavar="FILE", help="TLS certificate, for https")] = None,
+    ssl_keyfile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="private key, if it is in another file")
+    ] = None,
     trust: o.Trust = False,
 ) -> None:
     """Serve a run over HTTP: POST /predict, GET /health, /metrics and /docs.
 
-    Without --token-file it answers anybody who reaches it.
+    Without --token-file anyone who can reach the address can send requests.
     """
     require("serve", "fastapi", "uvicorn", "prometheus_client", needed_by="polytask serve")
     import uvicorn

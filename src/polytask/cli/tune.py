@@ -24,8 +24,8 @@ from .compare import Jobs, Ray, make_pool
     "`trials` extends it. Afterwards: `polytask fit searches/first/best.yaml --out RUN`."
 )
 def tune(
-    config: Annotated[Path, typer.Argument(help="search (.yaml)", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="folder of the search", show_default=False)] = None,
+    config: Annotated[Path, typer.Argument(metavar="SEARCH", help="search (.yaml)", show_default=False)],
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="folder of the search", show_default=False)] = None,
     jobs: Jobs = None,
     ray: Ray = None,
     set_: o.Set = None,

@@ -28,12 +28,12 @@ class AffinityOptions:
         Option(str, "NAME", "auto, cosine, factored, gramian, lookahead or representation", commands=("affinity",)),
     )] = "auto"  # fmt: skip
     every: Annotated[int | None, Range(1, whole=True), Key(
-        "Steps between probes. Default: the estimator's own.",
+        "Steps between probes. Default: set by the estimator.",
         Option(int, "N", "steps between probes", commands=("affinity",)),
     )] = None  # fmt: skip
     start: Annotated[int, Range(whole=True), Key("First step that may be probed.")] = 0
     stop: Annotated[Count | Literal["never", "confident"] | None, Key(
-        "Step from which on none is probed; `confident`: once affinity is measured well enough for the choice.",
+        "Step at which probing ends; `confident`: once the affinity is precise enough for the choice.",
     )] = "never"  # fmt: skip
     rows: Annotated[int | None, Range(1, whole=True), Key(
         "Samples whose Jacobians are taken.", needs={"estimator": ("factored",)},

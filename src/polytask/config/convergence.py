@@ -30,49 +30,49 @@ class ConvergenceOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    patience: Annotated[Count, Key("Evaluations without improvement that make a task converged.")] = 10
+    patience: Annotated[Count, Key("Evaluations without improvement after which a task has converged.")] = 10
     min_evaluations: Annotated[int | None, Range(whole=True), Key(
-        "No task converges before so many evaluations. Default: twice `patience`.",
+        "Minimum number of evaluations before a task can converge. Default: twice `patience`.",
     )] = None  # fmt: skip
-    min_delta: Annotated[float, Range(), Key("Least improvement that counts, in units of the task's metric.")] = 0.0
-    relative: Annotated[bool, Key("`min_delta` is a share of the best value's size instead.")] = False
+    min_delta: Annotated[float, Range(), Key("Minimum improvement that counts, in units of the task's metric.")] = 0.0
+    relative: Annotated[bool, Key("Interpret `min_delta` as a fraction of the best value.")] = False
     patience_steps: Annotated[int | None, Range(1, whole=True), Key(
         "Steps without improvement instead of evaluations.", needs={"test": ("patience",)},
     )] = None  # fmt: skip
     test: Annotated[Test, Key(
-        "What makes a task converged: no improvement for `patience` evaluations; no upward `slope` over these; or a "
+        "When a task has converged: no improvement for `patience` evaluations; no upward `slope` over these; or a "
         "`fixed` step.",
     )] = "patience"  # fmt: skip
     fixed_step: Annotated[Count | dict[str, Count] | None, Key(
         "Step at which tasks converge, for all or by task name.", needs={"test": ("fixed",)},
     )] = None  # fmt: skip
     teachers: Annotated[Count, Key(
-        "Soft labels are the mean prediction of the parameters at so many best evaluations of the task; 1 is the "
-        "paper's method. More are worth a trial without a moving average (`ema`); each costs a pass over the training "
-        "rows.",
+        "Number of best checkpoints of the task whose mean prediction gives the soft labels; 1 is the paper's "
+        "method. More may help without a moving average (`ema`); each costs a pass over the training rows.",
     )] = 1  # fmt: skip
-    temperature: Annotated[float, Range(more=True), Key("Softens the labels of class kinds.")] = 1.0
+    temperature: Annotated[float, Range(more=True), Key("Temperature of soft labels of classes.")] = 1.0
     kd_weight: Annotated[float, Range(more=True), Key(
-        "Factor of a converged task's loss, beside the task's own weight.",
+        "Factor of a converged task's loss, on top of the task's weight.",
     )] = 1.0  # fmt: skip
     half: Annotated[bool, Key(
         "Keep soft labels in two bytes per number instead of four.", needs={"soft_labels": ("stored",)},
     )] = False  # fmt: skip
-    unlabelled: Annotated[bool, Key("Hold a converged task also on rows where it has no label.")] = False
+    unlabelled: Annotated[bool, Key("Also use soft labels on rows where a converged task has no label.")] = False
     reopen: Annotated[bool, Key(
-        "A converged task that overtakes its teacher, and its own peak, by more than chance learns from its labels "
-        "again (not with test `fixed`).",
+        "A converged task that becomes better than its teacher and its own peak, beyond chance, returns to its "
+        "labels (not with `test: fixed`).",
     )] = True  # fmt: skip
     tail: Annotated[int | None, Range(whole=True), Key(
         "Evaluations after the last convergence. Default: twice `patience`.",
     )] = None  # fmt: skip
     soft_labels: Annotated[Literal["stored", "online"], Key(
-        "`stored`: predicted once for all training rows; `online`: frozen snapshots predict every batch as the network "
-        "sees it, for inputs that are changed at random.",
+        "`stored`: predicted once for all training rows; `online`: frozen snapshots predict every batch, for inputs "
+        "with random augmentation.",
     )] = "stored"  # fmt: skip
     soft_loss: Annotated[str, Key(
-        "Distance to the soft labels: `own` of each kind; `cross_entropy` (classes, without taking off the teacher's "
-        "entropy), `logits` (classes, squared), `l1` or `huber` (numbers). Kinds that do not know it keep their own.",
+        "Distance to the soft labels: `own`: the default of each kind; `cross_entropy` (classes, without subtracting "
+        "the teacher's entropy), `logits` (classes, squared), `l1` or `huber` (numbers). Kinds without it keep "
+        "their default.",
     )] = "own"  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -102,13 +102,13 @@ class JointOptions:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     restore: Annotated[bool, Key(
-        "After a switch go back to the best parameters of the task that has converged, with a fresh optimiser (of "
-        "several tasks, to those of the latest best evaluation). It discards progress of the others.",
+        "When a task converges, restore its best parameters and reset the optimiser (if several converge at once: "
+        "the latest of their best evaluations). This discards the progress of the other tasks.",
     )] = False  # fmt: skip
     returned: Annotated[Returned, Key(
-        "The parameters to return, once at most one task still learns from its own labels: those with the best `mean` "
-        "share of the peaks; of the `last` evaluation; or of the best evaluation of the `last_task`. An earlier "
-        "evaluation that is better by more than chance is returned instead.",
+        "The returned parameters, once at most one task still learns from its labels: those with the best `mean` share "
+        "of the peaks, those of the `last` evaluation, or those at the peak of the `last_task` to converge. An "
+        "earlier evaluation that is better beyond chance is returned instead.",
     )] = "mean"  # fmt: skip
 
 
@@ -124,11 +124,11 @@ class SequentialOptions:
         "or the names of the tasks.",
     )] = "given"  # fmt: skip
     max_stage_steps: Annotated[int | None, Range(1, whole=True), Key(
-        "Most steps of a stage. Default: `steps`, so that k tasks may take k times as long as one joint training.",
+        "Maximum steps of a stage. Default: `steps`, so that k tasks may take k times as long as one joint training.",
     )] = None  # fmt: skip
     restore: Annotated[bool, Key(
         "Restore the best parameters and reset the optimiser between stages, or continue with the current ones.",
     )] = True  # fmt: skip
     learning_rate_restart: Annotated[bool, Key(
-        "The schedule of the learning rate begins anew with every stage.",
+        "Restart the learning rate schedule with every stage.",
     )] = True  # fmt: skip

@@ -46,7 +46,8 @@ class DataKeys(Section):
     )]  # fmt: skip
     kind: Annotated[dict[str, TableKind], Key(
         f"Kind of a target: {', '.join(TABLE_KINDS)}.",
-        Option(list[str], "TARGET=KIND", f"{', '.join(TABLE_KINDS)}; repeatable", texts.pairs, commands=TRAIN),
+        Option(list[str], "TARGET=KIND", f"kind of a target: {', '.join(TABLE_KINDS)}; repeatable", texts.pairs,
+               commands=TRAIN),
         of_tables=True,
     )] = {}  # noqa: RUF012  # fmt: skip
     losses: Annotated[dict[str, dict[str, float]], Key(
@@ -57,8 +58,8 @@ class DataKeys(Section):
         Option(list[str], "TARGET=NUMBER", "weight of a target's loss; repeatable", texts.pairs, "--weight", TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     features: Annotated[tuple[str, ...] | None, Key(
-        "Columns to use; all others by default.",
-        Option(str, "NAMES", "columns to use, with commas [default: all others]", texts.names, commands=TRAIN),
+        "Feature columns. Default: all columns that are not targets.",
+        Option(str, "NAMES", "feature columns, separated by commas [default: all others]", texts.names, commands=TRAIN),
         of_tables=True, of_first_run=True,
     )] = None  # fmt: skip
     column_kind: Annotated[dict[str, ColumnKind], Key(
@@ -71,11 +72,12 @@ class DataKeys(Section):
                commands=TRAIN),
     )] = ()  # fmt: skip
     rare: Annotated[Literal["drop", "merge", "error"], Key(
-        "Classes with a single row: drop counts them as no label, merge makes them one class.",
+        "Classes with a single row: drop treats their labels as missing, merge joins them into one class, error stops.",
         Option(str, "WORD", "classes with a single row: drop, merge or error", commands=TRAIN),
     )] = "drop"  # fmt: skip
     ignore: Annotated[tuple[str, ...], Key(
-        "Columns not to use.", Option(str, "NAMES", "columns not to use, with commas", texts.names, commands=TRAIN),
+        "Columns to ignore.",
+        Option(str, "NAMES", "columns to ignore, separated by commas", texts.names, commands=TRAIN),
         of_tables=True, of_first_run=True,
     )] = ()  # fmt: skip
     id: Annotated[str | None, Key(
@@ -90,18 +92,18 @@ class DataKeys(Section):
     )] = "auto"  # fmt: skip
     split: Annotated[str | tuple[float, float, float], Key(
         "A column with train, validation and test, or three shares; scaffold: molecules of one scaffold in one part.",
-        Option(str, "NAME", "column with train, validation, test; shares [default: 0.7,0.15,0.15]; or scaffold, for "
-               "molecules", texts.shares, commands=TRAIN),
+        Option(str, "NAME", "column with train, validation and test; fractions [default: 0.7,0.15,0.15]; or "
+               "scaffold, for molecules", texts.shares, commands=TRAIN),
         of_tables=True,
     )] = DRAWN  # fmt: skip
     group: Annotated[str | None, Key(
         "Column of groups: no group has rows in two parts of the split.",
-        Option(str, "NAME", "column of groups: none has rows in two parts of the split", commands=TRAIN),
+        Option(str, "NAME", "column of groups, each kept within one split", commands=TRAIN),
         of_tables=True,
     )] = None  # fmt: skip
     time: Annotated[str | None, Key(
         "Column of dates or numbers: training rows come before validation rows, and these before test rows.",
-        Option(str, "NAME", "column of dates or numbers: train on the past, then validation, then test",
+        Option(str, "NAME", "column of dates or numbers: train on the past, validate and test on what follows",
                commands=TRAIN),
         of_tables=True,
     )] = None  # fmt: skip
@@ -112,11 +114,11 @@ class DataKeys(Section):
         "Table with the test rows.", Option(str, "FILE", commands=TRAIN), decides=Decides.PLACE, of_tables=True,
     )] = None  # fmt: skip
     folds: Annotated[int | None, Range(2, 100, whole=True), Key(
-        "Cross-validation: every row is tested in one of so many runs; what is served is trained on all rows.",
-        Option(int, "N", "number of cross-validation folds; what is served is trained on all rows"), of_tables=True,
+        "Number of cross-validation folds: every row is tested once; the served networks are trained on all rows.",
+        Option(int, "N", "cross-validation folds; the served networks are trained on all rows"), of_tables=True,
     )] = None  # fmt: skip
     fold: Annotated[int | None, Range(0, 99, whole=True), Key(
-        "Only this fold of the cross-validation, from 0 on.", of_tables=True,
+        "Run only this fold of the cross-validation, counted from 0.", of_tables=True,
     )] = None  # fmt: skip
 
     @model_validator(mode="before")

@@ -27,7 +27,7 @@ class GroupingKeys(Section):
     section: ClassVar[str] = "grouping"
 
     networks: Annotated[Literal["auto", "single_task"] | int, Key(
-        "Most networks to train; 1 is all in one, single_task one for each target.",
+        "Maximum number of networks; 1: one network for all targets; single_task: one per target.",
         Option(str, "N", "maximum number of networks; or auto, or single_task", texts.number_or_word),
         of_first_run=True,
     )] = "auto"  # fmt: skip
@@ -43,24 +43,25 @@ class GroupingKeys(Section):
         needs={"grouping": ("given",)}, of_first_run=True,
     )] = ()  # fmt: skip
     max_size: Annotated[int | None, Range(2, whole=True), Key(
-        "Most tasks in a network.", Option(int, "N"), of_first_run=True,
+        "Maximum number of tasks in a network.", Option(int, "N"), of_first_run=True,
     )] = None  # fmt: skip
     together: Annotated[tuple[tuple[str, ...], ...], Key(
-        "Groups of tasks that one network is to serve.",
-        Option(list[str], "NAMES", "A,B: one network serves both; repeatable", texts.lists_of_names),
+        "Groups of tasks that one network must serve.",
+        Option(list[str], "NAMES", "targets that one network must serve; repeatable", texts.lists_of_names),
         of_first_run=True,
     )] = ()  # fmt: skip
     apart: Annotated[tuple[tuple[str, ...], ...], Key(
-        "Groups of tasks of which no network is to hold two.",
-        Option(list[str], "NAMES", "A,B: no network is trained on both; repeatable", texts.lists_of_names),
+        "Groups of tasks that no network may share.",
+        Option(list[str], "NAMES", "targets that no network may share; repeatable", texts.lists_of_names),
         of_first_run=True,
     )] = ()  # fmt: skip
     max_cost: Annotated[int | None, Range(1, whole=True), Key(
-        "Most networks that auto may train after the choice, those that it compares with included.",
+        "Maximum number of networks that auto trains after the choice, including those that it compares with.",
         Option(int, "N", "maximum number of networks that auto trains after the choice"), of_first_run=True,
     )] = None  # fmt: skip
     start: Annotated[Literal["scratch", "measured"], Key(
-        "Weights that networks start from: new ones, or those of the training that measured.", of_first_run=True,
+        "Initial weights of the networks: `scratch`, or those of the training that `measured` the affinity.",
+        of_first_run=True,
     )] = "scratch"  # fmt: skip
     affinity: Annotated[AffinityOptions, Key("How affinity is measured.", of_first_run=True)] = AffinityOptions()
 

@@ -1,4 +1,4 @@
-"""Where keys stand in a file: in sections that mirror the packages. Flat names are accepted for one release."""
+"""Where keys are in a file: in sections that mirror the packages. Flat names are accepted for one release."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GONE: dict[str, dict[str, Any]] = {
 
 @lru_cache
 def paths() -> dict[str, tuple[str, ...]]:
-    """Where each key stands in a file, by its flat name.
+    """Where each key is in a file, by its flat name.
 
     Example:
         >>> paths()["steps"], paths()["data"], paths()["convergence"]
@@ -81,7 +81,7 @@ def flat_path(path: Sequence[str]) -> list[str]:
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``values``, in which keys stand in sections or flat, by flat names.
+    """``values``, in which keys are in sections or flat, by flat names.
 
     A key that no section has, or that is given twice, keeps its dotted name: it is refused as unknown.
 
@@ -156,7 +156,7 @@ def flat_name(dotted: str) -> str:
 
 
 def flat_names(values: Mapping[str, Any]) -> list[str]:
-    """Keys of ``values`` that stand outside of their sections, those of single networks included.
+    """Keys of ``values`` that are outside of their sections, those of single networks included.
 
     Example:
         >>> flat_names({"data": "a.csv", "training": {"steps": 9}, "targets": ["x"]})
@@ -177,10 +177,10 @@ def flat_note(names: Sequence[str]) -> str:
 
     Example:
         >>> flat_note(["steps"])
-        'note: keys stand in sections: write training.steps for steps; flat names go with the next release'
+        'note: keys stand in sections: write training.steps for steps; flat names will be removed in the next release'
     """
     told = ", ".join(f"{'.'.join(paths()[name])} for {name}" for name in dict.fromkeys(names))
-    return f"note: keys stand in sections: write {told}; flat names go with the next release"
+    return f"note: keys stand in sections: write {told}; flat names will be removed in the next release"
 
 
 def unknown_key(path: str) -> str:
@@ -207,7 +207,7 @@ def unknown_key(path: str) -> str:
 
 @lru_cache
 def _keys() -> dict[tuple[str, ...], str]:
-    """Flat names by where keys stand."""
+    """Flat names by where keys are."""
     return {path: flat for flat, path in paths().items()}
 
 

@@ -81,7 +81,8 @@ class ConvergenceKeys(Section):
     section: ClassVar[str] = "convergence"
 
     converge: Annotated[Converge, Key(
-        "Let every task keep its peak.", Option(str, "WORD", "joint or sequential: every task keeps its peak; or off"),
+        "Whether every task keeps its peak: all tasks at once, or one after the other.",
+        Option(str, "WORD", "joint or sequential: every task keeps its peak; or off"),
     )] = "joint"  # fmt: skip
     convergence: Annotated[ConvergenceOptions, Key(
         "When a task has converged, and how it is held then.", needs={"converge": _JOINT + _SEQUENTIAL}, inside="",
@@ -107,12 +108,12 @@ class DistillationKeys(Section):
     distill: Annotated[Literal[False] | str | dict[str, Any], Key(
         "Distil from single-task models: off, mtlkd, okd or scd; or best: one network learns from the mean of all "
         "candidates and is served in their place; or {name: scd, its options}.",
-        Option(str, "NAME", "mtlkd, okd or scd: learn from single-task models; best: from all candidates; or off"),
+        Option(str, "NAME", "mtlkd, okd or scd: from single-task models; best: from all candidates; or off"),
         of_first_run=True,
     )] = "off"  # fmt: skip
     teachers: Annotated[str | None, Key(
-        "Folder where single-task models are kept for other runs, and taken from if they fit.",
-        Option(str, "FOLDER", "folder that keeps single-task models for other runs"),
+        "Folder of single-task models that several runs share: read if they fit, else written.",
+        Option(str, "FOLDER", "folder of single-task models that several runs share"),
         decides=Decides.PLACE, of_first_run=True,
     )] = None  # fmt: skip
 
@@ -129,7 +130,7 @@ class NetworkKeys(Section):
 
 
 def learning_problems(config: Config) -> Iterator[str]:
-    """What is wrong with balance, convergence and distillation, those of single networks included."""
+    """Problems with balance, convergence and distillation, those of single networks included."""
     yield from balance_problems(config.balance)
     yield from _convergence_problems(config)
     if config.distill not in (False, "off"):
@@ -143,7 +144,7 @@ def learning_problems(config: Config) -> Iterator[str]:
 
 
 def balance_problems(spec: str | dict[str, Any]) -> list[str]:
-    """What is wrong with a balancing method and its options, as sentences; empty if nothing is."""
+    """Problems with a balancing method and its options, as sentences; empty if nothing is."""
     if spec == "equal":
         return []
     from ..balancing.make import make_balancer
@@ -152,7 +153,7 @@ def balance_problems(spec: str | dict[str, Any]) -> list[str]:
 
 
 def _convergence_problems(config: Config) -> Iterator[str]:
-    """What is wrong with names of tasks in the settings of convergence."""
+    """Problems with names of tasks in the settings of convergence."""
     order, steps = config.sequential.order, config.convergence.fixed_step
     named = {"sequential.order": () if isinstance(order, str) else order,
              "convergence.fixed_step": steps if isinstance(steps, dict) else ()}  # fmt: skip

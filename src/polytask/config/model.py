@@ -33,11 +33,12 @@ class ModelKeys(Section):
     )] = None  # fmt: skip
     model: Annotated[MLP, Key("Options of the default encoder, mlp.", inside="")] = MLP()
     sharing: Annotated[Sharing, Key(
-        "How the tasks of a network share.", Option(str, "NAME", "hard, mmoe, cgc, ple, cross_stitch or mtan"),
+        "How the tasks of a network share layers.",
+        Option(str, "NAME", "how tasks share layers: hard, mmoe, cgc, ple, cross_stitch or mtan"),
         of_first_run=True,
     )] = "hard"  # fmt: skip
     sharing_options: Annotated[dict[str, int | float], Key(
-        "Options of the way of sharing, such as {experts: 4}.", of_first_run=True,
+        "Options of the sharing architecture, such as {experts: 4}.", of_first_run=True,
     )] = {}  # noqa: RUF012  # fmt: skip
 
     @model_validator(mode="before")
@@ -63,7 +64,7 @@ class ModelKeys(Section):
 
 
 def model_problems(config: Config) -> Iterator[str]:
-    """What is wrong with the encoder and the way of sharing."""
+    """Problems with the encoder and the sharing architecture."""
     if config.sharing_options or config.sharing != "hard":
         from ..models import sharing_problems
 

@@ -19,29 +19,27 @@ HEAD = """# Configuration keys
 
 <!-- Written by `python -m polytask.config.reference > docs/configuration.md`: do not edit. -->
 
-All keys of a configuration file, of `--set SECTION.KEY=VALUE` and of `polytask.config.make_config`. They stand in
-sections that mirror the packages:
+Every key of a configuration file, of `--set SECTION.KEY=VALUE` and of `polytask.config.make_config`, by section:
 
     data: {table: customers.csv, targets: [click, spend]}
     training: {steps: 2000}
     balance: dwa
     convergence: {converge: joint, patience: 5, joint: {restore: true}}
 
-which on the command line is `--set training.steps=2000`, or the key's option if it has one. Numbers are finite; an
-unknown key, a value out of its range, and a key that is given where it has no effect are refused before anything is
-written.
+On the command line this is `--set training.steps=2000`, or an option if the key has one. Numbers are finite. An unknown
+key, a value out of its range, and a key without effect are refused before anything is written.
 
-Before there were sections, a file said `steps: 2000`. These flat names are accepted for one release, with a note; in
-Python (`TablePredictor(steps=2000)`) they remain.
+Flat names without a section (`steps: 2000` in a file) are deprecated: they work for one release, with a note. In Python
+they remain: `TablePredictor(steps=2000)`.
 
-A key decides the numbers of a run unless its definition overrides that: a run that is resumed needs the same value, and
-`polytask compare` trains again where it differs.
+Unless its description states otherwise, a key affects the numbers of a run: a resumed run needs the same value, and
+`polytask compare` trains again if it differs.
 """
 _HEADER = ("| key | values | default | meaning |", "|---|---|---|---|")
 _SAYS = {
-    Decides.ROUNDING: "Decides where and how it is computed; a resumed run may change it.",
-    Decides.PLACE: "Names a path; a resumed run may change it.",
-    Decides.NOTHING: "Changes no numbers; a resumed run may change it.",
+    Decides.ROUNDING: "Affects only speed and rounding; may change when a run is resumed.",
+    Decides.PLACE: "A path; may change when a run is resumed.",
+    Decides.NOTHING: "Changes no numbers; may change when a run is resumed.",
 }
 
 
@@ -109,7 +107,7 @@ def _sentences(name: str, key: Key) -> Iterator[str]:
 
 def _default(value: Any) -> str:
     if value is dataclasses.MISSING:
-        return "must be given"
+        return "required"
     if isinstance(value, BaseModel) or dataclasses.is_dataclass(value):
         return "those of its keys"
     if isinstance(value, tuple):

@@ -35,10 +35,10 @@ class RunKeys(Section):
     )] = None  # fmt: skip
     baselines: Annotated[bool, Key(
         "Also train single-task models and one plain network for all.",
-        Option(bool, "", "train single-task models and one plain network to compare with"),
+        Option(bool, "", "train single-task models and one plain network as baselines"),
     )] = True  # fmt: skip
     max_baselines: Annotated[int, Range(0, whole=True), Key(
-        "Most single-task models that are trained to compare with; of more targets so many are drawn.",
+        "Maximum number of single-task baselines; with more targets, a random subset of this size is trained.",
         of_first_run=True,
     )] = 30  # fmt: skip
     preset: Annotated[Literal["fast", "good", "best"], Key(
@@ -53,11 +53,11 @@ class RunKeys(Section):
         Option(str, "NAMES", "what may serve a target: networks,trees,linear", texts.names), of_first_run=True,
     )] = ("networks",)  # fmt: skip
     ensemble: Annotated[int, Range(1, 32, whole=True), Key(
-        "So many networks for all targets, each trained on other folds of the rows, are served as their mean.",
-        Option(int, "N", "number of networks of different folds whose mean is served"), of_first_run=True,
+        "Number of networks for all targets, each trained on different folds; their mean is served.",
+        Option(int, "N", "number of networks on different folds, whose mean is served"), of_first_run=True,
     )] = 1  # fmt: skip
     time_limit: Annotated[str | float | None, Key(
-        "Time that trainings are planned for, such as 10m; the best found within it is served. Default: no limit.",
+        "Time limit of the run, such as 10m; the best networks found within it are served. Default: no limit.",
         Option(str, "TIME", "time limit of the run, such as 10m or 1h30m"), of_first_run=True,
     )] = None  # fmt: skip
     seed: Annotated[int, Range(0, 2**63 - 1, whole=True), Key(
@@ -65,7 +65,7 @@ class RunKeys(Section):
         Option(int, "N", "random seed for split, weights and row order", commands=TRAIN),
     )] = 0  # fmt: skip
     jobs: Annotated[int, Range(1, 1024, whole=True), Key(
-        "Networks that train side by side, each in a separate process with one thread.",
+        "Number of networks that train in parallel, each in a separate process with one thread.",
         Option(int, "N", "networks trained in parallel, one process each"),
         decides=Decides.NOTHING, of_first_run=True,
     )] = 1  # fmt: skip
@@ -78,8 +78,9 @@ class RunKeys(Section):
         "Machines on which the same command is started.", Option(int, "N", commands=TRAIN), decides=Decides.ROUNDING,
     )] = 1  # fmt: skip
     report_to: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], Key(
-        "Where else events go.",
-        Option(str, "NAMES", "tensorboard, mlflow, or both with a comma", texts.names), decides=Decides.NOTHING,
+        "Loggers that also receive the training's events: tensorboard, mlflow.",
+        Option(str, "NAMES", "tensorboard, mlflow, or both, separated by a comma", texts.names),
+        decides=Decides.NOTHING,
     )] = ()  # fmt: skip
     note: Annotated[str, Key(
         "Text at the head of the report, such as what the run is for.",
@@ -151,7 +152,7 @@ def _time_problems(config: Config) -> Iterator[str]:
 
 
 def frozen_whole(config: Any) -> bool:
-    """Whether the old networks are to stay as they are, all of them and for good."""
+    """Whether the old networks are to stay as they are, all of them and permanently."""
     named = [entry if isinstance(entry, str) else entry.part for entry in config.freeze
              if isinstance(entry, str) or entry.until is None]  # fmt: skip
     return any(part in WHOLE for part in named)

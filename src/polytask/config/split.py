@@ -36,18 +36,18 @@ def split_problems(config: Config) -> Iterator[str]:
     by = [key for key in ("group", "time") if getattr(config, key) is not None]
     files = [key for key in FILES if getattr(config, key) is not None]
     if len(by) == 2:
-        yield ("group, time: a group may have rows before and after a date, so that both cannot hold; give one of "
-               "them, or a column with the part of every row (split: COLUMN)")  # fmt: skip
+        yield ("group, time: a group may have rows before and after a date, so both cannot hold; give one of "
+               "them, or a column with the split of every row (split: COLUMN)")  # fmt: skip
     if config.split == SCAFFOLD:
         yield from (f"{key}: has no effect with split: {SCAFFOLD}, by which molecules of one scaffold are in one part; "
                     "leave one of them out" for key in by)  # fmt: skip
     if split_column(config) is not None:
-        yield from (f"{key}: has no effect with split: {config.split}, a column with the part of every row; leave "
+        yield from (f"{key}: has no effect with split: {config.split}, a column with the split of every row; leave "
                     "one of them out" for key in (*by, *files))  # fmt: skip
     elif len(files) == len(FILES):
         given = [*by, *(["split"] if is_given(config, "split") else [])]
-        yield from (f"{key}: has no effect where validation and test are files: nothing is drawn; leave it out"
-                    for key in given)  # fmt: skip
+        yield from (f"{key}: has no effect where validation and test are files: nothing is split at random; "
+                    "leave it out" for key in given)  # fmt: skip
     if files and not isinstance(config.data, str):
         yield f"{', '.join(files)}: are for a single table, found several data sets; give a split column"
     if files and config.from_run is not None:
@@ -66,11 +66,11 @@ def fold_problems(config: Config) -> Iterator[str]:
         return
     reasons = (
         (config.fold is not None and config.fold >= config.folds, f"there is no fold {config.fold}, they count from 0"),
-        (split_column(config) is not None, "has no effect with a column that holds the part of every row (split)"),
-        (config.time is not None, "tests every row, also the first in time; leave one of folds and time out"),
+        (split_column(config) is not None, "has no effect with a column with the split of every row (split)"),
+        (config.time is not None, "tests every row, including the earliest; leave one of folds and time out"),
         (config.validation is not None, "draws the validation rows from the table; leave validation out"),
         (config.test is not None, "draws the test rows from the table; leave test out"),
-        (config.from_run is not None, "has no effect with from: rows stay in the parts of that run"),
+        (config.from_run is not None, "has no effect with from: rows keep the split of that run"),
         (not isinstance(config.data, str), "is for a single table, found several data sets"),
         (config.stream is True, "reads the whole table; leave stream out"),
     )

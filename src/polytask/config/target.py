@@ -55,13 +55,13 @@ class TargetKeys(Section):
 
     metric: Annotated[dict[str, str], BeforeValidator(_with_commas), Key(
         "Metrics of a target, such as {click: roc_auc,brier}: the first decides what is best, all are reported.",
-        Option(list[str], "TARGET=METRICS", "metrics of a target, with commas: the first decides, all are reported; "
+        Option(list[str], "TARGET=METRICS", "metrics of a target: the first decides, all are reported; "
                "repeatable", texts.pairs, commands=TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     class_weights: Annotated[Literal["balanced"] | dict[str, ClassWeights], Key(
-        "How much rows count in training by their class: balanced, {target: balanced} or {target: {class: number}}.",
-        Option(list[str], "[TARGET=]WEIGHTS", "balanced, TARGET=balanced or 'TARGET={CLASS: NUMBER}': how much rows "
-               "count by their class; repeatable", texts.values, commands=TRAIN),
+        "Weights of training rows by class: balanced, {target: balanced} or {target: {class: number}}.",
+        Option(list[str], "[TARGET=]WEIGHTS", "weights of rows by class: balanced, TARGET=balanced or "
+               "'TARGET={CLASS: NUMBER}'; repeatable", texts.values, commands=TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     focal: Annotated[dict[str, Annotated[float, Range(0)]], Key(
         "Focal loss for targets with classes, with this gamma, such as {click: 2}.",
@@ -69,9 +69,9 @@ class TargetKeys(Section):
                commands=TRAIN),
     )] = {}  # noqa: RUF012  # fmt: skip
     threshold: Annotated[Threshold | dict[str, Threshold], Key(
-        "Probability from which on the second of two classes is predicted; auto: chosen on validation where that is "
+        "Probability at which the second of two classes is predicted; auto: chosen on validation if that is "
         "better than 0.5 beyond chance; off: 0.5.",
-        Option(list[str], "[TARGET=]NUMBER", "probability from which on the second of two classes is predicted, auto "
+        Option(list[str], "[TARGET=]NUMBER", "probability at which the second of two classes is predicted; auto "
                "or off; repeatable", texts.values),
     )] = "auto"  # fmt: skip
     calibration: Annotated[Calibration | dict[str, Calibration], Key(
@@ -81,7 +81,7 @@ class TargetKeys(Section):
     interval: Annotated[Annotated[float, Range(0, 1, more=True, less=True)] | None, Key(
         "Share of the rows that prediction intervals and sets are to hold, such as 0.9: predict gives them, and "
         "results have their coverage on the test rows.",
-        Option(float, "SHARE", "prediction intervals or sets that hold this share of the rows, such as 0.9"),
+        Option(float, "SHARE", "coverage of prediction intervals and sets, such as 0.9"),
     )] = None  # fmt: skip
     transform: Annotated[Transform | dict[str, Transform], Key(
         "Scale on which numbers are learned: log, quantile; auto: that by which skewed targets gain on validation.",
@@ -89,9 +89,9 @@ class TargetKeys(Section):
                texts.values, commands=TRAIN),
     )] = "none"  # fmt: skip
     bounds: Annotated[dict[str, Bounds], Key(
-        "Least and largest prediction of a target, such as {cost: [0, 100]}, or none; by default at least 0 where no "
-        "training value is below.",
-        Option(list[str], "TARGET=[LOW,HIGH]", "least and largest prediction of a target, or TARGET=none; repeatable",
+        "Lower and upper bound of the predictions of a target, such as {cost: [0, 100]}, or none; by default at "
+        "least 0 if no training value is below.",
+        Option(list[str], "TARGET=[LOW,HIGH]", "lower and upper bound of predictions, or TARGET=none; repeatable",
                texts.values),
     )] = {}  # noqa: RUF012  # fmt: skip
 

@@ -24,7 +24,7 @@ SAMPLING, SCHEDULES = Sampling.__args__, Schedule.__args__  # type: ignore[attr-
 #: Criteria for the checkpoint to return, beside ``task.NAME``.
 SELECT_BY = ("mean", "worst", "weighted")
 MAIN = "task."
-#: A training in which a target still improves takes at most so many times its usual steps.
+#: A training in which a target still improves takes at most this many times its usual steps.
 LONGER = 4
 #: For pydantic: unknown keys of dataclasses that are sections of configurations are errors.
 STRICT: dict[str, Any] = {"extra": "forbid"}
@@ -100,8 +100,8 @@ class TrainingSettings(Settings):
         Option(float, "N", "maximum number of epochs, instead of steps", commands=TRAIN),
     )] = None  # fmt: skip
     most_steps: Annotated[int | None, Range(1, whole=True), Key(
-        "Steps up to which a training continues while a target still improves. Default: four times the default of "
-        "`steps`; just `steps` where these or `epochs` are given, or the learning rate falls.",
+        "Upper limit of steps for a training in which a target still improves. Default: four times the default of "
+        "`steps`; exactly `steps` if `steps`, `epochs` or a learning rate schedule is given.",
     )] = None  # fmt: skip
     batch_size: Annotated[int | None, Range(1, whole=True), Key(
         "Rows per step over all processes. Default: a fiftieth of the rows, a power of two from 32 to 512.",
@@ -110,66 +110,72 @@ class TrainingSettings(Settings):
     learning_rate: Annotated[float, Range(more=True), Key(
         "Step size.", Option(float, "RATE", commands=TRAIN),
     )] = 1e-3  # fmt: skip
-    weight_decay: Annotated[float, Range(), Key("Decay of the optimiser (decoupled for `adamw`).")] = 0.0
+    weight_decay: Annotated[float, Range(), Key("Weight decay of the optimiser (decoupled for `adamw`).")] = 0.0
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], Key("The optimiser.")] = "adam"
     momentum: Annotated[
         float,
         Range(0, 1, less=True, because="training diverges from 1 on"),
         Key("Momentum of `sgd`.", needs={"optimizer": ("sgd",)}),
     ] = 0.9
-    schedule: Annotated[Schedule, Key("History of the learning rate: it stays, or falls to 0.")] = "constant"
+    schedule: Annotated[Schedule, Key("Schedule of the learning rate: constant, or falling to 0.")] = "constant"
     warmup: Annotated[int, Range(whole=True), Key("Steps over which the learning rate rises.")] = 0
     ema: MovingAverage = None
     evaluate_every: Annotated[int | None, Range(1, whole=True), Key(
         "Steps between evaluations. Default: 60 evaluations in `steps`.",
     )] = None  # fmt: skip
-    patience: Annotated[Count, Key("Training ends early when no task has improved in so many evaluations.")] = 10
+    patience: Annotated[
+        Count, Key("Early stopping: training ends when no task has improved for this many evaluations.")
+    ] = 10
     gradient_clip: Annotated[float | None, Range(more=True), Key(
-        "Largest norm of the whole gradient. None: no clipping.",
+        "Maximum norm of the whole gradient. None: no clipping.",
     )] = None  # fmt: skip
     checkpoint_seconds: Annotated[float, Range(), Key(
-        "Least time between two checkpoints on disk; 0 is one after every step.", decides=Decides.NOTHING,
+        "Minimum seconds between two checkpoints on disk; 0 writes one after every step.", decides=Decides.NOTHING,
     )] = 15.0  # fmt: skip
     keep_checkpoints: Annotated[Count, Key(
-        "The last so many stay on disk; parameters of the best evaluations stay besides.", decides=Decides.NOTHING,
+        "Number of recent checkpoints that stay on disk, beside the parameters of the best evaluations.",
+        decides=Decides.NOTHING,
     )] = 2  # fmt: skip
     device: Annotated[Literal["auto", "cpu", "cuda"], Key(
-        "Where it is computed.", Option(str, "NAME", "auto, cpu or cuda", commands=TRAIN), decides=Decides.ROUNDING,
+        "Device of the computation.", Option(str, "NAME", "auto, cpu or cuda", commands=TRAIN),
+        decides=Decides.ROUNDING,
     )] = "auto"  # fmt: skip
-    precision: Annotated[Literal["32", "bf16", "16"], Key("Bits of a number; with 16, mixed.")] = "32"
+    precision: Annotated[
+        Literal["32", "bf16", "16"], Key("Floating-point precision: 32 bits, or mixed with bf16 or 16.")
+    ] = "32"
     accumulate: Annotated[Count, Key(
-        "Parts in which a batch goes through the encoder: one at a time is in memory, the step is that of the whole "
-        "batch for every balancing method. Costs one more forward pass.",
+        "Micro-batches per batch: only one is in memory at a time, and the step equals that of the whole batch for "
+        "every balancing method. Costs one more forward pass.",
     )] = 1  # fmt: skip
     compile: Annotated[bool, Key("Compile the encoder (`torch.compile`); the first steps take a while.")] = False
     freeze: Annotated[tuple[str | Freeze, ...], BeforeValidator(_listed), Key(
-        "Parts that stay still: no gradient, and evaluation mode. Names, or `{part: name, until: epoch}`.",
+        "Parts that are frozen: no gradient, and evaluation mode. Names, or `{part: name, until: epoch}`.",
     )] = ()  # fmt: skip
     parts: Annotated[dict[str, Pace], Key(
-        "A learning_rate, weight_decay, schedule and warmup of parts, by name. The first part that a parameter lies in "
-        "counts; tasks' own before others.",
+        "learning_rate, weight_decay, schedule and warmup of parts, by name. The first part that holds a parameter "
+        "counts; parts of a task come before shared ones.",
     )] = {}  # noqa: RUF012  # fmt: skip
     select_by: Annotated[str, Key(
-        "Which evaluation's parameters are returned: the one with the best `mean` share of the tasks' peaks on "
-        "validation, of the `worst` task's, the mean `weighted` with the tasks' weights, or the share of a main task, "
-        "`task.NAME` (without convergence, training then ends when that one stalls).",
+        "Criterion of the returned checkpoint, from each task's validation metric as a share of its peak: the `mean` "
+        "over tasks, the `worst` task, the `weighted` mean with the tasks' weights, or a main task, `task.NAME` "
+        "(without convergence, training then stops early when that task stalls).",
     )] = "mean"  # fmt: skip
     sampling: Annotated[str | tuple[float, ...], Key(
         "How rows of several data sets are drawn: `proportional` to their sizes, `equal`, by `temperature`, "
         "`round_robin` (one data set a step), or ratios.",
     )] = "proportional"  # fmt: skip
     sampling_temperature: Annotated[float, Range(more=True, infinite=True), Key(
-        "1 is proportional, infinity is equal.", needs={"sampling": ("temperature",)},
+        "Temperature of the sampling: 1 is proportional, infinity is equal.", needs={"sampling": ("temperature",)},
     )] = 2.0  # fmt: skip
     threads: Annotated[int | None, Range(1, whole=True), Key(
         "Threads of one training on a CPU. Default: one for small networks (parameters times batch below 100 million: "
-        "threads cost more than they bring, and far more on a busy machine), all otherwise.",
+        "more threads are slower, above all on a busy machine), all cores otherwise.",
         decides=Decides.ROUNDING,
     )] = None  # fmt: skip
     strategy: Annotated[Literal["ddp", "fsdp"], Key(
-        "How several processes share: `ddp`: each has the whole network; `fsdp`: each has a share of the encoder's "
+        "How several processes train: `ddp`: each has the whole network; `fsdp`: each has a share of the encoder's "
         "parameters, for balancing methods that need no gradients per task.",
-        Option(str, "NAME", "how processes share: ddp or fsdp", commands=TRAIN), decides=Decides.ROUNDING,
+        Option(str, "NAME", "how processes train: ddp or fsdp", commands=TRAIN), decides=Decides.ROUNDING,
     )] = "ddp"  # fmt: skip
 
     title: ClassVar[str] = "Training"
@@ -226,7 +232,7 @@ class TrainingSettings(Settings):
 
 
 def sampling_problems(sampling: Any) -> list[str]:
-    """What is wrong with how rows of several data sets are to be drawn, as sentences.
+    """Problems with how rows of several data sets are to be drawn, as sentences.
 
     Example:
         >>> sampling_problems("equall"), sampling_problems((1, 3))
@@ -240,7 +246,7 @@ def sampling_problems(sampling: Any) -> list[str]:
 
 
 def select_by_problems(select_by: str, tasks: Sequence[str]) -> list[str]:
-    """What is wrong with a criterion, as sentences."""
+    """Problems with a criterion, as sentences."""
     known = [*SELECT_BY, *(MAIN + task for task in tasks)]
     if select_by in known:
         return []
