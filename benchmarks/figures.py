@@ -184,13 +184,12 @@ def lines(title: str, curves: Mapping[str, list[float]], marks: Mapping[str, int
 def squares(label: str, shares: np.ndarray, names: list[str], groups: list[list[str]]) -> Markup:
     """A matrix of numbers from -1 to 1 as colours, its tasks in the order of the groups, which are outlined."""
     order = [name for group in groups for name in group]
-    size, left, top = 44.0, 104.0, 30.0
+    size, left, top = 44.0, 104.0, 60.0
     inside = []
     for row, of_row in enumerate(order):
-        middle = top + (row + 0.5) * size + 4
-        inside.append(element("text", of_row, x=left - 8, y=middle, text_anchor="end"))
-        inside.append(element("text", of_row, x=left + (row + 0.5) * size, y=top - 8, text_anchor="middle",
-                              style="font-size: 8px"))  # fmt: skip
+        x, y = left + (row + 0.5) * size, top - 8
+        inside.append(element("text", of_row, x=left - 8, y=top + (row + 0.5) * size + 4, text_anchor="end"))
+        inside.append(element("text", of_row, x=x, y=y, transform=f"rotate(-35 {x} {y})"))
         for column, of_column in enumerate(order):
             share = shares[names.index(of_row), names.index(of_column)]
             inside += cell(float(share), left + column * size, top + row * size, size)
@@ -201,7 +200,7 @@ def squares(label: str, shares: np.ndarray, names: list[str], groups: list[list[
             element("rect", x=left + at, y=top + at, width=len(group) * size, height=len(group) * size, class_="group")
         )
         start += len(group)
-    return page(left + len(order) * size + 10, top + len(order) * size + 10, label, inside)
+    return page(left + len(order) * size + 44, top + len(order) * size + 10, label, inside)
 
 
 def cell(share: float, x: float, y: float, size: float) -> list[Markup]:
