@@ -153,7 +153,7 @@ def _prepared(key: str, config: Config) -> Prepared:
 
 
 def table(name: str, folder: Path) -> dict[str, Any]:
-    """Keys of ``fit`` for a set, with its table cut to so many rows in the folder."""
+    """Keys of ``fit`` for a set, with its table cut to this many rows in the folder."""
     return dict(_table(name, folder))
 
 

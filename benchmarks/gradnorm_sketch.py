@@ -23,7 +23,7 @@ ROWS, DRAWS = 256, 40
 
 
 def problem(width: int, tasks: int, steps: int) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
-    """Losses ``[K]`` with their graph, the representation and the last layer's weight, after so many steps of Adam."""
+    """Losses ``[K]`` with their graph, representation and last layer's weight, after this many steps of Adam."""
     torch.manual_seed(0)
     trunk = nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
     heads = nn.Linear(width, tasks)

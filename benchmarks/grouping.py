@@ -8,7 +8,7 @@ DATA (or the environment variable POLYTASK_DATA) holds ``mtr``, ``tox21`` and ``
 shape and the same number of steps. Cells (set, tasks, seed) are trained once, shared by all methods and stored at once,
 so ``run`` may be stopped and continued at any time. A task is taken from the network that is best for it on validation;
 figures are the mean skill on test (0: a constant, 1: perfect). ``finding`` measures how much faster than pairs (HOA)
-the default estimator finds networks, in CPU time of one process; it trains anew what it measures.
+the default estimator finds networks, in CPU time of one process; it trains again what it measures.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sklearn.isotonic import IsotonicRegression
 Array = np.ndarray
 TEMPERATURES = np.logspace(-0.75, 1, 71)
 SIZES, TEST, FOLDS = (200, 500, 1000, 2000, 5000), 20_000, 5
-#: Standard errors of the gain from which on it is believed.
+#: Standard errors of the gain from which it is believed.
 BELIEVED = 2.33
 #: What a network makes of the true logits.
 DISTORTIONS: dict[str, Callable[[Array, np.random.Generator], Array]] = {

@@ -62,7 +62,7 @@ def served(run: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], in
 
 
 def request(rows: int) -> bytes:
-    """A whole request with so many rows."""
+    """A whole request with this many rows."""
     draw = np.random.default_rng(1)
     body = json.dumps({"rows": [{f"c{k:02d}": draw.normal() for k in range(COLUMNS)} for _ in range(rows)]}).encode()
     head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -92,7 +92,7 @@ async def client(port: int, content: bytes, number: int, seconds: list[float], c
 
 
 def load(port: int, clients: int, requests: int, rows: int = 1) -> str:
-    """Requests per second and latencies of so many clients at once."""
+    """Requests per second and latencies of this many clients at once."""
     content, seconds = request(rows), []
 
     async def run() -> float:

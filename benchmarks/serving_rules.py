@@ -5,7 +5,7 @@
 
 `train` makes the runs of `decisions.py` and keeps the outputs of every trained network for validation and test rows,
 and the lines of `decisions.py` in FOLDER/decisions.jsonl.
-`report` pools these rows and splits them anew, many times: each rule sees one part and is measured on the other. No
+`report` pools these rows and splits them again, many times: each rule sees one part and is measured on the other. No
 network has trained on any of them; that validation has chosen checkpoints favours all candidates alike.
 POLYTASK_DATA names the data.
 """

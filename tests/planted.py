@@ -38,6 +38,6 @@ def planted_training(names: Sequence[str], size: int, *callbacks: Callback) -> t
 
 
 def planted(names: Sequence[str], size: int) -> Joint:
-    """What a way of grouping is given."""
+    """What a grouping strategy is given."""
     result, train, validation = planted_training(names, size)
     return Joint(result.model, train, validation)

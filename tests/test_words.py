@@ -29,6 +29,20 @@ INSTEAD = {
     r"in (the )?place of": "instead of",
     r"[Aa]n own": "a custom, a separate",
     r"whole or absent": "atomic",
+    r"anybody('s)?": "anyone, your",
+    r"anew": "again",
+    r"learnt": "learned",
+    r"[Ww]ho (helps|serves) whom": "which task helps which, which network serves which task",
+    r"ways? of (sharing|grouping)": "sharing architecture, grouping strategy",
+    r"from which on": "from which",
+    r"[Mm]end(s|ed)?": "correct, fix",
+    r"[Ss]trangers?('s?)?": "untrusted",
+    r"[Aa]s far as (it is|they are) known": "if known",
+    r"[Ss]tands? beside": "is shown next to, is concatenated with",
+    r"(is|are) to be had": "is available",
+    r"gone through": "used by a forward or backward pass",
+    r"[Ll]ooks? at (losses|gradients|metrics)": "uses",
+    r"what is called what": "equivalents",
 }
 WRONG = re.compile(rf"(?<![\w-])({'|'.join(INSTEAD)})(?![\w-])")
 CODE = re.compile(r"```.*?```|``.*?``|`[^`\n]*`|\]\([^)]*\)|<!--.*?-->", re.DOTALL)

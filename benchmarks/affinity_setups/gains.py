@@ -93,7 +93,7 @@ def predictors(problem: Problem, seed: int, cache: Path) -> dict[str, np.ndarray
     norms = np.sqrt(np.einsum("tii->ti", inner))
     half = len(inner) // 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        courses = {
+        histories = {
             "lookahead sgd": usual["exact"],
             "lookahead optimizer (Adam)": usual["own"],
             "factored (default)": usual["factored"],
@@ -112,17 +112,17 @@ def predictors(problem: Problem, seed: int, cache: Path) -> dict[str, np.ndarray
                 decayed["exact"] / np.maximum(decayed["rate"], 1e-12)[:, None, None]
             ),
         }
-    found = {name: np.nan_to_num(np.nanmean(course, 0)) for name, course in courses.items()}
+    found = {name: np.nan_to_num(np.nanmean(history, 0)) for name, history in histories.items()}
     for how in ("trapezoid", "winsorised"):
         for name in ("lookahead sgd", "lookahead optimizer (Adam)"):
-            found[f"{name}, time: {how}"] = through_windows(courses[name], how)
+            found[f"{name}, time: {how}"] = through_windows(histories[name], how)
     return found
 
 
-def through_windows(course: np.ndarray, how: str) -> np.ndarray:
+def through_windows(history: np.ndarray, how: str) -> np.ndarray:
     """``[K, K]`` from ``[T, K, K]`` as the affinity callback does it."""
-    statistics = AffinityStatistics(course.shape[1])
-    everybody = torch.ones(course.shape[1], dtype=torch.bool)
-    for step, sample in enumerate(course):
+    statistics = AffinityStatistics(history.shape[1])
+    everybody = torch.ones(history.shape[1], dtype=torch.bool)
+    for step, sample in enumerate(history):
         statistics.add(torch.from_numpy(sample), everybody, step)
     return over_time(statistics.windows, how)

@@ -28,7 +28,7 @@ ALWAYS = ("losses", "rate")
 
 
 class Series(pt.Callback):
-    """Asks several estimators at every step; the course of training is the same as without."""
+    """Asks several estimators at every step; the history of training is the same as without."""
 
     name = "series"
 

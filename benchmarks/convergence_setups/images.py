@@ -1,4 +1,4 @@
-"""The set-up of two tasks that compete: a digit and a garment in one picture (Multi-Fashion-and-MNIST)."""
+"""The set-up of two tasks that compete: a digit and a garment in one image (Multi-Fashion-and-MNIST)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polytask as pt
 
 from .setup import Data, Setup
 
-#: Pictures of 28 x 28 are put into the corners of one of this size, as Sabour et al. 2017 do.
+#: Images of 28 x 28 are put into the corners of one of this size, as Sabour et al. 2017 do.
 SIZE = 36
 ROWS = {"train": 20_000, "validation": 5_000, "test": 10_000}
 HIDDEN = (256, 128)
@@ -44,13 +44,13 @@ def load_multi_fashion(folder: Path, cache: Path, seed: int) -> Data:
     rows = {}
     for file, parts in (("train", ("train", "validation")), ("t10k", ("test",))):
         count = sum(ROWS[part] for part in parts)
-        pictures, labels = [], []
+        pixels, labels = [], []
         for name in ("mnist", "fashion_mnist"):
             images = read_idx(folder / name / f"{file}-images-idx3-ubyte.gz")
             chosen = random.permutation(len(images))[:count]
-            pictures.append(images[chosen])
+            pixels.append(images[chosen])
             labels.append(read_idx(folder / name / f"{file}-labels-idx1-ubyte.gz")[chosen])
-        inputs = overlap(*pictures)
+        inputs = overlap(*pixels)
         targets = torch.from_numpy(np.stack(labels, 1)).float()
         start = 0
         for part in parts:

@@ -27,7 +27,7 @@ class Method:
         halfway: With ``joint``: all tasks are distilled from half the budget on, from their best evaluations up to then
             (post-hoc distillation, the plain training being the first half).
         fresh: The student of that starts from new weights.
-        draws: Tuned are not learning rate and dropout (those of ``tuned_as``), but so many random static weights.
+        draws: Tuned are not learning rate and dropout (those of ``tuned_as``), but this many random static weights.
     """
 
     name: str

@@ -56,7 +56,7 @@ class Recorder(pt.Callback):
 
 
 class FreshStart(pt.Callback):
-    """The training begins anew, from other weights, at the first step on soft labels."""
+    """The training begins again, from other weights, at the first step on soft labels."""
 
     name = "fresh_start"
 
@@ -120,7 +120,7 @@ def _one(
 
 
 def _single(data: Data, method: Method, settings: pt.TrainingSettings, dropout: float, seed: int) -> dict[str, Any]:
-    """One network per task, on that task's rows alone; the series are put together."""
+    """One network per task, on that task's rows alone; the series are assembled."""
     records = []
     for position, task in enumerate(data.tasks):
         rows = {part: labelled_rows(rows, [position]) for part, rows in data.rows.items()}

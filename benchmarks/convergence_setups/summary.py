@@ -14,7 +14,7 @@ from .rules import Record, end, kept, mean, series
 
 #: Evaluations over which the level right after a switch and at the end is averaged.
 LEVEL = 5
-#: A peak counts as kept from this share on.
+#: A peak counts as kept from this share.
 KEPT = 0.99
 
 

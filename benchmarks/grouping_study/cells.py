@@ -1,4 +1,4 @@
-"""Trained networks, each trained once: all ways of grouping share them."""
+"""Trained networks, each trained once: all grouping strategies share them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways of grouping that are compared: from a seed and a budget to networks."""
+"""The grouping strategies that are compared: from a seed and a budget to networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_PAIRS = 130  # trainings of pairs per seed that are affordable
 
 
 class Method:
-    """A way of grouping; ``networks`` gives one or (random) several choices for a budget."""
+    """A grouping strategy; ``networks`` gives one or (random) several choices for a budget."""
 
     def __init__(self, name: str, cells: Cells) -> None:
         self.name, self.cells = name, cells

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: the command line shows them without a traceback and exits with 2."""
+"""Errors in user input: the command line shows them without a traceback and exits with 2."""
 
 from __future__ import annotations
 

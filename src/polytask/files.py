@@ -95,7 +95,7 @@ def read_json(path: Path, made_by: str = "") -> Any:
 
 
 def check_keys(content: Any, required: Sequence[str], where: str) -> list[str]:
-    """What is wrong with ``content`` as a JSON object that needs the keys ``required``; empty for nothing."""
+    """Problems with ``content`` as a JSON object that needs the keys ``required``; empty for nothing."""
     if not isinstance(content, dict):
         return [f"{where}: expected an object with the keys {', '.join(required)}, found {type(content).__name__}"]
     found = ", ".join(map(str, content)) or "none"

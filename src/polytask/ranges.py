@@ -64,7 +64,7 @@ class Range:
         return bool(above and (value < self.most if self.less else value <= self.most))
 
     def problem(self, name: str, value: Any) -> str:
-        """What is wrong with a value, as a sentence.
+        """Problems with a value, as a sentence.
 
         Example:
             >>> Range(more=True).problem("learning_rate", "fast")
@@ -134,7 +134,7 @@ def _limits(hint: Any) -> Iterator[Range | tuple[Any, ...] | type]:
 
 
 def word_problem(name: str, value: Any, words: Sequence[str]) -> str:
-    """What is wrong with a value that is none of some words, as a sentence.
+    """Problems with a value that is none of some words, as a sentence.
 
     Example:
         >>> word_problem("optimizer", "adma", ("adam", "sgd"))

@@ -147,7 +147,7 @@ def table() -> str:
         "of the micro-batches' losses and all their features. fp16: with a `GradScaler`. DDP: two processes,",
         "gradients averaged by hand or by `DistributedDataParallel`. compile: of the encoder, apart from the heads",
         "(eager backend for all, inductor for some), with `torch._functorch.config.donated_buffer = False`, which",
-        "methods that look at exact gradients need; without it they say so. autocast: `backward` called inside it",
+        "methods with exact per-task gradients need; without it they say so. autocast: `backward` called inside it",
         "gives the very numbers that it gives outside. parameters: float64, bfloat16 and float16 ones, too. soft",
         "labels: a task that has converged (`task_switched`) leaves the method's statistics and has the mean weight of",
         "the tasks that learn (static: keeps its weight), so the size of its loss changes nothing for these. losses:",

@@ -18,7 +18,7 @@ from small_table import fit, table_rows, write_table
         ("dwa", ""),
     ],
 )
-def test_fit_says_what_balancing_costs(balance: str, said: str, tmp_path: Path) -> None:
+def test_fit_states_what_balancing_costs(balance: str, said: str, tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.csv", table_rows(60))
     options = ("--networks", 1, "--no-baselines", "--set", f"balance={balance}", "--steps", 4)
     result = fit(table, tmp_path / "run", *options)

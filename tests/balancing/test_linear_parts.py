@@ -187,7 +187,7 @@ def differentiations(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @pytest.mark.parametrize("heads", [Separate(), Separate(hidden=True)])
-def test_the_graph_says_who_reads_what(heads: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graph_states_who_reads_what(heads: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, features = differentiations(monkeypatch), trunk()(X)
     losses = heads(features)
     for present in ([0, 1, 2], [0, 2], [1]):

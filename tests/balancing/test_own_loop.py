@@ -79,7 +79,7 @@ def test_features_that_the_losses_do_not_read_are_refused() -> None:
         make("upgrad").backward(losses, shared=net.trunk.parameters(), features=net.trunk(batch()[0]))
 
 
-def test_compiled_encoder_says_which_setting_it_needs() -> None:
+def test_compiled_encoder_states_which_setting_it_needs() -> None:
     torch._dynamo.reset()  # what earlier tests compiled has another setting
     net = Net()
     parameters = list(net.trunk.parameters())

@@ -115,7 +115,7 @@ def test_complex_parameters_work_as_pairs_of_real_ones() -> None:
     [
         (lambda net, f: Net().trunk.parameters(), lambda f: None, "not a copy"),
         (lambda net, f: [1.0], lambda f: None, "found float"),
-        (lambda net, f: iter(()), lambda f: None, "empty once it has been gone through"),
+        (lambda net, f: iter(()), lambda f: None, "empty after one pass"),
         (lambda net, f: None, lambda f: f.detach(), "no gradient"),
         (lambda net, f: None, lambda f: {"last_hidden_state": f}, "found dict"),
     ],
@@ -156,15 +156,17 @@ def test_losses_without_names_are_refused(given: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["equal", "upgrad", "gradnorm"])
-def test_a_graph_that_is_gone_is_said(name: str) -> None:
+def test_a_graph_that_is_gone_is_reported(name: str) -> None:
     net = Net()
     features, losses = net.losses(*batch())
     sum(losses.values()).backward()
-    with pytest.raises(pt.UserError, match=r"gone through before; Balancer.backward replaces loss.backward"):
+    with pytest.raises(
+        pt.UserError, match=r"already been used by a backward pass; Balancer.backward replaces loss.backward"
+    ):
         make(name).backward(losses, shared=net.trunk, features=features)
 
 
-def test_a_first_step_without_all_tasks_is_said() -> None:
+def test_a_first_step_without_all_tasks_is_reported() -> None:
     net, balancer = Net(), make("equal")
     _, losses = net.losses(*batch())
     balancer.backward({"a": losses["a"]})
@@ -172,7 +174,7 @@ def test_a_first_step_without_all_tasks_is_said() -> None:
         balancer.backward(net.losses(*batch())[1])
 
 
-def test_a_loss_that_shares_nothing_is_said_once() -> None:
+def test_a_loss_that_shares_nothing_is_reported_once() -> None:
     net, balancer = Net(), make("upgrad")
     with pytest.warns(UserWarning, match="loss of 'b' does not depend") as heard:
         for _ in range(2):

@@ -123,7 +123,7 @@ def test_a_step_without_weight_is_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "call"), [("dwa", "end_epoch"), ("famo", "after_step"), ("dtp", "observe_metrics")])
-def test_a_missing_call_is_said_once(name: str, call: str) -> None:
+def test_a_missing_call_is_reported_once(name: str, call: str) -> None:
     net, x = Net(), batch()
     for called in (False, True):
         balancer = make(name)

@@ -50,7 +50,7 @@ def test_bad_option(table: Path, what: str) -> None:
     assert list(table.parent.iterdir()) == [table]
 
 
-def test_several_mistakes_are_told_at_once(table: Path) -> None:
+def test_several_mistakes_are_reported_at_once(table: Path) -> None:
     (table.parent / "study.yaml").write_text(
         f"data: {table.name}\ntargets: [click, price]\nstep: 30\nmodel: {{droput: 0.1}}\nseed: -1\nnetworks: many\n"
     )
@@ -61,7 +61,7 @@ def test_several_mistakes_are_told_at_once(table: Path) -> None:
     assert not (table.parent / "run").exists()
 
 
-def test_mistakes_of_values_are_told_at_once(table: Path) -> None:
+def test_mistakes_of_values_are_reported_at_once(table: Path) -> None:
     result = fit(table, table.parent / "run", "--balance", "dwaa", "--kind", "klick=binary", "--networks", "0")
     assert_refused(result, "3 problems", "dwaa", "klick", "networks")
 
@@ -84,7 +84,7 @@ def test_bad_configuration_file(tmp_path: Path, what: str) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_no_targets_says_which_option_is_missing(table: Path) -> None:
+def test_no_targets_states_which_option_is_missing(table: Path) -> None:
     assert_refused(polytask("fit", table, "--out", table.parent / "run"), "targets", "columns to predict")
 
 

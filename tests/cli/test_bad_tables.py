@@ -37,7 +37,7 @@ def test_table_without_rows(tmp_path: Path) -> None:
 
 
 NOT_TABLES = {
-    "rows of different lengths": ("table.csv", b"a,b\n1,2\n1,2,3\n", "another number of cells"),
+    "rows of different lengths": ("table.csv", b"a,b\n1,2\n1,2,3\n", "a different number of cells"),
     "a picture": ("table.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(50), "binary data"),
     "parquet named csv": ("table.csv", b"PAR1" + bytes(50), "is a Parquet file by its content"),
     "csv named parquet": ("table.parquet", b"a,b\n1,2\n", "is not a Parquet file"),
@@ -60,7 +60,7 @@ def test_folder_instead_of_a_table(tmp_path: Path) -> None:
     refused(tmp_path, tmp_path, str(tmp_path), "is a directory")
 
 
-def test_wrong_encoding_says_where_and_how_to_convert(tmp_path: Path) -> None:
+def test_wrong_encoding_states_where_and_how_to_convert(tmp_path: Path) -> None:
     path = write_table(tmp_path / "table.csv", changed(lambda rows: rows[0].update(colour="gr\u00fcn")))
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
     refused(path, tmp_path, "table.csv", "(line 2)", "not UTF-8", "iconv")
@@ -127,7 +127,7 @@ def test_bad_roles_of_columns(tmp_path: Path, what: str) -> None:
     refused(write_table(tmp_path / "table.csv", FEW), tmp_path, *parts, targets=targets, options=options)
 
 
-def test_several_mistakes_in_a_table_are_told_at_once(tmp_path: Path) -> None:
+def test_several_mistakes_in_a_table_are_reported_at_once(tmp_path: Path) -> None:
     def mistakes(rows: list[Row]) -> None:
         each("click", lambda _: "yes")(rows)
         one("price", "cheap")(rows)

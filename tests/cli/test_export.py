@@ -64,7 +64,7 @@ def test_onnx_predicts_the_same_for_any_number_of_rows(exported, new_rows, rows)
     assert_agree(outputs, predictions.slice(0, rows), classes_of(about))
 
 
-def test_the_file_says_what_it_takes_and_gives(exported):
+def test_the_file_states_what_it_takes_and_gives(exported):
     onnx.checker.check_model(str(exported))
     entries = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
     about = json.loads(entries["polytask.json"])

@@ -186,7 +186,7 @@ def test_leaking_feature_is_noted(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "'copy'" in result.stderr and "'rank'" in result.stderr
 
 
-def test_fit_says_how_it_understood_the_table_and_shows_every_task(fitted: Any) -> None:
+def test_fit_states_how_it_understood_the_table_and_shows_every_task(fitted: Any) -> None:
     said = fitted.result.stderr
     for name, kind in KINDS.items():
         assert re.search(rf"^  {name}: {kind}; .*metric \w+", said, re.MULTILINE)

@@ -64,7 +64,7 @@ def test_a_fault_far_down_is_named_and_nothing_is_written(fitted, new_rows, tmp_
     new_rows.write_text("\n".join(lines) + "\n")
     assert new_rows.stat().st_size > 1 << 20
     result = polytask("predict", fitted.run, new_rows, "--out", tmp_path / "p.parquet")
-    assert_refused(result, "new.csv", "abc", "mend or empty such cells")
+    assert_refused(result, "new.csv", "abc", "correct or empty such cells")
     assert not list(tmp_path.glob("*p.parquet*"))
 
 

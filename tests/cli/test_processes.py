@@ -69,7 +69,7 @@ def test_two_processes_of_the_command_equal_one(data: Path, alone: Path, tmp_pat
     assert_equal(tmp_path / "run", alone)
 
 
-def test_a_mistake_is_said_once(data: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_once(data: Path, tmp_path: Path) -> None:
     result = run(*command(data, tmp_path / "run", "--devices", "2", "--ignore", "nothing"))
     assert result.returncode == 2
     assert result.stderr.count("error:") == 1 and "nothing" in result.stderr

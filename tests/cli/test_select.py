@@ -18,9 +18,9 @@ MATRIX = np.array([[0, 3, 1, -1], [3, 0, 1, -1], [1, -1, 0, 2], [-1, -1, 2, 0.0]
 @pytest.fixture
 def affinity(tmp_path: Path) -> Path:
     means = MATRIX + np.random.default_rng(0).normal(size=(10, 4, 4))
-    course = Windows(np.arange(20).reshape(10, 2), means, np.ones((10, 4, 4), int))
+    history = Windows(np.arange(20).reshape(10, 2), means, np.ones((10, 4, 4), int))
     path = tmp_path / "affinity.json"
-    Affinity(TASKS, MATRIX, {"windows": course.to_json_dict()}).save(path)
+    Affinity(TASKS, MATRIX, {"windows": history.to_json_dict()}).save(path)
     return path
 
 
@@ -43,7 +43,7 @@ def test_more_networks_than_tasks_change_nothing(affinity: Path) -> None:
     assert chosen(affinity, "--networks", 9) == chosen(affinity, "--networks", 4)
 
 
-def test_a_search_that_time_ended_says_so(tmp_path: Path) -> None:
+def test_a_search_that_time_ended_reports_it(tmp_path: Path) -> None:
     path = tmp_path / "many.json"
     Affinity(tuple(map(str, range(30))), np.random.default_rng(0).normal(size=(30, 30))).save(path)
     assert "complete" not in chosen(path, "--networks", 3, "--rounds", 0)

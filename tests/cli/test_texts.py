@@ -150,12 +150,12 @@ def test_frozen_features_are_shared_in_every_way(folder, tmp_path, sharing):
         (("--set", "encoder={name: hf, source: RUN/encoder, tune: full}"), "belongs to a run"),
         (
             ("--sharing", "mmoe", "--set", "encoder={name: hf, source: BERT, tune: full}"),
-            "sharing 'mmoe' makes no sense with encoder 'hf' and tune: full; use hard",
+            "sharing 'mmoe' is not supported with encoder 'hf' and tune: full; use hard",
         ),
         (("--sharing", "mmoe"), "gives no features by item"),
     ],
 )
-def test_what_does_not_go_together_is_said(folder, tuned, tmp_path, options, message):
+def test_what_does_not_combine_is_reported(folder, tuned, tmp_path, options, message):
     places = {"BERT": str(folder / "bert"), "RUN": str(tuned)}
     for name, place in places.items():
         options = tuple(option.replace(name, place) for option in options)

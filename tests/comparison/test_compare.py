@@ -196,13 +196,13 @@ def test_a_mistake_is_named(tmp_path: Path, keys: dict[str, Any], part: str) -> 
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
-    assert_refused(polytask("compare", study(tmp_path), "--out", tmp_path / "out"), "holds something else")
+    assert_refused(polytask("compare", study(tmp_path), "--out", tmp_path / "out"), "has other content")
 
 
 def test_one_comparison_at_a_time(tmp_path: Path) -> None:
     with module.locked(tmp_path / "out"):
         result = polytask("compare", study(tmp_path), "--out", tmp_path / "out", "--jobs", 0)
-    assert_refused(result, "another process is at work")
+    assert_refused(result, "another process is using it")
 
 
 def test_a_cache_of_records(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_cache_of_records(tmp_path: Path) -> None:
     assert cache.load("a" * 64) == {"tasks": {}, "value": 0.1}
 
 
-def test_baselines_are_plain_whatever_base_says(tmp_path: Path) -> None:
+def test_baselines_are_plain_whatever_base_states(tmp_path: Path) -> None:
     config, where = read_comparison(study(tmp_path), ["base.balance=rlw", "base.converge=joint", "base.distill=mtlkd"])
     methods = plan(config, where, tmp_path / "data")["table"].methods
     made = {name: method.maker("")({}, 0, "test").config for name, method in methods.items()}

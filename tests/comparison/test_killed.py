@@ -15,7 +15,7 @@ from polytask.comparison.config import read_comparison
 from small_study import study
 
 KILLS = 20
-#: One process that has paid the imports; every comparison is a fork of it that gets so many seconds.
+#: One process that has paid the imports; every comparison is a fork of it that gets this many seconds.
 SCRIPT = """
 import os, sys, time
 import optuna, polytask.runs, scipy.special, sklearn.ensemble

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from polytask.comparison.sampling import INTERRUPTED, ask, resume
-from polytask.comparison.search import Outcome, course
+from polytask.comparison.search import Outcome, history
 from polytask.comparison.space import SearchRange, optuna
 
 SPACE = {"x": SearchRange(low=0, high=1), "kind": SearchRange(choices=("a", "b"))}
@@ -49,7 +49,7 @@ def test_a_search_in_pieces_is_the_search_in_one_go(sampler: str, tmp_path: Path
 @pytest.mark.parametrize("fewer", [3, 6, 9])
 def test_a_method_with_more_trials_begins_with_those_it_had(fewer: int) -> None:
     def drawn(trials: int) -> list[dict[str, Any]]:
-        runs = course(lambda settings, seed, part: settings, SPACE, trials, [0])  # type: ignore[arg-type,return-value]
+        runs = history(lambda settings, seed, part: settings, SPACE, trials, [0])  # type: ignore[arg-type,return-value]
         asked, found = next(runs), []
         while len(found) < trials:
             found += asked

@@ -143,7 +143,7 @@ def test_needs_name_keys_and_values_that_there_are() -> None:
             assert set(key.needs) <= set(keys), name
 
 
-def test_what_a_key_decides_is_said_once() -> None:
+def test_what_a_key_decides_is_reported_once() -> None:
     nothing, rounding = deciding(Config, Decides.NOTHING), deciding(Config, Decides.ROUNDING)
     assert nothing == {"checkpoint_seconds", "keep_checkpoints", "report_to", "jobs", "note"}
     assert rounding == {"device", "threads", "devices", "nodes", "strategy"}

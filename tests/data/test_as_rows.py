@@ -114,7 +114,7 @@ def test_every_form_gives_the_same_rows(form: str) -> None:
     assert torch.equal(batch.observed, expected.observed)
 
 
-def test_several_inputs_stay_apart_and_one_is_given_as_it_is() -> None:
+def test_several_inputs_stay_separate_and_one_is_given_as_it_is() -> None:
     both = as_rows({"a": X, "b": X.double().numpy(), **LABELS}, TASKS)
     assert set(both.inputs) == {"a", "b"} and both.inputs["b"].dtype == torch.float32
     assert isinstance(as_rows({"a": X, **LABELS}, TASKS).inputs, torch.Tensor)
@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "bare array": (lambda: X, "found Tensor"),
     "generator": (lambda: (batch for batch in [1]), "found generator"),
     "no task among the columns": (lambda: {"x": X, "clicks": CLICK}, "no column is named as a task"),
-    "labels only": (lambda: dict(LABELS), "labels only"),
+    "labels only": (lambda: dict(LABELS), "only labels"),
     "unknown task": (lambda: (X, {"clik": CLICK}), "did you mean 'click'"),
     "too few columns of labels": (lambda: (X, CLICK), r"a column per task, found \[70\]"),
     "words among the inputs": (lambda: pa.table({**COLUMNS, "colour": ["red"] * N}), "column 'colour' holds string"),
@@ -161,7 +161,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused_says_why(case: str) -> None:
+def test_what_is_refused_states_why(case: str) -> None:
     make, message = REFUSED[case]
     with pytest.raises(pt.UserError, match=message):
         as_rows(make(), TASKS, "train")

@@ -1,4 +1,4 @@
-"""What is learnt from one column."""
+"""What is learned from one column."""
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +53,7 @@ def test_an_option_for_a_name_with_a_blank_can_be_pasted() -> None:
     assert isinstance(column, DroppedColumn) and "--set 'data.column_kind.trip id=text'" in column.reason
 
 
-def test_one_value_or_missing_says_something() -> None:
+def test_one_value_or_missing_reports_itmething() -> None:
     assert fit([5, None, 5]) == NumericColumn("c", 5.0, 5.0, indicator=True, low=5.0, high=5.0)
     assert fit(["a", "", "a"]) == CategoricalColumn("c", ("a",))
 

@@ -49,7 +49,7 @@ def test_twenty_classes_are_the_most() -> None:
     assert infer(list(range(20)) * 2).kind == "multiclass"
 
 
-def test_what_the_user_says_wins() -> None:
+def test_what_the_user_states_wins() -> None:
     assert infer([0, 1, 2, 0, 1, 2], kind="regression").kind == "regression"
     assert infer([3, 7, 9, 3, 7, 9], kind="multiclass").classes == ("3", "7", "9")
     assert infer(["1", "2.5", "3"], kind="regression").kind == "regression"
@@ -141,7 +141,7 @@ def test_a_target_of_dates_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("rare", "left"), [("drop", "none is left"), ("merge", "1 is left")])
-def test_a_target_of_different_names_says_why_nothing_is_left(rare: str, left: str) -> None:
+def test_a_target_of_different_names_states_why_nothing_is_left(rare: str, left: str) -> None:
     names = pa.table({"y": ["Ain", "Aisne", "Allier", "Ardennes"]})
     with pytest.raises(UserError, match=f"4 of its classes have a single row, such as 'Ain', and {left} without them"):
         infer_targets(names, where="t", targets=["y"], rare=rare)

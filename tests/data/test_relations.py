@@ -42,7 +42,7 @@ def test_features_alone_or_beside_targets() -> None:
     assert found(features, a=A, t=3 * X) == [], "a single feature is a leak, which is found elsewhere"
 
 
-def test_nothing_is_said_of_targets_that_are_only_close() -> None:
+def test_nothing_is_reported_of_targets_that_are_only_close() -> None:
     assert found(a=A, b=B, t=A + 0.01 * DRAW.normal(size=400)) == []
     assert found(a=A, b=B, c=C) == []
 

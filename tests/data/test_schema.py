@@ -174,7 +174,7 @@ def test_row_ids() -> None:
         schema.ids(table.drop_columns("key"))
     repeated = schema.ids(table.take([0, 0, 1]))
     assert repeated is not None and repeated.to_pylist() == ["row0", "row0", "row1"]
-    said = "1 ids appear more than once, such as 'row0' (rows 1, 2); if these are one thing, --group key"
+    said = "1 ids appear more than once, such as 'row0' (rows 1, 2); if they are duplicates, --group key"
     assert said in repeated_ids(coded(pa.chunked_array([repeated])), "key")[0]
 
 
@@ -208,7 +208,7 @@ def test_no_rows() -> None:
     assert schema.encode_targets(example_table().slice(0, 0)).shape == (0, 2)
 
 
-def test_several_text_columns_have_places_of_their_own() -> None:
+def test_several_text_columns_have_separate_positions() -> None:
     table = example_table().append_column("more", example_table(1)["note"])
     schema = fit(table, text_settings=TextSettings(width=32))
     text = schema.encode_inputs(table)["text"].dense()

@@ -27,7 +27,7 @@ def test_good_split() -> None:
     [
         ([NAN, NAN, NAN, 0, 1, 0, 1], "no label in the training rows"),
         ([0, 0, NAN, 0, 1, 0, 1], "only one label in the training rows"),
-        ([0, 1, 1, NAN, NAN, 0, 1], "no task has a label in the validation rows, where choices are made; make"),
+        ([0, 1, 1, NAN, NAN, 0, 1], "no task has a label in the validation rows, which all choices need; make"),
         ([0, 1, 1, 0, 0, 0, 1], r"roc_auc is not defined on the validation rows \(2 labelled, 1 distinct\)"),
     ],
 )
@@ -60,7 +60,7 @@ def test_warnings() -> None:
     assert "no label in the test rows" in check([0, 1, 1, 0, 1, NAN, NAN])[0]
     assert "not defined on the test rows" in check([0, 1, 1, 0, 1, 1, 1])[0]
     three = Task("y", kind="multiclass", classes=("a", "b", "c"))
-    assert check([0, 1, 1, 0, 1, 0, 2], three) == ["split: task 'y': no training row of 'c': it cannot be learnt"]
+    assert check([0, 1, 1, 0, 1, 0, 2], three) == ["split: task 'y': no training row of 'c': it cannot be learned"]
 
 
 def test_all_problems_at_once() -> None:

@@ -59,12 +59,12 @@ def test_whole_numbers_that_are_names_stay_words(tmp_path: Path) -> None:
     [
         ("a;b\n1,5;x\n2,5;y\n", "cells are separated by semicolons"),
         ("a\tb\n1.5\tx\n2.5\ty\n", "cells are separated by tabs"),
-        ("sep=;\na;b\n1,5;x\n2,5;y\n", "1 line above the names left out"),
+        ("sep=;\na;b\n1,5;x\n2,5;y\n", "1 line above the column names skipped"),
         ('"a" "b"\n1.5 "x"\n2.5 "y"\n', "cells are separated by blanks"),
-        ("Report of March\n\na,b\n1.5,x\n2.5,y\n", "2 lines above the names left out"),
+        ("Report of March\n\na,b\n1.5,x\n2.5,y\n", "2 lines above the column names skipped"),
     ],
 )
-def test_dialects_are_found_and_said(tmp_path: Path, text: str, unusual: str) -> None:
+def test_dialects_are_found_and_reported(tmp_path: Path, text: str, unusual: str) -> None:
     path = write(tmp_path, text)
     assert unusual in read_cells(path)[1]
     assert read_table(path).to_pydict() == {"a": [1.5, 2.5], "b": ["x", "y"]}
@@ -127,7 +127,7 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
         ("table.csv", b"PK\x03\x04\x00\x00", "is an Excel workbook by its content"),
         ("table.csv", b"\x7fELF\x00\x00", "holds binary data"),
         ("table.csv", bytes(range(128, 256)) * 4, "nor Windows-1252"),
-        ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; mend that line"),
+        ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; correct that line"),
         ("table.csv", b"a,b,a\n1,2,3\n", "column names appear more than once: 'a'"),
         ("table.csv", b"a,b", "column names but no rows"),
         ("table.csv", b"<!DOCTYPE html><html></html>", "is an HTML or XML page"),

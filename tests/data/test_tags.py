@@ -31,7 +31,7 @@ def test_classes_are_the_tags_in_sorted_order():
 
 
 @pytest.mark.parametrize(("cells", "said"), [(["O", "O"], "every tag is 'O'"), (["", None], "no row has any")])
-def test_nothing_to_learn_is_said(cells, said):
+def test_nothing_to_learn_is_reported(cells, said):
     with pytest.raises(UserError, match=said):
         infer_tasks(pa.table({"s": pa.array(cells, pa.string())}), where="t", targets=["s"], kinds={"s": "tags"})
 
@@ -43,7 +43,7 @@ def test_an_unknown_tag_is_named_with_its_row():
 
 def test_rows_with_another_number_of_tags_than_of_words_are_named():
     tags = encode_tags(pa.table({"slots": ["O B", "O", ""]}), [SLOTS])
-    with pytest.raises(UserError, match=r"1 rows have another number .* first row 2: 1 tags for 2 words"):
+    with pytest.raises(UserError, match=r"1 rows have different numbers of tags .* first row 2: 1 tags for 2 words"):
         for_words(tags, ["a b", "a b", "a b c"], [SLOTS])
     assert for_words(tags, ["a b", "a", "a b c"], [SLOTS])[0].shape == (3, 3)  # a row without tags may be the longest
 

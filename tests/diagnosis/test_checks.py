@@ -80,7 +80,7 @@ def found(check, run):
     return {task for finding in findings for task in finding.tasks}
 
 
-def test_nothing_is_said_about_a_good_run():
+def test_nothing_is_reported_about_a_good_run():
     assert [finding for check in CHECKS for finding in check(make_run())] == []
 
 
@@ -189,7 +189,7 @@ def test_targets_that_follow_from_other_columns():
 def test_ids_and_repeated_rows_are_no_weak_split():
     run = make_run(warnings=(
         "column 'shop id' is a feature and named like an id (25 different values in 100 rows)",
-        "3 of 1,009 test rows have the features of a training row: if these are the same thing twice, ...",
+        "3 of 1,009 test rows have the features of a training row: if these are duplicates of one record, ...",
     ))  # fmt: skip
     (of_ids,), (of_rows,) = ids_as_features(run), repeated_rows(run)
     assert "`--ignore 'shop id'`" in of_ids.advice and of_rows.evidence.startswith("3 of 1,009 test rows")

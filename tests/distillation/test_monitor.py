@@ -1,4 +1,4 @@
-"""The test of convergence on the course of a metric."""
+"""The test of convergence on the history of a metric."""
 
 import math
 

@@ -18,7 +18,7 @@ def test_it_finds_what_every_target_needs(predictor, frame):
     assert (found.errors[found.features.index(("a",)), 0] > 0) and "feature" in found._repr_html_()
 
 
-def test_groups_are_what_the_user_says(predictor, frame):
+def test_groups_are_what_the_user_states(predictor, frame):
     alone = predictor.explain(frame, repeats=1, correlated=2)
     assert ("b",) in alone.features and ("b_again",) in alone.features
     together = predictor.explain(frame, repeats=1, groups=[["a", "colour"]])

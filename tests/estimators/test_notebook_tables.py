@@ -42,7 +42,7 @@ def test_a_selection_names_what_serves_and_what_helps() -> None:
     assert rows == [("0", "a", "b"), ("1", "b, c", "")] and "proven best" in chosen._repr_html_()
 
 
-def test_a_training_says_where_every_task_stands() -> None:
+def test_a_training_states_where_every_task_stands() -> None:
     import torch
 
     model = pt.MultiTaskModel(torch.nn.Linear(2, 4), [pt.Task("click"), pt.Task("price", kind="regression")])

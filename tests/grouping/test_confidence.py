@@ -13,7 +13,7 @@ from polytask.grouping.windows import Windows
 GROUPS = np.kron(np.eye(2), np.ones((3, 3)))
 
 
-def course(signal: float, noise: float, windows: int = 20, seed: int = 0) -> Affinity:
+def history(signal: float, noise: float, windows: int = 20, seed: int = 0) -> Affinity:
     means = signal * GROUPS + noise * np.random.default_rng(seed).normal(size=(windows, 6, 6))
     steps = np.arange(2 * windows).reshape(windows, 2)
     found = Windows(steps, means, np.ones((windows, 6, 6), int))
@@ -23,19 +23,19 @@ def course(signal: float, noise: float, windows: int = 20, seed: int = 0) -> Aff
 @pytest.mark.parametrize("budgets", [(), (2,), range(1, 4)])
 def test_known_groups_are_enough_and_noise_is_not(budgets):
     for seed in range(5):
-        assert measured_enough(course(1.0, 0.2, seed=seed), budgets)
-        assert not measured_enough(course(0.0, 1.0, seed=seed), budgets)
+        assert measured_enough(history(1.0, 0.2, seed=seed), budgets)
+        assert not measured_enough(history(0.0, 1.0, seed=seed), budgets)
 
 
 def test_few_windows_and_one_network_are_never_enough():
-    assert not measured_enough(course(1.0, 0.0, windows=7)) and measured_enough(course(1.0, 0.0, windows=8))
-    assert not measured_enough(course(1.0, 0.0), (1,))
+    assert not measured_enough(history(1.0, 0.0, windows=7)) and measured_enough(history(1.0, 0.0, windows=8))
+    assert not measured_enough(history(1.0, 0.0), (1,))
 
 
-def test_wishes_are_heeded():
-    assert measured_enough(course(1.0, 0.2), (3,), apart=[["a", "b"]])
+def test_constraints_are_met():
+    assert measured_enough(history(1.0, 0.2), (3,), apart=[["a", "b"]])
     with pytest.raises(UserError, match="apart"):
-        measured_enough(course(1.0, 0.2), (2,), apart=[["a", "unknown"]])
+        measured_enough(history(1.0, 0.2), (2,), apart=[["a", "unknown"]])
 
 
 def test_too_many_tasks():

@@ -89,8 +89,8 @@ def test_stability_and_confidence(factor, seed, noise):
     means = np.kron(np.eye(2), np.ones((3, 3))) + noise * np.random.default_rng(seed).normal(size=(9, 6, 6))
     verdicts = []
     for times in (1, factor):
-        course = Windows(np.arange(18).reshape(9, 2), means * times, np.ones((9, 6, 6), int))
-        affinity = Affinity(tuple("abcdef"), course.mean(), {"windows": course.to_json_dict()})
+        history = Windows(np.arange(18).reshape(9, 2), means * times, np.ones((9, 6, 6), int))
+        affinity = Affinity(tuple("abcdef"), history.mean(), {"windows": history.to_json_dict()})
         stability = selection_stability(affinity, select_networks(affinity, 2), 2, resamples=8)
         assert np.isfinite(stability.low).all() and np.isfinite(stability.high).all()
         verdicts.append((stability.together.tolist(), stability.networks, stability.enough, measured_enough(affinity)))

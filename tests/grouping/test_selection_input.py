@@ -30,7 +30,7 @@ RIGHT = {"tasks": ["a", "b"], "affinity": [[None, 0.5], [-0.25, None]], "meta": 
         ({"tasks": ["a", "a"]}, "found repeated: a"),
         ({"tasks": "ab"}, "list of names"),
         ({"tasks": ["a", 2]}, "list of names"),
-        ({"meta": [1]}, "'meta' is to be an object"),
+        ({"meta": [1]}, "'meta' should be an object"),
     ],
 )
 def test_wrong_affinity(changes, words):
@@ -119,8 +119,8 @@ def test_selection_file(tmp_path):
         ({"networks": 3}, "wrong kind"),
         ({"serves": ["a"]}, "wrong kind"),
         ({"score": "high"}, "wrong kind"),
-        ({"serves": {"a": 1}}, "served by a network that holds it"),
-        ({"serves": {"c": 0}}, "served by a network that holds it"),
+        ({"serves": {"a": 1}}, "served by a network that contains it"),
+        ({"serves": {"c": 0}}, "served by a network that contains it"),
     ],
 )
 def test_wrong_selection(changes, words):

@@ -20,8 +20,8 @@ def affinity(noise: float, windows: int = 20, seed: int = 0) -> Affinity:
     rng = np.random.default_rng(seed)
     means = GROUPS + noise * rng.normal(size=(windows, 6, 6))
     steps = np.arange(2 * windows).reshape(windows, 2)
-    course = Windows(steps, means, np.ones((windows, 6, 6), int))
-    return Affinity(tuple("abcdef"), course.mean(), {"windows": course.to_json_dict()})
+    history = Windows(steps, means, np.ones((windows, 6, 6), int))
+    return Affinity(tuple("abcdef"), history.mean(), {"windows": history.to_json_dict()})
 
 
 def test_without_noise_nothing_changes():
@@ -51,7 +51,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert 0.9 <= np.mean(held) <= 0.98
 
 
-def test_the_seed_decides_and_wishes_are_heeded():
+def test_the_seed_decides_and_constraints_are_met():
     measured = affinity(2.0)
     constraints = {"apart": [["a", "b"]], "together": [["c", "d"]], "max_size": 4}
     selection = select_networks(measured, 3, **constraints)

@@ -60,7 +60,7 @@ def test_saved_statistics_continue():
     np.testing.assert_array_equal(second.mean, gather(STEPS).mean)
 
 
-def test_windows_hold_the_course_and_are_merged_in_pairs():
+def test_windows_hold_the_history_and_are_merged_in_pairs():
     statistics = AffinityStatistics(3, windows=4)
     for index, affinity in enumerate(STEPS):
         statistics.add(affinity, ALL, step=10 * index)

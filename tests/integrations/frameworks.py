@@ -26,7 +26,7 @@ EPOCHS, STOP, BATCH = 5, 4, 32
 
 
 class Stopped(Exception):
-    """In the place of a kill."""
+    """Instead of a kill."""
 
 
 class Parts:

@@ -112,7 +112,7 @@ def test_what_is_inferred_is_checked_at_the_first_evaluation(found: Any, message
         peaks.update(1, {"a": 0.6, "b": 0.6}, model)
 
 
-def test_probabilities_in_the_place_of_outputs_are_noticed() -> None:
+def test_probabilities_instead_of_outputs_are_noticed() -> None:
     peaks, model = _peaks(), nn.Linear(4, 2)
     for _ in range(2):
         peaks.losses({name: values.sigmoid() for name, values in _outputs(model).items()}, TARGETS, IDS)

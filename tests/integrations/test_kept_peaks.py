@@ -110,8 +110,8 @@ def test_true_labels_have_no_influence_after_the_switch(make) -> None:
 
 def test_direction_and_trivial_level(make) -> None:
     falling = {step: {"price": 2.0 - 0.1 * step} for step in range(1, 8)}
-    course = {step: {**values, "sold": 0.6, "kind": 0.1 * step} for step, values in falling.items()}
-    assert not any(train(make(trivial={"sold": 0.6}), Network(), course))  # mae falls: it improves; sold has not begun
+    curve = {step: {**values, "sold": 0.6, "kind": 0.1 * step} for step, values in falling.items()}
+    assert not any(train(make(trivial={"sold": 0.6}), Network(), curve))  # mae falls: it improves; sold has not begun
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
@@ -202,7 +202,7 @@ def test_kinds_with_several_targets_per_row_converge_too() -> None:
     assert all(loss > 0.1 for loss in before.values()) and all(abs(loss) < 1e-6 for loss in held.values())
 
 
-def test_what_would_be_noticed_too_late_is_said_at_the_first_evaluations(make) -> None:
+def test_what_would_be_noticed_too_late_is_reported_at_the_first_evaluations(make) -> None:
     peaks, network = make(), Network()
     peaks.losses(network(X), TARGETS)
     with pytest.raises(UserError, match="computed without ids"):

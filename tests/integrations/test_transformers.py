@@ -91,7 +91,7 @@ def test_a_training_that_is_stopped_and_resumed_is_one_that_was_not(name: str, t
     for expected, found in zip(whole.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(expected, found)
     (tmp_path / "parts" / "checkpoint-10" / BALANCER_FILE).unlink()
-    with pytest.raises(pt.UserError, match="would begin anew"):
+    with pytest.raises(pt.UserError, match="would start from scratch"):
         trainer(20, "elsewhere").train(resume_from_checkpoint=str(tmp_path / "parts" / "checkpoint-10"))
 
 
@@ -177,7 +177,7 @@ def test_peaks_of_another_training_are_not_taken(stopped: tuple[Path, Any], tmp_
     other = _converging(tmp_path, 30)
     other.args.learning_rate = 3e-2
     other.train()
-    with pytest.raises(pt.UserError, match="peaks of another training"):
+    with pytest.raises(pt.UserError, match="peaks belong to a different training"):
         _converging(tmp_path, 50).train(resume_from_checkpoint=checkpoint)
 
 

@@ -24,7 +24,7 @@ def test_every_folder_with_code_is_a_package() -> None:
     assert not [path for path in SOURCE.rglob("*.py") if not (path.parent / "__init__.py").exists()]
 
 
-def test_version_is_said_once_and_the_same() -> None:
+def test_version_is_reported_once_and_the_same() -> None:
     citation = (SOURCE.parents[1] / "CITATION.cff").read_text(encoding="utf-8")
     assert PROJECT["project"]["dynamic"] == ["version"]
     assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "polytask.__version__"}

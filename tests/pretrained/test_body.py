@@ -34,10 +34,10 @@ def test_words_have_the_vector_of_their_first_piece(bert):
     assert (found[0, 4:] == 0).all() and (found[1, 2:] == 0).all()
 
 
-def test_pictures_have_a_vector_and_one_for_every_place(vit, convnext):
-    pictures = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+def test_images_have_a_vector_and_one_for_every_position(vit, convnext):
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     for folder, size, places in ((vit, 16, 16), (convnext, 32, 4)):
-        given = pictures[:, :, :size, :size]
+        given = images[:, :, :size, :size]
         body = make_body(open_checkpoint(str(folder)), "mean", items=True).eval()
         found = body({"pictures": given})
         assert found.shape == (2, 1 + places, 16)

@@ -19,7 +19,7 @@ def changed(folder: Path, to: Path, **config: object) -> Path:
     return to
 
 
-def test_a_checkpoint_says_what_it_reads(bert, vit, convnext):
+def test_a_checkpoint_states_what_it_reads(bert, vit, convnext):
     found = [open_checkpoint(str(folder)) for folder in (bert, vit, convnext)]
     assert [(c.reads, c.kind, c.width) for c in found] == [
         ("text", "bert", 32),
@@ -69,7 +69,7 @@ def test_a_name_of_the_hub_that_cannot_be_reached_is_one_message(monkeypatch):
         raise OSError("no route to host\nand a long story")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(UserError, match=r"'bert-tiny' is no folder here .* \(no route to host\)"):
+    with pytest.raises(UserError, match=r"'bert-tiny' is not a folder here .* \(no route to host\)"):
         open_checkpoint("bert-tiny")
 
 

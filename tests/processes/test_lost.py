@@ -50,7 +50,7 @@ def test_only_errors_of_the_connection_are_a_loss(monkeypatch: pytest.MonkeyPatc
     (ImportError("libx.so: failed to map segment from shared object"), "not enough memory"),
     (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "too many open files"),
     (RuntimeError("unable to open file <x> in read-only mode: Too many open files (24)"), "ulimit -n"),
-    (RuntimeError("can't start new thread"), "no more processes or threads"),
+    (RuntimeError("can't start new thread"), "more processes or threads"),
     (pa.ArrowException("Failed to launch worker thread: Resource temporarily unavailable"), "ulimit -u"),
     (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "run/state.json"), "run/state.json cannot be reached"),
     (OSError(errno.EIO, os.strerror(errno.EIO), "run/state.json"), "Input/output error"),
@@ -82,7 +82,7 @@ def test_a_file_is_not_called_damaged_where_files_have_run_out(
 
 
 @pytest.mark.parametrize(("gigabytes", "said"), [(1, True), (8, False)])
-def test_too_little_memory_for_libraries_is_said_before_they_are_loaded(
+def test_too_little_memory_for_libraries_is_reported_before_they_are_loaded(
     gigabytes: int, said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What they do without it, such as a crash in C code, cannot be said afterwards."""

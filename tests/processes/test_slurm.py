@@ -26,7 +26,7 @@ def test_only_tasks_of_a_step_of_several_are_workers(environment):
     assert workers_of_srun(environment) == {}
 
 
-def test_what_the_user_says_of_the_meeting_place_stays():
+def test_what_the_user_states_of_the_meeting_place_stays():
     found = workers_of_srun(STEP | {"MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"})
     assert (found["MASTER_ADDR"], found["MASTER_PORT"]) == ("10.0.0.1", "29500")
     assert (found["RANK"], found["WORLD_SIZE"], found["GROUP_WORLD_SIZE"]) == ("1", "2", "1")

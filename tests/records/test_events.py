@@ -34,7 +34,7 @@ def test_repeated_steps_of_a_resumed_run_replace_the_first_ones(tmp_path: Path) 
     assert not training.converged
 
 
-def test_trainings_are_kept_apart_and_unknown_events_ignored(tmp_path: Path) -> None:
+def test_trainings_are_kept_separate_and_unknown_events_ignored(tmp_path: Path) -> None:
     odd = {"event": "weather", "training": "network_1", "step": 1, "epoch": 0.1, "time": 1.0}
     path = write(tmp_path / "m", evaluation(10, 0.5), odd, {"event": "run_start"}, evaluation(10, 0.9, "single_task.a"))
     trainings = read_log(path).trainings

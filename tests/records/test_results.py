@@ -30,7 +30,7 @@ def test_what_a_run_has_written_comes_back(tmp_path):
         (("totals",), [], r"totals: Input should be a valid dictionary"),
     ],
 )
-def test_anything_else_is_said_to_be_damaged(tmp_path, place, value, message):
+def test_anything_else_is_reported_as_damaged(tmp_path, place, value, message):
     content = json.loads(json.dumps(RESULTS))
     inner = content
     for key in place[:-1]:

@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from polytask.grouping import Windows
 from polytask.records.run import TaskMatrix, read_run
+from polytask.reporting.affinity_history import histories
 from polytask.reporting.build import figures, render
-from polytask.reporting.course import courses
 from polytask.reporting.curves import Panel, curve
 from polytask.reporting.heatmap import heatmap
 from polytask.reporting.plots import draw
@@ -84,7 +84,7 @@ def test_matrices(values: Any, similarity: bool) -> None:
 def test_affinities_over_time(means: Any, counts: Any) -> None:
     steps = np.array([[0, k] for k in range(len(means))])
     windows = Windows(steps, np.array(means), np.stack([np.full((2, 2), count) for count in counts[: len(means)]]))
-    drawn = courses(TaskMatrix(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], windows), {"a": ["b"]})
+    drawn = histories(TaskMatrix(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], windows), {"a": ["b"]})
     check(*(drawing for _, drawing in drawn))
 
 

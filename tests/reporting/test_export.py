@@ -26,14 +26,14 @@ def test_every_figure_is_a_file_that_stands_alone(make_run: MakeRun, tmp_path: P
         assert "var(" not in path.read_text(encoding="utf-8")
 
 
-def test_pictures_are_drawn_in_colour(make_run: MakeRun, tmp_path: Path) -> None:
+def test_images_are_drawn_in_colour(make_run: MakeRun, tmp_path: Path) -> None:
     pytest.importorskip("resvg_py")
     image = pytest.importorskip("PIL.Image")
     export_run(make_run(tasks=9), tmp_path)
     for name, least in (("weights", 6), ("affinity", 20), ("curve-click", 2)):
-        with image.open(tmp_path / f"{name}.png") as picture:
+        with image.open(tmp_path / f"{name}.png") as pixels:
             colours = {
-                colour for _, colour in picture.convert("RGB").getcolors(1 << 20) if max(colour) - min(colour) > 60
+                colour for _, colour in pixels.convert("RGB").getcolors(1 << 20) if max(colour) - min(colour) > 60
             }
         assert sum(max(colour) - min(colour) > 60 for colour in colours) >= least, name
 
@@ -50,9 +50,9 @@ def test_tables_hold_the_numbers(make_run: MakeRun, tmp_path: Path) -> None:
         found = list(csv.DictReader(stream))
     assert len(found) == 9 and found[0]["task"] == "click" and float(found[0]["test"]) > 0.5
     with (tmp_path / "course.csv").open(newline="", encoding="utf-8") as stream:
-        course = list(csv.DictReader(stream))
-    assert {line["training"] for line in course} >= {"all_in_one", "network_0", "single_task.click"}
-    assert any(float(line["conflicts"]) > 0 for line in course if line["conflicts"])
+        history = list(csv.DictReader(stream))
+    assert {line["training"] for line in history} >= {"all_in_one", "network_0", "single_task.click"}
+    assert any(float(line["conflicts"]) > 0 for line in history if line["conflicts"])
     assert (tmp_path / "affinity.md").read_text(encoding="utf-8").startswith("| an update on | click |")
 
 

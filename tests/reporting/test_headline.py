@@ -39,8 +39,8 @@ def test_many_targets_are_counted_beyond_chance() -> None:
     assert top is not None
     assert [value for value, _ in top.numbers] == ["2 of 4", "41\N{NO-BREAK SPACE}%", "1 better, 1 worse"]
     assert top.sentence == (
-        "On 200 test rows, 2 of 4 targets are predicted better than by a constant, beyond chance; 1 are better than "
-        "with linear models, 1 worse, and 1 no different beyond chance."
+        "On 200 test rows, 2 of 4 targets beat a constant prediction, beyond chance; compared with "
+        "linear models, 1 are better, 1 worse, and 1 not different beyond chance."
     )
 
 
@@ -52,8 +52,8 @@ def test_one_target_has_its_own_numbers() -> None:
     assert top.sentence.endswith("linear models 0.880: beyond chance there is no difference.")
 
 
-def test_nothing_to_compare_with_is_said_and_an_unfinished_run_has_no_headline() -> None:
+def test_nothing_to_compare_with_is_reported_and_an_unfinished_run_has_no_headline() -> None:
     alone = Run(Path(), results={"tasks": {"a": result(0.9), "b": result(0.8)}})
     top = headline(alone, rows(alone))
-    assert top is not None and top.sentence == "No simple model was trained to compare with."
+    assert top is not None and top.sentence == "No linear model was trained as a baseline."
     assert headline(Run(Path()), []) is None

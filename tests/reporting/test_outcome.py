@@ -42,7 +42,7 @@ def test_counts_and_mean_relative_difference() -> None:
     assert tally.mean_relative == pytest.approx((0.125 + 0.5 - 0.1 - 0.5 - 0.0005 / 0.8005) / 5)
 
 
-def test_the_summary_says_what_was_counted() -> None:
+def test_the_summary_states_what_was_counted() -> None:
     mixed = run(MIXED, seconds=200)
     assert chosen_networks(mixed, rows(mixed), networks(mixed)) == [
         "All 6 tasks share one network.",
@@ -54,7 +54,7 @@ def test_the_summary_says_what_was_counted() -> None:
     ]
 
 
-def test_a_mean_says_over_how_many_tasks_it_is() -> None:
+def test_a_mean_states_over_how_many_tasks_it_is() -> None:
     mixed = run(MIXED, trivial={"more is better": 0.8})  # the other is no better than a constant there
     assert tallies(rows(mixed))[0].left_out == 1
     assert "(mean relative difference over 4 of them " in compared(rows(mixed), single=True)[0]

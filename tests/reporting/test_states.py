@@ -26,7 +26,7 @@ def change(path: Path, change: Callable[[dict], None]) -> None:
 def test_without_baselines_nothing_is_compared(make_run: MakeRun, read_report: ReadReport) -> None:
     text = read_report(make_run(tasks=5, baselines=False)).text
     assert "No baselines were trained" in text
-    assert "gain of ours" not in text
+    assert "our gain" not in text
 
 
 def test_one_baseline_alone_is_compared(make_run: MakeRun, read_report: ReadReport) -> None:
@@ -37,7 +37,7 @@ def test_one_baseline_alone_is_compared(make_run: MakeRun, read_report: ReadRepo
     assert "All-in-one" not in text
 
 
-def test_an_unfinished_run_says_so_and_shows_curves(make_run: MakeRun, read_report: ReadReport) -> None:
+def test_an_unfinished_run_reports_it_and_shows_curves(make_run: MakeRun, read_report: ReadReport) -> None:
     page = read_report(make_run(tasks=5, finished=False))
     text = page.text
     assert "The run is not finished: 9 trainings done, the latest (network_2) was last seen at epoch 12." in text
@@ -67,7 +67,7 @@ def test_undefined_values_are_shown_and_not_counted(make_run: MakeRun, read_repo
     assert re.search("<td[^>]*>\N{EN DASH}", page)
 
 
-def test_a_metric_that_was_never_defined_leaves_an_empty_picture(make_run: MakeRun, read_report: ReadReport) -> None:
+def test_a_metric_that_was_never_defined_leaves_an_empty_image(make_run: MakeRun, read_report: ReadReport) -> None:
     folder = make_run(tasks=3, networks=1)
     log = folder / "metrics.jsonl"
     log.write_text(re.sub(r'"click": -?[\d.]+', '"click": null', log.read_text(encoding="utf-8")), encoding="utf-8")

@@ -29,5 +29,5 @@ def test_the_automatic_choice_is_explained(kept: str, said: str, make_run: Calla
     assert said in write_report(run).read_text(encoding="utf-8")
 
 
-def test_nothing_is_said_where_nothing_was_compared(make_run: Callable[..., Path]) -> None:
+def test_nothing_is_reported_where_nothing_was_compared(make_run: Callable[..., Path]) -> None:
     assert "clearly better than one" not in write_report(make_run(tasks=9, networks=3)).read_text(encoding="utf-8")

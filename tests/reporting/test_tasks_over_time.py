@@ -33,7 +33,7 @@ def test_every_task_has_a_line_in_every_chart(make_run: MakeRun, read_report: Re
     assert page.count('class="line task') == 40 * (3 + 1)  # and its key in the legend
 
 
-def test_what_nobody_measured_is_said_and_not_drawn(make_run: MakeRun, read_report: ReadReport) -> None:
+def test_what_nobody_measured_is_reported_and_not_drawn(make_run: MakeRun, read_report: ReadReport) -> None:
     folder = make_run(tasks=3)
     change_log(folder, lambda event: (event.pop("gradient_norms", None), event.pop("conflicts", None)))
     page = read_report(folder)

@@ -47,7 +47,9 @@ def test_every_network_of_the_mean_is_kept_and_counted(run: Path) -> None:
         assert tuple(entry["networks"]) == bundle.serves[name] and len(entry["networks"]) > 2
         assert entry["network"] == entry["networks"][0]
     report = (run / "report.html").read_text()
-    assert ", ".join(map(str, results["tasks"]["click"]["networks"])) in report and "the mean is taken" in report
+    assert (
+        ", ".join(map(str, results["tasks"]["click"]["networks"])) in report and "if several do, their mean" in report
+    )
 
 
 def test_predictions_are_means_of_probabilities_and_values(run: Path, tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_the_mean_of_a_kind_is_in_the_space_of_its_predictions(kind: str) -> Non
     torch.testing.assert_close(definition.predict(definition.average([first, second])), mean, atol=1e-5, rtol=1e-4)
 
 
-def test_plans_that_validation_cannot_tell_apart_are_averaged_once_each() -> None:
+def test_plans_that_validation_cannot_distinguish_are_averaged_once_each() -> None:
     draw = torch.Generator().manual_seed(0)
     task, targets = Task("price", kind="regression"), torch.randn(200, generator=draw)
 

@@ -115,7 +115,7 @@ def test_wishes_and_a_cap_are_heeded(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "capped" / "selection.json").read_text())["networks"]) == 1
 
 
-def test_probing_that_stops_by_itself_says_so(tmp_path: Path) -> None:
+def test_probing_that_stops_by_itself_reports_it(tmp_path: Path) -> None:
     data = write_table(tmp_path / "table.csv", table_rows())
     result = fit(data, tmp_path / "run", "--networks", 2, "--no-baselines", "--set", "affinity.stop=confident")
     assert result.exit_code == 0, result.output

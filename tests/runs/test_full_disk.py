@@ -82,7 +82,7 @@ def test_full_between_the_result_of_a_training_and_its_note(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [5, 6, 50, 100, -8, -7, -6, -5, -4, -3, -2])
-def test_full_at_many_places(
+def test_full_at_many_positions(
     uninterrupted: Uninterrupted, writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     check(uninterrupted, tmp_path / "run", monkeypatch, place % writes)

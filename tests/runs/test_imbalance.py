@@ -101,7 +101,7 @@ def test_what_is_asked_for_is_in_the_tasks(made: Made) -> None:
         ({"transform": {"rare": "log"}}, "transform: is of targets that are numbers"),
         ({"bounds": {"cost": [2, 1]}}, "lower one has to be below"),
         ({"bounds": {"price": [0, 1]}}, "bounds: 'price' is not a target"),
-        ({"threshold": {"cost": 0.3}}, "threshold: is between two classes"),
+        ({"threshold": {"cost": 0.3}}, "threshold: applies to two classes"),
         ({"threshold": {"rare": 3}}, "threshold"),
         ({"metric": {"rare": "roc_auc,brir"}}, "unknown metric 'brir'; did you mean 'brier'"),
     ],

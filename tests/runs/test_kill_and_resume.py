@@ -49,7 +49,7 @@ def duration(uninterrupted: Uninterrupted, tmp_path_factory: pytest.TempPathFact
 
 
 def kill_at_event(number: int, out: Path, *arguments: object) -> bool:
-    """Start the command and kill it once the run has written so many events; False if it was done before."""
+    """Start the command and kill it once the run has written this many events; False if it was done before."""
     process = start(*arguments)
     log = out / "metrics.jsonl"
     while process.exitcode is None:

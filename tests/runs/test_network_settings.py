@@ -27,7 +27,7 @@ def test_each_network_learns_as_its_settings_say(tmp_path: Path) -> None:
     assert_refused(fit(data, own, *GIVEN, "--resume"), "network_settings: the run in")
 
 
-def test_settings_that_no_chosen_network_has_are_said(tmp_path: Path) -> None:
+def test_settings_that_no_chosen_network_has_are_reported(tmp_path: Path) -> None:
     data = write_table(tmp_path / "table.csv", table_rows())
     apart = ("--networks", 2, "--apart", "click,price", "--no-baselines")
     result = fit(data, tmp_path / "run", *apart, "--set", "network_settings=[{tasks: [click, price], balance: dwa}]")

@@ -84,7 +84,7 @@ def test_the_sentence_counts_families_and_the_distilled_network_but_not_their_ti
     assert student.seconds > best.seconds > good.seconds
     sentence = student.sentence(config(preset="best", distill="best"), 1000)
     assert "1 distilled network)" in sentence and f"about {student.trainings - 4} trainings" in sentence
-    assert "then random_forest, extra_trees, boosting, linear for every target, which are not in this time" in sentence
+    assert "then random_forest, extra_trees, boosting, linear for every target, not included in this time" in sentence
     assert "forest" not in good.sentence(config(), 1000)
 
 

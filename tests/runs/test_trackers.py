@@ -1,4 +1,4 @@
-"""The course of a run in TensorBoard and MLflow is that of its metrics.jsonl."""
+"""The history of a run in TensorBoard and MLflow is that of its metrics.jsonl."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_few_lines_of_a_kind_are_let_through_and_the_others_counted() -> None:
     assert limit.filter(_record(line=2)), "another kind is not held back"
     now[0] = 11.0
     later = _record()
-    assert limit.filter(later) and later.getMessage() == "event 7 (and 2 like it since the last)"
+    assert limit.filter(later) and later.getMessage() == "event 7 (and 2 similar ones since the last)"
     assert limit.filter(_record()) and not limit.filter(_record())
 
 

@@ -36,7 +36,7 @@ def test_every_loss_is_least_at_the_truth(kind):
         assert 0 <= loss(good, target) < loss(bad, target)
 
 
-def test_several_losses_are_one_for_balancing_and_tasks_with_other_losses_are_computed_apart():
+def test_several_losses_are_one_for_balancing_and_tasks_with_other_losses_are_computed_separately():
     tasks = (Task("y", kind="regression", losses={"squared": 1, "absolute": 0.5}), Task("z", kind="regression"))
     model = MultiTaskModel(torch.nn.Linear(5, 4), tasks)
     assert [group.tasks for group in model.heads.groups] == [(0,), (1,)]

@@ -198,7 +198,7 @@ def test_a_signal_is_no_way_to_end_well_on_a_full_disk(tmp_path, monkeypatch):
         run(tmp_path, Signal(), seconds=1000.0)
 
 
-def test_what_ended_the_training_is_said_and_a_full_disk_too(tmp_path, monkeypatch):
+def test_what_ended_the_training_is_reported_and_a_full_disk_too(tmp_path, monkeypatch):
     watch = Watch()
 
     def late(step):

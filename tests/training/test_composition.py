@@ -1,4 +1,4 @@
-"""Affinity, distillation and convergence in one training, with gradients balanced, in every way of sharing."""
+"""Affinity, distillation and convergence in one training, with gradients balanced, in every sharing architecture."""
 
 import numpy as np
 import pytest

@@ -63,7 +63,7 @@ def finite(result: Any) -> bool:
 
 @pytest.mark.filterwarnings("ignore:.*diverged")
 @pytest.mark.parametrize("step", [0, 3, 5, 22, 30])
-def test_a_training_goes_back_once_and_says_so(tmp_path: Path, step: int) -> None:
+def test_a_training_goes_back_once_and_reports_it(tmp_path: Path, step: int) -> None:
     log = EventLog(tmp_path / "metrics.jsonl")
     result = poisoned(step, log=log)
     assert finite(result)

@@ -126,7 +126,7 @@ def test_nothing_else_need_have_loaded_the_compiler() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_compile_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compile_states_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(pt.UserError, match="install g"):
         found(compile=True)

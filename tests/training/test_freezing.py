@@ -86,10 +86,10 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path):
         (("encodr",), None, "freeze: the network has no part 'encodr'; did you mean 'encoder'?"),
         (("task.spm",), None, "freeze: the network has no part 'task.spm'; did you mean 'task.spam'?"),
         (("encoder", "heads"), None, "freeze: nothing of the network is left to train"),
-        (("encoder",), GradNorm(), "freeze: balancer 'gradnorm' looks at gradients of the shared part"),
+        (("encoder",), GradNorm(), "freeze: balancer 'gradnorm' uses gradients of the shared part"),
     ],
 )
-def test_what_cannot_be_frozen_is_said(freeze, balancer, message):
+def test_what_cannot_be_frozen_is_reported(freeze, balancer, message):
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         train(settings={"freeze": freeze}, balancer=balancer)
 

@@ -12,7 +12,7 @@ from polytask.training.precision import Precision, chosen_device
 CPU = torch.device("cpu")
 
 
-def test_a_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert chosen_device("auto") == CPU
     with pytest.raises(UserError, match="no GPU"):

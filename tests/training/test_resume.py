@@ -73,7 +73,7 @@ class Failing:
         self.function, self.left, self.after = function, call, after
 
     def __get__(self, instance, owner):
-        return partial(self, instance)  # in the place of a method
+        return partial(self, instance)  # instead of a method
 
     def __call__(self, *arguments, **options):
         self.left -= 1

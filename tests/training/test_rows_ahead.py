@@ -34,7 +34,7 @@ def test_they_are_the_rows_that_come(several):
     assert watch.told.nonzero()[:, 0].tolist() == sorted(set(torch.cat(watch.drawn).tolist()))
 
 
-def test_nothing_is_said_of_a_whole_epoch():
+def test_nothing_is_reported_of_a_whole_epoch():
     watch = Drawn(tell_at=5)
     train(watch)
     assert watch.told is None

@@ -1,4 +1,4 @@
-"""The learning rate rises, falls and begins anew as its schedule says."""
+"""The learning rate rises, falls and begins again as its schedule says."""
 
 from __future__ import annotations
 

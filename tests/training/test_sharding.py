@@ -10,12 +10,12 @@ from polytask.training.callbacks import AffinityProbe
 from small_training import train
 
 
-def test_all_reasons_are_said_at_once() -> None:
+def test_all_reasons_are_reported_at_once() -> None:
     settings = {"strategy": "fsdp", "accumulate": 2, "precision": "16"}
     with pytest.raises(pt.UserError) as error:
         train(AffinityProbe(), balancer=UPGrad(), settings=settings)
     said = "\n".join(error.value.problems)
-    for part in ("there is one process", "'upgrad'", "affinity works on whole", "accumulate is not", "bf16"):
+    for part in ("there is only one process", "'upgrad'", "affinity needs all", "accumulate is not", "bf16"):
         assert part in said
     assert len(error.value.problems) == 5
 

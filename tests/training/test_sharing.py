@@ -1,4 +1,4 @@
-"""Training with every way of sharing: balancers, affinity, convergence, absent tasks, resuming."""
+"""Training with every sharing architecture: balancers, affinity, convergence, absent tasks, resuming."""
 
 import pytest
 import torch

@@ -100,7 +100,7 @@ def test_wish_03_several_processes(faq: Faq, tmp_path: Path) -> None:
     assert same(both[0], both[1])  # the weights of the tasks, too
 
 
-def test_wish_04_cost_of_gradients_is_said_before_training(faq: Faq) -> None:
+def test_wish_04_cost_of_gradients_is_reported_before_training(faq: Faq) -> None:
     assert "costs every 10 steps: gradients of 3 tasks" in " ".join(faq(4).printed.split())
     cheap = [name for name in BALANCERS if not BALANCERS[name].sees.startswith("gradient")]
     assert {"equal", "static", "dwa", "uw"} <= set(cheap)

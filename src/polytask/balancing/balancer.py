@@ -1,4 +1,4 @@
-"""What every balancing method offers to a loop, ours or anybody's."""
+"""What every balancing method offers to a loop, ours or yours."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Balancer(nn.Module, ABC):
         return ""
 
     def bind(self, tasks: Sequence[str], user_weights: Mapping[str, float] | None = None) -> None:
-        """Say which tasks there are, and begin anew; your own loop may leave this to the first :meth:`backward`,
+        """Say which tasks there are, and begin again; your own loop may leave this to the first :meth:`backward`,
         if that has all tasks. ``load_state_dict`` brings the tasks of the balancer whose state it is.
 
         Raises:
@@ -452,10 +452,10 @@ class Balancer(nn.Module, ABC):
 
 
 def freed_error() -> UserError:
-    """What to do about a graph that has been gone through."""
+    """What to do about a graph that a backward pass has used."""
     return UserError(
-        "losses: their graph has been gone through before; Balancer.backward replaces loss.backward(), once "
-        "per step: compute the losses anew, or remove the other backward call"
+        "losses: their graph has already been used by a backward pass; Balancer.backward replaces loss.backward(), "
+        "once per step: recompute the losses, or remove the other backward call"
     )
 
 

@@ -24,7 +24,7 @@ _CHOICE = """## How to choose
 |---|---|---|
 | losses of different, unknown scale | `uw`, `scale_invariant`, `famo` | scale drops out; no gradients per task |
 | a few loud tasks, starting together | `gradnorm` | finds in one run what a search would; up to a fifth of a step |
-| one task's metric lags behind | `dtp` | looks at metrics |
+| one task's metric lags behind | `dtp` | uses metrics |
 | tasks learn at different speeds, many epochs | `dwa` | costs nothing; changes little |
 | the worst task decides | `stch`, `cagrad` | weigh towards the worst, smoothly |
 | gradients conflict, few tasks | `upgrad`, then `pcgrad` | no task's loss goes up, to first order |
@@ -41,7 +41,7 @@ _CHOICE = """## How to choose
   Python `Rows.with_weights`) they are inside a task's mean loss, `sum w L / sum w`; per task they multiply what the
   method finds.
 - **Absent tasks** are left out: no loss, no gradient, no change of what is remembered of them.
-- **Heads** get their own gradients unweighted with methods that look at gradients, unless `head_weighting`; with the
+- **Heads** get their own gradients unweighted with methods with per-task gradients, unless `head_weighting`; with the
   others (and GradNorm) the weight multiplies the whole loss.
 - **Several processes**: losses and gradients are reduced first, so every process finds the same weights.
 - **Precision**: whatever the caller's autocast and the type of parameters and losses, a method computes in float32 or
@@ -154,7 +154,7 @@ def overview() -> str:
         f"| [`{name}`]({name}.md) | {_markdown(summary(name))} | {method.sees} |" for name, method in BALANCERS.items()
     ]
     head = ["# Balancing methods", "", "`polytask fit --balance NAME`, `polytask methods NAME`.", "", _CHOICE]
-    table = ["## All methods", "", "| method | what it does | looks at |", "|---|---|---|", *rows, ""]
+    table = ["## All methods", "", "| method | what it does | uses |", "|---|---|---|", *rows, ""]
     more = [
         "What works together: [compatibility](compatibility.md). Seen at work: [GradNorm's synthetic",
         "problem](gradnorm_toy.md), [two tables](comparison.md). And [what is not wrapped, and why](not_wrapped.md);",

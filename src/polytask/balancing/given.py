@@ -35,14 +35,14 @@ def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Ten
     given = [parameter for part in shared for parameter in _parameters_in(part)]
     if not given:
         raise UserError(
-            "shared: there are no parameters in it; a generator such as encoder.parameters() is empty once it has been "
-            "gone through: make a list of it, list(encoder.parameters())"
+            "shared: there are no parameters in it; a generator such as encoder.parameters() is empty after one pass: "
+            "make a list of it, list(encoder.parameters())"
         )
     trained = list({id(part): part for part in given if part.requires_grad}.values())
     if not trained:
         raise UserError(
             f"shared: none of the {len(given)} parameters is trained (requires_grad is False): there is nothing to "
-            "balance in the shared layers; use a method that looks at losses alone, such as equal or uw"
+            "balance in the shared layers; use a method that uses only losses, such as equal or uw"
         )
     return trained
 
@@ -77,6 +77,6 @@ def representations_of(features: Tensor | Sequence[Tensor] | None) -> list[Tenso
     if not all(part.requires_grad for part in parts):
         raise UserError(
             "features: they have no gradient: the encoder is frozen, or they were detached or computed under "
-            "torch.no_grad; give the tensor that the heads read, or use a method that looks at losses alone"
+            "torch.no_grad; give the tensor that the heads read, or use a method that uses only losses"
         )
     return parts

@@ -1,4 +1,4 @@
-"""Methods that look at per-task gradients: where these come from, and who applies what is found."""
+"""Methods with per-task gradients: where these come from, and who applies what is found."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ class GradientBalancer(Balancer):
                 self._said.add(task)
                 warnings.warn(
                     f"balancer {self.name!r}: the loss of {task!r} does not depend on the shared parameters (is "
-                    "something detached on the way?); the task takes no part in balancing",
+                    "something detached on the way?); the task is left out of balancing",
                     stacklevel=2,
                 )
 
@@ -296,7 +296,7 @@ class GradientBalancer(Balancer):
         if world_size() > 1:
             raise UserError(
                 f"balancer {self.name!r}: gradients='gramian' works in one process only: the Gramian of averaged "
-                "gradients has products of one process's gradients with another's, which takes the gradients "
+                "gradients has products of one process's gradients with another's, which needs the gradients "
                 "themselves; use 'exact' or 'representation'"
             )
 

@@ -159,8 +159,8 @@ def _real(gradient: Tensor, place: int) -> Tensor:
     """A gradient as real numbers."""
     if gradient.layout != torch.strided:
         raise UserError(
-            f"shared: parameter {place} has sparse gradients, which methods that look at gradients per task do not "
-            "take; make the embedding with sparse=False, or use a method that looks at losses alone"
+            f"shared: parameter {place} has sparse gradients, which methods with per-task gradients do not "
+            "support; make the embedding with sparse=False, or use a method that uses only losses"
         )
     return torch.view_as_real(gradient) if gradient.is_complex() else gradient
 
@@ -176,7 +176,7 @@ def _gradients(
         if "donated buffer" not in str(error):
             raise
         raise UserError(
-            "a compiled encoder must be gone through once per task: set torch._functorch.config.donated_buffer = False "
+            "a compiled encoder needs one backward pass per task: set torch._functorch.config.donated_buffer = False "
             "before its first step, or choose gradients='representation'"
         ) from error
 

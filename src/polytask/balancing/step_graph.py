@@ -214,7 +214,8 @@ def unread_error() -> UserError:
 def reentrant_error() -> UserError:
     """What to do about reentrant checkpointing."""
     return UserError(
-        "shared: a part of the network is checkpointed reentrantly, which hides its parameters from gradients per "
-        "task; pass use_reentrant=False (transformers: gradient_checkpointing_enable(gradient_checkpointing_kwargs="
-        "{'use_reentrant': False})), or use gradients='representation' or a method that looks at losses alone"
+        "shared: part of the network uses reentrant checkpointing, which hides its parameters from per-task "
+        "gradients; pass use_reentrant=False (transformers: "
+        "gradient_checkpointing_enable(gradient_checkpointing_kwargs="
+        "{'use_reentrant': False})), or use gradients='representation' or a method that uses only losses"
     )

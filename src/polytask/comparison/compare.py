@@ -19,7 +19,7 @@ from .page import write_comparison
 from .plan import Method, Setup, plan
 from .pools import InProcess, Pool
 from .schedule import run_all
-from .search import Course, Outcome, course
+from .search import History, Outcome, history
 from .significance import reach
 from .tables import write_tables
 
@@ -51,8 +51,8 @@ def compare(
     with locked(out):
         setups = plan(config, where, out / "data", display)
         cache = RunCache(out / "runs")
-        courses = {
-            (setup.name, method.name): course(
+        histories = {
+            (setup.name, method.name): history(
                 method.maker(setup.data.fingerprint), method.space, config.trials, config.seeds
             )
             for setup in setups.values()
@@ -64,7 +64,7 @@ def compare(
             display.say(sentence)
         pool = pool or InProcess()
         try:
-            done = run_all(courses, pool, cache, names.report)
+            done = run_all(histories, pool, cache, names.report)
         finally:
             pool.close()
         for path in cache.damaged:
@@ -82,7 +82,7 @@ def _check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: is a file; give a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "runs").exists():
-        raise UserError(f"--out {out}: this folder holds something else; give a new one, or one of a comparison")
+        raise UserError(f"--out {out}: this folder has other content; give a new one, or one of a comparison")
 
 
 class _Names:
@@ -110,7 +110,7 @@ class _Names:
 
 
 def _results(
-    config: CompareConfig, setups: Mapping[str, Setup], done: Mapping[tuple[str, str], Course], cache: RunCache
+    config: CompareConfig, setups: Mapping[str, Setup], done: Mapping[tuple[str, str], History], cache: RunCache
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, setup in setups.items():
@@ -129,7 +129,7 @@ def _results(
     return analyse(results)
 
 
-def _method(method: Method, done: Course, cache: RunCache) -> dict[str, Any]:
+def _method(method: Method, done: History, cache: RunCache) -> dict[str, Any]:
     trials = [
         {"settings": settings, "score": value, **_entry(outcome, cache, record=False)}
         for settings, outcome, value in done.trials

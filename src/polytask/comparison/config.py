@@ -137,7 +137,7 @@ def _above(names: Sequence[str]) -> int:
 
 
 def flat_keys(path: Path, overrides: Sequence[str] = ()) -> list[str]:
-    """Keys of ``fit`` in a study's file and in ``overrides`` that stand outside of their sections."""
+    """Keys of ``fit`` in a study's file and in ``overrides`` that are outside of their sections."""
     values = read_yaml(path)
     layers = [values.get("base"), *((values.get("setups") or {}) | (values.get("methods") or {})).values()]
     layers = [layer for layer in layers if isinstance(layer, Mapping)]

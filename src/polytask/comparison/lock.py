@@ -23,7 +23,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"{folder}: another process is at work there; wait for it, or choose another --out") from None
+        raise UserError(f"{folder}: another process is using it; wait for it, or choose another --out") from None
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ INTERRUPTED = "interrupted"
 def sampler(name: str, number: int) -> Any:
     """A sampler of Optuna's whose random state is a function of the number of trials before.
 
-    A sampler that keeps its state in memory begins anew in every process: a search that is continued would draw the
+    A sampler that keeps its state in memory begins again in every process: a search that is continued would draw the
     settings of its first trials again.
 
     Args:

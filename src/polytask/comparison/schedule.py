@@ -9,37 +9,37 @@ from typing import Generic, TypeVar
 from .cache import RunCache
 from .execute import RunSpec, to_dict
 from .pools import Pool
-from .search import Course, Outcome, Runs
+from .search import History, Outcome, Runs
 
 Key = TypeVar("Key", bound=Hashable)
 #: Called with a run's outcome and whether it was known already.
 Report = Callable[[Outcome, bool], None]
 
 
-def run_all(courses: Mapping[Key, Runs], pool: Pool, cache: RunCache, report: Report) -> dict[Key, Course]:
+def run_all(histories: Mapping[Key, Runs], pool: Pool, cache: RunCache, report: Report) -> dict[Key, History]:
     """Run all schedules to their ends.
 
     A run that is asked for twice is done once; a failed one is done again in the next comparison.
 
     Args:
-        courses: Generators of runs; see :func:`~polytask.comparison.search.course`.
+        histories: Generators of runs; see :func:`~polytask.comparison.search.history`.
         pool: Where runs are done.
         cache: Where finished ones are kept.
         report: Told of every finished run.
     """
-    return _Schedule(courses, pool, cache, report).run()
+    return _Schedule(histories, pool, cache, report).run()
 
 
 class _Schedule(Generic[Key]):
-    def __init__(self, courses: Mapping[Key, Runs], pool: Pool, cache: RunCache, report: Report) -> None:
-        self.courses, self.pool, self.cache, self.report = courses, pool, cache, report
+    def __init__(self, histories: Mapping[Key, Runs], pool: Pool, cache: RunCache, report: Report) -> None:
+        self.histories, self.pool, self.cache, self.report = histories, pool, cache, report
         self.outcomes: dict[str, Outcome] = {}
         self.running: dict[Future, RunSpec] = {}
         self.waiting: dict[Key, list[RunSpec]] = {}
-        self.done: dict[Key, Course] = {}
+        self.done: dict[Key, History] = {}
 
-    def run(self) -> dict[Key, Course]:
-        for key in self.courses:
+    def run(self) -> dict[Key, History]:
+        for key in self.histories:
             self._advance(key, [])
         while self.running:
             finished, _ = wait(self.running, return_when=FIRST_COMPLETED)
@@ -48,12 +48,12 @@ class _Schedule(Generic[Key]):
             ready = [key for key, specs in self.waiting.items() if self._known(specs)]
             for key in ready:
                 self._continue(key)
-        return {key: self.done[key] for key in self.courses}
+        return {key: self.done[key] for key in self.histories}
 
     def _advance(self, key: Key, outcomes: list[Outcome]) -> None:
         try:
-            course = self.courses[key]
-            self.waiting[key] = course.send(outcomes) if key in self.waiting else next(course)
+            history = self.histories[key]
+            self.waiting[key] = history.send(outcomes) if key in self.waiting else next(history)
         except StopIteration as stop:
             self.waiting.pop(key, None)
             self.done[key] = stop.value

@@ -32,7 +32,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Course:
+class History:
     """What became of a method.
 
     Attributes:
@@ -48,10 +48,10 @@ class Course:
 
 #: ``make(drawn settings, seed, part)``: the run of one method.
 MakeRun = Callable[[Mapping[str, Any], int, str], RunSpec]
-Runs = Generator[list[RunSpec], list[Outcome], Course]
+Runs = Generator[list[RunSpec], list[Outcome], History]
 
 
-def course(make: MakeRun, space: Mapping[str, SearchRange], trials: int, seeds: Sequence[int]) -> Runs:
+def history(make: MakeRun, space: Mapping[str, SearchRange], trials: int, seeds: Sequence[int]) -> Runs:
     """Yield runs to do together, take their outcomes, and end with what became of the method.
 
     The first trial is the given configuration itself. Trials are run with the first seed and scored by
@@ -63,7 +63,7 @@ def course(make: MakeRun, space: Mapping[str, SearchRange], trials: int, seeds: 
         trials: Number of trials; 1 for no search.
         seeds: Seeds of the final runs.
     """
-    result = Course()
+    result = History()
     chosen: dict[str, Any] = {}
     if trials > 1 and space:
         study = _study()

@@ -111,7 +111,7 @@ def notes(setup: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
 
 
 def reach(pairs: int, tests: int, config: Mapping[str, Any], unit: str = "seed") -> Iterator[str]:
-    """What so many seeds can show at best, in a sentence; nothing if they can show a difference.
+    """What this many seeds can show at best, in a sentence; nothing if they can show a difference.
 
     Example:
         >>> list(reach(2, 3, {"test": "permutation", "level": 0.05}))[0][:66]

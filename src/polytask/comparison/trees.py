@@ -19,7 +19,7 @@ from ..runs.preparation.prepare import prepare
 from ..task import Task
 from ..training.evaluation import task_targets, trivial_levels
 
-#: Hashed text is projected to so many columns.
+#: Hashed text is projected to this many columns.
 TEXT_COLUMNS = 64
 #: Most different values of a column that scikit-learn's trees take as categories.
 MOST_CATEGORIES = 255
@@ -42,7 +42,7 @@ def fit_trees(config: Config, options: Mapping[str, Any], part: str) -> dict[str
         See :func:`polytask.comparison.execute.execute`.
     """
     data = prepare(config)
-    raise_all([f"trees: target {task.name!r} is {task.kind}, which these trees do not know; leave the method or the "
+    raise_all([f"trees: target {task.name!r} is {task.kind}, which these trees do not support; leave the method or the "
                "target out" for task in data.tasks if task.definition.trees is None])  # fmt: skip
     features, categorical = _features(data.rows)
     levels = trivial_levels(data.tasks, data.rows[part])
@@ -149,7 +149,7 @@ def _best_round(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Ten
 
 
 def _after(task: Task, model: Any, inputs: torch.Tensor, targets: torch.Tensor, rounds: int) -> float:
-    """The metric after so many rounds; NaN without a label."""
+    """The metric after this many rounds; NaN without a label."""
     if not len(targets):
         return float("nan")
     return _value(task, next(islice(staged(task, model, inputs.numpy()), rounds - 1, None)), targets)

@@ -45,7 +45,7 @@ class TuneConfig(Section):
 
     base: dict[str, Any] = Field({}, description="keys of `polytask fit`")
     search: dict[str, SearchRange] = Field({"learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY})
-    weights: bool = Field(False, description="search a static weight for each target, too")
+    weights: bool = Field(False, description="also search a static weight for each target")
     objectives: tuple[str, ...] = Field(
         (MEAN,), min_length=1, description="mean_skill, parameters, seconds, or targets (their skill)"
     )

@@ -82,7 +82,7 @@ def _order_of(ids: Tensor, n: int, where: str) -> Tensor:
     found, counts = ids.unique(return_counts=True)
     if len(found) < n:
         raise UserError(
-            f"{where}: ids repeat, {n - len(found)} of {n} rows (first {int(found[counts > 1][0])}); give every row an "
+            f"{where}: ids repeat, {n - len(found)} of {n} rows (first {int(found[counts > 1][0])}); give every row a "
             "distinct id, or name the column otherwise if it is an input"
         )
     return ids.argsort()

@@ -75,7 +75,7 @@ def word_places(cells: Coded, words_of: WordsOf, known: Sequence[str], at: str, 
         if unknown:
             where = cells.example(np.arange(len(cells.words)) == number)
             names = ", ".join(known[:20])
-            raise UserError(f"{at}: {unknown[0]!r} in {where} is not one of its {what} ({names}); mend or empty it")
+            raise UserError(f"{at}: {unknown[0]!r} in {where} is not one of its {what} ({names}); correct or empty it")
         found.append([place[word] for word in words])
     return found
 

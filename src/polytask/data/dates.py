@@ -18,7 +18,7 @@ from .marks import MARKS_OF_NUMBERS
 DAY = 86_400.0
 #: Order of year, month and day in text; ``iso`` where the year comes first, ``compact`` for ``20240131``.
 ORDERS = ("iso", "day_first", "month_first", "compact")
-#: Years of compact dates; so many different numbers that are all such dates are no chance (a random one is in 4 %).
+#: Years of compact dates; this many different numbers that are all such dates are no chance (a random one is in 4 %).
 _CENTURIES, _FEWEST_COMPACT = (1900, 2100), 10
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = (
@@ -214,7 +214,7 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
     found = read_dates(words.words, order)
     strange = found.strange & np.isnan(epochs)
     if strange.any():
-        raise UserError(f"{at}: expected dates, found {words.example(strange)}; mend or empty such cells, or count "
+        raise UserError(f"{at}: expected dates, found {words.example(strange)}; correct or empty such cells, or count "
                         "the word as missing (`fit --missing WORD`)")  # fmt: skip
     since = _of_numbers(epochs, order)
     return words.gather(np.where(np.isnan(since), found.seconds, since), np.nan)

@@ -14,7 +14,8 @@ UTF16 = (b"\xff\xfe", b"\xfe\xff")
 #: Encodings other than UTF-8 that are read, and what is reported.
 ENCODINGS = {
     "utf-16": "is encoded as UTF-16",
-    "cp1252": "is not UTF-8; read as Windows-1252 (Latin-1), as Excel writes: save it as UTF-8 if letters look wrong",
+    "cp1252": "is not UTF-8; read as Windows-1252 (Latin-1), as Excel writes it; save it as UTF-8 if letters look "
+    "wrong",
 }
 #: Separators that are tried, and what they are called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -50,7 +51,7 @@ class Dialect:
         if self.separator != ",":
             said.append(f"cells are separated by {SEPARATORS.get(self.separator, 'blanks')}")
         if self.above:
-            said.append(f"{self.above} line{'s' * (self.above > 1)} above the names left out")
+            said.append(f"{self.above} line{'s' * (self.above > 1)} above the column names skipped")
         if self.names:
             said.append("a column has no name (row names)")
         return said

@@ -78,14 +78,14 @@ def equal_rows(keys: np.ndarray, codes: np.ndarray, drawn: bool = True) -> list[
         '1 of 1 test rows have the features of a training row'
     """
     train = np.unique(keys[codes == 0])
-    remedy = "remove the duplicates" + ", or keep rows of one thing in one part (--group COLUMN)" * drawn
+    remedy = "remove the duplicates" + ", or keep duplicates of one record in one split (--group COLUMN)" * drawn
     notes = []
     for code, part in ((1, "validation"), (2, "test")):
         own = keys[codes == code]
         count = int(np.isin(own, train).sum())
         if count:
-            notes.append(f"{count:,} of {len(own):,} {part} rows have the features of a training row: if these are the "
-                         f"same thing twice, metrics are optimistic; {remedy}")  # fmt: skip
+            notes.append(f"{count:,} of {len(own):,} {part} rows have the features of a training row: if these are "
+                         f"duplicates of one record, metrics are optimistic; {remedy}")  # fmt: skip
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Feature columns: what is learnt from the training rows, and how a column is encoded with it."""
+"""Feature columns: what is learned from the training rows, and how a column is encoded with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .row_names import is_index, looks_like_id, names_things
 #: Less frequent categories than these share the position of the unseen ones.
 MOST_CATEGORIES = 10_000
 KINDS = ("numeric", "categorical", "text", "image", "smiles", "date", "day_first", "month_first")
-#: Values outside of the training range are clipped to it, widened by so many times its width on both sides.
+#: Values outside of the training range are clipped to it, widened by this many times its width on both sides.
 WIDENED = 1.0
 #: In schemas without a range: standard deviations from the mean.
 OLD_LIMIT = 1e12
@@ -110,7 +110,7 @@ class CategoricalColumn:
 
 @dataclass(frozen=True)
 class TextColumn:
-    """Free text; nothing is learnt."""
+    """Free text; nothing is learned."""
 
     name: str
 
@@ -132,7 +132,7 @@ class MoleculeColumn:
 
 @dataclass(frozen=True)
 class EncodedColumn:
-    """Free text, or paths of images, that a pretrained encoder reads; nothing is learnt."""
+    """Free text, or paths of images, that a pretrained encoder reads; nothing is learned."""
 
     name: str
 
@@ -168,7 +168,7 @@ def fit_column(
         name: Its name.
         train: ``[n]`` bool, the training rows.
         kind: One of ``KINDS`` where the user sets it, else empty.
-        bins: Of numbers, also find the edges of so many bins with equally many training rows; 0 for none.
+        bins: Of numbers, also find the edges of this many bins with equally many training rows; 0 for none.
         where: Name of the table in messages.
         encoded: Kind that a pretrained encoder reads, ``text`` or ``image``, if there is one.
         asked: Whether the user named the column as a feature: then it stays even if it looks like a row id.
@@ -177,7 +177,7 @@ def fit_column(
         UserError: If the cells are of mixed types, infinite, or do not fit the stated kind.
     """
     at = f"{where}: column {name!r}"
-    images = encoded == "image" and is_text(column.type) and are_pictures(coded(column))
+    images = encoded == "image" and is_text(column.type) and are_images(coded(column))
     if reason := _says_nothing(column, name, asked or bool(kind) or images):
         return DroppedColumn(name, reason)
     if kind in _DATES or (not kind and _is_moment(column.type)):
@@ -216,8 +216,8 @@ def _says_nothing(column: pa.ChunkedArray, name: str, asked: bool) -> str:
         return f"it looks like a row id; --set {key} (or another kind) keeps it"
     if not asked and names_things(column, name):
         key = shlex.quote(f"data.column_kind.{name}=categorical")
-        return (f"it is named like an id, and tells rows apart rather than describes them; --set {key} keeps it, "
-                f"--group {shlex.quote(name)} keeps its rows in one part of the split")  # fmt: skip
+        return (f"it is named like an id, and identifies rows rather than describing them; --set {key} keeps it, "
+                f"--group {shlex.quote(name)} keeps its rows in one split")  # fmt: skip
     return ""
 
 
@@ -252,7 +252,7 @@ def _order_of_dates(words: Coded, at: str) -> str | None:
         return None
     if found.strange.any():
         raise UserError(f"{at}: mixes dates, such as {words.example(dates)}, and words, such as "
-                        f"{words.example(found.strange)}; mend or empty such cells, count the word as missing "
+                        f"{words.example(found.strange)}; correct or empty such cells, count the word as missing "
                         f"(--missing {_first(words, found.strange)}), or state the kind of the column (categorical), "
                         "or ignore it")  # fmt: skip
     if not found.order:
@@ -379,11 +379,11 @@ def looks_like_text(words: Coded, train: np.ndarray) -> bool:
     return sum(signs) >= 2
 
 
-def are_pictures(words: Coded) -> bool:
+def are_images(words: Coded) -> bool:
     """Whether every cell is the name of an image's file.
 
     Example:
-        >>> [are_pictures(coded(pa.chunked_array([cells]))) for cells in (["a/1.png", "b.JPG"], ["a.png", "b"], [""])]
+        >>> [are_images(coded(pa.chunked_array([cells]))) for cells in (["a/1.png", "b.JPG"], ["a.png", "b"], [""])]
         [True, False, False]
     """
     return len(words.words) > 0 and all(word.lower().endswith(PICTURES) for word in words.words.to_pylist())
@@ -451,8 +451,8 @@ def number_column(column: pa.ChunkedArray, at: str, decimal: str = "") -> pa.Chu
     if not dates.strange.any() and not np.isnan(dates.seconds).all():  # schemas of before dates had a kind
         return pa.chunked_array([words.gather(dates.seconds, np.nan)])
     strange = read_numbers(words.words, decimal).strange
-    raise UserError(f"{at}: expected numbers, found {words.example(strange)}; mend or empty such cells, or count the "
-                    f"word as missing (`fit --missing {_first(words, strange)}`)")  # fmt: skip
+    raise UserError(f"{at}: expected numbers, found {words.example(strange)}; correct or empty such cells, or count "
+                    f"the word as missing (`fit --missing {_first(words, strange)}`)")  # fmt: skip
 
 
 def encode_numbers(values: Sequence[np.ndarray], columns: Sequence[NumericColumn]) -> np.ndarray:

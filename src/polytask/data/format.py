@@ -75,7 +75,7 @@ class Format(ABC):
         yield from (table.slice(start, rows) for start in range(0, max(1, table.num_rows), rows))
 
     def is_small(self, path: Path, rows: int, size: int) -> bool:
-        """Whether the table has at most so many rows, or (where that is not known) bytes."""
+        """Whether the table has at most this many rows, or (where that is not known) bytes."""
         return self.file(path).stat().st_size <= size
 
     def writer(self, path: Path, schema: pa.Schema) -> Any:

@@ -89,7 +89,7 @@ def split_columns(columns: Mapping[str, Any], tasks: Sequence[Task], where: str)
     key = next((key for key in IDS if key in columns and key not in names and _are_ids(columns[key])), None)
     inputs = {name: values for name, values in columns.items() if name not in taken and name != key}
     if not inputs:
-        raise UserError(f"{where}: found labels only ({', '.join(labels)}); give the inputs, too")
+        raise UserError(f"{where}: found only labels ({', '.join(labels)}); give the inputs, too")
     ids = None if key is None else columns[key]
     if all(isinstance(values, pa.ChunkedArray) for values in inputs.values()):
         return matrix(inputs, where), labels, ids
@@ -142,8 +142,8 @@ def _rows_of(loader: DataLoader[Any], where: str) -> Sequence[int]:
     else:
         found = type(loader.batch_sampler).__name__
     raise UserError(
-        f"{where}: the loader draws rows by {found}, and the training draws rows itself; give the data set instead of "
-        "the loader, and what counts more as weights (`Rows.with_weights`) or by the setting `sampling`"
+        f"{where}: the loader draws rows by {found}, but the training does its own sampling; give the data set instead "
+        "of the loader, and use sample weights (`Rows.with_weights`) or the setting `sampling`"
     )
 
 
@@ -181,7 +181,7 @@ class _OnlyInputs:
 
 
 def _with_tensors(item: Any) -> Any:
-    """Lists of numbers, which would be taken apart, as tensors."""
+    """Lists of numbers, which would be split, as tensors."""
     if isinstance(item, Mapping):
         return {name: _with_tensors(value) for name, value in item.items()}
     if isinstance(item, tuple):

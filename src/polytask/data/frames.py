@@ -38,7 +38,7 @@ def arrow_table(frame: Any, where: str = "table") -> pa.Table:
     except (pa.ArrowException, TypeError, ValueError, nw.exceptions.NarwhalsError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{where}: this frame cannot be read ({reason}); give every column a name that no other has, and one type"
+            f"{where}: this frame cannot be read ({reason}); give every column a distinct name and one type"
         ) from None
     if table is None:
         raise UserError(f"{where}: expected {FRAMES}, found {type(frame).__name__}")

@@ -210,14 +210,16 @@ def describe_alike(task: Task) -> list[str]:
 
     Example:
         >>> describe_alike(Task("y", "multiclass", classes=("No", "Yes", "yes")))
-        ["target 'y': classes that differ only in case: 'Yes', 'yes'; write them alike if they are one"]
+        ["target 'y': classes that differ only in case: 'Yes', 'yes'; spell them alike if they are the same class"]
     """
     counts = Counter(name.casefold() for name in task.classes)
     alike = [name for name in task.classes if counts[name.casefold()] > 1]
     if not alike:
         return []
     shown = ", ".join(map(repr, sorted(alike, key=str.casefold)[:6])) + ", ..." * (len(alike) > 6)
-    return [f"target {task.name!r}: classes that differ only in case: {shown}; write them alike if they are one"]
+    return [
+        f"target {task.name!r}: classes that differ only in case: {shown}; spell them alike if they are the same class"
+    ]
 
 
 def _labels(column: pa.ChunkedArray, at: str, asked: Kind | None) -> Labels:
@@ -255,7 +257,7 @@ def _check_unmixed(words: Coded, at: str) -> None:
         word = shlex.quote(str(words.words.filter(pa.array(found.strange))[0].as_py()))
         raise UserError(
             f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as "
-            f"{words.example(found.strange)}; mend or empty such cells, count the word as no label "
+            f"{words.example(found.strange)}; correct or empty such cells, count the word as no label "
             f"(--missing {word}), or state the kind multiclass (binary) if they are names of classes"
         )
     if (~np.isnan(dates.seconds)).sum() > dates.strange.sum():

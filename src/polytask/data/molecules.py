@@ -87,7 +87,7 @@ def check_molecules(words: Coded, at: str) -> None:
     cells, wrong = int(words.counts().sum()), int(words.counts()[bad].sum())
     if wrong > MOST_INVALID * cells:
         raise UserError(f"{at}: expected molecules as SMILES, and RDKit cannot read {wrong:,} of {cells:,} cells, such "
-                        f"as {words.example(bad)}; mend or empty them, or state another kind of the column "
+                        f"as {words.example(bad)}; correct or empty them, or state another kind of the column "
                         "(column_kind)")  # fmt: skip
 
 

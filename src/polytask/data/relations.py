@@ -132,7 +132,7 @@ def _unexplained(scaled: np.ndarray) -> np.ndarray:
 
 
 def _terms(scaled: np.ndarray, place: int, others: list[int]) -> list[int]:
-    """Places of few columns that explain one, found one by one by what is left to explain (orthogonal matching
+    """Indices of few columns that explain one, found one by one by what is left to explain (orthogonal matching
     pursuit); none if they do not."""
     wanted, left, terms = scaled[:, place], scaled[:, place], list[int]()
     while len(terms) < min(MOST_TERMS, len(others)):

@@ -114,4 +114,4 @@ def repeated_ids(ids: Coded, name: str) -> list[str]:
     word = int(repeated[0])
     rows = ", ".join(str(row + 1) for row in np.flatnonzero(ids.index == word)[:3])
     return [f"row id {name!r}: {len(repeated):,} ids appear more than once, such as {ids.words[word].as_py()!r} (rows "
-            f"{rows}); if these are one thing, --group {shlex.quote(name)} keeps them in one part"]  # fmt: skip
+            f"{rows}); if they are duplicates, --group {shlex.quote(name)} keeps them in one split"]  # fmt: skip

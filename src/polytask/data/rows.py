@@ -20,7 +20,7 @@ from .stored import FileInput, StoredInput, pick, together
 Inputs = Any
 
 
-#: About so many numbers of the inputs are inferred at a time.
+#: About this many numbers of the inputs are inferred at a time.
 NUMBERS_AT_ONCE = 1 << 22
 
 

@@ -42,7 +42,7 @@ def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, whe
             found += ", more than single precision holds," if values[first] > 0 else ""
             problems.append(
                 f"{at}: expected numbers of at least 0, found {found} in row {first + 1} "
-                f"({int(wrong.sum())} such rows); correct them, or give rows that are not to count the weight 0"
+                f"({int(wrong.sum())} such rows); correct them, or give rows that should not count the weight 0"
             )
     return problems
 

@@ -122,7 +122,7 @@ class Schema:
             column_kinds: By column its kind where the user overrides it, see :data:`~polytask.data.features.KINDS`.
             text_settings: How text is hashed.
             encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
-            bins: Also find the edges of so many bins for every column of numbers; 0 for none.
+            bins: Also find the edges of this many bins for every column of numbers; 0 for none.
             graphs: Also give the graphs of molecules.
             missing: Words that mean "no value".
             renamed: By target, labels that are read as another one, or (empty) as no label.
@@ -354,7 +354,7 @@ class Schema:
         """A line for the columns of each type that the networks read."""
         with_missing = [column.name for column in self.numeric if column.indicator]
         with_missing += [column.name for column in self.temporal if column.parts[0].indicator]
-        text_note = f"hashed character n-grams, {self.text_settings.width} places each"
+        text_note = f"hashed character n-grams, {self.text_settings.width} buckets each"
         groups = [
             ("numbers", [column.name for column in self.numeric], "standardised"),
             ("dates", [column.name for column in self.temporal], self._parts()),
@@ -383,7 +383,7 @@ class Schema:
 
     def _of_molecules(self) -> str:
         parts = max((len(column.parts) for column in self.molecules), default=0)
-        counts = f"Morgan counts of radius {RADIUS} in {WIDTH} places, {parts} descriptors, by RDKit"
+        counts = f"Morgan counts of radius {RADIUS} in {WIDTH} bins, {parts} descriptors, by RDKit"
         return f"{counts}; graphs" if self.graphs else counts
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from ..errors import raise_all
 from ..task import Task
 from .splits import PARTS
 
-_REMEDY = "make that part larger, choose another seed, leave the task out"
-_TRAINED = "it is trained, and the other tasks decide which weights are kept"
+_REMEDY = "make that split larger, choose another seed, leave the task out"
+_TRAINED = "it is trained, and the other tasks decide which checkpoint is kept"
 _UNVALIDATED = f"has no label in the validation rows: {_TRAINED}"
 
 
@@ -87,7 +87,7 @@ def check_parts(
         warnings += [*(_measuring(task, labels[2], "test", at) if tested else ()), *_unseen(task, labels, at)]
     if tasks and len(unvalidated) == len(tasks):
         has = "has a label in" if all(line.endswith(_UNVALIDATED) for line in unvalidated) else "can be measured on"
-        problems.append(f"{where}: no task {has} the validation rows, where choices are made; make that part larger, "
+        problems.append(f"{where}: no task {has} the validation rows, which all choices need; make that split larger, "
                         "or choose another seed")  # fmt: skip
     raise_all(problems)
     return [*unvalidated, *warnings]
@@ -126,7 +126,7 @@ def _example_value(task: Task, labels: np.ndarray) -> float:
 def _unseen(task: Task, parts: Sequence[np.ndarray], at: str) -> list[str]:
     unseen = task.definition.unseen(parts[0], np.concatenate(parts[1:]))
     shown = ", ".join(repr(task.classes[index]) for index in unseen[:5])
-    return [f"{at}: no training row of {shown}: it cannot be learnt"] if len(unseen) else []
+    return [f"{at}: no training row of {shown}: it cannot be learned"] if len(unseen) else []
 
 
 def _summary(labels: np.ndarray) -> str:

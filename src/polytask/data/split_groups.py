@@ -109,7 +109,7 @@ def times(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
     unknown = ~np.isfinite(values)
     if unknown.any():
         raise UserError(f"{at}: {int(unknown.sum())} rows have no time, first row {int(unknown.argmax()) + 1}; fill "
-                        "the cells, or remove these rows: nobody knows on which side they belong")  # fmt: skip
+                        "the cells, or remove these rows")  # fmt: skip
     return values
 
 

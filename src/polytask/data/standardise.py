@@ -54,7 +54,7 @@ def warn_of_large_numbers(tasks: Sequence[Task], rows: Rows, stacklevel: int) ->
         if scale > 0 and (abs(center) > FAR or not 1 / FAR <= scale <= FAR):
             warnings.warn(
                 f"task {task.name!r}: labels with mean {center:.4g} and standard deviation {scale:.4g} are trained as "
-                "they are, which networks learn slowly or not at all; make the model for "
+                "they are, and networks learn such targets slowly or not at all; make the model for "
                 "polytask.standardise(tasks, train), or give the task its center and scale",
                 stacklevel=stacklevel + 1,
             )

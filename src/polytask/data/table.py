@@ -90,7 +90,7 @@ def table_pieces(path: str | Path, *, rows: int = 65_536, columns: Sequence[str]
 
     Args:
         path: See :func:`read_cells`.
-        rows: About so many rows at a time; at least one piece comes, even of no rows.
+        rows: About this many rows at a time; at least one piece comes, even of no rows.
         columns: The columns that are read; all by default.
 
     Raises:
@@ -102,7 +102,7 @@ def table_pieces(path: str | Path, *, rows: int = 65_536, columns: Sequence[str]
 
 
 def is_small(path: Path, rows: int, size: int) -> bool:
-    """Whether a table has at most so many rows (or bytes), or cannot be read, which reading it reports."""
+    """Whether a table has at most this many rows (or bytes), or cannot be read, which reading it reports."""
     found = format_of(path)
     return found is None or not found.file(path).exists() or found.is_small(path, rows, size)
 
@@ -127,7 +127,7 @@ def _checked(path: Path) -> Format:
     """
     if address := re.match(r"(\w{2,}):/", str(path)):
         rest = str(path)[address.end() :].lstrip("/")  # of two slashes a path keeps one
-        raise UserError(f"{address[1]}://{rest}: addresses are not read; download the table and name the file")
+        raise UserError(f"{address[1]}://{rest}: URLs are not read; download the table and name the file")
     found, file = format_of(path), file_of(path)
     if not file.exists():
         near = [other.name for other in file.parent.glob("*") if other.name.lower().endswith(ENDINGS)][:5]
@@ -171,7 +171,7 @@ def _named(table: pa.Table, path: Path) -> pa.Table:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         shown = ", ".join(repr(name) for name in repeated[:10])
-        raise UserError(f"{path}: column names appear more than once: {shown}; rename or remove the doubles")
+        raise UserError(f"{path}: column names appear more than once: {shown}; rename or remove the duplicates")
     return table.rename_columns(names)
 
 

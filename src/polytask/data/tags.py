@@ -69,9 +69,9 @@ def for_words(
             if wrong:
                 row = wrong[0]
                 raise UserError(
-                    f"{where}: target {tasks[position].name!r}: {len(wrong)} rows have another number of tags than of "
+                    f"{where}: target {tasks[position].name!r}: {len(wrong)} rows have different numbers of tags and "
                     f"words, first row {row + 1}: {int(counts[row])} tags for {int(words[row])} words "
-                    f"({texts[row][:60]!r}); give every word, by blanks, its tag, or empty the cell"
+                    f"({texts[row][:60]!r}); give one tag per word, separated by blanks, or empty the cell"
                 )
         found[position] = torch.nn.functional.pad(
             values[:, :width], (0, max(0, width - values.shape[1])), value=torch.nan

@@ -118,7 +118,7 @@ def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     if large.any():
         raise UserError(
             f"{at}: row {int(large.argmax()) + 1} is too far from the mean of the training rows ({task.center:g}, "
-            f"standard deviation {task.scale:g}) for single precision; mend or empty it"
+            f"standard deviation {task.scale:g}) for single precision; correct or empty it"
         )
     return values
 
@@ -139,7 +139,7 @@ def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     unknown = np.isnan(index) & ~ignored
     if unknown.any():
         classes = ", ".join(task.classes[:20])
-        raise UserError(f"{at}: {words.example(unknown)} is not one of its classes ({classes}); mend or empty it")
+        raise UserError(f"{at}: {words.example(unknown)} is not one of its classes ({classes}); correct or empty it")
     return words.gather(index, np.nan)
 
 

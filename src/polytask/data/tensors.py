@@ -70,7 +70,7 @@ def is_array(values: Any) -> bool:
 
 
 def is_frame(values: Any) -> bool:
-    """A table of columns: of pandas, polars, Arrow or anybody who speaks their protocols."""
+    """A table of columns: of pandas, polars, Arrow or anyone who speaks their protocols."""
     return not isinstance(values, Mapping | Tensor | np.ndarray) and (
         isinstance(values, pa.Table | pa.RecordBatch)
         or (hasattr(values, "columns") and (hasattr(values, "__arrow_c_stream__") or hasattr(values, "__dataframe__")))

@@ -122,7 +122,7 @@ def spread(column: Coded, sparse: Callable[[pa.Array], SparseRows]) -> SparseRow
 
 
 def without_columns(texts: SparseRows, dropped: Iterable[int], width: int) -> SparseRows:
-    """The places of some columns of :func:`side_by_side` left out.
+    """The positions of some columns of :func:`side_by_side` left out.
 
     Args:
         texts: All columns.

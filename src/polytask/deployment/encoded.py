@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..pretrained import NOTHING, VECTORS, PictureReader, TextReader, cutting
+from ..pretrained import NOTHING, VECTORS, ImageReader, TextReader, cutting
 from ..runs.preparation.encoded import EncodedColumns
 
 #: Name under which the tokenizer is found in the file.
@@ -64,7 +64,7 @@ def encoded_inputs(
 
     Args: see :meth:`polytask.runs.preparation.encoded.EncodedColumns.inputs`.
     """
-    if isinstance(encoded.reader, PictureReader):
+    if isinstance(encoded.reader, ImageReader):
         return {"pictures": encoded.reader.files(table, folder, where=where)[:]}
     found = encoded.reader(table, encoded.tokenizer)
     present = found["tokens"] != NOTHING
@@ -78,7 +78,7 @@ def encoded_inputs(
 def encoded_description(encoded: EncodedColumns) -> dict[str, Any]:
     """What somebody needs to know to make these inputs, as JSON-able values."""
     reader = encoded.reader
-    if isinstance(reader, PictureReader):
+    if isinstance(reader, ImageReader):
         type = "uint8 [n, 3, height, width]: red, green and blue, stretched (bilinear); 128 where missing"
         return {"pictures": {"type": type, "columns": [reader.column], "height": reader.size, "width": reader.size}}
     names = ["input_ids", "attention_mask", *["token_type_ids"] * (len(reader.columns) == 2)]

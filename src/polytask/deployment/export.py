@@ -22,7 +22,7 @@ from ..data.formats import file_of
 from ..errors import UserError, did_you_mean, raise_all
 from ..files import replaced
 from ..models.molecule_encoder import MoleculeEncoder
-from ..pretrained import PictureReader, write_plainly
+from ..pretrained import ImageReader, write_plainly
 from ..records.folder import RunFolder
 from ..runs.bundle import Bundle
 from .deployed import DeployedModel, deployed_inputs, description, prediction
@@ -204,12 +204,12 @@ def _random_rows(bundle: Bundle, rows: int, scratch: Path) -> pa.Table:
         column.name: draw.choice(["CCO", "c1ccccc1O", "CC(=O)N", ""], rows).astype(object)
         for column in schema.molecules
     }
-    if bundle.encoded is not None and isinstance(reader := bundle.encoded.reader, PictureReader):
-        columns[reader.column] = [_random_picture(scratch / f"{row}.png", reader.size, draw) for row in range(rows)]
+    if bundle.encoded is not None and isinstance(reader := bundle.encoded.reader, ImageReader):
+        columns[reader.column] = [_random_image(scratch / f"{row}.png", reader.size, draw) for row in range(rows)]
     return pa.table(columns)
 
 
-def _random_picture(path: Path, size: int, draw: np.random.Generator) -> str:
+def _random_image(path: Path, size: int, draw: np.random.Generator) -> str:
     from PIL import Image
 
     Image.fromarray(draw.integers(0, 256, (size, size, 3), np.uint8)).save(path)

@@ -12,7 +12,7 @@ from ..config.layout import paths
 from ..records.run import Run
 from .loudness import loudest
 
-#: Methods that look at gradients, the cheapest first, and those that even out how loud losses are.
+#: Methods with per-task gradients, the cheapest first, and those that even out how loud losses are.
 OF_CONFLICT, OF_LOUDNESS = ("pcgrad", "upgrad"), ("scale_invariant", "uw")
 
 
@@ -39,23 +39,23 @@ def of_target(key: str, task: str, value: str) -> str:
 
 
 def more_weight(run: Run, task: str, factor: float) -> list[str]:
-    """So many times its weight for a task, unless it dominates a network already."""
+    """This many times its weight for a task, unless it dominates a network already."""
     return [] if task in {found.task for found in loudest(run)} else [weight(run, task, factor)]
 
 
 def weight(run: Run, task: str, factor: float) -> str:
-    """So many times its weight for a task."""
+    """This many times its weight for a task."""
     now = (run.config.get("weights") or {}).get(task, 1.0)
     return f"--weight {shlex.quote(f'{task}={now * factor:g}')}"
 
 
 def learning_rate(run: Run, factor: float) -> str:
-    """So many times the learning rate."""
+    """This many times the learning rate."""
     return f"--learning-rate {_of(run, 'learning_rate') * factor:.2g}"
 
 
 def steps(run: Run, factor: float) -> str:
-    """So many times the steps of the longest training, or the epochs if these are given."""
+    """This many times the steps of the longest training, or the epochs if these are given."""
     if epochs := run.config.get("epochs"):
         return f"--epochs {epochs * factor:g}"
     longest = max((training.steps or 0 for training in run.log.trainings.values()), default=0)

@@ -22,7 +22,7 @@ def below_constant(run: Run) -> Iterator[Finding]:
             "worse than a constant",
             tuple(row.task for row in found),
             f"on test {seen}",
-            "do not use these predictions. Look for rows far from all others, in the labels and in the features; "
+            "do not use these predictions. Look for outliers in the labels and the features; "
             f"otherwise {' or '.join(map(quoted, against_overfitting(run)))}, or leave the target out",
         )
 

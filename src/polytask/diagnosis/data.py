@@ -68,6 +68,6 @@ def drift(run: Run) -> Iterator[Finding]:
             "drift",
             tuple(row.task for row in found),
             seen,
-            "the parts differ: if rows have an order in time, let validation be the last rows before the test "
-            "(`--split COLUMN`); if rows of one thing are in several parts, split by that thing",
+            "the splits differ: if rows are ordered in time, validate on the last rows before the test rows (`--time "
+            "COLUMN`); if several rows belong to one group, split by group (`--group COLUMN`)",
         )

@@ -31,7 +31,7 @@ def heavy_tails(run: Run) -> Iterator[Finding]:
                 "heavy tail",
                 tuple(task for task, _ in own),
                 seen,
-                "squared errors are those of a few rows: learn on another scale "
+                "the squared error is dominated by a few rows: learn on another scale "
                 f"({quoted(of_target('transform', own[0][0], scale))}), or check these labels for mistakes",
             )
 

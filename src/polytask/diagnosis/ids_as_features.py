@@ -19,6 +19,7 @@ def ids_as_features(run: Run) -> Iterator[Finding]:
             "id as a feature",
             (),
             warning,
-            f"what is learned of one id is not true of another: leave it out ({quoted(f'--ignore {name}')}); rows of "
-            f"the same one belong on one side of the split ({quoted(f'--group {name}')})",
+            f"what a network learns about one id does not transfer to another: leave it out "
+            f"({quoted(f'--ignore {name}')}); keep rows "
+            f"of one id in one split ({quoted(f'--group {name}')})",
         )

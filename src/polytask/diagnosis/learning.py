@@ -16,13 +16,13 @@ from .task_curve import TaskCurve, task_curves
 
 #: An evaluation's noise above this share of all that was learned makes the choice of a peak a matter of luck.
 MUCH_NOISE = 0.05
-#: A fall from the peak counts beyond so many standard deviations of the noise.
+#: A fall from the peak counts beyond this many standard deviations of the noise.
 CLEARLY = 3.0
 #: A rise from one third of the evaluations to the next counts from this share of all that was learned.
 WORTH_WHILE = 0.02
 #: A training loss that has fallen by less has hardly moved.
 SLOW = 0.15
-#: A training loss above so many times that of a constant prediction shows a learning rate that is too high.
+#: A training loss above this many times that of a constant prediction shows a learning rate that is too high.
 MANY_TIMES = 3.0
 #: Below that a share of the rows is known to 5 points at best.
 FEW_ROWS = 100
@@ -55,7 +55,7 @@ def nothing_learned(run: Run) -> Iterator[Finding]:
         flat,
         lambda curve: f"{curve.task} at best {curve.learned:+.3g} over a constant prediction",
         lambda found: (
-            f"check the columns: is there anything in them about this target? If so, {_more(run, found[0].task)}; "
+            f"check the columns: do they contain anything about this target? If so, {_more(run, found[0].task)}; "
             "otherwise leave it out"
         ),
     )
@@ -149,13 +149,13 @@ def noisy_validation(run: Run) -> Iterator[Finding]:
             "noisy validation",
             tuple(run.tasks),
             f"on {rows} validation rows the standard error of an accuracy is up to {0.5 / max(rows, 1) ** 0.5:.2g}",
-            f"{more_validation(run)}, or several runs with another seed ({quoted('--seed 1')})",
+            f"{more_validation(run)}, or several runs with different seeds ({quoted('--seed 1')})",
         )
     yield from _about(
         run,
         "noisy validation",
         lambda curve: curve.learned > 0 and curve.noise > MUCH_NOISE * curve.learned,
-        lambda curve: f"{curve.task} +-{curve.noise:.2g} between evaluations, {curve.learned:.2g} learned in all",
+        lambda curve: f"{curve.task} +-{curve.noise:.2g} between evaluations, {curve.learned:.2g} gained in total",
         lambda found: ", or ".join([more_validation(run), *map(quoted, patience(run))]),
     )
 

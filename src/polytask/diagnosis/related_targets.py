@@ -27,8 +27,8 @@ def related_targets(run: Run) -> Iterator[Finding]:
         else:
             columns = shlex.quote(",".join(other for other in others if other not in run.tasks))
             advice = (
-                "if these columns are known when you predict, compute it; if not, they give the target away: leave "
-                f"them out ({quoted(f'--ignore {columns}')})"
+                "if these columns are known when you predict, compute it; if not, they leak the target: leave them "
+                f"out ({quoted(f'--ignore {columns}')})"
             )
         yield Finding("related targets", tuple(n for n in (name, *known) if n in run.tasks), warning, advice)
 

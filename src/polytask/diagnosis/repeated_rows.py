@@ -17,6 +17,6 @@ def repeated_rows(run: Run) -> Iterator[Finding]:
             "repeated rows",
             (),
             seen,
-            "if these are the same thing twice, metrics are too good: remove the doubles from the table, or keep what "
-            "belongs to one thing in one part (`--group COLUMN`)",
+            "if these are duplicates of one record, metrics are optimistic: remove them from the table, or keep them "
+            "in one split (`--group COLUMN`)",
         )

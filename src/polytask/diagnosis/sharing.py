@@ -41,7 +41,7 @@ def starved(run: Run) -> Iterator[Finding]:
             "starved",
             tuple(row.task for row, _, _ in found),
             "; ".join(seen),
-            f"{quoted(networks(run))}, {louder}or a method that looks at gradients "
+            f"{quoted(networks(run))}, {louder}or a method with per-task gradients "
             f"({quoted(balance(run, OF_CONFLICT))}; `polytask methods` has others)",
         )
 
@@ -102,7 +102,7 @@ def dominated(run: Run) -> Iterator[Finding]:
             "dominated",
             (found.task,),
             f"in {found.training} the loss of {found.task} is {found.share:.0%} of the weighted sum of {found.tasks}",
-            f"a method that evens out losses ({quoted(balance(run, OF_LOUDNESS))}), or less weight for it "
+            f"a method that balances losses ({quoted(balance(run, OF_LOUDNESS))}), or a smaller weight for it "
             f"({quoted(weight(run, found.task, less))})",
         )
 

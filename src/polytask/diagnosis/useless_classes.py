@@ -30,7 +30,7 @@ def useless_classes(run: Run) -> Iterator[Finding]:
         "useless class",
         tuple(found),
         seen,
-        "rows of rare classes count more, or each class alike in the metric that decides: "
+        "give rows of rare classes more weight, or use a metric that counts every class equally: "
         + " or ".join(map(quoted, settings)),
     )
 

@@ -15,7 +15,7 @@ class Display:
     """Reports nothing; :class:`~polytask.display.terminal.Terminal` does, and loggers.
 
     Attributes:
-        shows: Whether anybody reads what is reported: an estimate that nobody reads need not be made.
+        shows: Whether anyone reads what is reported: an estimate that nobody reads need not be made.
     """
 
     shows = False

@@ -29,9 +29,9 @@ from .text import duration, printable
 if TYPE_CHECKING:
     from .display import Progress as ProgressCall
 
-#: Columns of a terminal from which on tables have headers of one line and show intervals.
+#: Columns of a terminal from which tables have headers of one line and show intervals.
 WIDE = 110
-#: And from which on they show gains and networks; where there is no terminal, tables are this wide.
+#: And from which they show gains and networks; where there is no terminal, tables are this wide.
 WIDEST = 160
 #: Seconds between two lines of progress where there is no terminal, and below which nobody asks how much is left.
 MINUTE = 60.0
@@ -171,7 +171,7 @@ class Terminal(Display):
 
 
 def _shows_bars(console: Console) -> bool:
-    """Whether a console can draw a line anew: a terminal, or a notebook with the package of its widgets."""
+    """Whether a console can draw a line again: a terminal, or a notebook with the package of its widgets."""
     return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
 
 

@@ -56,7 +56,7 @@ class ConvergenceMonitor:
     Args:
         higher_is_better: Direction of the metric.
         patience: Evaluations in a row without improvement, at least 1; for ``slope`` the length of the line.
-        min_evaluations: No convergence before so many evaluations.
+        min_evaluations: No convergence before this many evaluations.
         min_delta: An improvement counts if it is larger than this, in units of the metric.
         trivial: Value of a constant prediction, as a number or an estimate.
         floor: Least distance of the best value from ``trivial``, in units of the metric.

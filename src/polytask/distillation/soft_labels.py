@@ -23,7 +23,7 @@ class SoftLabels:
         temperature: Softens the outputs of class kinds.
         weight: Factor of the distillation loss.
         unlabelled: Rows without a true label learn from the teacher, too.
-        column: The task's place in ``outputs``.
+        column: The task's index in ``outputs``.
         soft_loss: ``own``: the distance of the task's kind; or one of :attr:`~polytask.task.Kind.soft_losses`.
 
     Source:

@@ -80,7 +80,7 @@ def permutation_importance(
         bundle: The networks.
         table: Rows with features and labels.
         repeats: Shuffles of every feature.
-        rows: At most so many rows are used, drawn at random.
+        rows: At most this many rows are used, drawn at random.
         seed: Random seed of rows and shuffles.
         groups: Columns that are shuffled together; columns in no group are shuffled alone. By default numeric columns
             whose rank correlation is at least ``correlated``: the importance of one alone hides behind the others.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.utils.multiclass import check_classification_targets
 
-#: Whole numbers with at most so many distinct values are classes where the user leaves it open.
+#: Whole numbers with at most this many distinct values are classes where the user leaves it open.
 MOST_CLASSES = 20
 
 

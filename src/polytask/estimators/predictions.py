@@ -13,7 +13,7 @@ Types = Mapping[str, pa.DataType]
 
 
 def values_of(predicted: pa.Table, schema: Schema, types: Types) -> pa.Table:
-    """The predicted value or class of every target, and what stands beside it but probabilities of classes.
+    """The predicted value or class of every target, and what belongs to it except probabilities of classes.
 
     Args:
         predicted: From :meth:`polytask.runs.Bundle.predict`.

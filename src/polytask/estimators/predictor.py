@@ -221,7 +221,7 @@ class TablePredictor:
     def learning_curve(
         self, table: Any, *, shares: Sequence[float] = (0.1, 0.3, 1.0), held: float = 0.25, seed: int = 0
     ) -> dict[str, Figure]:
-        """Whether more rows would help: trains anew on parts of the rows, which takes a training for each share.
+        """Whether more rows would help: trains again on parts of the rows, which takes a training for each share.
 
         Args:
             table: All labelled rows, see :meth:`fit`.

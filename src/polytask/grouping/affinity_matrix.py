@@ -1,4 +1,4 @@
-"""The matrix of task affinities: who helps whom, and by how much."""
+"""The matrix of task affinities: which task helps which, and by how much."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Affinity:
         return f"Affinity({len(self.tasks)} tasks: {some_names(self.tasks, 6)}{measured})"
 
     def _repr_html_(self) -> str:
-        """Who helps whom: the matrix of few tasks, of many the pairs that stand out."""
+        """Which task helps which: the matrix of few tasks, of many the pairs that stand out."""
         if len(self.tasks) > MOST_SHOWN:
             return self._strongest()
         strength = np.abs(np.where(np.eye(len(self.tasks)) > 0, 0.0, self.matrix)).max(0).tolist()
@@ -106,7 +106,7 @@ class Affinity:
         order = np.argsort(shares, axis=None, kind="stable")
         pairs = [divmod(int(place), len(self.tasks)) for place in (*order[: -PAIRS - 1 : -1], *order[:PAIRS][::-1])]
         rows = [(self.tasks[i], [cell(self.tasks[j]), cell(f"{self.matrix[i, j]:+.2g}")]) for i, j in pairs]
-        return table(["an update on", "for", "effect"], rows, f"{len(self.tasks):,} tasks; the pairs that stand out")
+        return table(["an update on", "for", "effect"], rows, f"{len(self.tasks):,} tasks; the strongest pairs")
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of ``affinity.json``; an unknown value on the diagonal is written as null."""
@@ -123,9 +123,9 @@ class Affinity:
         raise_all(check_keys(content, ("tasks", "affinity"), where))
         tasks, meta = content["tasks"], content.get("meta") or {}
         if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
-            raise UserError(f"{where}: 'tasks' is to be a list of names, found {tasks!r}")
+            raise UserError(f"{where}: 'tasks' should be a list of names, found {tasks!r}")
         if not isinstance(meta, dict):
-            raise UserError(f"{where}: 'meta' is to be an object, found {type(meta).__name__}")
+            raise UserError(f"{where}: 'meta' should be an object, found {type(meta).__name__}")
         matrix = _as_numbers(content["affinity"], f"{where}: 'affinity'")
         raise_all(_problems(tuple(tasks), matrix, where))
         return cls(tuple(tasks), matrix, meta)
@@ -184,10 +184,10 @@ def _problems(tasks: tuple[str, ...], matrix: np.ndarray, where: str) -> list[st
         )
     repeated = sorted({task for task in tasks if tasks.count(task) > 1})
     if repeated:
-        problems.append(f"{where}: task names are to differ, found repeated: {', '.join(repeated)}; rename them")
+        problems.append(f"{where}: task names must differ, found repeated: {', '.join(repeated)}; rename them")
     names = tasks if len(tasks) == len(matrix) else tuple(str(i) for i in range(len(matrix)))
     problems += [
-        f"{where}: the effect of task {names[i]!r} on task {names[j]!r} (row {i}, column {j}) is to be a finite "
+        f"{where}: the effect of task {names[i]!r} on task {names[j]!r} (row {i}, column {j}) must be a finite "
         f"number, found {matrix[i, j]}; measure it again or leave one of the two tasks out"
         for i, j in np.argwhere(~np.isfinite(matrix))
         if i != j

@@ -36,7 +36,7 @@ class Stability:
         networks: for every chosen network the mean, over resamples, of its largest overlap with a network of the
             resample (tasks in both, over tasks in either): 1 is always the same. C. Hennig, Computational Statistics &
             Data Analysis 52(1), 2007.
-        regret: what the choice gives away on average: best score of a resample less the score there of the chosen
+        regret: the mean loss of the choice: best score of a resample less the score there of the chosen
             networks, as a share of the gain of the best over one network for all. 0: nothing.
         enough: whether the affinity has been measured well enough to choose (``regret`` at most 5 %).
     """
@@ -60,7 +60,7 @@ class Stability:
         )
         return (
             f"affinity: {verdict}; in {self.resamples} resamples the networks keep {kept} of their tasks, "
-            f"and the choice gives away {self.regret:.1%} of the gain"
+            f"and the regret of the choice is {self.regret:.1%} of the gain"
         )
 
     def to_json_dict(self) -> dict[str, Any]:

@@ -93,8 +93,9 @@ class KeptPeaks:
     ) -> None:
         raise_all([f"{name}: is no option here; {did_you_mean(name, OPTIONS)}"
                    for name in options if name not in OPTIONS])  # fmt: skip
-        raise_all([f"task {task.name!r}: class_weights are not applied by KeptPeaks, where every row counts alike; "
-                   "leave them away, or train with polytask.fit" for task in tasks if task.class_weights])  # fmt: skip
+        raise_all([f"task {task.name!r}: class_weights are not applied by KeptPeaks, where all rows have equal "
+                   "weight; leave them out, or train with polytask.fit"
+                   for task in tasks if task.class_weights])  # fmt: skip
         self.options = ConvergenceOptions(**options)
         check_tasks(self.options, tasks)
         self.tasks, self.infer, self.balancer = {task.name: task for task in tasks}, infer, balancer

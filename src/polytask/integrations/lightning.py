@@ -31,8 +31,8 @@ class Balancing(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if module.automatic_optimization:
             raise UserError(
-                f"{type(module).__name__}: Lightning would differentiate what training_step returns, and no balancer "
-                "would take part; set self.automatic_optimization = False and call balancer.backward"
+                f"{type(module).__name__}: Lightning would run backward on the loss that training_step "
+                "returns, without the balancer; set self.automatic_optimization = False and call balancer.backward"
             )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

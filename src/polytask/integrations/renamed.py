@@ -16,9 +16,11 @@ def renamed(old: str, new: Named) -> Named:
         ...     warnings.simplefilter("always")
         ...     found = renamed("Whole", int)
         >>> found, str(said[0].message)
-        (<class 'int'>, 'Whole is now called int; the old name goes in the next release')
+        (<class 'int'>, 'Whole is now called int; the old name will be removed in the next release')
     """
     warnings.warn(
-        f"{old} is now called {new.__name__}; the old name goes in the next release", DeprecationWarning, stacklevel=3
+        f"{old} is now called {new.__name__}; the old name will be removed in the next release",
+        DeprecationWarning,
+        stacklevel=3,
     )
     return new

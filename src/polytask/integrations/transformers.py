@@ -31,7 +31,7 @@ class BalancedTrainer(Trainer):
     own, the mean over its micro-batches, for each of which the method finds weights; the logged loss is the mean of the
     sum of the tasks' losses. The balancer's state is in the Trainer's checkpoints, and it is told when an epoch ends.
 
-    Write :meth:`compute_losses`, and for methods that look at gradients :meth:`shared_parameters`.
+    Write :meth:`compute_losses`, and for methods with per-task gradients :meth:`shared_parameters`.
 
     Args:
         balancer: The balancer.
@@ -80,7 +80,7 @@ class BalancedTrainer(Trainer):
         file = Path(checkpoint) / BALANCER_FILE
         if not file.exists():
             raise UserError(
-                f"{checkpoint}: no {BALANCER_FILE}, so that the balancer would begin anew; resume from a checkpoint "
+                f"{checkpoint}: no {BALANCER_FILE}, so the balancer would start from scratch; resume from a checkpoint "
                 "that a BalancedTrainer has written"
             )
         self.balancer.load_state_dict(load_tree(file))
@@ -132,10 +132,10 @@ class ConvergenceCallback(TrainerCallback):
             "TrainingArguments(resume_from_checkpoint=...), too"
         )
         if not file.exists():
-            raise UserError(f"{file}: not found, and without it all peaks would be forgotten; {remedy}")
+            raise UserError(f"{file}: not found, without it all peaks would be lost; {remedy}")
         saved = load_tree(file)
         if saved.get("training", _fingerprint(state)) != _fingerprint(state):
-            raise UserError(f"{file}: these are the peaks of another training than the one that is resumed; {remedy}")
+            raise UserError(f"{file}: these peaks belong to a different training; {remedy}")
         return saved
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Encoders, heads and ways of sharing."""
+"""Encoders, heads and sharing architectures."""
 
 import lazy_loader
 

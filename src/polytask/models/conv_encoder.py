@@ -23,8 +23,8 @@ class ConvEncoder(nn.Module):
         out_features: Width of the features.
 
     Example:
-        >>> pictures = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
-        >>> ConvEncoder()(pictures).shape, ConvEncoder(items=True)(pictures).shape
+        >>> images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+        >>> ConvEncoder()(images).shape, ConvEncoder(items=True)(images).shape
         (torch.Size([2, 128]), torch.Size([2, 257, 32]))
     """
 
@@ -37,12 +37,12 @@ class ConvEncoder(nn.Module):
         self.last = nn.Linear(hidden[-1], hidden[0]) if items else None
         self.out_features = hidden[0] if items else hidden[-1]
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Images ``[B, channels, H, W]``, bytes or floats from -1 to 1, to ``[B, D]``.
 
         With ``items`` to ``[B, 1 + H/2 * W/2, D]``: the whole image first, then its positions row by row.
         """
-        found = pictures.float() / 127.5 - 1 if pictures.dtype == torch.uint8 else pictures
+        found = images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
         passed = []
         for stage in self.down:
             found = stage(found)

@@ -110,7 +110,7 @@ class Trees(nn.Module):
         return {"depth": self.depth, "link": self.link}
 
     def problem(self) -> str | None:
-        """What is wrong with stored trees, so that no prediction reads beyond them."""
+        """Problems with stored trees, so that no prediction reads beyond them."""
         nodes = len(self.feature)
         inside = [int(part.min()) >= 0 and int(part.max()) < nodes for part in (self.left, self.right, self.root)]
         return None if all(inside) and int(self.feature.min()) >= 0 else "a node leads nowhere"
@@ -155,7 +155,7 @@ class FittedLinear(nn.Module):
 
 
 class OutputsByGroup(nn.Module):
-    """In the place of heads: the outputs of the tasks are there already.
+    """Instead of heads: the outputs of the tasks are there already.
 
     Args:
         groups: Of the tasks.

@@ -28,15 +28,16 @@ class MultiTaskModel(nn.Module):
             the encoder per task, ``mtan`` attends to parts of the encoder's features. See ``docs/sharing.md``.
         features: D. Found by itself for an encoder with an attribute ``out_features`` or one that ends in a layer
             that has it.
-        **options: Options of the way of sharing, such as ``experts=4``.
+        **options: Options of the sharing architecture, such as ``experts=4``.
 
     Attributes:
-        sharing: The way of sharing.
+        sharing: The sharing architecture.
         encoder: The encoder, or the :class:`~polytask.models.TaskEncoder` made from it.
         heads: The heads.
 
     Raises:
-        UserError: If D cannot be found, a task name repeats, the way of sharing or an option is unknown, or the way of
+        UserError: If D cannot be found, a task name repeats, the sharing architecture or an option is unknown, or
+        the way of
             sharing does not fit the encoder.
 
     Example:

@@ -26,7 +26,7 @@ SHARING = ("hard", *ARCHITECTURES)
 
 
 def sharing_options(sharing: str) -> dict[str, Any]:
-    """Options of a way of sharing with their defaults.
+    """Options of a sharing architecture with their defaults.
 
     Example:
         >>> sharing_options("ple")
@@ -39,7 +39,7 @@ def sharing_options(sharing: str) -> dict[str, Any]:
 
 
 def sharing_problems(sharing: str, options: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a way of sharing and its options, as sentences; empty if nothing is."""
+    """Problems with a sharing architecture and its options, as sentences; empty if nothing is."""
     if sharing not in SHARING:
         return [f"sharing: {sharing!r} is not known; {did_you_mean(sharing, SHARING)}"]
     known = sharing_options(sharing)

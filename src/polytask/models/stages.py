@@ -67,7 +67,7 @@ def features_of(module: nn.Module, inputs: Any) -> Tensor:
 
 
 def vectors_of(module: nn.Module, inputs: Any, sharing: str, width: int) -> Tensor:
-    """``[B, width]`` what a stage gives to a way of sharing that works on vectors.
+    """``[B, width]`` what a stage gives to a sharing architecture that works on vectors.
 
     Raises:
         UserError: If it gives something else.

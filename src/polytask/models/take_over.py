@@ -22,7 +22,7 @@ def take_over(
         heads_alone: The encoder stays, and may be another one.
 
     Raises:
-        UserError: A way of sharing that is not hard, or tasks that ``source`` does not have.
+        UserError: A sharing architecture that is not hard, or tasks that ``source`` does not have.
 
     Example:
         >>> from polytask import Task

@@ -4,7 +4,7 @@ from .body import Body, ImageBody, TextBody, make_body, write_plainly
 from .checkpoint import FAULTS, KEPT, Checkpoint, open_checkpoint
 from .encoder import VECTORS, PretrainedEncoder, dense_layers
 from .frozen import Moments, frozen_features
-from .pictures import MEMORY_SHARE, PictureFiles, PictureReader, memory_bytes
+from .images import MEMORY_SHARE, ImageFiles, ImageReader, memory_bytes
 from .tokens import NOTHING, TextReader, choose_length, cutting, encode, per_word, texts_of
 
 __all__ = [
@@ -16,9 +16,9 @@ __all__ = [
     "Body",
     "Checkpoint",
     "ImageBody",
+    "ImageFiles",
+    "ImageReader",
     "Moments",
-    "PictureFiles",
-    "PictureReader",
     "PretrainedEncoder",
     "TextBody",
     "TextReader",

@@ -1,4 +1,4 @@
-"""Pretrained networks as encoders: from tokens or images to one vector per row, or to one per word or place too."""
+"""Pretrained networks as encoders: from tokens or images to one vector per row, or to one per word or position too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Body(nn.Module):
     Args:
         network: The network of transformers.
         pooling: ``mean`` of all tokens or positions, or the first token (``cls``).
-        items: Also give a vector for every word or place, ``[B, 1 + L, D]``.
+        items: Also give a vector for every word or position, ``[B, 1 + L, D]``.
 
     Attributes:
         plain: In an exported program use plain operations alone, see :func:`write_plainly`.
@@ -125,8 +125,8 @@ class ImageBody(Body):
         self.first = hasattr(getattr(network, "embeddings", None), "cls_token")
 
     def features(self, inputs: Any) -> Tensor:
-        pictures = inputs["pictures"] if isinstance(inputs, Mapping) else inputs
-        hidden = self.network(pixel_values=(pictures.float() - self.center) / self.scale).last_hidden_state
+        images = inputs["pictures"] if isinstance(inputs, Mapping) else inputs
+        hidden = self.network(pixel_values=(images.float() - self.center) / self.scale).last_hidden_state
         places = hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden[:, int(self.first) :]
         pooled = hidden[:, 0] if self.pooling == "cls" and self.first else places.mean(1)
         return torch.cat([pooled[:, None], places], 1) if self.items else pooled
@@ -144,7 +144,7 @@ def make_body(checkpoint: Checkpoint, pooling: str, *, items: bool) -> Body:
     if checkpoint.reads == "text":
         padding = getattr(network.config, "pad_token_id", None) or 0
         return TextBody(network, pooling, items, int(padding))
-    said = checkpoint.pictures()
+    said = checkpoint.images()
     half = [0.5] * 3
     return ImageBody(network, pooling, items, said.get("image_mean") or half, said.get("image_std") or half)
 

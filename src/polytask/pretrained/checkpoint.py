@@ -118,15 +118,15 @@ class Checkpoint:
             network.pooler = None  # a layer above [CLS] that the features here do not pass through
         return network
 
-    def pictures(self) -> dict[str, Any]:
+    def images(self) -> dict[str, Any]:
         """How images are prepared; empty if it does not say."""
         path = self.folder / PICTURES
         return read_json(path) if path.is_file() else {}
 
     @property
-    def picture_size(self) -> int:
+    def image_size(self) -> int:
         """Height and width of the images that it was made for."""
-        said = self.pictures().get("size")
+        said = self.images().get("size")
         found = (said.get("height") or said.get("shortest_edge")) if isinstance(said, dict) else said
         found = self.config.get("image_size") or found or 224
         return int(found[0] if isinstance(found, list) else found)
@@ -176,8 +176,8 @@ def open_checkpoint(name: str) -> Checkpoint:
         raise UserError(f"encoder: {name} has no {CONFIG}; expected a checkpoint of transformers")
     if not _has_weights(folder) and not (folder / KEPT).is_file():
         pickled = [path.name for pattern in ("*.bin", "*.pt", "*.h5") for path in sorted(folder.glob(pattern))]
-        found = f"found {', '.join(pickled)}, which can run code when it is read" if pickled else "found none"
-        raise UserError(f"encoder: {name} needs weights as {WEIGHTS[0]}, {found}; convert it where you trust it: "
+        found = f"found {', '.join(pickled)}, which can run code when it is loaded" if pickled else "found none"
+        raise UserError(f"encoder: {name} needs weights as {WEIGHTS[0]}, {found}; if you trust it, convert it: "
                         "AutoModel.from_pretrained(...).save_pretrained(FOLDER)")  # fmt: skip
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -197,8 +197,9 @@ def _fetched(name: str) -> Path:
             return Path(snapshot_download(name, allow_patterns=list(PATTERNS)))
     except Exception as error:  # its own, of the network below it, of names: all mean that there is none
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"encoder: {name!r} is no folder here and cannot be had from the Hugging Face hub ({said}); "
-                        "fetch it elsewhere and give its folder: hf:path/to/folder") from None  # fmt: skip
+        raise UserError(f"encoder: {name!r} is not a folder here and cannot be downloaded from the Hugging Face hub "
+                        f"({said}); download it elsewhere and give its folder: hf:path/to/folder"
+                        ) from None  # fmt: skip
 
 
 @contextmanager

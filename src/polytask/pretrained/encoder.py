@@ -25,7 +25,7 @@ class PretrainedEncoder(nn.Module):
             them, where there is one per word).
         hidden: Widths of layers above; none above a body that trains.
         dropout: Share of features dropped while training, behind body and layers.
-        items: The tasks have a target per word or place: features are ``[B, 1 + L, D]``.
+        items: The tasks have a target per word or position: features are ``[B, 1 + L, D]``.
         rate: Learning rate of the body, as a factor.
         layer_decay: Factor from each of the body's layers to the one below.
 

@@ -68,7 +68,7 @@ class TextReader:
 
 
 def per_word(tasks: Sequence[Task]) -> bool:
-    """Whether a task has a target for every word or place."""
+    """Whether a task has a target for every word or position."""
     return any(task.definition.items for task in tasks)
 
 

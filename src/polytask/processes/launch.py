@@ -51,7 +51,7 @@ class Processes:
 
         Raises:
             UserError: If ``srun`` has started other numbers than ``devices`` and ``nodes`` ask for.
-            OSError: Too few files can be opened for so many processes.
+            OSError: Too few files can be opened for this many processes.
         """
         from torch import distributed
 

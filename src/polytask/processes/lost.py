@@ -46,7 +46,7 @@ def lost_sentence() -> str:
         return ""
     named = " and ".join(f"process {place} (pid {_members[place][1]})" for place in gone)
     which = f"{named} of {len(_members)}" if gone else "another process of this run"
-    return (f"error: {which} was lost, so that the others cannot continue; `fit` continues with the same options and "
+    return (f"error: {which} was lost, and the others cannot continue; `fit` continues with the same options and "
             "--resume")  # fmt: skip
 
 

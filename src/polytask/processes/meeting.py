@@ -55,8 +55,8 @@ def _watch(reading: int, met: threading.Event, started: Sequence[subprocess.Pope
             _end(130, INTERRUPTED, started)
         lost = next((process for process in started if process.poll()), None)
         if lost is not None and not met.wait(HANDLED):
-            _end(1, f"error: process {lost.pid} ended with status {lost.returncode} before the training began, so that "
-                    "the others cannot begin; call the same command again", started)  # fmt: skip
+            _end(1, f"error: process {lost.pid} ended with status {lost.returncode} before the training began, and the "
+                    "others cannot start; run the same command again", started)  # fmt: skip
 
 
 def _end(status: int, message: str, started: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -13,7 +13,7 @@ _OPEN = (Path("/proc/self/fd"), Path("/dev/fd"))
 
 
 def reserve_files(processes: int) -> None:
-    """Make sure that so many processes can be started and work, and raise this process's own limit for it.
+    """Make sure that this many processes can be started and work, and raise this process's own limit for it.
 
     Raises:
         OSError: There are not as many files left, and the system's limit does not allow more.

@@ -39,7 +39,7 @@ class LocalProcesses:
             forked from.
 
     Raises:
-        OSError: Too few files can be opened for so many processes.
+        OSError: Too few files can be opened for this many processes.
     """
 
     def __init__(self, jobs: int, function: Function, libraries: Sequence[str] = ()) -> None:

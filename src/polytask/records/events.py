@@ -33,7 +33,7 @@ class EvaluationRecord:
 
 @dataclass(frozen=True)
 class ConvergenceRecord:
-    """A task has converged: from this epoch on it learns from its own best predictions."""
+    """A task has converged: from this epoch it learns from its own best predictions."""
 
     step: float
     epoch: float

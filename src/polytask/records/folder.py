@@ -213,6 +213,6 @@ def refuse_existing(path: Path) -> None:
     """Raise a :class:`UserError` if ``path`` is taken."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         run = Layout(path).config.exists()
-        what = "this run exists" if run else "this path exists and is not empty"
+        what = "this run exists" if run else "this folder exists and is not empty"
         remedy = "continue it with --resume, or " if run else ""
         raise UserError(f"{path}: {what}; {remedy}choose another --out, or delete it")

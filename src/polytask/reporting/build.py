@@ -18,8 +18,8 @@ from ..records.run import Run, read_run
 from ..records.values import number
 from ..task.gain import EQUAL_WITHIN
 from . import numbers
+from .affinity_history import histories
 from .cooperation import cooperations
-from .course import courses
 from .curves import Panel, curve
 from .data import data_of
 from .earlier import earlier
@@ -93,7 +93,7 @@ def render(run: Run) -> str:
             numbers_in_cells=drawn.affinity is not None and len(drawn.affinity.tasks) <= NUMBERS_UP_TO,
             networks=chosen,
             stability=stability(run),
-            courses=courses(run.affinity, partners(chosen)) if run.affinity is not None else [],
+            histories=histories(run.affinity, partners(chosen)) if run.affinity is not None else [],
             score=_score(run, chosen),
             cooperations=cooperations(run.log.trainings),
             phases=_phases(run),
@@ -112,7 +112,7 @@ def figures(run: Run) -> dict[str, Markup]:
     found |= {plot.name: draw(plot) for plot in together}
     found |= {chart.key: chart.drawing for chart in charts(run, legend=True)}
     if run.affinity is not None:
-        found |= {f"affinity onto {task}": drawing for task, drawing in courses(run.affinity, partners(chosen))}
+        found |= {f"affinity onto {task}": drawing for task, drawing in histories(run.affinity, partners(chosen))}
     single = {"affinity": _heatmap(run, chosen), "score": _score(run, chosen)}
     return found | {name: drawing for name, drawing in single.items() if drawing is not None}
 

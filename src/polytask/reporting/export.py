@@ -54,14 +54,14 @@ def file_names(names: Iterable[str]) -> list[str]:
 
 def tables(run: Run) -> dict[str, Table]:
     """``course``: every evaluation of every training; ``tasks``: results; ``affinity``: the matrix."""
-    found = {"course": _course(run), "tasks": _tasks(rows(run))}
+    found = {"course": _history(run), "tasks": _tasks(rows(run))}
     if run.affinity is not None:
         lines = zip(run.affinity.tasks, run.affinity.values, strict=True)
         found["affinity"] = (["an update on", *run.affinity.tasks], [[task, *values] for task, values in lines])
     return {name: (header, lines) for name, (header, lines) in found.items() if lines}
 
 
-def _course(run: Run) -> Table:
+def _history(run: Run) -> Table:
     header = ["training", "task", "epoch", "step", *MEASURED]
     lines = [
         [training.name, task, point.epoch, point.step, *(getattr(point, key).get(task) for key in MEASURED)]

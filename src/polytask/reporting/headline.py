@@ -43,7 +43,7 @@ def _of_one(run: Run, row: Row) -> Headline:
     sentence = f"{_rows(run)}{row.metric} of {row.task} is {value}{half}; a constant prediction reaches {constant}"
     other = next((name for name in SIMPLE if name in row.others), None)
     if other is None:
-        return Headline(tuple(numbers), f"{sentence}, and no simple model was trained to compare with.")
+        return Headline(tuple(numbers), f"{sentence}, and no linear model was trained as a baseline.")
     level, gain = shown(row.others[other].test, row.decimals), row.gains[other]
     numbers.append((level, f"by {MODELS[other]}"))
     verdict = {"better": "the result is better than that", "worse": "the result is worse than that"}
@@ -54,15 +54,15 @@ def _of_one(run: Run, row: Row) -> Headline:
 def _of_many(run: Run, table: Sequence[Row]) -> Headline:
     numbers, parts = _against_constants(table), []
     if numbers:
-        parts.append(f"{numbers[0][0]} targets are predicted better than by a constant, beyond chance")
+        parts.append(f"{numbers[0][0]} targets beat a constant prediction, beyond chance")
     other = next((name for name in SIMPLE if name in table[0].others), None)
     if other is None:
-        parts.append("no simple model was trained to compare with")
+        parts.append("no linear model was trained as a baseline")
     else:
         tally = next(one for one in tallies(table) if one.other == MODELS[other])
         numbers.append((f"{tally.better:,} better, {tally.worse:,} worse", f"than {tally.other}, beyond chance"))
-        parts.append(f"{tally.better:,} are better than with {tally.other}, {tally.worse:,} worse, and {tally.equal:,} "
-                     "no different beyond chance")  # fmt: skip
+        parts.append(f"compared with {tally.other}, {tally.better:,} are better, {tally.worse:,} worse, and "
+                     f"{tally.equal:,} not different beyond chance")  # fmt: skip
     sentence = _rows(run) + "; ".join(parts)
     return Headline(tuple(numbers), f"{sentence[:1].upper()}{sentence[1:]}.")
 
@@ -74,8 +74,8 @@ def _against_constants(table: Sequence[Row]) -> list[tuple[str, str]]:
     if not skills:
         return []
     beaten = sum(row.beats_constant for row in known)
-    return [(f"{beaten:,} of {len(known):,}", "targets are predicted better than by a constant, beyond chance"),
-            (percent(fmean(skills), 0), "of the way from a constant to a perfect prediction, on average")]  # fmt: skip
+    return [(f"{beaten:,} of {len(known):,}", "targets beat a constant prediction, beyond chance"),
+            (percent(fmean(skills), 0), "mean skill (0 %: a constant, 100 %: a perfect prediction)")]  # fmt: skip
 
 
 def _skill(row: Row) -> float | None:

@@ -1,4 +1,4 @@
-"""Who helps whom: affinity as a coloured matrix, in the order of the chosen groups."""
+"""Which task helps which: affinity as a coloured matrix, in the order of the chosen groups."""
 
 from __future__ import annotations
 

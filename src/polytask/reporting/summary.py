@@ -82,7 +82,7 @@ def _why(run: Run) -> list[str]:
     planned = len((run.selection.get("planned") or run.selection).get("networks") or [])
     figures = f"mean skill {grouped:.3f} against {together:.3f}"
     moved = compared.get("moved") or {}
-    also = [f"{_and(list(moved))} moved to a network that was surely better on validation."] if moved else []
+    also = [f"{_and(list(moved))} moved to a network that was better on validation beyond chance."] if moved else []
     if compared.get("kept") == "grouped":
         return [f"On validation these networks were clearly better than one for all ({figures}).", *also]
     said = f"Affinity proposed {planned} networks; on validation they were not clearly better than one ({figures})."

@@ -16,7 +16,7 @@ from .numbers import MINUS
 LARGEST = 1e300
 #: Width of a digit of a tick.
 LETTER = 6.2
-#: Frames beside the drawing from which on the position of a point no longer matters.
+#: Frames beside the drawing from which the position of a point no longer matters.
 FAR = 1000.0
 
 

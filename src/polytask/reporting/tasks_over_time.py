@@ -22,7 +22,7 @@ LARGE = 20.0
 
 UNKNOWN = (
     "Gradient norms and conflicts are not known: nothing in this run computed gradients of single tasks. They are "
-    "logged where affinity is measured, and by balancing methods that look at gradients, such as upgrad."
+    "logged where affinity is measured, and by balancing methods with per-task gradients, such as upgrad."
 )
 
 

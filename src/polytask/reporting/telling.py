@@ -16,7 +16,7 @@ def telling_tasks(results: Mapping[str, Any], most: int) -> list[str]:
 
     Args:
         results: The content of ``results.json``.
-        most: So many tasks at most; with no more than that all are told.
+        most: This many tasks at most; with no more than that all are told.
 
     Example:
         >>> tasks = {name: {"kept": kept, "test": 0.5} for name, kept in zip("abcd", (1, 0.9, 0.2, 1))}

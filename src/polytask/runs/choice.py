@@ -27,7 +27,7 @@ def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
 
 
 def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Network]:
-    """The networks to train, as the run's way of grouping proposes them."""
+    """The networks to train, as the run's grouping strategy proposes them."""
     config, run = trainer.config, trainer.run
     if config.networks == "single_task":
         return [Network(f"network_{k}", (k,), (task.name,)) for k, task in enumerate(trainer.data.tasks)]
@@ -69,7 +69,7 @@ def _said_of_networks(networks: Sequence[Sequence[str]], most: int = 12) -> str:
 
 
 def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
-    """What the way of grouping may ask for."""
+    """What the grouping strategy may ask for."""
     config, names = trainer.config, tuple(task.name for task in trainer.data.tasks)
     affinity = None
     if joint is not None and AffinityProbe.name in joint.callbacks:
@@ -123,7 +123,7 @@ def skills(trainer: Trainer, result: TrainingResult, positions: Sequence[int]) -
 
 def _said_of_stop(stop: int | str) -> str:
     if stop == "confident":
-        return "affinity: never stable enough for the choice, so it was probed to the end"
+        return "affinity: never stable enough for the choice, so probing continued to the end"
     return f"affinity: stable enough for the choice at step {stop}; not probed after it"
 
 

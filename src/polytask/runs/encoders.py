@@ -69,7 +69,8 @@ def make_network(
         options: Its options.
 
     Raises:
-        UserError: If a package is missing, the class cannot be imported or made, or the way of sharing does not fit.
+        UserError: If a package is missing, the class cannot be imported or made, or the sharing architecture does
+        not fit.
     """
     state = torch.get_rng_state()
     torch.manual_seed(seed)
@@ -99,7 +100,7 @@ def check_trusted(encoder: Any, run: Path, trust: bool) -> None:
         return
     raise UserError(
         f"{run}: this run has a custom encoder, {encoder!r}: code that this command would import and run; "
-        "if you trust the origin of the run, add --trust"
+        "if you trust the source of the run, add --trust"
     )
 
 
@@ -109,9 +110,9 @@ def check_offline(encoder: Any, run: Path, trust: bool) -> None:
         return
     whole = resolved(encoder)
     if whole["name"] == HF.name and not Path(whole[HF.argument]).expanduser().is_dir():
-        raise UserError(f"{run}: this run names the encoder {whole[HF.argument]!r}, which is no folder here and would "
-                        "be asked for on the Hugging Face hub; if you trust the origin of the run, add --trust, or "
-                        "give --encoder hf:FOLDER")  # fmt: skip
+        raise UserError(f"{run}: this run names the encoder {whole[HF.argument]!r}, which is not a folder here and "
+                        "would be downloaded from the Hugging Face hub; if you trust the source of the run, add "
+                        "--trust, or give --encoder hf:FOLDER")  # fmt: skip
 
 
 def _user_encoder(encoder: str | dict[str, Any], given: list[InputWidths]) -> nn.Module:

@@ -121,8 +121,8 @@ def _say_compared(trainer: Trainer, compared: Sequence[int]) -> None:
         trainer.display.say(f"{taken} single-task models taken from {config.teachers}")
     if 0 < len(compared) < tasks:
         trainer.display.say(
-            f"single-task models: of {len(compared)} of the {tasks:,} targets, drawn "
-            f"(`--set run.max_baselines={tasks}` trains all, `--no-baselines` none)"
+            f"single-task models: of {len(compared)} of the {tasks:,} targets, a "
+            f"random subset (`--set run.max_baselines={tasks}` trains all, `--no-baselines` none)"
         )
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: A training may take so many times what was planned for it before it ends with its best evaluation.
+#: A training may take this many times what was planned for it before it ends with its best evaluation.
 PATIENCE = 1.5
 #: Share of the limit that is left for what follows the last training.
 AFTER = 0.05
@@ -27,7 +27,7 @@ class Limit:
 
     @classmethod
     def of(cls, left: float, planned: Sequence[float]) -> Limit:
-        """Of a run that has ``left`` seconds, and trainings planned to take so many; see :attr:`longest`."""
+        """Of a run that has ``left`` seconds, and trainings planned to take this many; see :attr:`longest`."""
         together, alone = (PATIENCE * seconds for seconds in planned)
         return cls(time.monotonic() + (1 - AFTER) * left, (together, alone))
 

@@ -1,4 +1,4 @@
-"""The best linear model of each task: what scikit-learn gives in seconds, to stand beside every metric of the run."""
+"""The best linear model of each task: what scikit-learn gives in seconds, a baseline for every metric of the run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def linear_models(
     """
     train = parts["train"]
     if not isinstance(train, Rows):
-        return {}, "no linear models: the table stays in its file"
+        return {}, "no linear models: the table is streamed"
     if (sizes := _width(train.inputs)) is None:
         return {}, "no linear models: the inputs are not numbers, categories or texts of a table"
     width, entries = sizes
@@ -97,7 +97,7 @@ def fitted_linear(task: Task, strength: float, matrix: Any, **labels: Any) -> An
     """The linear model of a task, fitted; ``labels`` are what ``fit`` takes besides the matrix."""
     model = task.definition.linear_model(strength, PASSES)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it stopped after so many passes
+        warnings.simplefilter("ignore")  # that it stopped after this many passes
         return model.fit(matrix, **labels)
 
 

@@ -101,7 +101,7 @@ def _add_coverage(
     places: Mapping[str, Sequence[int]],
     scores: Mapping[str, Scores],
 ) -> None:
-    """How often prediction intervals hold the test labels, if anybody asked for any."""
+    """How often prediction intervals hold the test labels, if anyone asked for any."""
     if trainer.config.interval is None:
         return
     found = coverage(test, places, scores, trainer.config.interval)

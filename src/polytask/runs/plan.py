@@ -26,7 +26,7 @@ from .trainings import compared_alone, joint_wanted
 
 #: Steps of the trainings by which speed is measured, a short and a longer one.
 FEW, MANY = 2, 12
-#: Trainings of at most so many steps are not measured: that would take a good part of what they take themselves.
+#: Trainings of at most this many steps are not measured: that would take a good part of what they take themselves.
 SHORT = 100
 #: No training is planned with fewer steps, whatever the limit.
 LEAST_STEPS = 20
@@ -44,7 +44,7 @@ FEWER: tuple[Mapping[str, Any], ...] = (
     {"max_baselines": 0, "ensemble": 1, "networks": 1, "baselines": False},
 )
 LEAST_SHARE = 0.25
-#: Networks that ``auto`` trains are known only when affinity is measured; about so many after it.
+#: Networks that ``auto`` trains are known only when affinity is measured; about this many after it.
 USUAL_NETWORKS = 3
 
 
@@ -72,7 +72,7 @@ class Plan:
 
     Attributes:
         changes: Keys of the configuration that a time limit changes.
-        sorts: Number of trainings of each sort, as far as it is known before they begin.
+        sorts: Number of trainings of each sort, if known before they begin.
         seconds: What all of them take at most, roughly; None if no speed was measured.
         steps: Most steps of each.
         longest: Seconds of one for all tasks, and of one for a single task.
@@ -92,7 +92,7 @@ class Plan:
         return sum(self.sorts.values()) + len(self.families)
 
     def sentence(self, config: Config, rows: int) -> str:
-        """What the user is told before the first training, on so many training rows."""
+        """What the user is told before the first training, on this many training rows."""
         resolved = config.training().resolve(rows)
         asked, most = resolved.steps or 1, resolved.most_steps or 0
         about = "about " if _chosen(config) else ""
@@ -103,11 +103,11 @@ class Plan:
             said += f", about {duration(self.seconds)} on this machine"
         if self.families:
             said += f", and then {', '.join(self.families)} for every target"
-            said += "" if self.seconds is None else ", which are not in this time"
+            said += "" if self.seconds is None else ", not included in this time"
         if self.seconds is None:
             return said
         if config.time_limit is None:
-            return f"{said}; less where trainings end early"
+            return f"{said}; less if trainings stop early"
         lost = {
             "steps": f"{self.steps:,} steps instead of {asked:,}" if self.steps < asked else "",
             "max_baselines": "no single-task models",
@@ -231,7 +231,7 @@ def _networks(config: Config) -> int:
 
 @dataclass(frozen=True)
 class Planned:
-    """What was planned, as far as it is known: only where somebody sees it, or a time limit needs it.
+    """What was planned, if known: only where somebody sees it, or a time limit needs it.
 
     Attributes:
         changes: See :class:`Plan`.

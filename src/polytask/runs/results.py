@@ -44,7 +44,7 @@ def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:
 
     Args:
         estimate: The value.
-        tasks: The intervals of so many tasks hold together with 95 % (Bonferroni).
+        tasks: The intervals of this many tasks hold together with 95 % (Bonferroni).
     """
     low, high = interval(estimate, 1 - 0.05 / tasks) if estimate.counted > 1 else (math.nan, math.nan)
     return [low, high] if math.isfinite(low) and math.isfinite(high) else None

@@ -65,7 +65,7 @@ def nothing_lost(safe: str) -> Iterator[None]:
         safe: What is safe, and how to continue.
 
     Raises:
-        AfterTrainingError: In place of anything but mistakes of the user, interruptions and files that cannot be
+        AfterTrainingError: Instead of anything but mistakes of the user, interruptions and files that cannot be
             written, which are told already.
     """
     try:
@@ -75,7 +75,7 @@ def nothing_lost(safe: str) -> Iterator[None]:
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise AfterTrainingError(
-            f"{safe}. What failed, for a report of the fault: {type(error).__name__}: {error} "
+            f"{safe}. For a bug report: {type(error).__name__}: {error} "
             f"({Path(place.filename).name}, line {place.lineno})"
         ) from error
 

@@ -74,7 +74,7 @@ def _watch(futures: list[Future[Result]], trainer: Trainer, works: Sequence[Work
     for future in futures:
         failure = future.result()[1]
         if failure is not None:
-            trainer.display.warn(f"a process that trained ended early ({failure}); this one does what is left")
+            trainer.display.warn(f"a training process ended early ({failure}); this process does the rest")
 
 
 def _steps(events: Path) -> int:

@@ -166,7 +166,7 @@ def describe(found: Mapping[str, Moved], tasks: Sequence[Task]) -> list[str]:
                 "on validation beyond chance (thresholds.json)"]  # fmt: skip
     named = {task.name: task for task in tasks}
     return [
-        f"{name}: {named[name].classes[1]!r} is predicted from a probability of {moved.threshold:.3g} on: "
+        f"{name}: {named[name].classes[1]!r} is predicted at a probability of {moved.threshold:.3g} on: "
         f"{moved.metric} on validation is better by {moved.gain.value:.3f} ±{1.96 * moved.gain.error:.3f} than at 0.5"
         for name, moved in found.items()
     ]

@@ -25,7 +25,7 @@ from .encoders import network_of
 from .preparation.prepared import Prepared
 from .trainer import Trainer, make_balancer
 
-#: What a way of grouping may need of a training for all tasks.
+#: What a grouping strategy may need of a training for all tasks.
 JOINT_NEEDS = ("affinity", "joint", "data_maps")
 #: The automatic choice looks at budgets up to this many networks.
 MOST_AUTOMATIC = 5
@@ -114,7 +114,7 @@ def train_network(
 
 
 def joint_wanted(config: Config) -> bool:
-    """Whether a network for all tasks is trained: as a baseline, or for the way of grouping."""
+    """Whether a network for all tasks is trained: as a baseline, or for the grouping strategy."""
     return config.baselines or not set(JOINT_NEEDS).isdisjoint(_needs(config))
 
 
@@ -177,7 +177,7 @@ def _check_probes(config: Config, data: Prepared, probes: Sequence[Callback]) ->
 
 
 def joint_probes(config: Config, tasks: int) -> list[Callback]:
-    """What the joint training of so many tasks has to measure for the way of grouping."""
+    """What the joint training of this many tasks has to measure for the grouping strategy."""
     if "data_maps" in _needs(config):
         return [DataMaps()]
     if "affinity" not in _needs(config):
@@ -190,7 +190,7 @@ def joint_probes(config: Config, tasks: int) -> list[Callback]:
 
 
 def _needs(config: Config) -> tuple[str, ...]:
-    """What the way of grouping needs, if networks are chosen at all."""
+    """What the grouping strategy needs, if networks are chosen at all."""
     chosen = config.networks not in (1, "single_task") and len(config.targets) > 1
     return GROUPINGS[config.grouping].needs if chosen else ()
 

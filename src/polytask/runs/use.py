@@ -130,7 +130,7 @@ def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:
     bundle = Bundle.load(run, trust=trust)
     if not bundle.schema.feature_names:
         raise UserError(
-            f"{run}: this run learned from a folder of arrays, so that it knows no columns of a table; "
+            f"{run}: this run learned from a folder of arrays, so it has no table columns; "
             "use polytask.runs.bundle.Bundle in Python, which takes tensors"
         )
     return bundle

@@ -39,7 +39,7 @@ class Variant(ABC):
         """
 
     def plan(self, config: Config, data: Prepared, display: Display, run: RunFolder | None, spent: float) -> Planned:
-        """How long the trainings take, as far as it is known; see :func:`polytask.runs.plan.plan_run`."""
+        """How long the trainings take, if known; see :func:`polytask.runs.plan.plan_run`."""
         return Planned()
 
     def files(self) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def make_application(
     bundle = bundle_of_a_table(run, trust)
     schema = bundle.schema
     # A service must not open files that somebody names: images come in the request.
-    pictures = bundle.encoded.columns if bundle.encoded and bundle.encoded.checkpoint.reads == "image" else ()
-    types = column_types(schema, pictures)
+    images = bundle.encoded.columns if bundle.encoded and bundle.encoded.checkpoint.reads == "image" else ()
+    types = column_types(schema, images)
     tasks = [task.name for task in schema.tasks]
     row: Any = row_model(types)
     request_model: Any = create_model(

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-#: Lines of one kind in so many seconds.
+#: Lines of one kind in this many seconds.
 MOST, SECONDS = 5, 10.0
 #: Loggers of the server and of the event loop, which write a line for each connection or request that fails.
 LOGGERS = ("uvicorn.error", "uvicorn.asgi", "asyncio", "concurrent.futures")
-_NO_FILE = "no file is left for a connection (ulimit -n); new ones wait"
+_NO_FILE = "no file descriptor is left for a connection (ulimit -n); new ones wait"
 
 
 class RateLimit(logging.Filter):
@@ -24,7 +24,7 @@ class RateLimit(logging.Filter):
 
     Args:
         most: Lines of one kind.
-        seconds: In so many seconds.
+        seconds: In this many seconds.
         clock: Gives seconds.
     """
 
@@ -41,7 +41,10 @@ class RateLimit(logging.Filter):
             self._seen[kind] = since, count + 1
             return count < self.most
         if count > self.most:
-            record.msg, record.args = f"{record.getMessage()} (and {count - self.most:,} like it since the last)", ()
+            record.msg, record.args = (
+                f"{record.getMessage()} (and {count - self.most:,} similar ones since the last)",
+                (),
+            )
         self._seen[kind] = now, 1
         return True
 

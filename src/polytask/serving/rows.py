@@ -43,21 +43,21 @@ Moment = Annotated[
     Field(description="a date as text (ISO), or seconds or milliseconds since 1970", union_mode="left_to_right"),
 ]
 Molecule = Annotated[Text, AfterValidator(_molecule), Field(description="a molecule as SMILES")]
-Picture = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG or WebP file as base64")]
+Image = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG or WebP file as base64")]
 
 
-def column_types(schema: Schema, pictures: Collection[str] = ()) -> dict[str, tuple[Any, pa.DataType]]:
+def column_types(schema: Schema, images: Collection[str] = ()) -> dict[str, tuple[Any, pa.DataType]]:
     """What a cell of every feature is in a request and in a table.
 
     Args:
         schema: Of the run.
-        pictures: Columns of images.
+        images: Columns of images.
     """
     kinds: dict[str, tuple[Any, pa.DataType]] = {name: (Number, pa.float64()) for name in schema.feature_names}
     kinds |= {column.name: (Moment, pa.string()) for column in schema.temporal}
     kinds |= {name: (Text, pa.string()) for name in schema.word_columns}
     kinds |= {column.name: (Molecule, pa.string()) for column in schema.molecules}
-    return kinds | {name: (Picture, pa.binary()) for name in pictures}
+    return kinds | {name: (Image, pa.binary()) for name in images}
 
 
 def row_model(types: Mapping[str, tuple[Any, pa.DataType]]) -> type[BaseModel]:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import UserError
 
-#: What anybody may ask: whether the service answers.
+#: What anyone may ask: whether the service answers.
 OPEN = ("/health",)
 
 

@@ -163,7 +163,7 @@ class Kind(ABC):
         """What is predicted, from :meth:`predict`: indices of classes, or the values themselves."""
 
     def width(self, classes: int) -> int:
-        """Number of outputs of the head of a task with so many classes."""
+        """Number of outputs of the head of a task with this many classes."""
         return max(1, classes) if self.vector_output else 1
 
     def agreement(self, old: Tensor, new: Tensor) -> float:
@@ -177,7 +177,7 @@ class Kind(ABC):
         return 0.0, 1.0
 
     def problem_with(self, values: np.ndarray) -> str | None:
-        """What is wrong with numbers ``[n]`` (NaN for none) as targets."""
+        """Problems with numbers ``[n]`` (NaN for none) as targets."""
         return None
 
     def strata(self, values: np.ndarray) -> np.ndarray:
@@ -403,7 +403,7 @@ class WideKind(Kind):
         return (~torch.isnan(targets)).sum(-1)
 
     def length(self, classes: int) -> int | None:
-        """Targets per row of a task with so many classes; None if any number."""
+        """Targets per row of a task with this many classes; None if any number."""
         return None
 
     def channels(self, classes: int) -> int:
@@ -468,7 +468,7 @@ def without_nan(values: Tensor) -> Tensor:
 
 
 def class_problems(kind: Kind, classes: Sequence[str]) -> Iterator[str]:
-    """What is wrong with the classes of a task of a kind."""
+    """Problems with the classes of a task of a kind."""
     least, most, found = kind.least_classes, kind.most_classes, len(classes)
     if least == most or most == 0:
         if found != most:

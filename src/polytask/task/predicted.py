@@ -23,7 +23,7 @@ BALANCED = "balanced"
 
 
 def with_threshold(kind: Kind, threshold: float) -> Kind:
-    """A kind of two classes that predicts the positive one from this probability on; all else is the kind's own.
+    """A kind of two classes that predicts the positive one from this probability; all else is the kind's own.
 
     Example:
         >>> import torch
@@ -71,7 +71,7 @@ def with_bounds(kind: Kind, low: float | None, high: float | None) -> Kind:
 
 
 def imbalance_problems(task: Task) -> Iterator[str]:
-    """What is wrong with what a task states about its classes."""
+    """Problems with what a task states about its classes."""
     kind = KINDS[task.kind]
     weights = task.class_weights
     if weights and not kind.one_class:
@@ -86,15 +86,15 @@ def imbalance_problems(task: Task) -> Iterator[str]:
     if not 0 <= task.gamma < math.inf:
         yield f"gamma: must be at least 0 and finite, found {task.gamma}"
     elif task.gamma != GAMMA and "focal" not in dict(task.losses):
-        yield "gamma: is of the loss focal, which the task has not; give losses {focal: 1}"
+        yield "gamma: needs the focal loss, which the task does not use; give losses {focal: 1}"
     if task.threshold != 0.5 and not kind.thresholded:
-        yield f"threshold: is between two classes, and a {task.kind} task has others"
+        yield f"threshold: applies to two classes, and a {task.kind} task has others"
     elif not 0 < task.threshold < 1:
         yield f"threshold: must be more than 0 and less than 1, found {task.threshold}"
 
 
 def temperature_problems(task: Task) -> Iterator[str]:
-    """What is wrong with the temperature of a task."""
+    """Problems with the temperature of a task."""
     if not 0 < task.temperature < math.inf:
         yield f"temperature: must be more than 0 and finite, found {task.temperature}"
     elif task.temperature != 1.0 and not KINDS[task.kind].calibrated:
@@ -102,7 +102,7 @@ def temperature_problems(task: Task) -> Iterator[str]:
 
 
 def unit_problems(task: Task) -> Iterator[str]:
-    """What is wrong with what a task states about its numbers."""
+    """Problems with what a task states about its numbers."""
     kind = KINDS[task.kind]
     for name, fits in (("transform", kind.transformable), ("low", kind.numeric), ("high", kind.numeric)):
         if getattr(task, name) not in ("", None) and not fits:

@@ -52,7 +52,7 @@ class Task:
         gamma: Focusing parameter of the loss ``focal``, at least 0.
         class_weights: How much a row counts in training by its class: a number for each class, or ``balanced`` for
             ``n / (classes * rows of the class)``.
-        threshold: Probability from which on the positive class is predicted.
+        threshold: Probability from which the positive class is predicted.
         temperature: Logits are divided by it before they become probabilities; what validation finds calibrates them.
         transform: Numbers are trained as ``(t(y) - center) / scale``, t being ``log``, ``quantile`` or what ``auto``
             finds, see :data:`polytask.task.units.TRANSFORMS`; once its parameters are known

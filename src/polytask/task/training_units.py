@@ -11,7 +11,7 @@ import torch
 from .task import Task
 from .units import AUTO, TRANSFORMS, heavy_tailed
 
-#: Training labels from which on one that was never below 0 is taken not to be.
+#: Training labels from which one that was never below 0 is taken not to be.
 FEWEST = 30
 
 

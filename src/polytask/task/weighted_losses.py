@@ -16,7 +16,7 @@ from .losses import GAMMA, Focal
 
 
 def loss_problems(kind: str, losses: Mapping[str, float]) -> Iterator[str]:
-    """What is wrong with a task's losses."""
+    """Problems with a task's losses."""
     known = KINDS[kind].losses
     if not known:
         yield f"losses: a {kind} task has its own loss only"

@@ -94,7 +94,7 @@ class Checkpoints:
     def _write(
         self, step: int, state: TreeCopy, kept: dict[int, set[int]], log: EventLog, snapshot: Future[None] | None
     ) -> None:
-        """Write a checkpoint, and then drop what neither it, nor the ones before it, nor anybody needs any more."""
+        """Write a checkpoint, and then drop what neither it, nor the ones before it, nor anyone needs any more."""
         log.sync()
         if snapshot is not None:
             snapshot.result()  # a snapshot that cannot be written: no checkpoint refers to it
@@ -158,7 +158,7 @@ class Checkpoints:
             found = state.get("format", 1)
             raise UserError(
                 f"{self._path(step)}: a checkpoint of format {FORMAT} is expected, found {found}: another version of "
-                "polytask wrote it; resume with that one, or train anew into another folder"
+                "polytask wrote it; resume with that one, or train again in another folder"
             )
         load_training_state(training, state)
         training.recovery.load_state_dict(training, state["recovery"])

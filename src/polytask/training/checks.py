@@ -48,6 +48,6 @@ def check_trains(balancer: Balancer, model: MultiTaskModel, callbacks: Sequence[
         callback.check(model)
     if balancer.needs.gradients != "none" and not model.shared_parameters():
         raise UserError(
-            f"freeze: balancer {balancer.name!r} looks at gradients of the shared part, all of which is frozen; "
-            "use one that looks at losses alone, such as equal, or freeze less"
+            f"freeze: balancer {balancer.name!r} uses gradients of the shared part, all of which is frozen; "
+            "use one that needs only losses, such as equal, or freeze less"
         )

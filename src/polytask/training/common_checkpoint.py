@@ -14,7 +14,7 @@ from ..task import Task
 from ..task.gain import LEAST_SKILL
 from ..uncertainty import Estimate, as_estimate, exceeds, mean_of, skill_of
 
-#: A peak that lies so many standard errors above the trivial level, or fewer, has no say.
+#: A peak that lies this many standard errors above the trivial level, or fewer, has no say.
 SILENT_ERRORS = 2.5
 #: A later stage gives way to an earlier one that is better at this (one-sided) level.
 LOST = 0.025

@@ -31,7 +31,7 @@ def distillation_of(spec: bool | str | Mapping[str, Any]) -> tuple[str, dict[str
 
 
 def distillation_problems(spec: bool | str | Mapping[str, Any], sharing: str) -> list[str]:
-    """What is wrong with ``distill``, as sentences; empty if nothing is."""
+    """Problems with ``distill``, as sentences; empty if nothing is."""
     name, options = distillation_of(spec)
     if name not in DISTILLATIONS:
         return [f"distill: {name!r} is not known; {did_you_mean(name, DISTILLATIONS)}"]

@@ -38,7 +38,7 @@ def make_represent(model: MultiTaskModel, settings: TrainingSettings) -> Represe
                             "compile out")  # fmt: skip
         import torch._functorch.config as graphs  # nothing else has loaded it, in a run of its own
 
-        # Methods that look at gradients per task go backwards through the graph several times.
+        # Methods with per-task gradients go backwards through the graph several times.
         graphs.donated_buffer = False
         represent = torch.compile(represent)
     return represent if settings.accumulate == 1 else partial(represent_in_parts, represent, model, settings.accumulate)
@@ -53,8 +53,8 @@ def check_encoding(settings: TrainingSettings, balancer: Balancer, callbacks: Se
         watching.append(f"balancer {balancer.name!r} with gradients='gramian'")
     if used and watching:
         raise UserError(
-            f"{' and '.join(used)}: {', '.join(watching)} has to see the layers of the encoder at work, "
-            "which compiled ones, or parts of a batch, do not show; leave out the one or the other"
+            f"{' and '.join(used)}: {', '.join(watching)} must observe the layers of the encoder, which compiled "
+            "layers and micro-batches do not allow; leave one of the two out"
         )
 
 

@@ -127,7 +127,7 @@ def _within(ids: slice | Tensor, own: slice) -> slice | Tensor:
 
 
 def _from_all(outputs: Tensor, own: slice, count: int) -> Tensor:
-    """Every process's share of a part, put together."""
+    """Every process's share of a part, assembled."""
     if world_size() == 1:
         return outputs
     together = outputs.new_zeros(count, *outputs.shape[1:])

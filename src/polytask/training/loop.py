@@ -73,7 +73,7 @@ from .evaluation import (
     trivial_levels,
 )
 from .events import EventLog, is_detailed, single_precision
-from .gradient_course import GradientCourse
+from .gradient_history import GradientHistory
 from .interruption import Interruption
 from .kept_outputs import KnownOutputs
 from .loss_sums import LossSums
@@ -154,7 +154,7 @@ class Training:
         self.step, self.seconds = 0, 0.0
         self.sums = LossSums(len(self.tasks), self.device)
         self.weights = torch.ones(len(self.tasks), device=self.device)
-        self.gradients = GradientCourse(len(self.tasks), self.device)
+        self.gradients = GradientHistory(len(self.tasks), self.device)
         every, keep = self.settings.checkpoint_seconds, self.settings.keep_checkpoints
         self.checkpoints = Checkpoints(folder, self.snapshots, every, keep)
         self.recovery = Recovery()
@@ -209,7 +209,7 @@ class Training:
         self.optimizer.state.clear()
 
     def restart_schedule(self, steps: int | None = None) -> None:
-        """The schedule of the learning rate begins anew, over so many steps; None for those that are left."""
+        """The schedule of the learning rate begins again, over this many steps; None for those that are left."""
         self.schedule_start, self.schedule_steps = self.step, steps
 
     def network_at(self, step: int) -> MultiTaskModel:
@@ -329,14 +329,14 @@ class Training:
         ids = self.stream.ids(self.step - self._since)
         if self._drawn is not None:
             ids = self._drawn[ids]
-        self.parts.set_learning_rates(self.optimizer, *self._course)
+        self.parts.set_learning_rates(self.optimizer, *self._history)
         self._one_step(self.train[ids.to(self.device)])
         self.step += 1
         if (self.step - self._since) % self.stream.steps_per_epoch == 0:
             self.balancer.end_epoch()
 
     @property
-    def _course(self) -> tuple[int, int]:
+    def _history(self) -> tuple[int, int]:
         """Steps done and all steps of the present schedule of the learning rate."""
         return self.step - self.schedule_start, self.schedule_steps or self.total - self.schedule_start
 
@@ -367,7 +367,7 @@ class Training:
         parts = [part for task in absent for part in self.model.task_parameters(task)]
         with (
             absent_tasks_kept(self.optimizer, parts) if parts else nullcontext(),
-            self.parts.own_pace(self.optimizer, *self._course) if self.parts.has_rows else nullcontext(),
+            self.parts.own_pace(self.optimizer, *self._history) if self.parts.has_rows else nullcontext(),
         ):
             self.precision.step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)

@@ -49,7 +49,7 @@ class Parts:
     def __init__(self, model: MultiTaskModel, settings: Any) -> None:
         if settings.strategy == "fsdp" and (settings.freeze or settings.parts):
             raise UserError(
-                "freeze, parts: no process has whole parameters with strategy fsdp; use ddp, or leave them out"
+                "freeze, parts: no process has all parameters with strategy fsdp; use ddp, or leave them out"
             )
         raise_all(part_problems(model, list(settings.parts), "parts"))
         self.frozen = Frozen(model, settings.freeze)
@@ -73,7 +73,7 @@ class Parts:
                 groups.setdefault(key, []).append(parameter)
         first = {id(p) for entry in self.frozen.held(0) for p in parameters_of(model, entry.part)[0]}
         if settings.accumulate > 1 and first.issuperset(map(id, model.shared_module().parameters())):
-            raise UserError("accumulate: the whole shared part is frozen, so that it saves no memory; leave one out")
+            raise UserError("accumulate: the whole shared part is frozen, so it saves no memory; leave one out")
         if not groups:
             raise UserError("freeze: nothing of the network is left to train; freeze less")
         self.groups = list(groups.values())

@@ -29,12 +29,10 @@ def check_sharding(
     """Raise all reasons for which a network cannot be trained in shares."""
     problems = []
     if world_size() == 1:
-        problems.append("there is one process, which has everything")
+        problems.append("there is only one process")
     if balancer.needs.gradients != "none":
-        problems.append(
-            f"balancer {balancer.name!r} takes gradients per task, for which no process has whole parameters"
-        )
-    problems += [f"{callback.name} works on whole parameters" for callback in callbacks if callback.whole_parameters]
+        problems.append(f"balancer {balancer.name!r} takes gradients per task, and no process has all parameters")
+    problems += [f"{callback.name} needs all parameters" for callback in callbacks if callback.whole_parameters]
     if model.sharing != "hard":
         problems.append(f"sharing {model.sharing!r} has parts that are not called as modules")
     if settings.precision == "16":
@@ -76,7 +74,7 @@ def _scatter(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) 
 
 
 def whole(value: Any) -> Any:
-    """A sharded tensor put together, on every process; anything else as it is."""
+    """A sharded tensor assembled, on every process; anything else as it is."""
     return value.full_tensor() if is_sharded(value) else value
 
 

@@ -90,8 +90,8 @@ class BlockStream:
         self.blocks = [(block, start, stop) for block, (start, stop) in ranges if stop > start]
         if len(self.blocks) < world_size():
             raise UserError(
-                f"the table has {len(self.blocks)} row groups for {world_size()} processes, each of which reads its "
-                "own; write it again with smaller row groups"
+                f"the table has {len(self.blocks)} row groups for {world_size()} processes, one or more for each; "
+                "write it again with smaller row groups"
             )
         self.rows, self.seed, self.window, self.announce = int(boundaries[-1]), seed, window, announce
         self.steps_per_epoch = math.ceil(self.rows / batch_size)
@@ -110,7 +110,7 @@ class BlockStream:
         return torch.cat(parts)
 
     def _plan(self, epoch: int) -> _Plan:
-        """This process's blocks in the order of an epoch, put together to windows."""
+        """This process's blocks in the order of an epoch, assembled to windows."""
         if epoch not in self._plans:
             order = torch.randperm(len(self.blocks), generator=self._generator(epoch, 0)).tolist()
             windows: list[list[tuple[int, int, int]]] = []

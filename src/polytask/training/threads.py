@@ -20,7 +20,7 @@ def threads_for(model: nn.Module, batch_size: int) -> int:
 
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
-    """Use so many threads inside the block."""
+    """Use this many threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

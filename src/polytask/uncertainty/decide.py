@@ -34,7 +34,7 @@ def exceeds(difference: Estimate, level: float, looks: int = 1, least_error: flo
     Args:
         difference: With its (paired) error.
         level: Probability of a wrong yes where the true difference is 0.
-        looks: The best of so many differences is shown (Bonferroni).
+        looks: The best of this many differences is shown (Bonferroni).
         least_error: The error is at least this: where a few rows are all predicted right, theirs comes out as 0.
 
     Example:

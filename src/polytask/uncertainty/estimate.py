@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..task import Metric
 
-#: Rows are counted together in so many blocks: a fixed amount of memory, and a standard error known within 5 %.
+#: Rows are counted together in this many blocks: a fixed amount of memory, and a standard error known within 5 %.
 BLOCKS = 256
 
 

@@ -95,12 +95,12 @@ def test_all_there_but_the_name(server: Server, tmp_path: Path) -> None:
 
 
 def test_another_file_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="another file than expected"):
+    with pytest.raises(UserError, match="a different file than expected"):
         download(server.url, tmp_path / "data.bin", "0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_such_file_says_what_to_do(server: Server, tmp_path: Path) -> None:
+def test_no_such_file_states_what_to_do(server: Server, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"404.*POLYTASK_DATA"):
         download(server.url + "x", tmp_path / "data.bin", DIGEST)
 
@@ -115,7 +115,7 @@ def test_a_local_folder_comes_first(server: Server, tmp_path: Path, monkeypatch:
     (tmp_path / "local" / "set" / "data.bin").write_bytes(CONTENT)
     assert file.path() == tmp_path / "local" / "set" / "data.bin"
     (tmp_path / "local" / "set" / "data.bin").write_bytes(b"else")
-    with pytest.raises(UserError, match="another file than expected"):
+    with pytest.raises(UserError, match="a different file than expected"):
         file.path()
 
 

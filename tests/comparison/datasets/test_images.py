@@ -37,7 +37,7 @@ def of(name: str) -> pytest.MarkDecorator:
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """Twelve pictures of 178 x 218; the first attribute is whether it is dark."""
+    """Twelve images of 178 x 218; the first attribute is whether it is dark."""
     (tmp_path / "img_align_celeba").mkdir()
     lines, parts = [], []
     for number in range(12):
@@ -60,9 +60,9 @@ def test_faces(script: Any, faces: Path, tmp_path: Path, monkeypatch: pytest.Mon
     tasks, rows = read_arrays(out)
     assert [task.name for task in tasks] == list(NAMES) and [task.metric for task in tasks] == ["accuracy"] * 3
     assert {part: len(found) for part, found in rows.items()} == {"train": 6, "validation": 3, "test": 3}
-    pictures = rows["train"].inputs[torch.tensor([1, 0])]
-    assert pictures.shape == (2, 3, 16, 16)
-    assert pictures.float().mean((1, 2, 3)).tolist() == pytest.approx([30, 220], abs=2)
+    images = rows["train"].inputs[torch.tensor([1, 0])]
+    assert images.shape == (2, 3, 16, 16)
+    assert images.float().mean((1, 2, 3)).tolist() == pytest.approx([30, 220], abs=2)
     assert rows["train"].targets[:, 0].tolist() == [0, 1, 0, 1, 0, 1]
 
 

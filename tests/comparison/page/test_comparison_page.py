@@ -46,7 +46,7 @@ def results(seeds: int = 8) -> dict[str, Any]:
     return analyse({"format": 1, "config": config, "setups": {"table": setup}})
 
 
-def test_planted_truth_is_what_the_page_says(tmp_path: Path) -> None:
+def test_planted_truth_is_what_the_page_states(tmp_path: Path) -> None:
     text = write_comparison(tmp_path, results()).read_text()
     assert "Significantly better than equal: better&lt;&amp;&gt;." in text
     assert "No significant difference to equal: single_task and same." in text

@@ -9,7 +9,7 @@ from polytask.comparison.statistics import bootstrap_interval, holm, paired_test
 from polytask.comparison.statistics.paired import paired_p_values
 
 SIMULATIONS = 1000
-#: Three standard errors of a share of .05 in so many simulations.
+#: Three standard errors of a share of .05 in this many simulations.
 NOISE = 3 * (0.05 * 0.95 / SIMULATIONS) ** 0.5
 
 

@@ -26,7 +26,7 @@ def folder(tmp_path):
     return tmp_path / "t"
 
 
-def test_rows_are_in_the_order_of_names_and_types_go_together(folder):
+def test_rows_are_in_the_order_of_names_and_types_combine(folder):
     table, notes = read_cells(folder)
     assert sorted(table.column_names) == sorted(column_names(folder)) == ["a", "b"]
     assert table.select(["a", "b"]).to_pydict() == {"a": [1.5, 2.0, 3.0, 4.0], "b": ["p", "q", "x", None]}

@@ -1,4 +1,4 @@
-"""Every way of grouping keeps to the same interface."""
+"""Every grouping strategy keeps to the same interface."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_the_default_encoder_has_its_options_in_one_place():
         ({"encoder": {"name": "tabm", "member": 4}}, ["no option 'member'", "'members'"]),
         ({"encoder": {"name": "tabm", "members": 1}}, ["tabm", "members", "found 1"]),
         ({"encoder": {"name": "resnet", "numbers": "sine"}}, ["resnet", "numbers", "sine"]),
-        ({"encoder": "tabm:here"}, ["nothing after a colon", "'here'"]),
+        ({"encoder": "tabm:here"}, ["name after a colon", "'here'"]),
         ({"encoder": {"name": "ft_transformer", "width": 20}}, ["multiple of heads"]),
         ({"encoder": {"name": "ft_transformer", "numbers": {"name": "periodic", "width": 3}}}, ["width of the tokens"]),
         ({"encoder": "tabm", "sharing": "mmoe"}, ["'mmoe'", "'tabm'", "use hard"]),

@@ -41,7 +41,7 @@ def frozen(earlier: Earlier, tmp_path_factory) -> Path:
     return out
 
 
-def test_the_network_has_all_tasks_and_says_what_they_were_before(held):
+def test_the_network_has_all_tasks_and_states_what_they_were_before(held):
     found = results(held)
     assert list(found["tasks"]) == ["click", "size", "price", "rank"]
     assert {entry["network"] for entry in found["tasks"].values()} == {0}
@@ -113,7 +113,7 @@ def test_of_several_networks_only_the_one_that_is_joined_changes(earlier, tmp_pa
     assert found["totals"]["trainings"] == ["as_before_0", "network_1"]
 
 
-def test_the_network_whose_features_suit_it_best_is_joined_and_that_is_said(earlier, tmp_path):
+def test_the_network_whose_features_suit_it_best_is_joined_and_that_is_reported(earlier, tmp_path):
     result = add(earlier.two, earlier.later, "rank", tmp_path / "run", quiet=False)
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())

@@ -107,4 +107,4 @@ def test_resumed_from_another_run(earlier, tmp_path):
     assert add(earlier.one, earlier.later, "rank", out, "--steps", "8").exit_code == 0
     (out / "results.json").unlink()
     result = add(earlier.two, earlier.later, "rank", out, "--steps", "8", "--resume")
-    assert_refused(result, "is another run than that with which")
+    assert_refused(result, "is not the run with which")

@@ -1,4 +1,4 @@
-"""Rows that the earlier run has seen stay in its parts of the split."""
+"""Rows that the earlier run has seen keep the split of that run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_known_rows_keep_their_part_and_new_ones_are_drawn(
     old, seen = load_split(earlier.one / "split.parquet")[0], position >= 0
     assert (split[seen] == old[position[seen]]).all()
     assert np.bincount(split[~seen], minlength=3).tolist() == [42, 9, 9]
-    assert "240 of 300 rows are those of one and stay in its parts of the split" in notes
+    assert "240 of 300 rows are those of one and keep the split of that run" in notes
 
 
 def test_a_new_row_follows_its_group(earlier: Earlier, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_new_row_follows_its_group(earlier: Earlier, tmp_path: Path) -> None:
     assert (split[240:] == np.minimum(old[0:120:2], old[1:120:2])).all()
 
 
-def test_new_rows_and_time_do_not_go_together(earlier: Earlier, tmp_path: Path) -> None:
+def test_new_rows_and_time_do_not_combine(earlier: Earlier, tmp_path: Path) -> None:
     table, _ = mixed(tmp_path, COLUMNS)
     with pytest.raises(UserError, match=r"time: 240 rows are those of .* 60 new rows cannot be split by time"):
         split_of(earlier.one, table, time="price")

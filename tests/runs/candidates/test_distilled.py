@@ -83,6 +83,6 @@ def test_a_student_follows_its_teacher_and_a_task_without_one_its_labels() -> No
         ({"distill": {"name": "best", "kappa": 2}}, "best has no option 'kappa'"),
     ],
 )
-def test_what_does_not_go_together_is_refused(keys: dict[str, Any], change: dict[str, Any], message: str) -> None:
+def test_what_does_not_combine_is_refused(keys: dict[str, Any], change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_config(keys | change)

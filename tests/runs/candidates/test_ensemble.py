@@ -163,7 +163,7 @@ def test_presets_are_keys_that_others_override() -> None:
         ({"ensemble": 2, "together": [["click", "size"]]}, "does not go with together"),
     ],
 )
-def test_what_does_not_go_together_is_refused(keys: dict[str, Any], message: str) -> None:
+def test_what_does_not_combine_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_config({"data": "t.csv", "targets": TARGETS, **keys})
 

@@ -25,15 +25,15 @@ ENCODER = {
 
 @pytest.fixture(scope="module")
 def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of 8 x 8; the targets are what is seen at half the size."""
+    """Images of 8 x 8; the targets are what is seen at half the size."""
     folder, draw = tmp_path_factory.mktemp("data") / "pictures", np.random.default_rng(0)
     lengths = {"half": 16, "rows": 16}
     writer = ArrayWriter(folder, TASKS, {"train": 64, "validation": 16, "test": 16}, (1, 8, 8), lengths=lengths)
     for row in range(96):
-        picture = np.kron(draw.integers(0, 2, (4, 4)) * 255, np.ones((2, 2)))
-        half = picture[::2, ::2] / 255
+        image = np.kron(draw.integers(0, 2, (4, 4)) * 255, np.ones((2, 2)))
+        half = image[::2, ::2] / 255
         writer.put(
-            row, picture[None], {"bright": half.mean() > 0.5, "half": half, "rows": half if row % 3 else half * np.nan}
+            row, image[None], {"bright": half.mean() > 0.5, "half": half, "rows": half if row % 3 else half * np.nan}
         )
     writer.close()
     return folder
@@ -69,7 +69,7 @@ def test_everything_that_does_not_fit_is_named(arrays: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["half", "rows"])
-def test_an_encoder_with_another_number_of_places_is_said(tmp_path: Path, target: str) -> None:
+def test_an_encoder_with_another_number_of_positions_is_reported(tmp_path: Path, target: str) -> None:
     writer = ArrayWriter(
         tmp_path / "few", TASKS, {"train": 8, "validation": 4, "test": 4}, (1, 8, 8), lengths={"half": 4, "rows": 4}
     )

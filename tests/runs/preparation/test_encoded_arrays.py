@@ -1,4 +1,4 @@
-"""A pretrained encoder of pictures on a folder of arrays: targets of rows and of places."""
+"""A pretrained encoder of images on a folder of arrays: targets of rows and of places."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def write(folder: Path, places: int = 4, shape: tuple[int, ...] = (3, 16, 16), d
     for row in range(224):
         seen = draw.integers(0, 2, (places, places))
         pixels = np.kron(seen, np.ones((4, 4))) * 200 + draw.integers(0, 30, (4 * places, 4 * places))
-        picture = np.broadcast_to(pixels[: shape[1], : shape[2]], shape) if places == 4 else np.zeros(shape)
-        writer.put(row, picture.astype(dtype), {"bright": float(seen.mean() > 0.5), "level": seen, "light": seen})
+        image = np.broadcast_to(pixels[: shape[1], : shape[2]], shape) if places == 4 else np.zeros(shape)
+        writer.put(row, image.astype(dtype), {"bright": float(seen.mean() > 0.5), "level": seen, "light": seen})
     writer.close()
     return folder
 
@@ -49,14 +49,14 @@ def keys(folder: Path, encoder: object, data: str = "pictures", **more: object) 
 
 
 @pytest.mark.parametrize("tune", ["frozen", "full"])
-def test_targets_of_rows_and_places_are_learnt(folder: Path, tmp_path: Path, tune: str) -> None:
+def test_targets_of_rows_and_positions_are_learned(folder: Path, tmp_path: Path, tune: str) -> None:
     encoder = {"name": "hf", "source": str(folder / "vit"), "tune": tune} | ({"rate": 1.0} if tune == "full" else {})
     values = keys(folder, encoder, steps=250, batch_size=32, learning_rate=0.01, baselines=False, converge="off")
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps(values | {"threads": 1}))
     done = polytask("fit", config, "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
-    assert "vit" in done.output and "reads pictures" in done.output
+    assert "vit" in done.output and "reads images" in done.output
     found = json.loads((tmp_path / "run" / "results.json").read_text())
     tasks = found["tasks"]
     assert tasks["bright"]["test"] > 0.75 and tasks["light"]["test"] > 0.8
@@ -65,9 +65,9 @@ def test_targets_of_rows_and_places_are_learnt(folder: Path, tmp_path: Path, tun
     bundle, data = Bundle.load(tmp_path / "run"), prepare(make_config(values))
     values = bundle.evaluate(data.rows["test"], NAMES)
     assert values == {name: pytest.approx(tasks[name]["test"], abs=1e-6) for name in NAMES}
-    pictures = prepare(make_config(keys(folder, encoder | {"tune": "full"}))).rows["test"].inputs
-    assert pictures.shape == (32, 3, 16, 16)  # mapped, as they are
-    outputs = bundle.outputs(bundle.encoded.of_pictures(pictures), 32)
+    images = prepare(make_config(keys(folder, encoder | {"tune": "full"}))).rows["test"].inputs
+    assert images.shape == (32, 3, 16, 16)  # mapped, as they are
+    outputs = bundle.outputs(bundle.encoded.of_images(images), 32)
     assert outputs["light"].shape == (32, 16, 2) and outputs["level"].shape == (32, 16)
     assert_refused(polytask("serve", tmp_path / "run"), "a folder of arrays")
 
@@ -81,7 +81,7 @@ def test_targets_of_rows_and_places_are_learnt(folder: Path, tmp_path: Path, tun
         ("vit", {"places": 8}, r"target 'level' has 64 places, and the encoder 16 \(4 x 4\); write it at that"),
     ],
 )
-def test_what_does_not_fit_is_said(folder: Path, tmp_path: Path, encoder: str, data: dict, said: str) -> None:
+def test_what_does_not_fit_is_reported(folder: Path, tmp_path: Path, encoder: str, data: dict, said: str) -> None:
     write(tmp_path / "arrays", **data)
     config = make_config(keys(folder, f"hf:{folder / encoder}", data=str(tmp_path / "arrays")))
     with pytest.raises(UserError, match=said):

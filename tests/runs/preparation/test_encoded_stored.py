@@ -45,7 +45,7 @@ def test_the_rows_are_those_of_a_table_in_memory(folder, monkeypatch, tune, colu
     monkeypatch.setattr(prepare_stored, "HELD_ROWS", 10)  # validation and test stay in the file, too
     values = keys(folder, tune, column_kind=columns)
     stored, held = (prepare(make_config(values | {"stream": stream})) for stream in (True, False))
-    assert ("in every pass anew" in "".join(stored.describe())) == (tune == "frozen")
+    assert ("in every epoch" in "".join(stored.describe())) == (tune == "frozen")
     for part, expected in held.rows.items():
         rows = stored.rows[part]
         ids = torch.randperm(len(rows))[:50]

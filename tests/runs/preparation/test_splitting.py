@@ -57,7 +57,7 @@ def test_streamed_as_at_once(folder: Path, keys: dict[str, Any]) -> None:
 def test_groups_stay_whole(folder: Path, frame: pd.DataFrame) -> None:
     data = prepare(config(folder, group="patient", ignore=["when"]))
     assert frame.assign(part=data.split).groupby("patient").part.nunique().max() == 1
-    assert any("20 groups by 'patient', none in two parts" in note for note in data.notes)
+    assert any("20 groups by 'patient', each in one split" in note for note in data.notes)
 
 
 def test_time_goes_forward(folder: Path, frame: pd.DataFrame) -> None:
@@ -164,9 +164,9 @@ def test_folds_partition_the_rows(folder: Path, frame: pd.DataFrame, keys: dict[
     [
         ({"fold": 1}, "fold: has an effect only with folds"),
         ({"folds": 3, "fold": 3}, "there is no fold 3"),
-        ({"folds": 3, "time": "when"}, "also the first in time"),
+        ({"folds": 3, "time": "when"}, "including the earliest"),
         ({"folds": 3, "test": "test.parquet"}, "leave test out"),
-        ({"folds": 3, "split": "when"}, "the part of every row"),
+        ({"folds": 3, "split": "when"}, "the split of every row"),
         ({"folds": 60}, "120 rows are too few for 60 folds; give at most 40"),
         ({"folds": 30, "group": "patient"}, "20 groups cannot be in 30 parts"),
     ],

@@ -17,16 +17,16 @@ NAN = math.nan
 
 
 class Script(Callback):
-    """Puts numbers of our choice in the place of the validation metrics; the last ones are repeated."""
+    """Puts numbers of our choice instead of the validation metrics; the last ones are repeated."""
 
     name = "script"
 
-    def __init__(self, **courses):
-        self.courses = courses
+    def __init__(self, **histories):
+        self.histories = histories
 
     def after_evaluation(self, training, evaluation):
-        for name, course in self.courses.items():
-            evaluation.validation[name] = value = course[min(len(training.history), len(course)) - 1]
+        for name, curve in self.histories.items():
+            evaluation.validation[name] = value = curve[min(len(training.history), len(curve)) - 1]
             training.measured[name] = Estimate.exact(value)
 
 
@@ -47,10 +47,10 @@ PEAK_AT_3 = [0.6, 0.7, 0.9, 0.8]
 EARLY = {"patience": 2, "min_evaluations": 0, "teachers": 1}
 
 
-def scripted(callback, *others, courses=None, steps=40, **options):
+def scripted(callback, *others, histories=None, steps=40, **options):
     """A training of four tasks, of which those not named rise for ever."""
-    courses = {task.name: RISING for task in TASKS} | (courses or {})
-    return train(Script(**courses), callback, *others, settings={"steps": steps}, **options)
+    histories = {task.name: RISING for task in TASKS} | (histories or {})
+    return train(Script(**histories), callback, *others, settings={"steps": steps}, **options)
 
 
 def epochs(result):
@@ -62,7 +62,7 @@ def epoch_at(evaluation: int) -> float:
 
 
 def test_a_task_switches_when_its_patience_is_over_and_the_others_go_on():
-    result = scripted(AsynchronousConvergence(**EARLY), courses={"spam": PEAK_AT_3})
+    result = scripted(AsynchronousConvergence(**EARLY), histories={"spam": PEAK_AT_3})
     assert epochs(result) == {"spam": epoch_at(5), "price": None, "topic": None, "click": None}
     assert result.tasks["spam"].peak == 0.9
     assert result.tasks["spam"].best_epoch == epoch_at(3)
@@ -70,48 +70,48 @@ def test_a_task_switches_when_its_patience_is_over_and_the_others_go_on():
 
 
 def test_several_tasks_may_converge_at_one_evaluation():
-    result = scripted(AsynchronousConvergence(**EARLY), courses={"spam": PEAK_AT_3, "topic": PEAK_AT_3})
+    result = scripted(AsynchronousConvergence(**EARLY), histories={"spam": PEAK_AT_3, "topic": PEAK_AT_3})
     assert epochs(result) == {"spam": epoch_at(5), "price": None, "topic": epoch_at(5), "click": None}
 
 
 def test_training_ends_a_tail_after_all_have_converged():
-    courses = {task.name: PEAK_AT_3 for task in TASKS} | {"click": [0.6, 0.7, 0.8, 0.85, 0.9, 0.8]}
-    result = scripted(AsynchronousConvergence(**EARLY, tail=2), courses=courses)
+    histories = {task.name: PEAK_AT_3 for task in TASKS} | {"click": [0.6, 0.7, 0.8, 0.85, 0.9, 0.8]}
+    result = scripted(AsynchronousConvergence(**EARLY, tail=2), histories=histories)
     assert epochs(result)["click"] == epoch_at(7)
     assert result.steps == 4 * (7 + 2)
 
 
 def test_one_task_that_never_converges_keeps_all_going():
-    courses = {task.name: PEAK_AT_3 for task in TASKS} | {"click": RISING}
-    result = scripted(AsynchronousConvergence(**EARLY, tail=0), courses=courses)
+    histories = {task.name: PEAK_AT_3 for task in TASKS} | {"click": RISING}
+    result = scripted(AsynchronousConvergence(**EARLY, tail=0), histories=histories)
     assert result.steps == 40
     assert epochs(result)["click"] is None
 
 
-@pytest.mark.parametrize(("course", "steps"), [([0.5], 152), ([0.505], 152), ([NAN], 20)])
-def test_a_task_that_has_not_begun_does_not_converge_and_is_waited_for_three_quarters_of_the_budget(course, steps):
-    courses = {task.name: PEAK_AT_3 for task in TASKS} | {"spam": course}
-    result = scripted(AsynchronousConvergence(**EARLY, tail=0), courses=courses, steps=200)
+@pytest.mark.parametrize(("curve", "steps"), [([0.5], 152), ([0.505], 152), ([NAN], 20)])
+def test_a_task_that_has_not_begun_does_not_converge_and_is_waited_for_three_quarters_of_the_budget(curve, steps):
+    histories = {task.name: PEAK_AT_3 for task in TASKS} | {"spam": curve}
+    result = scripted(AsynchronousConvergence(**EARLY, tail=0), histories=histories, steps=200)
     assert epochs(result)["spam"] is None
     assert result.steps == steps
 
 
 def test_a_late_starter_is_neither_frozen_nor_given_up():
-    courses = {task.name: PEAK_AT_3 for task in TASKS} | {"spam": [0.5] * 30 + [0.6, 0.9, 0.85]}
-    result = scripted(AsynchronousConvergence(**EARLY, tail=0), courses=courses, steps=200)
+    histories = {task.name: PEAK_AT_3 for task in TASKS} | {"spam": [0.5] * 30 + [0.6, 0.9, 0.85]}
+    result = scripted(AsynchronousConvergence(**EARLY, tail=0), histories=histories, steps=200)
     assert epochs(result)["spam"] == epoch_at(34) and result.tasks["spam"].peak == 0.9
 
 
 def test_a_task_that_may_not_converge_yet_holds_up_the_end():
-    courses = {task.name: PEAK_AT_3 for task in TASKS}
+    histories = {task.name: PEAK_AT_3 for task in TASKS}
     callback = AsynchronousConvergence(patience=2, min_evaluations=14, teachers=1, tail=0)
-    result = scripted(callback, courses=courses, steps=80)
+    result = scripted(callback, histories=histories, steps=80)
     assert set(epochs(result).values()) == {epoch_at(14)}
     assert result.steps == 4 * 14
 
 
 def test_undefined_metrics_are_evaluations_without_improvement():
-    result = scripted(AsynchronousConvergence(**EARLY), courses={"spam": [NAN, 0.8, NAN, NAN, 0.7]})
+    result = scripted(AsynchronousConvergence(**EARLY), histories={"spam": [NAN, 0.8, NAN, NAN, 0.7]})
     assert epochs(result)["spam"] == epoch_at(4)
     assert result.tasks["spam"].peak == 0.8
 
@@ -127,7 +127,7 @@ def test_with_endless_patience_training_is_plain_training_bit_for_bit():
 
 def test_until_the_first_switch_training_is_plain_training_bit_for_bit():
     plain = scripted(Callback())
-    switched = scripted(AsynchronousConvergence(**EARLY), courses={"spam": PEAK_AT_3})
+    switched = scripted(AsynchronousConvergence(**EARLY), histories={"spam": PEAK_AT_3})
     # Losses are those since the last evaluation; the switch is at the fifth.
     losses = [[evaluation.losses for evaluation in result.history] for result in (plain, switched)]
     assert differences(losses[0][:5], losses[1][:5]) == []
@@ -144,7 +144,7 @@ def test_after_the_switch_true_labels_have_no_influence(missing):
     def run(action):
         callback = AsynchronousConvergence(**EARLY)
         rows = make_rows(missing=missing)
-        return scripted(callback, Edit(action), courses={"spam": PEAK_AT_3}, train=rows)
+        return scripted(callback, Edit(action), histories={"spam": PEAK_AT_3}, train=rows)
 
     assert_same_result(run(lambda training: None), run(spoil))
 
@@ -168,9 +168,9 @@ def stored(labels):
 
 def test_soft_labels_are_the_outputs_of_the_best_parameters_in_evaluation_mode():
     recorder = Recorder()
-    courses = {"spam": PEAK_AT_3, "topic": [0.6, 0.7, 0.8, 0.9, 0.8]}
+    histories = {"spam": PEAK_AT_3, "topic": [0.6, 0.7, 0.8, 0.9, 0.8]}
     model = make_model(dropout=0.4, norm=True)
-    scripted(AsynchronousConvergence(**EARLY), recorder, courses=courses, model=model)
+    scripted(AsynchronousConvergence(**EARLY), recorder, histories=histories, model=model)
     assert sorted(recorder.soft) == [0, 2]
     assert torch.equal(stored(recorder.soft[0]), recorder.outputs[3][0])
     assert torch.equal(stored(recorder.soft[2]), recorder.outputs[4][2])
@@ -179,7 +179,7 @@ def test_soft_labels_are_the_outputs_of_the_best_parameters_in_evaluation_mode()
 def test_soft_labels_of_several_teachers_predict_the_mean_of_the_best_evaluations():
     recorder = Recorder()
     callback = AsynchronousConvergence(patience=2, min_evaluations=0, teachers=3)
-    scripted(callback, recorder, courses={"topic": [0.5, 0.9, 0.95, 0.8, 0.7]})
+    scripted(callback, recorder, histories={"topic": [0.5, 0.9, 0.95, 0.8, 0.7]})
     mean = torch.stack([recorder.outputs[number][2].softmax(-1) for number in (2, 3, 4)]).mean(0)
     torch.testing.assert_close(stored(recorder.soft[2]).softmax(-1), mean)
 
@@ -195,7 +195,7 @@ def test_what_teachers_reach_is_measured_from_the_outputs_of_their_evaluations(m
 
     monkeypatch.setattr(Training, "measure_mean", both)
     callback = AsynchronousConvergence(patience=2, min_evaluations=0, teachers=3)
-    scripted(callback, courses={"topic": [0.5, 0.9, 0.95, 0.8, 0.7]}, model=make_model(dropout=0.4, norm=True))
+    scripted(callback, histories={"topic": [0.5, 0.9, 0.95, 0.8, 0.7]}, model=make_model(dropout=0.4, norm=True))
     ((kept, again),) = found
     assert kept.value == again.value and torch.equal(kept.blocks, again.blocks)
 
@@ -215,9 +215,9 @@ def test_the_switch_leaves_parameters_modes_and_random_state_alone():
             self.switched = bool(training.objective.soft)
 
     first, last = Check(), CheckAfter()
-    courses = {task.name: RISING for task in TASKS} | {"spam": PEAK_AT_3}
+    histories = {task.name: RISING for task in TASKS} | {"spam": PEAK_AT_3}
     model = make_model(dropout=0.4, norm=True)
-    train(Script(**courses), first, AsynchronousConvergence(**EARLY), last, model=model)
+    train(Script(**histories), first, AsynchronousConvergence(**EARLY), last, model=model)
     assert last.switched
 
 
@@ -228,7 +228,7 @@ def test_a_converged_task_keeps_its_peak_while_its_labels_would_pull_it_down():
             training.train.targets[:, 0] = 1 - training.train.targets[:, 0]
 
     def run(callback):
-        return scripted(callback, Edit(turn), courses={"spam": PEAK_AT_3}, train=make_rows(), steps=100)
+        return scripted(callback, Edit(turn), histories={"spam": PEAK_AT_3}, train=make_rows(), steps=100)
 
     def agreement(result):
         rows = make_rows(600, seed=1)
@@ -255,13 +255,13 @@ def test_one_task_alone_converges_too():
 
 def test_a_callback_used_again_starts_afresh():
     callback = AsynchronousConvergence(**EARLY)
-    courses = {"spam": PEAK_AT_3}
-    assert_same_result(scripted(callback, courses=courses), scripted(callback, courses=courses))
+    histories = {"spam": PEAK_AT_3}
+    assert_same_result(scripted(callback, histories=histories), scripted(callback, histories=histories))
 
 
 def test_parameters_of_the_time_after_the_switches_are_preferred():
-    courses = {task.name: [*PEAK_AT_3, 0.8, 0.8, 0.9] for task in TASKS}
-    result = scripted(AsynchronousConvergence(**EARLY, tail=3), courses=courses)
+    histories = {task.name: [*PEAK_AT_3, 0.8, 0.8, 0.9] for task in TASKS}
+    result = scripted(AsynchronousConvergence(**EARLY, tail=3), histories=histories)
     assert result.epoch == epoch_at(7)
 
 
@@ -288,7 +288,7 @@ class Measured(Script):
         super().after_evaluation(training, evaluation)
         noise = torch.randn(2, BLOCKS, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         own = torch.randn(BLOCKS, dtype=torch.float64, generator=torch.Generator().manual_seed(len(training.history)))
-        for name in self.courses:
+        for name in self.histories:
             blocks = (noise[0] + 0.1 * own) * 0.01 / BLOCKS**0.5
             training.measured[name] = Estimate(evaluation.validation[name], blocks, 500)
 
@@ -310,17 +310,17 @@ WITHIN_ERROR = [*OVERTAKES[:-1], 0.9003]
 
 
 @pytest.mark.parametrize(
-    ("course", "reopen", "reopened"), [(OVERTAKES, True, True), (OVERTAKES, False, False), (WITHIN_ERROR, True, False)]
+    ("curve", "reopen", "reopened"), [(OVERTAKES, True, True), (OVERTAKES, False, False), (WITHIN_ERROR, True, False)]
 )
 def test_a_held_task_that_overtakes_its_teacher_by_more_than_chance_has_its_labels_again(
-    tmp_path, course, reopen, reopened
+    tmp_path, curve, reopen, reopened
 ):
     def run(folder, interrupt=None):
-        courses = {task.name: RISING for task in TASKS} | {"spam": course}
+        histories = {task.name: RISING for task in TASKS} | {"spam": curve}
         events, log = Events(), EventLog(tmp_path / f"{folder.name}.jsonl")
         others = (AsynchronousConvergence(**EARLY, reopen=reopen), events, interrupt or Interrupt())
         settings = {"steps": 48, "checkpoint_seconds": 0.0}
-        result = train(Measured(**courses), *others, settings=settings, folder=folder, log=log)
+        result = train(Measured(**histories), *others, settings=settings, folder=folder, log=log)
         lines = (tmp_path / f"{folder.name}.jsonl").read_text().splitlines()
         return result, events.soft, [event for line in lines if (event := json.loads(line))["event"] == "reopened"]
 

@@ -145,7 +145,7 @@ def test_which_parameters_are_returned(returned):
             self.found[evaluation.step] = evaluation.validation
 
     watch = Watch()
-    result = run(watch, returned=returned, steps=200, reopen=False)  # a task that is taken back begins anew
+    result = run(watch, returned=returned, steps=200, reopen=False)  # a task that is taken back begins again
     switches = watch.method.converged_at
     assert len(switches) >= 3
     if returned == "last":

@@ -202,7 +202,7 @@ class GradNorm(GradientBalancer):
         return torch.stack([block.rows.flatten(1).square().sum(1) for block in blocks]).sum(0)
 
     def _number(self, width: int) -> int:
-        """Directions for a layer of so many inputs."""
+        """Directions for a layer of this many inputs."""
         if self.directions == "exact" or (self.directions is None and width <= NARROW):
             return width
         return int(self.directions or max(4, min(16, WORK // len(self.tasks))))

@@ -23,7 +23,7 @@ class UPGrad(Aggregator):
         programs. With ``representation`` the backward passes reach the representation only.
 
     When to choose it:
-        The first choice among methods that look at gradients; the update keeps the length of a mean, not of a sum.
+        The first choice among methods with per-task gradients; the update keeps the length of a mean, not of a sum.
 
     Source:
         P. Quinton, V. Rey, "Jacobian Descent for Multi-Objective Optimization", 2024, arXiv:2406.16232. Through

@@ -55,7 +55,7 @@ class DataFile:
     def _checked(self, path: Path) -> Path:
         found = sha256(path)
         if found != self.sha256:
-            raise UserError(f"{path}: another file than expected (SHA-256 {found}, not {self.sha256}); "
+            raise UserError(f"{path}: a different file than expected (SHA-256 {found}, not {self.sha256}); "
                             f"replace it by the one from {self.url}")  # fmt: skip
         return path
 
@@ -70,7 +70,7 @@ def download(url: str, path: Path, expected: str, progress: Transfer | None = No
         progress: Told where it begins, and after every chunk.
 
     Raises:
-        UserError: If it cannot be had, or is another file than expected.
+        UserError: If it cannot be had, or is a different file than expected.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -82,7 +82,7 @@ def download(url: str, path: Path, expected: str, progress: Transfer | None = No
     found = sha256(part)
     if found != expected:
         part.unlink()
-        raise UserError(f"{url}: gives another file than expected (SHA-256 {found}, not {expected}); {remedy}")
+        raise UserError(f"{url}: gives a different file than expected (SHA-256 {found}, not {expected}); {remedy}")
     part.replace(path)
 
 
@@ -108,4 +108,4 @@ def _fetch(url: str, part: Path, progress: Transfer | None) -> None:
             done += len(chunk)
             tell(done, total)
         if total is not None and done < total:
-            raise OSError(f"the connection ended after {done:,} of {total:,} bytes")
+            raise OSError(f"the download stopped after {done:,} of {total:,} bytes")

@@ -25,7 +25,7 @@ COMPRESSED = {
     "test": "5a70514326cd39607ec0189fa183ab8df91575a48eb8589118047101a76cb942",
 }
 TARGETS = 22
-#: One of so many published training rows is for validation.
+#: One in this many published training rows is for validation.
 VALIDATION = 6
 
 

@@ -1,4 +1,4 @@
-"""Ready comparisons: YAML files that anybody can run by name."""
+"""Ready comparisons: YAML files that anyone can run by name."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def find_setup(name: str) -> Path:
     if path.suffix in (".yaml", ".yml") or path.exists():
         return path
     if name not in ready():
-        raise UserError(f"{name}: neither a file nor a ready comparison; {did_you_mean(name, ready())}")
+        raise UserError(f"{name}: neither a file nor a built-in comparison; {did_you_mean(name, ready())}")
     return ready()[name]

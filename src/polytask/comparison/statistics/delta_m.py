@@ -71,7 +71,7 @@ def delta_m(
         )
     if not np.all(np.isfinite(baseline)) or np.any(baseline == 0):
         raise UserError(
-            f"delta m: a baseline of 0 is no scale and an undefined one neither, found {baseline.tolist()}; "
+            f"delta m: a baseline of 0 or undefined is no scale, found {baseline.tolist()}; "
             "leave that metric out, or compare differences"
         )
     changes = 100 * (2 * signs - 1) * (values - baseline) / np.abs(baseline)

@@ -25,7 +25,7 @@ class TestResult:
         p_holm: The same, corrected for the number of methods tested together.
         significant: Whether ``p_holm`` is at most the level.
         pairs: Number of pairs.
-        smallest_p: No p-value is smaller with so many pairs.
+        smallest_p: No p-value is smaller with this many pairs.
     """
 
     __test__ = False  # not a test of pytest's
@@ -120,7 +120,7 @@ def sign_flip_p(differences: np.ndarray) -> float:
 
 
 def smallest_p(pairs: int, test: Test = "permutation") -> float:
-    """The smallest p-value that so many pairs can give: that of differences which all have one sign.
+    """The smallest p-value that this many pairs can give: that of differences which all have one sign.
 
     Example:
         >>> smallest_p(2), smallest_p(5), smallest_p(8)
@@ -132,7 +132,7 @@ def smallest_p(pairs: int, test: Test = "permutation") -> float:
 
 
 def pairs_needed(tested: int, level: float, test: Test = "permutation") -> int:
-    """Pairs with which the smallest p-value, corrected for so many tests, reaches the level.
+    """Pairs with which the smallest p-value, corrected for this many tests, reaches the level.
 
     Example:
         >>> pairs_needed(1, 0.05), pairs_needed(10, 0.05)

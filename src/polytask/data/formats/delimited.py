@@ -172,8 +172,8 @@ def _diagnose(path: Path, dialect: Dialect, error: Exception) -> str:
     message = message.removeprefix("CSV parse error: ")
     if "columns, got" in message:
         return (
-            f"{path}: a line has another number of cells than the line of names: {message}; "
-            "mend that line, or put cells that contain the separator in double quotes"
+            f"{path}: a line has a different number of cells than the header: {message}; "
+            "correct that line, or put cells that contain the separator in double quotes"
         )
     return f"{path}: is not a table of cells with a separator: {message}"
 

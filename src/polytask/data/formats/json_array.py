@@ -41,7 +41,7 @@ def _check_rows(found: Any, path: Path) -> None:
         raise UserError(f'{expected}, found {type(found).__name__}; pandas writes one with to_json(orient="records")')
     for number, row in enumerate(found, 1):
         if not isinstance(row, dict):
-            raise UserError(f"{expected}, found that item {number} is {type(row).__name__}; mend or remove it")
+            raise UserError(f"{expected}, found that item {number} is {type(row).__name__}; correct or remove it")
     if not found:
         raise UserError(f"{path}: holds no row; at least one is needed")
 

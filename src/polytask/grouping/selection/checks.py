@@ -136,7 +136,7 @@ def _conflicts(
         if apart is not None:
             for one, other in np.argwhere(np.triu(apart) & block & block[:, None]).tolist():
                 yield (
-                    f"together and apart: {tasks[one]!r} and {tasks[other]!r} are to be in one network and not to be; "
+                    f"together and apart: {tasks[one]!r} and {tasks[other]!r} must be and must not be in one network; "
                     "drop one of the two constraints"
                 )
 
@@ -175,7 +175,7 @@ def _costs(count: int, cost: Cost | None) -> tuple[np.ndarray, list[str]]:
         named = {} if cost is None else {size: cost(size) for size in range(1, count + 1)}
     for size, value in named.items():
         if not _is_count(size):
-            problems.append(f"cost: expected a size, a whole number of tasks from 1 on, found {size!r}")
+            problems.append(f"cost: expected a size, a whole number of tasks, at least 1, found {size!r}")
         elif not (_is_number(value) and 0 < value < math.inf):
             problems.append(f"cost: expected a number above 0 for networks of {size} tasks, found {value!r}")
         elif size <= count:

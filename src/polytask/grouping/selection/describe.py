@@ -1,4 +1,4 @@
-"""Who serves whom in given networks, and with which score."""
+"""Which network serves which task, and with which score."""
 
 from __future__ import annotations
 

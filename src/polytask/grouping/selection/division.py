@@ -59,7 +59,7 @@ class Division:
         self.owner[task] = changed[1]
         self.members[changed] = members[[here, there]]
         self.worths[changed] = worths[[here, there]]
-        # anew, and not by the difference, or roundings would gather
+        # again, and not by the difference, or roundings would gather
         self.sums[changed] = self.members[changed] @ self.served.gains
         self.received[changed] = self.members[changed] @ self.served.gains.T
         self.inside[changed] = np.einsum("nk,nk->n", self.members[changed], self.sums[changed])

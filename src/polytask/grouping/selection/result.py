@@ -84,7 +84,7 @@ class Selection:
             raise UserError(f"{where}: a value is of the wrong kind ({error}); write it with {MADE_BY}") from None
         raise_all(
             [
-                f"{where}: task {task!r} is to be served by a network that holds it, found number {index} of "
+                f"{where}: task {task!r} must be served by a network that contains it, found number {index} of "
                 f"{len(networks)}; write the file with {MADE_BY}"
                 for task, index in serves.items()
                 if not (0 <= index < len(networks) and task in networks[index])

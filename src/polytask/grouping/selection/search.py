@@ -3,7 +3,7 @@
 A state divides the tasks into at most b served sets, each with its best helpers. The search begins with clusterings of
 the affinity (:mod:`~polytask.grouping.selection.clusters`) and a random division. Moving one task changes the sums c(d)
 (:mod:`~polytask.grouping.selection.served`) of two sets only, so all moves of a task are judged together. A state that
-no move improves is kicked (some tasks are dealt anew) and improved again; the better one stays. The number of kicks
+no move improves is kicked (some tasks are dealt again) and improved again; the better one stays. The number of kicks
 follows from the numbers of tasks and networks, so that the result does not depend on the machine.
 """
 
@@ -177,7 +177,7 @@ def networks_of(division: Division) -> list[Group]:
 
 
 def kicked(owner: np.ndarray, budget: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A division with some tasks dealt anew, and which.
+    """A division with some tasks dealt again, and which.
 
     All of two sets between them, or a few of any, or two sets made one and a third dealt between two.
     """

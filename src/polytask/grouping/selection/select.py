@@ -21,7 +21,7 @@ from .search import networks_of, search_with_bound
 MOST_EXACT = 20  # 3^20 / 2 divisions take seconds and 0.5 GB; each task more takes three times that
 MOST_TASKS = 60  # where some are to be together: sets of tasks are bit masks
 MOST_FREE = 2000  # sets of tasks without two that must be apart
-MOST_PASSES = 6  # over all divisions of so many tasks
+MOST_PASSES = 6  # over all divisions of this many tasks
 
 
 def select_networks(
@@ -63,7 +63,8 @@ def select_networks(
         seed: of the kicks.
 
     Returns:
-        the networks, who serves whom, and the score. For K <= 20 ``optimal`` is true and ``bound`` equals ``score``;
+        the networks, which network serves which task, and the score. For K <= 20 ``optimal`` is true and ``bound``
+        equals ``score``;
         beyond, or with very many different costs, ``bound`` is a proven upper bound, ``optimal`` tells whether the
         score meets it, and of the rule for ties only the number of tasks in each network is heeded.
 

@@ -1,4 +1,4 @@
-"""What a way of grouping may ask for, and what it gives back."""
+"""What a grouping strategy may ask for, and what it gives back."""
 
 from __future__ import annotations
 

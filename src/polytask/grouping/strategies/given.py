@@ -22,7 +22,7 @@ def given(context: Context) -> list[Selection]:
 
 
 def group_problems(tasks: tuple[str, ...], groups: object) -> list[str]:
-    """What is wrong with the user's groups."""
+    """Problems with the user's groups."""
     if not groups or not isinstance(groups, list | tuple):
         return ["groups: give the tasks of each network, such as [[a, b], [c]]"]
     problems = [f"groups: found an empty one in {groups!r}; give the tasks of each network" for g in groups if not g]

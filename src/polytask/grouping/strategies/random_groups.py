@@ -16,7 +16,7 @@ MOST_DRAWS = 100_000
 
 
 def random_groups(context: Context) -> list[Selection]:
-    """For every budget so many different random networks that together hold all tasks.
+    """For every budget this many different random networks that together hold all tasks.
 
     Every set of at least two tasks is as likely as any other. With a way to train, each task is served by the network
     that is best for it on validation; without, by the first that holds it.
@@ -63,10 +63,10 @@ def random_problems(tasks: Sequence[str], budget: int, max_size: int | None = No
 def draw_networks(
     tasks: tuple[str, ...], budget: int, rng: np.random.Generator, max_size: int | None = None
 ) -> list[tuple[str, ...]]:
-    """``budget`` different random networks of at least two tasks that together hold all; drawn anew until they do.
+    """``budget`` different random networks of at least two tasks that together hold all; drawn again until they do.
 
     Raises:
-        UserError: so few networks of that size cannot hold all tasks, or there are not so many.
+        UserError: so few networks of that size cannot hold all tasks, or there are not that many.
     """
     count, largest = len(tasks), len(tasks) if max_size is None else max_size
     smallest = min(2, count)

@@ -89,9 +89,9 @@ def _problems(tasks: Sequence[str], table: Sequence[Measured]) -> list[str]:
     for place, entry in enumerate(table):
         unknown = [task for task in entry.scores if task not in tasks]
         if unknown or not entry.scores:
-            problems.append(f"table: network {place} is to have scores of known tasks, found {list(entry.scores)}")
+            problems.append(f"table: network {place} must have scores of known tasks, found {list(entry.scores)}")
         if not all(np.isfinite(score) for score in entry.scores.values()) or not 0 < entry.cost < np.inf:
-            problems.append(f"table: network {place} is to have finite scores and a cost above 0, found {entry}")
+            problems.append(f"table: network {place} must have finite scores and a cost above 0, found {entry}")
     return problems
 
 

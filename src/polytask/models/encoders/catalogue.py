@@ -63,7 +63,7 @@ def encoder_named(spec: Spec) -> Encoder:
 
 
 def encoder_problems(spec: Spec | None, sharing: str) -> list[str]:
-    """What is wrong with the key ``encoder``, as sentences; empty if nothing is, or if it is the user's class."""
+    """Problems with the key ``encoder``, as sentences; empty if nothing is, or if it is the user's class."""
     if spec is None or not is_named(spec):
         return []
     try:
@@ -71,7 +71,7 @@ def encoder_problems(spec: Spec | None, sharing: str) -> list[str]:
     except UserError as error:
         return list(error.problems)
     if (known := encoder.ways_of_sharing()) and sharing not in known:
-        return [f"sharing {sharing!r} makes no sense with {encoder.described()}; use {' or '.join(known)}"]
+        return [f"sharing {sharing!r} is not supported with {encoder.described()}; use {' or '.join(known)}"]
     return []
 
 
@@ -83,7 +83,7 @@ def _parsed(spec: Spec) -> Encoder:
         raise UserError(f"encoder: {name!r} is not known; {known}")
     kind = ENCODERS[name]
     if colon and not kind.argument:
-        raise UserError(f"encoder: {name} takes nothing after a colon, found {argument!r}")
+        raise UserError(f"encoder: {name} does not take a name after a colon, found {argument!r}")
     if colon:
         options[kind.argument] = argument
     try:

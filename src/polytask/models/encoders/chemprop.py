@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Chemprop(OfTable):
     """Directed message passing (D-MPNN) of chemprop over the bonds of molecules; see ``docs/encoders.md``.
 
-    The vectors of molecules stand beside the features of all other columns, Morgan counts and descriptors included, and
-    pass with them through the layers ``hidden``.
+    The vectors of molecules are concatenated with the features of all other columns, Morgan counts and descriptors
+    included, and pass with them through the layers ``hidden``.
 
     Source:
         Yang et al., Analyzing Learned Molecular Representations for Property Prediction, J. Chem. Inf. Model. 59
@@ -70,5 +70,5 @@ class Chemprop(OfTable):
         )
         pooling = AggregationRegistry[self.pooling]()
         first = MoleculeEncoder(passing, pooling, len(schema.graphs), beside, self.hidden[0], self.dropout)
-        # A sequence, so that ways of sharing find its stages.
+        # A sequence, so that sharing architectures find its stages.
         return nn.Sequential(first, *dense_layers(self.hidden, self.dropout))

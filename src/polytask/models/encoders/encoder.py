@@ -53,7 +53,7 @@ class Encoder(BaseModel, ABC):
         return {package: version(package) for package in self.used_packages()}
 
     def schema_options(self) -> dict[str, Any]:
-        """What it needs to be learnt from the training rows: arguments of :meth:`polytask.data.Schema.fit`."""
+        """What it needs to be learned from the training rows: arguments of :meth:`polytask.data.Schema.fit`."""
         return {}
 
     @abstractmethod

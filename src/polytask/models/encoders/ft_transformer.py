@@ -141,7 +141,7 @@ class FTTransformer(OfTable):
 
 
 class Whole(nn.Module):
-    """Layers one after the other that no way of sharing is to take apart, as it does with an ``nn.Sequential``."""
+    """Layers one after the other that no sharing architecture is to split, as it does with an ``nn.Sequential``."""
 
     def __init__(self, *layers: nn.Module, out_features: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ class HF(Encoder):
     """A pretrained network for a column of text (two: sentence pairs) or of images; see ``docs/text-and-images.md``.
 
     Frozen: its features are computed once, and layers above them train, together with the table's other columns. With
-    ``tune: full`` it trains with the heads; features of other columns stand beside its own.
+    ``tune: full`` it trains with the heads; features of other columns are concatenated with its features.
     """
 
     name: ClassVar[str] = "hf"
@@ -86,5 +86,5 @@ class HF(Encoder):
             rate=self.rate,
             layer_decay=self.layer_decay,
         )
-        # A sequence, so that ways of sharing find its stages.
+        # A sequence, so that sharing architectures find its stages.
         return nn.Sequential(first, *dense_layers(self.hidden, self.dropout)) if self.frozen else first

@@ -175,7 +175,7 @@ class Auto(NumberEmbedding):
 
 
 def fewer_edges(edges: Sequence[float], bins: int) -> Sequence[float]:
-    """Edges of at most so many bins: the outer ones, and as many between them as there is room for.
+    """Edges of at most this many bins: the outer ones, and as many between them as there is room for.
 
     Example:
         >>> fewer_edges((0, 1, 2, 3, 4), 2), fewer_edges((0, 1, 2), 8)

@@ -76,7 +76,7 @@ class TabM(OfTable):
 
     name: ClassVar[str] = "tabm"
     packages: ClassVar[tuple[str, ...]] = ("tabm",)
-    # A way of sharing would mix the members, which must stay apart.
+    # A sharing architecture would mix the members, which must stay apart.
     sharing: ClassVar[tuple[str, ...]] = ("hard",)
 
     members: Annotated[int, Range(2, whole=True)] = Field(16, description="networks in one")

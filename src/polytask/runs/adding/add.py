@@ -62,7 +62,7 @@ class AddingRun(Variant):
             raise UserError(f"{run.path}: this run was not begun with --from; resume it without, or choose another "
                             "--out")  # fmt: skip
         if read_json(file).get("fingerprint") != self.base.fingerprint:
-            raise UserError(f"from: {self.base.path} is another run than that with which {run.path} began; give that "
+            raise UserError(f"from: {self.base.path} is not the run with which {run.path} began; give that "
                             "one")  # fmt: skip
 
     def check(self, config: Config, data: Prepared, balancer: Balancer) -> None:

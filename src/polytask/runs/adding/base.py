@@ -46,7 +46,7 @@ class Base:
             raise UserError(f"from: {path} learned from a folder of arrays; tasks are added to runs of tables")
         if any(isinstance(model, FittedModel) for model in bundle.networks):
             raise UserError(
-                f"from: {path} is served by forests and linear models beside its networks, which no target can join; "
+                f"from: {path} is also served by forests and linear models, which no target can join; "
                 "train again with all targets, or begin with a run without --candidates"
             )
         run = RunFolder.open(path)
@@ -61,7 +61,7 @@ class Base:
         if not base.candidates:
             sharing = " and ".join(sorted({network.sharing for network in bundle.networks}))
             raise UserError(
-                f"from: {path} shares by {sharing}, where every task has separate features: none can be added; "
+                f"from: {path} shares by {sharing}, which gives every task separate features, so none can be added; "
                 "train again with all targets, or begin with a run with hard sharing"
             )
         return base

@@ -180,7 +180,7 @@ def projection_of(text: SparseRows) -> Tensor:
 
 
 def families(groups: Sequence[str], targets: int, threads: int = 1) -> list[Family]:
-    """The families that the key ``candidates`` names, for so many targets.
+    """The families that the key ``candidates`` names, for this many targets.
 
     Args:
         groups: Names of groups.

@@ -33,7 +33,7 @@ def check_candidates(data: Prepared, candidates: Sequence[str], ensemble: int) -
     train = data.rows["train"]
     what = f"candidates: {' and '.join(asked)} learn" if asked else "ensemble: its members learn"
     if (asked or ensemble > 1) and (train.stored is not None or not len(data.rows["validation"])):
-        found = "there are no validation rows" if train.stored is None else "the table stays in its file"
+        found = "there are no validation rows" if train.stored is None else "the table is streamed"
         raise UserError(f"{what} from rows in memory and are judged on validation rows; {found}; leave them out")
     if asked and not is_matrix(train.inputs):
         raise UserError(f"{what} from columns of a table (numbers, categories, hashed texts); this run reads something "

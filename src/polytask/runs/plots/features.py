@@ -32,7 +32,7 @@ MOST_WORK = 2e10
 MOST_FEATURES, MOST_DEPENDENCES = 24, 3
 #: Values of a feature at which predictions are averaged.
 GRID = 16
-#: Rank correlation from which on columns of numbers are shuffled together.
+#: Rank correlation from which columns of numbers are shuffled together.
 CORRELATED = 0.9
 
 
@@ -96,8 +96,8 @@ def feature_plots(
         "importance", "Importance of the features", tuple(", ".join(features[k].names) for k in drawn),
         tuple(task.name for task in tasks), tuple(tuple(values[k].tolist()) for k in drawn), "target", "feature",
         tuple(tuple(sure[k].clip(0, 1).tolist()) for k in drawn),
-        f"How much of the skill (0: a constant, 1: perfect) is lost when the column is shuffled among {len(rows):,} "
-        "test rows; columns that are correlated are shuffled together; not shaded where it is within chance.",
+        f"How much of the skill (0: a constant, 1: perfect) is lost if the column is shuffled among {len(rows):,} "
+        "test rows; correlated columns are shuffled as one; not shaded if within chance.",
     )  # fmt: skip
     return [matrix], dict(_dependences(schema, features, sure, outputs, rows, tasks, served))
 

@@ -14,7 +14,7 @@ from ...task.scores import pearson
 
 #: Blocks of rows, in their order, that missing labels are counted in.
 BLOCKS = 24
-#: Rows with both labels from which on a correlation is shown.
+#: Rows with both labels from which a correlation is shown.
 LEAST_ROWS = 10
 
 
@@ -42,7 +42,7 @@ def correlations(columns: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[Matri
     )
     yield _correlation(
         "correlation_of_errors", "Correlation of the errors", errors,
-        "What the predictions leave over: what is still correlated could be predicted from the other target.",
+        "Correlations of the errors: a correlated error could be predicted from the other target.",
     )  # fmt: skip
 
 

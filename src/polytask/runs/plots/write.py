@@ -134,7 +134,7 @@ def _some(rows: Rows, seed: int) -> Rows:
 
 
 def _chosen(rows: int, seed: int) -> Tensor:
-    """Positions of at most :data:`MOST_ROWS` of so many rows, in order."""
+    """Positions of at most :data:`MOST_ROWS` of this many rows, in order."""
     return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:MOST_ROWS].sort().values
 
 

@@ -28,7 +28,7 @@ NOT_EARNED = "it does not help on validation"
 
 
 def idle_texts(config: Config, schema: Schema, rows: Mapping[str, Rows], stored: Path | None = None) -> dict[int, str]:
-    """Columns of free text that do not help on validation, by their places in ``schema.text``, each with a sentence.
+    """Columns of free text that do not help on validation, by index in ``schema.text``, each with a sentence.
 
     A column is judged by linear models of some of the targets, with it and without it: it stays if the mean skill on
     validation rows is better by more than chance. Columns that the user has named stay, and so does text that is all
@@ -50,14 +50,14 @@ def idle_texts(config: Config, schema: Schema, rows: Mapping[str, Rows], stored:
 
 
 def without_texts(schema: Schema, idle: Collection[int]) -> Schema:
-    """The schema without the columns of text at some places."""
+    """The schema without the columns of text at some positions."""
     kept = tuple(column for place, column in enumerate(schema.text) if place not in idle)
     dropped = tuple(DroppedColumn(schema.text[place].name, NOT_EARNED) for place in idle)
     return replace(schema, text=kept, dropped=(*schema.dropped, *dropped))
 
 
 def inputs_without(inputs: Mapping[str, Any], schema: Schema, idle: Collection[int]) -> dict[str, Any]:
-    """Inputs without the columns of text at some places; ``schema`` still has them."""
+    """Inputs without the columns of text at some positions; ``schema`` still has them."""
     own = {name: leaf for name, leaf in inputs.items() if name != "text"}
     text = inputs["text"]
     assert isinstance(text, SparseRows)
@@ -66,7 +66,7 @@ def inputs_without(inputs: Mapping[str, Any], schema: Schema, idle: Collection[i
 
 
 def _judged(config: Config, schema: Schema) -> list[int]:
-    """Places of the columns of text that have to earn theirs."""
+    """Indices of the columns of text that have to earn theirs."""
     if config.features is not None or not (schema.numbers or schema.categorical or schema.molecules):
         return []
     return [place for place, column in enumerate(schema.text) if column.name not in config.column_kind]

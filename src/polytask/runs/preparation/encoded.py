@@ -25,8 +25,8 @@ from ...pretrained import (
     VECTORS,
     Body,
     Checkpoint,
+    ImageReader,
     Moments,
-    PictureReader,
     TextReader,
     choose_length,
     cutting,
@@ -61,7 +61,7 @@ class EncodedColumns:
 
     encoder: HF
     checkpoint: Checkpoint
-    reader: TextReader | PictureReader
+    reader: TextReader | ImageReader
     moments: Moments | None = None
     note: str = ""
     device: str = "cpu"
@@ -100,8 +100,8 @@ class EncodedColumns:
             raise UserError(f"{where}: encoder hf:{encoder.source} reads {reads} of {what}, found "
                             f"{', '.join(names) or 'none'}; {remedy}")  # fmt: skip
         if checkpoint.reads == "image":
-            size = encoder.size or checkpoint.picture_size
-            found = cls(encoder, checkpoint, PictureReader(names[0], size), device=device)
+            size = encoder.size or checkpoint.image_size
+            found = cls(encoder, checkpoint, ImageReader(names[0], size), device=device)
             if encoder.size:
                 found.places()
             return found
@@ -132,7 +132,7 @@ class EncodedColumns:
 
     @property
     def items(self) -> bool:
-        """Features are by word or place."""
+        """Features are by word or position."""
         return self.reader.words if isinstance(self.reader, TextReader) else self.reader.items
 
     @property
@@ -146,7 +146,7 @@ class EncodedColumns:
         Raises:
             UserError: If it takes no images of this size.
         """
-        assert isinstance(self.reader, PictureReader)
+        assert isinstance(self.reader, ImageReader)
         size, body = self.reader.size, make_body(self.checkpoint, self.encoder.pooling, items=True).eval()
         try:
             with torch.no_grad():
@@ -170,18 +170,18 @@ class EncodedColumns:
         moments.standardise(found[VECTORS])
         return replace(self, moments=moments), found
 
-    def of_pictures(self, pictures: Tensor, *, where: str = "pictures") -> Any:
+    def of_images(self, images: Tensor, *, where: str = "images") -> Any:
         """Inputs of images that are arrays, ``[n, 3, size, size]`` bytes: as they are, or features of a frozen body.
 
         Args:
-            pictures: The images.
+            images: The images.
             where: Their name in messages.
         """
         if not self.frozen:
-            return pictures
+            return images
         if self.items:
-            self.check_memory(len(pictures), 1 + self.places(), where)
-        vectors = frozen_features(self.body, pictures, self.device)
+            self.check_memory(len(images), 1 + self.places(), where)
+        vectors = frozen_features(self.body, images, self.device)
         return {VECTORS: vectors if self.moments is None else self.moments.standardise(vectors)}
 
     def inputs(self, table: pa.Table, *, folder: Path, where: str = "table") -> dict[str, Any]:
@@ -237,15 +237,15 @@ class EncodedColumns:
             rows: Of the table, for the memory that images take.
             stored: The table stays in its file.
         """
-        once = "in every pass anew, as the table is read" if stored else "once"
+        once = "in every epoch, as the table is read" if stored else "once"
         how = f"frozen: its features are computed {once}" if self.frozen else "trained with the rest"
         note = self.note
-        if isinstance(self.reader, PictureReader):
+        if isinstance(self.reader, ImageReader):
             note = f"{self.reader.size} x {self.reader.size} pixels"
             if not self.frozen:
                 size = f"{self.reader.bytes(rows) / 2**20:.1f} MiB"
                 note += f", {size} in memory" if self.reader.fits(rows) else f"; {size} are read while training"
-        columns = ", ".join(self.columns) or "pictures"
+        columns = ", ".join(self.columns) or "images"
         return f"{self.checkpoint.kind} {self.encoder.source} reads {columns} ({how}; {note})"
 
     def save(self, folder: Path) -> None:
@@ -283,11 +283,11 @@ class EncodedColumns:
             stored = read_json(folder / KEPT)
             encoder = HF(**stored["encoder"])
             moments = Moments(**load_file(folder / MOMENTS)) if (folder / MOMENTS).exists() else None
-            reader: TextReader | PictureReader
+            reader: TextReader | ImageReader
             if stored["reads"] == "text":
                 reader = TextReader(**stored["reader"] | {"columns": tuple(stored["reader"]["columns"])})
             else:
-                reader = PictureReader(**stored["reader"])
+                reader = ImageReader(**stored["reader"])
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise UserError(f"{folder}: damaged ({error}); restore it or make the run again") from None
         return cls(encoder, open_checkpoint(str(folder.absolute())), reader, moments)

@@ -10,7 +10,7 @@ import torch
 from ...data import Rows
 from ...errors import UserError, raise_all
 from ...models.encoders import HF
-from ...pretrained import VECTORS, Moments, PictureReader, per_word
+from ...pretrained import VECTORS, ImageReader, Moments, per_word
 from ...task import Task
 from ...task.kind import WideKind
 from .encoded import EncodedColumns, opened
@@ -36,19 +36,19 @@ def encode_arrays(
     if checkpoint.reads != "image":
         raise UserError(f"encoder: hf:{encoder.source} reads texts, and {where} is a folder of arrays; give a network "
                         "of images, or a table with a column of texts")  # fmt: skip
-    inputs, size = parts["train"].inputs, encoder.size or checkpoint.picture_size
+    inputs, size = parts["train"].inputs, encoder.size or checkpoint.image_size
     if inputs.dtype != torch.uint8 or list(inputs.shape[1:]) != [3, size, size]:
         raise UserError(
             f"{where}: hf:{encoder.source} takes bytes of shape [3, {size}, {size}] (red, green and blue, 0 to 255), "
             f"found {str(inputs.dtype).removeprefix('torch.')} of shape {list(inputs.shape[1:])}; write the arrays so"
             + (", or state their `size` if the network takes it" if inputs.shape[-1] != size else "")
         )
-    encoded = EncodedColumns(encoder, checkpoint, PictureReader("", size, per_word(tasks)), device=device)
+    encoded = EncodedColumns(encoder, checkpoint, ImageReader("", size, per_word(tasks)), device=device)
     if encoded.items:
         _check_places(encoded.places(), tasks, parts["train"], where)
     if not encoder.frozen:
         return encoded, dict(parts)
-    found = {part: encoded.of_pictures(rows.inputs, where=where) for part, rows in parts.items()}
+    found = {part: encoded.of_images(rows.inputs, where=where) for part, rows in parts.items()}
     moments = Moments.of(found["train"][VECTORS])
     for vectors in found.values():
         moments.standardise(vectors[VECTORS])

@@ -1,4 +1,4 @@
-"""Rows that a finished run has seen stay in its parts of the split when tasks are added to it."""
+"""Rows that a finished run has seen keep the split of that run when tasks are added to it."""
 
 from __future__ import annotations
 
@@ -56,13 +56,14 @@ def kept_split(
     seen = int((codes >= 0).sum())
     if not seen:
         return draw(config, cells, labels, tasks, where)
-    notes = [f"{seen:,} of {len(codes):,} rows are those of {base.path.name} and stay in its parts of the split"]
+    notes = [f"{seen:,} of {len(codes):,} rows are those of {base.path.name} and keep the split of that run"]
     if (together := together_by(config, cells)) is not None:
         _extend(codes, group_codes(together))
     new = np.flatnonzero(codes < 0)
     if len(new) and config.time is not None:
-        raise UserError(f"time: {seen:,} rows are those of {base.path} and stay in its parts, so that {len(new):,} new "
-                        "rows cannot be split by time; give a column with the part of every row (--split COLUMN)"
+        raise UserError(f"time: {seen:,} rows are those of {base.path} and keep the split of that run, so "
+                        f"{len(new):,} new rows cannot be split by time; give a column with the split of every row "
+                        f"(--split COLUMN)"
                         )  # fmt: skip
     if len(new) >= 3:
         codes[new], more = draw(config, lambda name: cells(name).take(pa.array(new)), labels[new], tasks, where)

@@ -157,7 +157,7 @@ def described(task: Task) -> Iterator[str]:
     if "focal" in dict(task.losses):
         yield f"focal loss with gamma {task.gamma:g}"
     if task.threshold != 0.5:
-        yield f"{task.classes[1]!r} from a probability of {task.threshold:g} on"
+        yield f"{task.classes[1]!r} at a probability of {task.threshold:g} on"
     if task.transform:
         yield f"learned on the scale {task.transform}"
     ends = [f"{word} {end:g}" for word, end in (("at least", task.low), ("at most", task.high)) if end is not None]
@@ -224,7 +224,7 @@ def configured(inferred: Iterable[InferredTask], config: Config) -> tuple[Inferr
     return tuple(found)
 
 
-def learnt_for_encoder(config: Config) -> dict[str, Any]:
+def learned_for_encoder(config: Config) -> dict[str, Any]:
     """Arguments of ``Schema.fit`` by which the encoder gets what it needs of the training rows."""
     encoder = config.named_encoder
     return {} if encoder is None else encoder.schema_options()

@@ -22,9 +22,9 @@ _CELLS = {
     "text": "words", "image": "words", "smiles": "words", "categorical": "classes", "numeric": "numbers",
     "date": "dates", "day_first": "dates", "month_first": "dates",
 }  # fmt: skip
-#: Share of rows with a distinct value from which on a text is nearly unique.
+#: Share of rows with a distinct value from which a text is nearly unique.
 _UNIQUE = 0.9
-#: Share of cells that were never seen in training from which on that is reported.
+#: Share of cells that were never seen in training from which that is reported.
 _UNSEEN = 0.1
 
 

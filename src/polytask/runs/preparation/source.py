@@ -15,7 +15,7 @@ from ...task import Task
 from ...task.prediction_columns import check_prediction_columns, interval_notes
 from .encoded import EncodedColumns
 from .held_files import checked_rows, with_held_files
-from .prepared import Prepared, fingerprint, judge_columns, learnt_for_encoder
+from .prepared import Prepared, fingerprint, judge_columns, learned_for_encoder
 from .reading import notes_on, with_renamed
 from .suspicions import suspicions
 
@@ -73,7 +73,7 @@ class Source(ABC):
 
     @abstractmethod
     def targets(self) -> tuple[InferredTask, ...]:
-        """What is to be predicted, as far as it is known without a split."""
+        """What is to be predicted, if known without a split."""
 
     @abstractmethod
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
@@ -115,7 +115,7 @@ class TableSource(Source):
         return self.inferred
 
     def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
-        train, learned = self.judged(split) == 0, learnt_for_encoder(self.config)
+        train, learned = self.judged(split) == 0, learned_for_encoder(self.config)
         schema = Schema.fit(self.table, tasks, where=self.where, train=train, **self.roles, **learned)
         self.warnings += suspicions(self.table, schema)
         self.notes += notes_on(self.inferred, schema, self.table)

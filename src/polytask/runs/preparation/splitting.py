@@ -62,10 +62,12 @@ def draw(
         groups = group_codes(column)
         codes = split_by_groups(groups, labels, kinds, shares, config.seed)
         count, largest = int(groups.max()) + 1, int(np.bincount(groups).max())
-        notes = [f"split: {count:,} groups by {config.group or SCAFFOLD!r}, none in two parts"]
+        notes = [f"split: {count:,} groups by {config.group or SCAFFOLD!r}, each in one split"]
         if alone := int((coded(column).index < 0).sum()):
             notes[0] += f" ({alone:,} rows without a value are each a separate group)"
-        return codes, notes + uneven(codes, shares, f"groups stay whole, and the largest has {largest:,} of {n:,} rows")
+        return codes, notes + uneven(
+            codes, shares, f"groups are not divided, and the largest has {largest:,} of {n:,} rows"
+        )
     if config.time is not None:
         at = f"{where}: time {config.time!r}"
         when = times(cells(config.time), order_of(config), at)
@@ -73,7 +75,7 @@ def draw(
         starts = [f"{part} from {_shown(cells(config.time), codes == code, when)}"
                   for code, part in enumerate(PARTS) if (codes == code).any()]  # fmt: skip
         notes = [f"split by {config.time!r}: {', '.join(starts)}"]
-        return codes, notes + uneven(codes, shares, "rows of one time stay together")
+        return codes, notes + uneven(codes, shares, "rows with equal times are not divided")
     if (shares > 0).all():
         return make_split(labels, kinds, shares_of(config), config.seed), []
     if n < int((shares > 0).sum()):
@@ -134,7 +136,7 @@ def _draw_folds(
         except UserError as error:
             problems += error.problems
     raise_all(problems)
-    kept = ", no group in two" if groups is not None else ""
+    kept = ", each group in one split" if groups is not None else ""
     return _inner(config, groups, labels, tasks), [
         f"cross-validation in {folds} folds{kept}; trained on all rows to serve"
     ]
@@ -199,7 +201,7 @@ def aside_columns(config: Config) -> tuple[str, ...]:
 
 
 def column_problems(config: Config, table: pa.Table, where: str) -> list[str]:
-    """What is wrong with the columns of groups and times."""
+    """Problems with the columns of groups and times."""
     problems = []
     for role, name in (("group", config.group), ("time", config.time)):
         if name is None:

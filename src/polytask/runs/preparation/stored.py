@@ -44,7 +44,7 @@ from .splitting import split_rows, with_scaffolds
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
-#: A part of at most so many rows is held in memory.
+#: A part of at most this many rows is held in memory.
 HELD_ROWS = MOST_HELD
 #: Values of a target that are looked for in all rows, so that a rare class is not overlooked.
 MOST_VALUES = 1_000

@@ -144,5 +144,5 @@ def common_folder(paths: Sequence[str], encoded: EncodedColumns) -> Path:
     folders = {Path(path).resolve().parent for path in paths}
     if encoded.checkpoint.reads == "image" and len(folders) > 1:
         raise UserError(f"data: tables with paths of images have to lie in one folder, found {len(folders)}; "
-                        "put them side by side")  # fmt: skip
+                        "move them into one folder")  # fmt: skip
     return folders.pop()

@@ -120,7 +120,7 @@ class Binary(ClassKind):
             shown = ", ".join(labels.names[:5]) + (", ..." if len(labels.names) > 5 else "")
             raise UserError(
                 f"{at}: stated kind is binary, but it has {len(labels.names)} distinct values ({shown}); "
-                "expected 2. State multiclass or regression, or mend the cells"
+                "expected 2. State multiclass or regression, or correct the cells"
             )
         return negative_first(labels)
 

@@ -94,7 +94,7 @@ class Count(NumberKind):
             return None
         row = int(wrong.argmax())
         return (f"{int(wrong.sum())} values are no counts, such as {values[row]:g}; expected whole numbers of at least "
-                "0, mend or empty them, or state the kind regression")  # fmt: skip
+                "0, correct or empty them, or state the kind regression")  # fmt: skip
 
     def arrange(self, labels: Labels, at: str) -> Labels:
         if labels.values is not None and (problem := self.problem_with(labels.values)):

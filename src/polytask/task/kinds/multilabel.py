@@ -31,7 +31,7 @@ _ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"\s][^,]*)""
 def labels_of(cell: str) -> list[str]:
     """The labels of one cell.
 
-    Lists as Python and pandas write them into files of text are taken apart, too.
+    Lists as Python and pandas write them into files of text are split, too.
 
     Example:
         >>> labels_of("red; blue"), labels_of(";"), labels_of("['red', 'dark blue']"), labels_of("[]")

@@ -82,7 +82,7 @@ def gains(p: Tensor, y: Tensor) -> Graph | None:
         Curve("ours", ((0.0, 0.0), *_thinned(points_of(found / found[-1], hits / hits[-1])))),
     )
     return Graph("gains", "Cumulative gains", "share of rows taken", "share of positive rows found", lines, True,
-                 "Rows are taken by their probability: how many of the positive ones a list of a given length finds.",
+                 "Rows in order of their probability: the share of positive rows among the first.",
                  )  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def _thinned(points: tuple[Point, ...]) -> tuple[Point, ...]:
 
 
 def _threshold_note(threshold: float) -> str:
-    return f"Marked: where the positive class is predicted, from a probability of {threshold:.3g} on."
+    return f"Marked: where the positive class is predicted, at a probability of {threshold:.3g} on."
 
 
 def _tuples(values: Tensor) -> tuple[tuple[float, ...], ...]:

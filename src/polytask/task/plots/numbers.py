@@ -51,4 +51,4 @@ def residuals(p: Tensor, y: Tensor) -> Graph | None:
              tuple((low, high) for low, _, high in spread)),
     )  # fmt: skip
     return Graph("residuals", "Errors by prediction", "predicted", "true minus predicted", lines,
-                 note="Bars hold 8 of 10 rows of a group of equally many rows.")  # fmt: skip
+                 note="Bars cover 80 % of the rows of each bin; bins have equal numbers of rows.")  # fmt: skip

@@ -76,8 +76,8 @@ class AffinityProbe(Callback):
             check_confidence(len(model.tasks))
         if not model.shared_parameters():
             raise UserError(
-                "affinity: every shared parameter is frozen, so that an update on one task leaves the others as they "
-                "are; train a part of the encoder, or choose networks without affinity (networks: 1)"
+                "affinity: every shared parameter is frozen, so an update on one task does not change the "
+                "others; train a part of the encoder, or choose networks without affinity (networks: 1)"
             )
 
     def start(self, training: Training) -> None:

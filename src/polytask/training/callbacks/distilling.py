@@ -38,7 +38,7 @@ class Distilling(Callback):
         kappa: Weight of the distillation of outputs relative to that of features.
         temperature: Softens outputs of class kinds.
         features: Distil features; otherwise outputs only.
-        components: The teachers' features are reduced to so many directions in which they are largest; None for none
+        components: The teachers' features are reduced to this many directions in which they are largest; None for none
             of that. See :func:`~polytask.distillation.adaptors.principal_part`.
         taps: Stages of the student's encoder that are adapted, counted from the last; all follow the features that the
             teachers' heads read. More than one needs hard sharing.
@@ -48,7 +48,8 @@ class Distilling(Callback):
         adaptor_wd: Its weight decay.
         unlabelled: Distil a task also on rows where it has no label. Default: yes, unless the rows come from several
             data sets.
-        every: Distil features in one step out of so many, with as many times the weight: their cost is so many times
+        every: Distil features in one step out of this many, with as many times the weight: their cost is this many
+        times
             less. Outputs are distilled in every step. Default: 1, as published, for MTLKD, and 8 for SCD.
 
     Raises:

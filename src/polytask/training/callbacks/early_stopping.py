@@ -55,7 +55,7 @@ class EarlyStopping(Callback):
         return {"monitors": monitors, "progress": self._progress}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        # Those that learnt from labels then: which do now is known when all callbacks are restored.
+        # Those that learned from labels then: which do now is known when all callbacks are restored.
         self.monitors = {name: self._of_all[name] for name in state["monitors"]}
         for name, monitor in self.monitors.items():
             monitor.load_state_dict(state["monitors"][name])

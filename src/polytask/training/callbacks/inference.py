@@ -26,7 +26,7 @@ class Inference:
     """Which rows a snapshot was inferred for.
 
     Attributes:
-        begin: Those that were drawn from this step on; None for all.
+        begin: Those that were drawn from this step; None for all.
         positions: Those with a label of one of these tasks.
     """
 

@@ -47,7 +47,7 @@ class OnlineDistillation(Callback):
         task_weighting: Weight the tasks online.
         cap: Largest ratio of losses that enters the task weights.
         warmup_epochs: The teachers learn alone before the first step of the student.
-        stop_teacher_epoch: The teachers are frozen from this epoch on; None for never.
+        stop_teacher_epoch: The teachers are frozen from this epoch; None for never.
         share_lr: Learning rate of the mixture's Adam.
         share_wd: Its weight decay.
 

@@ -105,8 +105,8 @@ class SequentialConvergence(SequentialOptions, Converging):
     def after_training(self, training: Training) -> None:
         if left := self._queue[self.stage :]:
             raise UserError(
-                f"convergence: sequential: training ended before {', '.join(left)} had a turn; "
-                "leave out what ends it, or use converge: joint"
+                f"convergence: sequential: training ended before {', '.join(left)} were trained; remove "
+                "what ends it, or use converge: joint"
             )
 
     def plan(self, tasks: Sequence[str], steps: int) -> str:

@@ -41,7 +41,7 @@ class Taps:
         """The last stages of a student's encoder.
 
         Raises:
-            UserError: If there are not so many stages that all tasks share.
+            UserError: If there are not that many stages that all tasks share.
         """
         found = 1 if isinstance(model.encoder, TaskEncoder) else len(stages_of(model.encoder))
         if found < layers:

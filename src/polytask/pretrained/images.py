@@ -21,7 +21,7 @@ from ..extras import require
 
 #: Share of the machine's memory that images, or frozen features of words, may take.
 MEMORY_SHARE = 0.25
-#: In place of a missing image.
+#: Instead of a missing image.
 GREY = 128
 SHOWN = 5
 #: Files that are read at the same time.
@@ -31,7 +31,7 @@ FORMATS, MOST_PIXELS = ("PNG", "JPEG", "WEBP"), 1 << 25
 
 
 @dataclass(frozen=True)
-class PictureFiles(FileInput):
+class ImageFiles(FileInput):
     """Images in files, which are read and brought to one size when they are wanted.
 
     Attributes:
@@ -46,7 +46,7 @@ class PictureFiles(FileInput):
     names: tuple[str | bytes | None, ...]
     folder: Path
     size: int
-    where: str = "pictures"
+    where: str = "images"
     rows: Tensor | None = None
     device: torch.device | str = "cpu"
 
@@ -69,18 +69,18 @@ class PictureFiles(FileInput):
             UserError: If files are no images; all of them in one message.
         """
         rows = self._rows(ids).tolist()
-        pictures = np.full((len(rows), 3, self.size, self.size), GREY, np.uint8)
+        images = np.full((len(rows), 3, self.size, self.size), GREY, np.uint8)
         with ThreadPoolExecutor(READERS) as readers:  # decoding leaves the interpreter's lock alone
-            read = list(readers.map(_read_into, pictures, map(self._source, rows)))
+            read = list(readers.map(_read_into, images, map(self._source, rows)))
         if broken := [row for row, good in zip(rows, read, strict=True) if not good]:
             what = "files are no images, or damaged"
-            raise UserError(f"{self.where}: {self._several(broken, what)}; mend or remove them")
-        return torch.from_numpy(pictures).to(self.device)
+            raise UserError(f"{self.where}: {self._several(broken, what)}; correct or remove them")
+        return torch.from_numpy(images).to(self.device)
 
-    def only(self, ids: Tensor) -> PictureFiles:
+    def only(self, ids: Tensor) -> ImageFiles:
         return replace(self, rows=self._rows(ids))
 
-    def to(self, device: torch.device | str) -> PictureFiles:
+    def to(self, device: torch.device | str) -> ImageFiles:
         return replace(self, device=device)
 
     def check_present(self) -> None:
@@ -110,7 +110,7 @@ class PictureFiles(FileInput):
 
 
 @dataclass(frozen=True)
-class PictureReader:
+class ImageReader:
     """How a column of paths becomes images.
 
     Attributes:
@@ -123,7 +123,7 @@ class PictureReader:
     size: int
     items: bool = False
 
-    def __call__(self, table: pa.Table, folder: Path, *, where: str = "table") -> Tensor | PictureFiles:
+    def __call__(self, table: pa.Table, folder: Path, *, where: str = "table") -> Tensor | ImageFiles:
         """``[n, 3, size, size]`` bytes, red, green and blue; grey where the cell is empty. Files that are read when
         they are wanted, if this would take more than a quarter of the memory.
 
@@ -138,27 +138,27 @@ class PictureReader:
         files = self.files(table, folder, where=where)
         return files[:] if self.fits(len(files)) else files
 
-    def files(self, table: pa.Table, folder: Path, *, where: str = "table") -> PictureFiles:
+    def files(self, table: pa.Table, folder: Path, *, where: str = "table") -> ImageFiles:
         """The same, of which none is read yet."""
         require("images", "PIL", needed_by="a column of images")
         column = table[self.column]
         names = tuple((column if pa.types.is_binary(column.type) else column.cast(pa.string())).to_pylist())
-        files = PictureFiles(names, folder, self.size, f"{where}: column {self.column!r}")
+        files = ImageFiles(names, folder, self.size, f"{where}: column {self.column!r}")
         files.check_present()
         return files
 
     def blocks(self, table: pa.Table, folder: Path, rows: int, *, where: str = "table") -> Iterator[Tensor]:
-        """The same, so many rows at a time; at least one block comes."""
+        """The same, this many rows at a time; at least one block comes."""
         files = self.files(table, folder, where=where)
         for start in range(0, max(1, len(files)), rows):
             yield files[start : start + rows]
 
     def bytes(self, rows: int) -> int:
-        """What so many images take in memory."""
+        """What this many images take in memory."""
         return rows * 3 * self.size**2
 
     def fits(self, rows: int) -> bool:
-        """Whether so many images are held in memory."""
+        """Whether this many images are held in memory."""
         return self.bytes(rows) <= MEMORY_SHARE * memory_bytes()
 
 
@@ -167,7 +167,7 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _read_into(picture: np.ndarray, source: Path | bytes | None) -> bool:
+def _read_into(pixels: np.ndarray, source: Path | bytes | None) -> bool:
     """Whether there was an image in the file; without one, nothing is changed."""
     from PIL import Image
 
@@ -178,10 +178,10 @@ def _read_into(picture: np.ndarray, source: Path | bytes | None) -> bool:
         with Image.open(file, formats=known) as image:
             if known and image.width * image.height > MOST_PIXELS:
                 return False
-            small = image.convert("RGB").resize(picture.shape[1:], Image.Resampling.BILINEAR)
+            small = image.convert("RGB").resize(pixels.shape[1:], Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         if used_up(error):
             raise
         return False
-    picture[:] = np.asarray(small).transpose(2, 0, 1)
+    pixels[:] = np.asarray(small).transpose(2, 0, 1)
     return True

@@ -14,7 +14,7 @@ MOST_PANELS = 24
 """Tasks up to which the histories are drawn."""
 
 
-def courses(affinity: TaskMatrix, partners: Mapping[str, Collection[str]]) -> list[tuple[str, Markup]]:
+def histories(affinity: TaskMatrix, partners: Mapping[str, Collection[str]]) -> list[tuple[str, Markup]]:
     """For every task a small plot: the effect of every other task's updates on it, window by window.
 
     Args:
@@ -27,12 +27,12 @@ def courses(affinity: TaskMatrix, partners: Mapping[str, Collection[str]]) -> li
     middles = [(float(first) + float(end)) / 2 for first, end in windows.steps.tolist()]
     across = (0.0, max(float(windows.steps.max()), 1.0))
     return [
-        (task, _course(affinity, place, middles, across, partners.get(task, ())))
+        (task, _history(affinity, place, middles, across, partners.get(task, ())))
         for place, task in enumerate(affinity.tasks)
     ]
 
 
-def _course(
+def _history(
     affinity: TaskMatrix, place: int, middles: list[float], across: tuple[float, float], partners: Collection[str]
 ) -> Markup:
     assert affinity.windows is not None
@@ -56,6 +56,6 @@ def _course(
             drawn = path([frame.at(*point) for point in line], f"line {kind}", **data)
             lines.append((name in partners, element("g", element("title", name), drawn)))
     groups = [group for _, group in sorted(lines, key=lambda line: line[0])]  # partners on top
-    label = f"Course of the affinities onto {task}"
+    label = f"Affinity over the training, onto {task}"
     return drawing(frame.width, frame.height, label, *axes, *groups, class_="figure plot",
                    data_frame=frame.words(), data_across="step")  # fmt: skip

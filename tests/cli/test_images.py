@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from polytask.data import read_table
-from polytask.pretrained import pictures
+from polytask.pretrained import images
 from polytask.runs.bundle import Bundle
 from polytask.serving import make_application
 from small_encoder import image_encoder
@@ -27,7 +27,7 @@ SMALL = ("--steps", "40", "--batch-size", "32", "--networks", 1, "--no-baselines
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Light and dark pictures, red or blue; the amount says how bright, beside a number of its own."""
+    """Light and dark images, red or blue; the amount says how bright, beside a number of its own."""
     folder, draw, rows = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0), []
     (folder / "files").mkdir()
     for number in range(120):
@@ -58,11 +58,11 @@ def test_a_column_of_paths_is_found_learnt_and_predicted(folder, tmp_path, encod
     assert Bundle.load(run).encoded.reader.size == (16 if "vit" in encoder else 32)
 
 
-def test_pictures_that_do_not_fit_into_memory_are_read_while_training(folder, tmp_path, monkeypatch):
+def test_images_that_do_not_fit_into_memory_are_read_while_training(folder, tmp_path, monkeypatch):
     spec = f"{{name: hf, source: {folder / 'vit'}, tune: full, rate: 1.0}}"
     given = ("--targets", "colour,bright", *SMALL, "--set", f"encoder={spec}")
     assert polytask("fit", folder / "table.csv", "--out", tmp_path / "held", *given).exit_code == 0
-    monkeypatch.setattr(pictures, "MEMORY_SHARE", 1e-12)
+    monkeypatch.setattr(images, "MEMORY_SHARE", 1e-12)
     result = polytask("fit", folder / "table.csv", "--out", tmp_path / "read", *given)
     assert result.exit_code == 0 and "0.1 MiB are read while training" in result.output, result.output
     held, read = (json.loads((tmp_path / name / "results.json").read_text())["tasks"] for name in ("held", "read"))
@@ -75,7 +75,7 @@ def test_pictures_that_do_not_fit_into_memory_are_read_while_training(folder, tm
 
 
 @pytest.mark.parametrize(("encoder", "format"), [("vit", "torch"), ("convnext", "onnx")])
-def test_an_exported_file_takes_pictures(folder, tmp_path, encoder, format):
+def test_an_exported_file_takes_images(folder, tmp_path, encoder, format):
     run, out = tmp_path / "run", tmp_path / "model"
     spec = f"{{name: hf, source: {folder / encoder}, tune: {'full' if format == 'onnx' else 'frozen'}}}"
     fitted = polytask("fit", folder / "table.csv", "--targets", "colour,bright", "--out", run, *SMALL, "--steps", "5",
@@ -102,14 +102,14 @@ def test_networks_that_can_be_written_in_plain_operations_only(folder, tmp_path,
     assert result.exit_code == 0 and "agrees with PyTorch on 64 rows of table.csv" in result.output, result.output
 
 
-def test_a_table_of_pictures_need_not_be_streamed(folder, tmp_path):
+def test_a_table_of_images_need_not_be_streamed(folder, tmp_path):
     pyarrow.parquet.write_table(read_table(folder / "table.csv"), folder / "table.parquet")
     result = polytask("fit", folder / "table.parquet", "--targets", "colour", "--out", tmp_path / "run", *SMALL,
                       "--set", f"encoder=hf:{folder / 'vit'}", "--set", "stream=true")  # fmt: skip
     assert_refused(result, "images are read from their files", "leave stream out")
 
 
-def test_missing_pictures_are_refused(folder, tmp_path):
+def test_missing_images_are_refused(folder, tmp_path):
     rows = (folder / "table.csv").read_text().replace("files/3.png", "files/gone.png")
     (folder / "gaps.csv").write_text(rows)
     given = ("--targets", "colour", "--out", tmp_path / "run", *SMALL, "--set", f"encoder=hf:{folder / 'vit'}")
@@ -118,7 +118,7 @@ def test_missing_pictures_are_refused(folder, tmp_path):
 
 
 @pytest.mark.parametrize("tune", ["frozen", "full"])
-def test_a_service_takes_pictures_in_the_request(folder, tmp_path, tune):
+def test_a_service_takes_images_in_the_request(folder, tmp_path, tune):
     run = tmp_path / "run"
     fitted = polytask("fit", folder / "table.csv", "--targets", "colour", "--out", run, *SMALL, "--steps", "5",
                       "--set", f"encoder={{name: hf, source: {folder / 'vit'}, tune: {tune}}}")  # fmt: skip
@@ -127,8 +127,8 @@ def test_a_service_takes_pictures_in_the_request(folder, tmp_path, tune):
     expected = Bundle.load(run).predict(read_table(folder / "table.csv").slice(0, 5), folder=folder).to_pylist()
 
     def sent(row: dict, **more: object) -> dict:
-        picture = base64.b64encode((folder / row["file"]).read_bytes()).decode()
-        return {"file": picture, "x": row["x"], "bright": row["bright"]} | more
+        image = base64.b64encode((folder / row["file"]).read_bytes()).decode()
+        return {"file": image, "x": row["x"], "bright": row["bright"]} | more
 
     huge = io.BytesIO()
     Image.new("1", (1 << 13, 1 << 13)).save(huge, "png")

@@ -15,7 +15,7 @@ TOGETHER = 64
 MOST_PAIRED = 32
 
 
-class GradientCourse:
+class GradientHistory:
     """Sums over steps of what a ``[K, K]`` Gramian states; whoever computes one for other reasons gives it.
 
     Args:
@@ -23,9 +23,9 @@ class GradientCourse:
         device: Where the Gramians are.
 
     Example (Two tasks against each other):
-        >>> course = GradientCourse(2)
-        >>> course.add(torch.tensor([[4.0, -1.0], [-1.0, 1.0]]), torch.tensor([True, True]))
-        >>> course.take(["a", "b"])
+        >>> history = GradientHistory(2)
+        >>> history.add(torch.tensor([[4.0, -1.0], [-1.0, 1.0]]), torch.tensor([True, True]))
+        >>> history.take(["a", "b"])
         {'gradient_norms': {'a': 2.0, 'b': 1.0}, 'conflicts': {'a': 1.0, 'b': 1.0}, 'cosines': {'a': {'b': -0.5}}}
     """
 
@@ -80,7 +80,7 @@ class GradientCourse:
         """Per task the mean norm, the share of the other tasks whose gradients make an obtuse angle with its own, and
         its mean cosine with each task after it (not with more than 32 tasks).
 
-        NaN where there was none; nothing at all if no step was seen. What follows is summed anew.
+        NaN where there was none; nothing at all if no step was seen. What follows is summed again.
         """
         sums = self.sums
         seen = bool(sums[1].any())

@@ -11,15 +11,15 @@ import torch
 
 import polytask as pt
 from polytask.training.events import EventLog
-from polytask.training.gradient_course import GradientCourse
+from polytask.training.gradient_history import GradientHistory
 
 
 def test_norms_and_conflicts_are_those_of_the_gradients() -> None:
-    course = GradientCourse(3)
+    history = GradientHistory(3)
     gradients = [torch.randn(3, 5, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
     for rows in gradients:
-        course.add(rows @ rows.T, torch.ones(3, dtype=torch.bool))
-    found = course.take("abc")
+        history.add(rows @ rows.T, torch.ones(3, dtype=torch.bool))
+    found = history.take("abc")
     norms, conflicts = (list(found[key].values()) for key in ("gradient_norms", "conflicts"))
     assert norms == pytest.approx(torch.stack(gradients).norm(dim=2).mean(0).tolist(), rel=1e-5)
     against = [[np.dot(rows[i], rows[j]) < 0 for rows in map(torch.Tensor.numpy, gradients) for j in range(3) if j != i]
@@ -34,35 +34,35 @@ def test_norms_and_conflicts_are_those_of_the_gradients() -> None:
 
 
 def test_many_tasks_have_no_cosines_in_the_log() -> None:
-    course = GradientCourse(33)
-    course.add(torch.eye(33), torch.ones(33, dtype=torch.bool))
-    assert set(course.take([str(task) for task in range(33)])) == {"gradient_norms", "conflicts"}
+    history = GradientHistory(33)
+    history.add(torch.eye(33), torch.ones(33, dtype=torch.bool))
+    assert set(history.take([str(task) for task in range(33)])) == {"gradient_norms", "conflicts"}
 
 
 def test_many_steps_give_the_same_sums_however_they_are_interrupted() -> None:
-    courses = GradientCourse(3), GradientCourse(3)
+    histories = GradientHistory(3), GradientHistory(3)
     for seed in range(100):
         rows = torch.randn(3, 5, generator=torch.Generator().manual_seed(seed))
-        for course in courses:
-            course.add(rows @ rows.T, torch.tensor([True, True, seed % 7 > 0]))
+        for history in histories:
+            history.add(rows @ rows.T, torch.tensor([True, True, seed % 7 > 0]))
         if seed in (10, 70):
-            saved, courses = courses[1].sums, (courses[0], GradientCourse(3))
-            courses[1].sums = saved
-    assert torch.equal(courses[0].sums, courses[1].sums) and courses[0].sums[1].tolist() == [100, 100, 85]
+            saved, histories = histories[1].sums, (histories[0], GradientHistory(3))
+            histories[1].sums = saved
+    assert torch.equal(histories[0].sums, histories[1].sums) and histories[0].sums[1].tolist() == [100, 100, 85]
 
 
 @pytest.mark.parametrize("all_rows", [True, False])
 def test_absent_tasks_are_left_out(all_rows: bool) -> None:
     gramian = torch.tensor([[4.0, -9.0, 1.0], [-9.0, 100.0, -9.0], [1.0, -9.0, 9.0]])
     present = torch.tensor([True, False, True])
-    course = GradientCourse(3)
-    course.add(gramian if all_rows else gramian[present][:, present], present)
-    found = course.take("abc")
+    history = GradientHistory(3)
+    history.add(gramian if all_rows else gramian[present][:, present], present)
+    found = history.take("abc")
     norms, conflicts = (list(found[key].values()) for key in ("gradient_norms", "conflicts"))
     assert found["cosines"]["a"]["c"] == pytest.approx(1 / 6) and np.isnan(found["cosines"]["a"]["b"])
     assert norms[::2] == [2.0, 3.0] and conflicts[::2] == [0.0, 0.0]
     assert np.isnan(norms[1]) and np.isnan(conflicts[1])
-    assert course.take("abc") == {}  # begun anew
+    assert history.take("abc") == {}  # begun again
 
 
 def training(folder: Path, balancer: pt.balancing.Balancer, probe: bool = False) -> list[dict]:
@@ -95,5 +95,5 @@ def test_logged_by_whoever_has_the_gradients(tmp_path: Path, name: str, probe: b
     assert all(event["cosines"]["up"]["down"] < -0.9 for event in events)
 
 
-def test_nothing_is_said_where_nobody_computes_gradients(tmp_path: Path) -> None:
+def test_nothing_is_reported_where_nobody_computes_gradients(tmp_path: Path) -> None:
     assert not any("conflicts" in event for event in training(tmp_path, pt.balancing.Equal()))
