@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 import polytask as pt
 from polytask.balancing import BALANCERS, Balancer
+from polytask.data import Batch
 from polytask.training import Training
 from step_cost_peers import available, peer_step
 
@@ -128,23 +129,30 @@ def bare_loop(case: Case, rows: pt.Rows, seed: int) -> Callable[[], None]:
     return step
 
 
-def fused_loop(case: Case, rows: pt.Rows, seed: int) -> Callable[[], None]:
-    """What a loop for binary tasks can cost at the least: one wide head, one loss call, fused Adam, all by hand."""
+def fused_loop(case: Case, rows: pt.Rows, seed: int, *, again: bool = False) -> Callable[[], None]:
+    """What a loop for binary tasks can cost at the least: one wide head, one loss call, fused Adam, all by hand.
+
+    With ``again`` the losses are computed once more after the step, without gradients: the least of a FAMO step."""
     torch.manual_seed(seed)
     encoder, head = case.encoder(), nn.Linear(case.width, len(case.tasks))
     optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-3, fused=True)
     batches = [rows[ids] for ids in torch.arange(len(rows)).split(case.batch)]
     position = 0
 
+    def losses(batch: Batch) -> Tensor:
+        outputs = head(encoder(batch.inputs))
+        return nn.functional.binary_cross_entropy_with_logits(outputs, batch.targets, reduction="none").mean(0)
+
     def step() -> None:
         nonlocal position
         batch = batches[position % len(batches)]
         position += 1
         optimizer.zero_grad()
-        outputs = head(encoder(batch.inputs))
-        loss = nn.functional.binary_cross_entropy_with_logits(outputs, batch.targets, reduction="none")
-        loss.mean(0).sum().backward()
+        losses(batch).sum().backward()
         optimizer.step()
+        if again:
+            with torch.no_grad():
+                losses(batch)
 
     return step
 
@@ -208,9 +216,11 @@ def peer_loop(case: Case, rows: pt.Rows, seed: int, spec: str) -> Callable[[], N
 
 
 def make_loop(case: Case, rows: pt.Rows, seed: int, name: str) -> Callable[[], None]:
-    """A loop by its name: ``bare``, ``fused``, a method with options, or a peer."""
-    if name in ("bare", "fused"):
-        return {"bare": bare_loop, "fused": fused_loop}[name](case, rows, seed)
+    """A loop by its name: ``bare``, ``fused``, ``fused_again``, a method with options, or a peer."""
+    if name == "bare":
+        return bare_loop(case, rows, seed)
+    if name in ("fused", "fused_again"):
+        return fused_loop(case, rows, seed, again=name == "fused_again")
     return (peer_loop if name.startswith(("torchjd:", "libmtl:")) else our_loop)(case, rows, seed, name)
 
 
