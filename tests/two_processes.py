@@ -42,7 +42,7 @@ def plain(batch: int = 4, **probe: Any) -> dict[str, Any]:
         train=ROWS,
         validation=VALIDATION,
         balancer=DWA(),
-        callbacks=[last, AffinityProbe(every=5, **(probe or {"estimator": "lookahead"}))],
+        callbacks=[last, AffinityProbe(every=5, **(probe or {"estimator": "lookahead", "lookahead": "momentum"}))],
         settings=settings,
     )
     losses = [evaluation.losses for evaluation in result.history]

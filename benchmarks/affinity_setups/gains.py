@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {"evaluate_every": 25, "patience": 4, "device": "cpu"
 #: The joint trainings in which affinity is measured, and what is recorded in each.
 TRAININGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "usual": ({}, ("exact", "own", "gramian", "factored", "representation")),
-    "sgd": ({"optimizer": "sgd", "learning_rate": 0.01}, ("own", "exact")),
+    "sgd": ({"optimizer": "sgd", "learning_rate": 0.01}, ("momentum", "exact")),
     "cosine": ({"schedule": "cosine"}, ("exact",)),
 }
 Losses = dict[tuple[int, tuple[int, ...]], list[float]]
@@ -105,7 +105,7 @@ def predictors(problem: Problem, seed: int, cache: Path) -> dict[str, np.ndarray
             "lookahead sgd / length of the donor's": usual["exact"] / norms[:, :, None],
             "lookahead sgd, first half": usual["exact"][:half],
             "lookahead sgd, second half": usual["exact"][half:],
-            "training with momentum: lookahead momentum": series["sgd"]["own"],
+            "training with momentum: lookahead momentum": series["sgd"]["momentum"],
             "training with momentum: lookahead sgd": series["sgd"]["exact"],
             "training with cosine schedule: lookahead sgd": decayed["exact"],
             "training with cosine schedule: lookahead sgd, divide_by_lr": (

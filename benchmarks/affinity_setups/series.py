@@ -13,12 +13,13 @@ import polytask as pt
 from polytask.grouping.affinity import Estimator, Sample, make_estimators
 from polytask.training.callbacks import AffinityProbe
 
-from .own_steps import OwnStep
 from .problems import Problem
 
-#: What is recorded besides ``own`` (:class:`OwnStep`): names, and the estimators with their options.
+#: What is recorded: names, and the estimators with their options.
 RECORDED: dict[str, tuple[str, dict[str, Any]]] = {
     "exact": ("lookahead", {}),
+    "own": ("lookahead", {"lookahead": "optimizer"}),
+    "momentum": ("lookahead", {"lookahead": "momentum"}),
     "gramian": ("gramian", {}),
     "factored": ("factored", {}),
     "representation": ("representation", {}),
@@ -34,7 +35,7 @@ class Series(pt.Callback):
 
     def __init__(self, names: Sequence[str]) -> None:
         self.estimators: dict[str, Estimator] = {
-            name: OwnStep() if name == "own" else make_estimators(*RECORDED[name])[0] for name in names
+            name: make_estimators(RECORDED[name][0], RECORDED[name][1])[0] for name in names
         }
         self.samples: dict[str, list[np.ndarray]] = {name: [] for name in [*names, *ALWAYS]}
 

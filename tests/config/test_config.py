@@ -154,9 +154,11 @@ def test_the_sections_fit_the_classes_they_configure():
 
 
 def test_keys_of_affinity_that_do_nothing_with_its_estimator_are_refused():
-    make_config({**LEAST, "affinity": {"estimator": "factored", "rows": 8, "every": 5}})
-    with pytest.raises(UserError, match="rows: has an effect only with estimator: factored, found 'lookahead'"):
-        make_config({**LEAST, "affinity": {"estimator": "lookahead", "rows": 8}})
+    make_config({**LEAST, "affinity": {"estimator": "lookahead", "lookahead": "optimizer", "every": 5}})
+    with pytest.raises(
+        UserError, match="lookahead: has an effect only with estimator: lookahead or gramian, found 'factored'"
+    ):
+        make_config({**LEAST, "affinity": {"estimator": "factored", "lookahead": "optimizer"}})
     with pytest.raises(UserError, match=r"affinity\.estimator must be one of auto, cosine, .* found 'tag'"):
         make_config({**LEAST, "affinity": {"estimator": "tag"}})
 

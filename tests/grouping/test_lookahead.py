@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from polytask import UserError
 from polytask.balancing import TaskLosses
 from polytask.grouping.affinity import (
+    affinity_of_falls,
     affinity_of_gramian,
     affinity_of_losses,
+    first_order_falls,
     lookahead_losses,
     untouched,
     virtual_step,
@@ -27,7 +30,7 @@ def losses_of(values: torch.Tensor) -> TaskLosses:
 
 def descend(parameters, lr: float, weight_decay: float = 0.0):
     """The lookahead by plain gradient descent."""
-    return virtual_step(torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay), parameters)
+    return virtual_step("sgd", torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay), parameters)
 
 
 class Quadratic(nn.Module):
@@ -41,8 +44,8 @@ class Quadratic(nn.Module):
         return losses_of((SLOPES @ self.theta - GOALS) ** 2 / 2)
 
 
-def affinity_by(model, optimizer):
-    step = virtual_step(optimizer, [model.theta])
+def affinity_by(model, optimizer, lookahead):
+    step = virtual_step(lookahead, optimizer, [model.theta])
     before, after = lookahead_losses(model, model.losses, [model.theta], step)
     return affinity_of_losses(before.means, after).double()  # measured in float32
 
@@ -51,10 +54,23 @@ def numbers(*rows):
     return torch.tensor(rows, dtype=torch.float64)
 
 
+def after_two_joint_steps(kind, **options):
+    """A model at the worked example's parameters, and an optimiser that has seen two joint gradients."""
+    model = Quadratic()
+    optimizer = kind([model.theta], lr=0.05, **options)
+    start = model.theta.detach().clone()
+    for gradient in ([-1.0, 0.5], [-0.5, 1.0]):
+        model.theta.grad = torch.tensor(gradient, dtype=torch.float64)
+        optimizer.step()
+    model.theta.grad = None
+    model.theta.data = start
+    return model, optimizer
+
+
 def test_affinity_of_the_worked_example():
     model = Quadratic()
     assert model.losses().means.tolist() == [3.125, 0.125, 0.5]
-    found = affinity_by(model, torch.optim.SGD([model.theta], lr=0.05))
+    found = affinity_by(model, torch.optim.SGD([model.theta], lr=0.05), "sgd")
     expected = numbers([0.4375, 0, -0.890625], [0, 0.4375, 0.049375], [-0.1236, 0.19, 0.19])
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
@@ -67,15 +83,68 @@ def test_first_order_of_the_worked_example():
     torch.testing.assert_close(found, numbers([0.5, 0, -0.75], [0, 0.5, 0.05], [-0.12, 0.2, 0.2]))
 
 
-def test_a_virtual_step_leaves_the_optimiser_as_it_is():
-    model = Quadratic()
-    optimizer = torch.optim.Adam([model.theta], lr=0.05, amsgrad=True)
-    model.theta.grad = torch.tensor([-1.0, 0.5], dtype=torch.float64)
+@pytest.mark.parametrize("lookahead", ["momentum", "optimizer"])
+def test_worked_example_with_momentum(lookahead):
+    model, optimizer = after_two_joint_steps(torch.optim.SGD, momentum=0.9)
+    assert optimizer.state[model.theta]["momentum_buffer"].tolist() == [-1.4, 1.45]
+    found = affinity_by(model, optimizer, lookahead)
+    expected = numbers(
+        [0.396271, -0.911306, -0.884443],
+        [-0.054729, -0.282556, 0.053757],
+        [-0.181569, -0.644806, 0.194045],
+    )
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def test_worked_example_with_adam():
+    model, optimizer = after_two_joint_steps(torch.optim.Adam)
+    found = affinity_by(model, optimizer, "optimizer")
+    torch.testing.assert_close(found[0], numbers(0.070651, -0.27547, -0.138267), atol=1e-6, rtol=0)
+
+
+OPTIMIZERS = [
+    (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+    (torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    (torch.optim.Adam, {"amsgrad": True, "weight_decay": 0.1}),
+    (torch.optim.AdamW, {"weight_decay": 0.1}),
+    (torch.optim.RMSprop, {"momentum": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_the_virtual_step_is_the_step_that_the_optimiser_takes(kind, options, steps):
+    model, optimizer = after_two_joint_steps(kind, **options)
+    if not steps:
+        optimizer = kind([model.theta], lr=0.05, **options)
+    gradient = numbers(2.0, -3.0)
+    (virtual,) = virtual_step("optimizer", optimizer, [model.theta])([gradient])
+    model.theta.grad = gradient
     optimizer.step()
+    assert torch.equal(virtual, model.theta.detach())
+
+
+def test_a_virtual_step_leaves_the_optimiser_as_it_is():
+    model, optimizer = after_two_joint_steps(torch.optim.Adam, amsgrad=True)
     before = copy.deepcopy(optimizer.state_dict())
-    affinity_by(model, optimizer)
+    affinity_by(model, optimizer, "optimizer")
     assert str(optimizer.state_dict()) == str(before)
     assert len(optimizer.state) == 1
+
+
+@pytest.mark.parametrize(
+    ("lookahead", "kind", "message"),
+    [
+        ("momentum", torch.optim.Adam, "follows an SGD with momentum, but training uses Adam"),
+        ("momentum", torch.optim.SGD, "follows an SGD with momentum"),
+        ("optimizer", torch.optim.LBFGS, "but training uses LBFGS; choose lookahead 'sgd'"),
+        ("optimiser", torch.optim.Adam, "did you mean 'optimizer'"),
+    ],
+)
+def test_a_lookahead_that_does_not_fit_is_refused(lookahead, kind, message):
+    theta = Quadratic().theta
+    with pytest.raises(UserError, match=message):
+        virtual_step(lookahead, kind([theta], lr=0.1), [theta])
 
 
 def test_weight_decay_is_part_of_the_step():
@@ -160,13 +229,28 @@ def test_a_probe_that_fails_leaves_no_trace(noisy):
     assert all(torch.equal(value, before[name]) for name, value in noisy.state_dict().items())
 
 
-def test_the_first_order_form_tends_to_the_exact_one_as_steps_get_small():
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
+        (torch.optim.Adam, {}),
+        (torch.optim.Adam, {"amsgrad": True, "weight_decay": 0.1}),
+        (torch.optim.AdamW, {"weight_decay": 0.1}),
+        (torch.optim.RMSprop, {}),
+    ],
+)
+def test_the_first_order_form_tends_to_the_exact_one_as_steps_get_small(kind, options):
     errors = []
     for rate in (1e-2, 1e-4):
         model = Quadratic()
-        exact = affinity_by(model, torch.optim.SGD([model.theta], lr=rate))
+        optimizer = kind([model.theta], lr=rate, **options)
+        for gradient in ([-1.0, 0.5], [-0.5, 1.0]):
+            model.theta.grad = numbers(*gradient)
+            optimizer.step()
+        exact = affinity_by(model, optimizer, "optimizer")
         losses = model.losses()
-        rows = torch.stack([torch.autograd.grad(v, model.theta, retain_graph=True)[0] for v in losses.values])
-        first = affinity_of_gramian(rows @ rows.T, losses.means, rate)
+        rows = [torch.stack([torch.autograd.grad(v, model.theta, retain_graph=True)[0] for v in losses.values])]
+        step = virtual_step("optimizer", optimizer, [model.theta])
+        first = affinity_of_falls(first_order_falls(rows, [model.theta], step), losses.means)
         errors.append(((first - exact).abs().max() / exact.abs().max()).item())
     assert errors[1] < 0.05 * errors[0] and errors[1] < 0.01

@@ -11,9 +11,10 @@ from .key import Key, Option, documented, without_effect
 from .training import STRICT
 
 Estimator = Literal["auto", "cosine", "factored", "gramian", "lookahead", "representation"]
+Lookahead = Literal["sgd", "momentum", "optimizer"]
 
 #: Options of single estimators.
-OF_ESTIMATOR = ("rows", "refresh")
+OF_ESTIMATOR = ("lookahead", "rows", "refresh")
 
 
 @documented
@@ -35,6 +36,10 @@ class AffinityOptions:
     stop: Annotated[Count | Literal["never", "confident"] | None, Key(
         "Step at which probing ends; `confident`: once the affinity is precise enough for the choice.",
     )] = "never"  # fmt: skip
+    lookahead: Annotated[Lookahead | None, Key(
+        "Step that estimators `lookahead` and `gramian` follow. Default: sgd.",
+        needs={"estimator": ("lookahead", "gramian")},
+    )] = None  # fmt: skip
     rows: Annotated[int | None, Range(1, whole=True), Key(
         "Samples whose Jacobians are taken.", needs={"estimator": ("factored",)},
     )] = None  # fmt: skip

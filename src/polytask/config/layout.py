@@ -26,7 +26,7 @@ SECTIONS: tuple[type[Section], ...] = (
 
 #: Options that are gone, with the only value at which files still name them: every earlier ``config.yaml`` does.
 GONE: dict[str, dict[str, Any]] = {
-    "affinity": {"time": "mean", "divide_by_lr": False, "null": None, "lookahead": None},
+    "affinity": {"time": "mean", "divide_by_lr": False, "null": None},
     "convergence": {"mixture": 1.0},
     "distill": {
         "similarity": "cka",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import unwrap
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn, optim
@@ -22,6 +22,9 @@ class _Eager(Optimizer):
     Wrappers for ``torch.compile`` load the compiler at the first call, which takes longer than a short training; those
     for hooks and the profiler are a good part of the step of a small network, and come with the first hook.
     """
+
+    #: The one of PyTorch's optimisers that takes the same steps.
+    steps_as: ClassVar[Any]
 
     add_param_group = unwrap(Optimizer.add_param_group)
     state_dict = unwrap(Optimizer.state_dict)
@@ -50,12 +53,14 @@ class _Eager(Optimizer):
 class SGD(_Eager, optim.SGD):
     """:class:`torch.optim.SGD`."""
 
+    steps_as: ClassVar[Any] = optim.SGD
     step = torch.no_grad()(unwrap(optim.SGD.step))
 
 
 class Adam(_Eager, optim.Adam):
     """:class:`torch.optim.Adam` with its fused kernel, called at once where all parameters are of one kind."""
 
+    steps_as: ClassVar[Any] = optim.Adam
     _step = torch.no_grad()(unwrap(optim.Adam.step))
 
     @torch.no_grad()
@@ -76,6 +81,8 @@ class Adam(_Eager, optim.Adam):
 
 class AdamW(Adam, optim.AdamW):
     """:class:`torch.optim.AdamW` without the wrapper for ``torch.compile``."""
+
+    steps_as: ClassVar[Any] = optim.AdamW
 
 
 def _is_plain(group: dict[str, Any]) -> bool:

@@ -19,7 +19,9 @@ NAMES = [task.name for task in TASKS]
 
 PROBES = {
     "exact": {"estimator": "lookahead", "every": 3},
+    "own step": {"estimator": "lookahead", "lookahead": "optimizer", "every": 3},
     "gramian": {"estimator": "gramian", "every": 3},
+    "gramian, own step": {"estimator": "gramian", "lookahead": "optimizer", "every": 3},
     "representation": {"estimator": "representation", "every": 3},
     "factored": {"estimator": "factored", "rows": 4, "refresh": 3},
 }
@@ -41,7 +43,7 @@ def test_a_training_with_probes_is_bit_equal_to_one_without(missing, optimizer, 
     assert results[1].callbacks["affinity"]["statistics"]["samples"] > 10
 
 
-@pytest.mark.parametrize("probe", ["exact", "factored"])
+@pytest.mark.parametrize("probe", ["own step", "factored"])
 def test_a_measurement_that_was_interrupted_goes_on_as_if_it_had_not(probe, tmp_path):
     def run(step=None, folder=None):
         return train(
@@ -143,7 +145,7 @@ class ByHand(Callback):
             return TaskLosses.from_mapping(values, NAMES)
 
         shared = list(training.model.encoder.parameters())
-        step = virtual_step(training.optimizer, shared)
+        step = virtual_step("sgd", training.optimizer, shared)
         before, after = lookahead_losses(training.model, losses, shared, step)
         self.matrix = affinity_of_losses(before.means, after)
 
@@ -207,9 +209,16 @@ def test_known_groups_end_the_measurement_and_unrelated_tasks_do_not(known):
         ({"every": 0}, "every must be a whole number of at least 1"),
         ({"start": 5, "stop": 5}, "expected start < stop"),
         ({"estimator": "tag"}, "estimator must be one of auto, .* found 'tag'"),
-        ({"estimator": "cosine", "rows": 4}, "rows: has an effect only with estimator: factored, found 'cosine'"),
-        ({"rows": 4}, "rows: has an effect only with estimator: factored, found 'auto'"),
+        (
+            {"estimator": "cosine", "lookahead": "sgd"},
+            "lookahead: has an effect only with estimator: lookahead or gramian, found 'cosine'",
+        ),
+        ({"lookahead": "sgd"}, "lookahead: has an effect only with estimator: .* found 'auto'"),
         ({"estimator": "factored", "rows": 0}, "rows must be a whole number of at least 1, found 0"),
+        (
+            {"estimator": "lookahead", "lookahead": "adam"},
+            "lookahead must be one of sgd, momentum, optimizer, found 'adam'",
+        ),
     ],
 )
 def test_unusable_options_are_refused(options, message):

@@ -50,7 +50,42 @@ def affinity_of_gramian(gramian: Tensor, losses: Tensor, learning_rate: float, e
         tensor([[0.2000, 0.0500],
                 [0.1000, 0.2000]])
     """
-    return torch.where(losses > eps, learning_rate * gramian / losses, torch.nan)
+    return affinity_of_falls(learning_rate * gramian, losses, eps)
+
+
+def affinity_of_falls(falls: Tensor, losses: Tensor, eps: float = 1e-12) -> Tensor:
+    """Relative falls ``[n, K]`` of the losses ``[K]`` from absolute ones; NaN where a loss is below ``eps``."""
+    return torch.where(losses > eps, falls / losses, torch.nan)
+
+
+def first_order_falls(rows: Sequence[Tensor], shared: Sequence[Tensor], step: VirtualStep) -> Tensor:
+    """``g_j . (theta - step(g_i))``: by how much loss j falls in a step on task i alone, to first order.
+
+    Args:
+        rows: ``[K, *shape]`` per shared parameter, the gradients of the tasks.
+        shared: The parameters.
+        step: See :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
+
+    Returns:
+        ``[K, K]``.
+
+    Example (Adam's first step goes by the signs of a gradient):
+        >>> from torch.optim import Adam
+        >>> from polytask.grouping.affinity.virtual_step import virtual_step
+        >>> theta = nn.Parameter(torch.zeros(2))
+        >>> step = virtual_step("optimizer", Adam([theta], lr=0.1), [theta])
+        >>> first_order_falls([torch.tensor([[3.0, 1.0], [0.5, -2.0]])], [theta], step)
+        tensor([[ 0.4000, -0.1500],
+                [ 0.2000,  0.2500]])
+    """
+    tasks = range(len(rows[0]))
+    falls = rows[0].new_zeros(len(tasks), len(tasks))
+    with torch.no_grad():
+        for place, task in zip(falls, tasks, strict=True):
+            donor = [row[task] for row in rows]
+            for row, parameter, moved in zip(rows, shared, step(donor), strict=True):
+                place += row.flatten(1) @ (parameter - moved).flatten().to(row.dtype)
+    return falls
 
 
 @contextmanager
@@ -95,7 +130,7 @@ def lookahead_losses(
         >>> theta = nn.Parameter(torch.tensor([1.0]))
         >>> def forward():
         ...     return TaskLosses.from_mapping({"a": theta[0] ** 2, "b": (theta[0] - 3) ** 2}, ["a", "b"])
-        >>> step = virtual_step(SGD([theta], lr=0.25), [theta])
+        >>> step = virtual_step("sgd", SGD([theta], lr=0.25), [theta])
         >>> before, after = lookahead_losses(nn.ParameterList([theta]), forward, [theta], step)
         >>> before.means, after
         (tensor([1., 4.]), tensor([[0.2500, 6.2500],

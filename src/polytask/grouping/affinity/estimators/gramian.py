@@ -6,20 +6,31 @@ from torch import Tensor
 
 from ....balancing import TaskLosses
 from ....balancing.gradients import GradientRows, gramian, rows_at_representation, shared_rows
+from ....errors import UserError, did_you_mean
 from ....processes.collectives import sum_over_processes, world_size
-from ..lookahead import affinity_of_gramian
-from ..virtual_step import learning_rates, shared_learning_rate
+from ..lookahead import affinity_of_falls, affinity_of_gramian, first_order_falls
+from ..virtual_step import LOOKAHEADS, learning_rates, shared_learning_rate, virtual_step
 from .estimator import Estimator, Moment, Sample
 
 
 class Gramian(Estimator):
-    """To first order ``lr g_i g_j / L_j``: the gradient of task j along a step of gradient descent on task i.
+    """To first order ``g_j (theta - theta_i) / L_j``: the gradient of task j along the step that task i would take.
 
-    The learning rate is that of each parameter. K backward passes through the shared part per sample; the training's
-    own forward pass serves.
+    For plain gradient descent that is ``lr g_i g_j / L_j``, with the learning rate of each parameter. K backward passes
+    through the shared part per sample; the training's own forward pass serves.
+
+    Args:
+        lookahead: The step: ``sgd`` (without weight decay), or, at its present state and scaling, that of SGD with
+            ``momentum`` or of the training's ``optimizer``, such as Adam; see
+            :func:`~polytask.grouping.affinity.virtual_step.virtual_step`.
     """
 
     name = "gramian"
+
+    def __init__(self, lookahead: str = "sgd") -> None:
+        if lookahead not in LOOKAHEADS:
+            raise UserError(f"affinity: lookahead {lookahead!r} is not known; {did_you_mean(lookahead, LOOKAHEADS)}")
+        self.lookahead = lookahead
 
     def every(self, tasks: int) -> int:
         """K backward passes cost 2 K / 3 steps, or a little more: together 5 to 8 % of the training."""
@@ -29,11 +40,15 @@ class Gramian(Estimator):
         shared = moment.model.shared_parameters()
         rows = shared_rows(losses.values, common, shared)
         products = gramian([GradientRows(row) for row in rows])
-        rates = learning_rates(moment.optimizer, shared)
-        if len(set(rates)) == 1:
-            return Sample(affinity_of_gramian(products, losses.means, rates[0]), losses.present, gramian=products)
-        scaled = gramian([GradientRows(row * rate**0.5) for row, rate in zip(rows, rates, strict=True)])
-        return Sample(affinity_of_gramian(scaled, losses.means, 1.0), losses.present, gramian=products)
+        if self.lookahead == "sgd":
+            rates = learning_rates(moment.optimizer, shared)
+            if len(set(rates)) == 1:
+                return Sample(affinity_of_gramian(products, losses.means, rates[0]), losses.present, gramian=products)
+            scaled = gramian([GradientRows(row * rate**0.5) for row, rate in zip(rows, rates, strict=True)])
+            return Sample(affinity_of_gramian(scaled, losses.means, 1.0), losses.present, gramian=products)
+        step = virtual_step(self.lookahead, moment.optimizer, shared)
+        affinity = affinity_of_falls(first_order_falls(rows, shared, step), losses.means)
+        return Sample(affinity, losses.present, gramian=products)
 
 
 class RepresentationGramian(Estimator):
