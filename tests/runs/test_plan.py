@@ -57,6 +57,7 @@ def test_the_estimate_takes_a_machine_as_busy_as_it_mostly_is(stalled: int, monk
     clock, processor, calls = [0.0], [0.0], []
 
     def fit(*_: Any, settings: Any, **__: Any) -> None:
+        assert settings.most_steps == settings.steps  # it would go on while a target improves
         worked = 0.05 + 0.01 * settings.steps + 0.1 * -(-settings.steps // settings.evaluate_every)
         processor[0] += worked
         clock[0] += 2 * worked + (30.0 if len(calls) == stalled else 0.0)

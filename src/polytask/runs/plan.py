@@ -138,10 +138,10 @@ def _speed(config: Config, data: Prepared, positions: list[int]) -> Speed:
         network = network_of(config, data.schema, tasks)
         balancer = make_balancer(config.balance if len(tasks) == len(data.tasks) else "equal")  # single ones are plain
         balancer.bind([task.name for task in tasks])
-        short = settings.model_copy(update={"steps": steps, "evaluate_every": every, "warmup": 0})
+        exactly = {"steps": steps, "most_steps": steps, "evaluate_every": every, "warmup": 0}
         clock, processor = time.monotonic(), time.process_time()
         fit(network, train=parts["train"], validation=parts["validation"], balancer=balancer,
-            settings=only_parts_of(network, short), seed=config.seed)  # fmt: skip
+            settings=only_parts_of(network, settings.model_copy(update=exactly)), seed=config.seed)  # fmt: skip
         clock, processor = time.monotonic() - clock, time.process_time() - processor
         ratios.append(clock / processor)
         return processor
