@@ -73,7 +73,7 @@ def too_few_steps(run: Run) -> Iterator[Finding]:
             run,
             "too few steps",
             _rising,
-            lambda curve: f"{curve.task} was best at evaluation {curve.peak + 1} of {len(curve.values)}",
+            lambda curve: f"{curve.task} was best at {curve.best}",
             lambda found: quoted(steps(run, 2)),
         )
 
@@ -97,7 +97,7 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             f"{quoted(rate(run, 10))}; more steps would take as many times longer",
         )
     elif 2 * len(found := [curve for curve in curves if _falls(curve)]) >= max(1, len(curves)):
-        peaks = ", ".join(f"{curve.task} at evaluation {curve.peak + 1} of {len(curve.values)}" for curve in found[:5])
+        peaks = ", ".join(f"{curve.task} at {curve.best}" for curve in found[:5])
         yield _of_rate(
             found,
             f"best almost at once, then falling: {peaks}",

@@ -22,6 +22,7 @@ class TaskCurve:
         task: Its name.
         values: ``[n]``.
         losses: ``[n]`` training losses.
+        numbers: ``[n]`` which evaluation of the training each is, from 1: of many tasks not all are logged.
         trivial: Level of a constant prediction, turned as the values; NaN if unknown.
         whole_budget: Whether the training used all its steps.
         share: Part of the budget in which the task learned from its own labels.
@@ -30,6 +31,7 @@ class TaskCurve:
     task: str
     values: np.ndarray
     losses: np.ndarray
+    numbers: tuple[int, ...]
     trivial: float
     whole_budget: bool
     share: float
@@ -38,6 +40,11 @@ class TaskCurve:
     def peak(self) -> int:
         """Position of the best value."""
         return int(np.argmax(self.values))
+
+    @property
+    def best(self) -> str:
+        """Which evaluation was the best, for the user to read."""
+        return f"evaluation {self.numbers[self.peak]} of {self.numbers[-1]}"
 
     @property
     def noise(self) -> float:
@@ -69,7 +76,8 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
         better = sign(str(result.get("direction")))
         converged = training.converged.get(task)
         points = [point for point in training.evaluations if converged is None or point.step <= converged.step]
-        known = [point for point in points if point.validation.get(task) is not None]
+        numbers = [number for number, point in enumerate(points, 1) if point.validation.get(task) is not None]
+        known = [points[number - 1] for number in numbers]
         if len(known) < LEAST_POINTS:
             continue
         level = trivial.get(task)
@@ -77,6 +85,7 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
             task,
             better * np.array([point.validation[task] for point in known], float),
             np.array([point.losses.get(task) for point in known], float),
+            tuple(numbers),
             float("nan") if level is None else better * level,
             bool(training.steps) and training.evaluations[-1].step >= (training.steps or 0),
             known[-1].step / (training.steps or known[-1].step),
