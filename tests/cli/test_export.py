@@ -83,8 +83,8 @@ def test_torch_program_with_chosen_tasks(fitted, new_rows, tmp_path):
     about = json.loads(extra["polytask.json"])
     inputs, predictions = new_rows
     outputs = {name: value.detach().numpy() for name, value in program(**inputs).items()}
-    assert set(outputs) == {"click", "price"}
-    assert_agree(outputs, predictions, classes_of(about))
+    assert set(outputs) == {"click", "price", "click_label"}
+    assert_agree({name: outputs[name] for name in about["outputs"]}, predictions, classes_of(about))
 
 
 def test_without_the_table_random_rows_are_checked(run_copy, tmp_path):

@@ -10,7 +10,8 @@ import torch
 from polytask.data import check_split, encode_label_sets, encode_targets, infer_tasks, label_columns
 from polytask.errors import UserError
 from polytask.task import Task
-from polytask.task.kinds.multilabel import cell_of, labels_of
+from polytask.task.kind import cells
+from polytask.task.kinds.multilabel import labels_of
 
 CELLS = ["a; b", "b", "", ";", None, "c;a"]
 TASK = Task("tags", kind="multilabel", classes=("a", "b", "c"))
@@ -43,7 +44,8 @@ def test_numbers_are_labels_too():
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "b"]])
 def test_a_cell_and_its_labels(labels):
-    assert labels_of(cell_of(labels)) == labels
+    kept = torch.tensor([[name in labels for name in "abc"]])
+    assert labels_of(cells(kept, ("a", "b", "c"))[0]) == labels
 
 
 def test_an_unknown_label_is_named_with_its_row():

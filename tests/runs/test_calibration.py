@@ -16,10 +16,16 @@ ROWS = 3000
 
 
 def drawn(kind: str) -> tuple[Task, Tensor, Tensor]:
-    """A task, true logits, and labels that follow their probabilities; of sets of labels a tenth is missing."""
+    """A task, true logits, and labels that follow their probabilities; some of sets and tags are missing."""
     draw = torch.Generator().manual_seed(0)
     classes = () if kind == "binary" else ("1", "2", "3", "4")
-    task = Task("t", kind=kind, classes=classes, metric="" if kind == "multilabel" else "log_loss")
+    wide = KINDS[kind].wide
+    task = Task("t", kind=kind, classes=classes, metric="" if wide else "log_loss")
+    if kind == "tags":  # of two words a row
+        one, outputs, targets = drawn("multiclass")
+        outputs, targets = outputs.view(ROWS // 2, 2, one.width), targets.view(ROWS // 2, 2)
+        targets[::3, 1] = torch.nan
+        return task, outputs, targets
     outputs = 1.5 * torch.randn(ROWS, task.width, generator=draw)
     if kind == "multilabel":
         targets = (torch.rand(ROWS, task.width, generator=draw) < outputs.sigmoid()).float()
@@ -34,7 +40,7 @@ def drawn(kind: str) -> tuple[Task, Tensor, Tensor]:
 @pytest.mark.parametrize("kind", sorted(name for name, kind in KINDS.items() if kind.calibrated))
 def test_the_temperature_of_logits_is_found(kind: str) -> None:
     task, outputs, targets = drawn(kind)
-    ids = torch.arange(ROWS)
+    ids = torch.arange(len(targets))
     for factor in (0.5, 3.0):
         found = choose_temperature(task, factor * outputs, targets, ids)
         assert found is not None and found.temperature == pytest.approx(factor, rel=0.15)

@@ -105,6 +105,27 @@ def test_every_kind_draws_what_json_can_hold_or_nothing(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "ordinal", "multilabel", "tags"])
+def test_bars_of_calibration_count_what_belongs_together_once(kind: str) -> None:
+    """With every row three times bars are as with every row once, if they are one group, and narrower if not."""
+    definition, draw = KINDS[kind], torch.Generator().manual_seed(0)
+    classes = ("a", "b", "c")[: definition.most_classes]
+    task = Task("t", kind=kind, classes=classes)
+    shape = (200, 3) if definition.wide else (200,)
+    outputs = torch.randn(*shape, *([task.width] if definition.vector_output else []), generator=draw)
+    targets, rows = torch.randint(0, 2, shape, generator=draw).float(), torch.arange(200)
+
+    def widths(repeats: int, units: torch.Tensor | None) -> float:
+        predictions, own = (values.repeat_interleave(repeats, 0) for values in (definition.predict(outputs), targets))
+        [drawn] = [plot for plot in definition.plots(task, predictions, own, units) if plot.name == "calibration"]
+        assert isinstance(drawn, Graph)
+        return sum(high - low for low, high in drawn.lines[1].spans)
+
+    once = widths(1, None)
+    assert widths(3, rows.repeat_interleave(3)) == pytest.approx(once, rel=0.1)
+    assert widths(3, None) < 0.7 * once
+
+
 def test_nothing_is_drawn_of_no_rows() -> None:
     nothing = torch.zeros(0)
     assert all(plot(nothing, nothing) is None for plot in (roc, precision_recall, gains, calibration, residuals))

@@ -11,7 +11,7 @@ from ..config.texts import names
 from ..display.terminal import Terminal
 from . import options as o
 from .app import command
-from .predict import Run
+from .predict import Interval, Run
 
 
 @command(
@@ -26,20 +26,21 @@ def export(
     data: Annotated[
         Path | None, typer.Option(metavar="TABLE", help="table to check the file on [default: the run's]")
     ] = None,
+    interval: Interval = None,
     trust: o.Trust = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Write all networks of a run, from columns to predictions, as one ONNX or PyTorch file.
 
     The file is run and compared with PyTorch before it is kept. It holds a description of its inputs and outputs.
+    Calibration, thresholds and, with `--interval` here or in training, prediction intervals and sets are in it.
     """
     from ..deployment import export_run  # torch.export takes its time to load
 
     display = Terminal(quiet)
     o.check_file_to_write(out, run)
-    written = export_run(
-        run, out, format=format, tasks=None if tasks is None else names(tasks, "--tasks"), data=data, trust=trust
-    )
+    chosen = None if tasks is None else names(tasks, "--tasks")
+    written = export_run(run, out, format=format, tasks=chosen, data=data, trust=trust, interval=interval)
     display.result(
         f"written: {out} ({', '.join(written.tasks)}); it agrees with PyTorch on {written.rows} rows of "
         f"{written.source}: largest relative difference {written.difference:.1e}"

@@ -75,7 +75,7 @@ class TargetKeys(Section):
                "or off; repeatable", texts.values),
     )] = "auto"  # fmt: skip
     calibration: Annotated[Calibration | dict[str, Calibration], Key(
-        "Whether probabilities of binary, multiclass, ordinal and multilabel targets are calibrated by a temperature; "
+        "Whether probabilities of targets with classes are calibrated by a temperature; "
         "auto: chosen on validation where that lowers the log loss beyond chance.",
     )] = "auto"  # fmt: skip
     interval: Annotated[Annotated[float, Range(0, 1, more=True, less=True)] | None, Key(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from ..data.dates import date_parts, moments, seconds_of
 from ..data.features import encode_categories, feature_numbers, molecule_parts
 from ..data.molecules import DESCRIPTORS, RADIUS, WIDTH, check_molecules
 from ..runs.bundle import Bundle
-from ..task import Task
 from .encoded import EncodedInputs, encoded_description, encoded_inputs
+from .outputs import described_outputs, output_names, outputs_of
 
 
 class DeployedModel(nn.Module):
@@ -28,6 +27,10 @@ class DeployedModel(nn.Module):
     Args:
         bundle: The networks of a run.
         tasks: Names of the tasks to predict; networks that serve none of them are left out.
+        interval: Share of the rows that intervals and sets hold; by default that of the run, if any.
+
+    Raises:
+        UserError: If the run has no scores for intervals, or two outputs would have the same name.
 
     Shapes:
         Takes those of these that the schema has: ``numeric`` ``[n, columns]`` float64 in their own units, NaN where
@@ -38,7 +41,7 @@ class DeployedModel(nn.Module):
         float64, NaN where missing; and what a pretrained encoder reads, see
         :class:`~polytask.deployment.encoded.EncodedInputs`.
         Gives per task ``[n]`` values, or ``[n, C]`` probabilities of the classes in their order (``[n, W, C]`` with a
-        tag per word).
+        tag per word), and what :func:`~polytask.deployment.outputs.outputs_of` adds.
     """
 
     centers: Tensor
@@ -48,10 +51,15 @@ class DeployedModel(nn.Module):
     indicators: Tensor
     offsets: Tensor
 
-    def __init__(self, bundle: Bundle, tasks: Sequence[str]) -> None:
+    def __init__(self, bundle: Bundle, tasks: Sequence[str], interval: float | None = None) -> None:
         super().__init__()
         schema = bundle.schema
         self.tasks = tuple(task for task in schema.tasks if task.name in tasks)
+        self.level = bundle.level(interval)
+        self.limits = {} if self.level is None else {
+            task.name: bundle.scores[task.name].limit(self.level) for task in self.tasks if task.name in bundle.scores
+        }  # fmt: skip
+        output_names(self.tasks, self.limits)  # raises
         used = sorted({number for task in self.tasks for number in bundle.serves[task.name]})
         self.networks = nn.ModuleList(bundle.networks[number] for number in used)
         self._networks_of = {task.name: [used.index(n) for n in bundle.serves[task.name]] for task in self.tasks}
@@ -104,10 +112,11 @@ class DeployedModel(nn.Module):
                      "words": words, "pictures": pictures}  # fmt: skip
             inputs |= self.encoded({name: value for name, value in given.items() if value is not None})
         outputs = [network(inputs) for network in self.networks]
-        return {
-            task.name: prediction(task, [outputs[place][task.name] for place in self._networks_of[task.name]])
+        predictions = {
+            task: task.definition.mean_prediction([outputs[place][task.name] for place in self._networks_of[task.name]])
             for task in self.tasks
         }
+        return outputs_of(predictions, self.limits)
 
     def _parts(self, seconds: Tensor) -> list[Tensor]:
         """``[n, parts]`` of every column of dates."""
@@ -126,11 +135,6 @@ class DeployedModel(nn.Module):
         if len(self.indicators):
             parts.append(missing[:, self.indicators].float())
         return torch.cat(parts, 1)
-
-
-def prediction(task: Task, outputs: Sequence[Tensor]) -> Tensor:
-    """What :class:`DeployedModel` gives for a task, of the raw outputs of the networks that serve it."""
-    return task.definition.exported(task, task.definition.mean_prediction(outputs))
 
 
 def deployed_inputs(
@@ -174,15 +178,6 @@ def deployed_inputs(
     return inputs
 
 
-def _interval(task: Task, bundle: Bundle) -> dict[str, Any]:
-    """How the intervals or sets that the run was made with follow from an output."""
-    if bundle.interval is None or task.name not in bundle.scores:
-        return {}
-    limit = bundle.scores[task.name].limit(bundle.interval)
-    found = task.definition.exported_interval(task, limit) if math.isfinite(limit) else {}
-    return {"interval": {"level": bundle.interval, **found}} if found else {}
-
-
 def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
     """What somebody needs to know to call the exported file, as JSON-able values."""
     schema = bundle.schema
@@ -220,5 +215,5 @@ def description(model: DeployedModel, bundle: Bundle) -> dict[str, Any]:
         }
     if bundle.encoded is not None:
         inputs |= encoded_description(bundle.encoded)
-    outputs = {task.name: task.definition.exported_about(task) | _interval(task, bundle) for task in model.tasks}
+    outputs = described_outputs(model.tasks, model.limits, model.level)
     return {"made_by": "polytask", "version": 1, "inputs": inputs, "outputs": outputs}

@@ -25,9 +25,11 @@ from ..models.molecule_encoder import MoleculeEncoder
 from ..pretrained import ImageReader, write_plainly
 from ..records.folder import RunFolder
 from ..runs.bundle import Bundle
-from .deployed import DeployedModel, deployed_inputs, description, prediction
+from ..task import Task
+from .deployed import DeployedModel, deployed_inputs, description
 from .encoded import carried_files
 from .formats import FORMATS, ExportFormat, Predict
+from .outputs import outputs_of
 
 #: Name under which the description of inputs and outputs is found in the file.
 DESCRIPTION = "polytask.json"
@@ -38,6 +40,8 @@ CHECKED_ROWS = 256
 #: Where a pretrained encoder reads them, which may take a while.
 CHECKED_ENCODED = 64
 TOLERANCE = 1e-4
+#: Share of the predicted classes that may be others.
+MOST_UNDECIDED = 0.01
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def export_run(
     tasks: Sequence[str] | None = None,
     data: Path | None = None,
     trust: bool = False,
+    interval: float | None = None,
 ) -> Exported:
     """Write all networks of a run as one file.
 
@@ -75,6 +80,7 @@ def export_run(
         tasks: Only these tasks.
         data: Table whose first rows the file is checked on; by default the run's own, or random rows if it is gone.
         trust: Import and run the code that the run names, if its encoder is a class of somebody's.
+        interval: Also intervals and sets that hold this share of the rows; by default those that the run was made with.
 
     Raises:
         UserError: If the run is not usable, a task unknown, or the written file would predict something else; nothing
@@ -90,7 +96,7 @@ def export_run(
     raise_all([f"--tasks: {name!r} is not a task; {did_you_mean(name, known)}" for name in names if name not in known])
     with tempfile.TemporaryDirectory() as scratch:
         table, folder, source = _rows_to_check(run, bundle, data, Path(scratch))
-        model = DeployedModel(bundle, names).eval()
+        model = DeployedModel(bundle, names, interval).eval()
         _check_size(model, chosen, format)
         _check_no_graphs(model)
         inputs = deployed_inputs(bundle, table, folder=folder, where=source)
@@ -155,18 +161,33 @@ def largest_difference(predict: Predict, model: DeployedModel, bundle: Bundle, t
         outputs = bundle.outputs(bundle.inputs(part, folder=folder), part.num_rows)
         found = predict(deployed_inputs(bundle, part, folder=folder))
         for task in model.tasks:
-            expected, other = prediction(task, [outputs[task.name]]).numpy(), np.asarray(found[task.name])
-            if other.shape != expected.shape:
-                raise UserError(f"export: output {task.name!r} has shape {other.shape}, expected {expected.shape}")
-            # Of standardised targets: single precision bears no more digits of a price in millions.
-            size = task.scale + np.abs(expected - task.center)
-            largest = max(largest, float((np.abs(other - expected) / size).max(initial=0.0)))
+            predictions = {task: task.definition.predict(outputs[task.name].cpu())}
+            for name, expected in outputs_of(predictions, model.limits).items():
+                largest = max(largest, _difference(task, name, expected.numpy(), np.asarray(found[name])))
     if not largest <= TOLERANCE:
         raise UserError(
             f"export: the written file differs from PyTorch by {largest:.1e} on {table.num_rows} rows, more than "
             f"{TOLERANCE:g}; nothing was written. Try the other --format, and please report this"
         )
     return largest
+
+
+def _difference(task: Task, name: str, expected: np.ndarray, found: np.ndarray) -> float:
+    """Relative to 1 + |value|, of regression targets in standard deviations; infinite if classes differ.
+
+    Raises:
+        UserError: If shapes or types differ.
+    """
+    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+        raise UserError(f"export: output {name!r} is {found.dtype} {found.shape}, expected {expected.dtype} "
+                        f"{expected.shape}")  # fmt: skip
+    if expected.dtype.kind != "f":
+        # Rounding decides where two classes are equally likely, which happens to few.
+        return 0.0 if (found != expected).mean() <= MOST_UNDECIDED else float("inf")
+    with np.errstate(invalid="ignore"):
+        away = np.where(found == expected, 0.0, np.abs(found - expected))  # 0 of equal infinite ends
+    # Of standardised targets: single precision bears no more digits of a price in millions.
+    return float((away / (task.scale + np.abs(expected - task.center))).max(initial=0.0))
 
 
 def _rows_to_check(run: Path, bundle: Bundle, data: Path | None, scratch: Path) -> tuple[pa.Table, Path, str]:

@@ -19,6 +19,7 @@ from torch.fx.experimental import _config as exporting
 from ..extras import require
 from .deployed import DeployedModel
 from .encoded import LEAST_TOKENS
+from .outputs import output_names
 
 #: One protobuf message holds 2 GiB, of which the graph takes little.
 ONNX_BYTES = 2**31 - 2**26
@@ -73,7 +74,7 @@ def _read_torch(path: Path) -> Predict:
 
 
 def _write_onnx(model: DeployedModel, inputs: dict[str, Tensor], texts: Mapping[str, str], path: Path) -> None:
-    names = [task.name for task in model.tasks]
+    names = output_names(model.tasks, model.limits)
     with _quiet():
         exported = torch.onnx.export(_program(model, inputs), dynamo=True, output_names=names, verbose=False)
         assert exported is not None

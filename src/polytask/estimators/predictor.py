@@ -246,11 +246,18 @@ class TablePredictor:
 
         return diagnose(self.run)
 
-    def export(self, out: str | Path, *, format: str = "onnx", tasks: Sequence[str] | None = None) -> Path:
+    def export(
+        self,
+        out: str | Path,
+        *,
+        format: str = "onnx",
+        tasks: Sequence[str] | None = None,
+        interval: float | None = None,
+    ) -> Path:
         """Write all networks as one ONNX or PyTorch file; see ``polytask export``."""
         from ..deployment import export_run
 
-        export_run(self.run, Path(out), format=format, tasks=tasks)
+        export_run(self.run, Path(out), format=format, tasks=tasks, interval=interval)
         return Path(out)
 
     def save(self, path: str | Path) -> Path:

@@ -244,7 +244,7 @@ class Bundle:
         Raises:
             UserError: If the table does not have the columns of the training table, or the run is of before intervals.
         """
-        level = self._level(interval)
+        level = self.level(interval)
         table = arrow_table(table, where)
         inputs = self.inputs(table, folder=folder, where=where)
         self.check_names(level is not None)
@@ -266,8 +266,12 @@ class Bundle:
             }
         return pa.table(columns)
 
-    def _level(self, asked: float | None) -> float | None:
-        """The level of intervals: as asked, or that of the run."""
+    def level(self, asked: float | None) -> float | None:
+        """The level of intervals: as asked, or that of the run.
+
+        Raises:
+            UserError: If it is no share, or the run is of before intervals.
+        """
         if asked is None:
             return self.interval
         if not 0 < asked < 1:

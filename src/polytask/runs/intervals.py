@@ -11,7 +11,7 @@ from torch import Tensor
 from ..files import write_json
 from ..records.folder import RunFolder
 from ..task.conformal import MOST, Scores
-from ..task.plots.classes import wilson
+from ..task.wilson import wilson
 from .averaged import Outputs
 from .preparation.prepared import MOST_LINES
 
@@ -55,17 +55,17 @@ def coverage(
     found = {}
     for name, own in scores.items():
         task, limit = test.tasks[name], own.limit(level)
-        outputs, targets, _ = test.labelled(name, serves[name])
+        outputs, targets, units = test.counted(name, serves[name])
         predictions = task.definition.predict(outputs)
         unusual = task.definition.nonconformity(predictions, targets)
         if unusual is not None and len(targets):
-            covered = float((unusual <= limit).double().mean())
+            covered = (unusual <= limit).double()
             size = float(np.mean(task.definition.interval_sizes(task, predictions, limit)))
             found[name] = {
                 "form": "intervals" if task.definition.numeric else "sets",
                 "level": level,
-                "share": covered,
-                "interval": list(wilson(covered * len(targets), len(targets))),
+                "share": float(covered.mean()),
+                "interval": list(wilson(covered, units)),
                 "size": size if np.isfinite(size) else None,
             }
     return found

@@ -8,7 +8,6 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,8 @@ from torch import Tensor
 
 #: Scores that are kept of a task.
 MOST = 1000
+#: A limit is the score of a row; another order of sums must not leave the class of this very row out.
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,16 @@ class Scores:
         return next((value for value, own in zip(self.values, self.ranks, strict=True) if own >= rank), math.inf)
 
 
-def likely(shares: np.ndarray, limit: float, least: int = 1) -> np.ndarray:
+def likely(shares: Tensor, limit: float) -> Tensor:
     """``[n, C]`` which classes of every row have a probability of at least ``1 - limit``.
 
     Args:
         shares: ``[n, C]`` probabilities.
         limit: Of :meth:`Scores.limit`.
-        least: 1: the likeliest is held in any case; 0: none may be.
 
     Example:
-        >>> likely(np.array([[0.5, 0.4, 0.1], [0.9, 0.1, 0.0]]), 0.7).tolist()
+        >>> import torch
+        >>> likely(torch.tensor([[0.5, 0.4, 0.1], [0.9, 0.1, 0.0]]), 0.7).tolist()
         [[True, True, False], [True, False, False]]
     """
-    kept = 1 - shares <= limit
-    if least:
-        kept[np.arange(len(shares)), shares.argmax(1)] = True
-    return kept
-
-
-def named(kept: np.ndarray, classes: Sequence[str]) -> list[list[str]]:
-    """The names of the classes of every row."""
-    return [[name for name, one in zip(classes, row, strict=True) if one] for row in kept.tolist()]
+    return 1 - shares <= limit + ROUNDING

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .conformal import likely, named
+from .conformal import likely
 from .distances import Distance
 from .labels import Labels
 from .losses import Loss
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: How the cells of a column are read: as names of classes, as numbers, or as text of several words each.
 Form = Literal["classes", "numbers", "words"]
 Plot = Graph | Matrix
+#: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell is no label.
+SEPARATOR = ";"
 
 
 class Kind(ABC):
@@ -97,13 +99,14 @@ class Kind(ABC):
         """
         return None
 
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
         """What predictions of some rows look like beside their targets; empty where nothing can be drawn.
 
         Args:
             task: The task.
             predictions: From :meth:`predict`, of rows with a label.
             targets: Stored targets.
+            units: ``[n]`` what the rows count as in intervals: those of one group are equal; by default all differ.
         """
         return []
 
@@ -120,17 +123,23 @@ class Kind(ABC):
         """Names of the columns that :meth:`interval_columns` gives."""
         return []
 
+    def interval(self, task: Task, predictions: Tensor, limit: float) -> tuple[Tensor, ...]:
+        """What holds all targets whose :meth:`nonconformity` is at most ``limit``, by :meth:`interval_names`.
+
+        Returns:
+            Least and largest number ``[n]`` in units of the labels, or ``[n, C]`` which classes; nothing without such.
+        """
+        return ()
+
     def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
-        """What holds all targets whose :meth:`nonconformity` is at most ``limit``, as columns of a table."""
-        return {}
+        """:meth:`interval` as columns of a table; between classes is ``;``, and alone it is the empty set."""
+        named = zip(self.interval_names(task), self.interval(task, predictions, limit), strict=True)
+        return {name: found.numpy() if self.numeric else cells(found, task.classes) for name, found in named}
 
     def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
-        """``[n]`` how wide the intervals of :meth:`interval_columns` are, or how many classes their sets have."""
-        return np.zeros(len(predictions))
-
-    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
-        """How :meth:`interval_columns` follow from an exported file's output, for who calls it; empty if not."""
-        return {}
+        """``[n]`` how wide the intervals are, or how many classes the sets have."""
+        first, *last = self.interval(task, predictions, limit)
+        return (last[0] - first if last else first.sum(1)).numpy()
 
     def average(self, outputs: Sequence[Tensor]) -> Tensor:
         """One network from several: outputs whose prediction is the mean prediction."""
@@ -242,7 +251,7 @@ class Kind(ABC):
         """
 
     def exported(self, task: Task, predictions: Tensor) -> Tensor:
-        """The output of an exported file, from :meth:`predict`: probabilities ``[n, C]`` or values in own units."""
+        """Output of an exported file, from :meth:`predict`: probabilities ``[n, C]``, or values in units of labels."""
         return predictions
 
     def exported_about(self, task: Task) -> dict[str, Any]:
@@ -272,23 +281,13 @@ class NumberKind(Kind):
         """Least and largest target whose :meth:`nonconformity` is at most ``limit``, in units of training."""
         return predictions - limit, predictions + limit
 
-    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
-        return {"plus_minus": limit * task.scale} if not task.parameters else {}
-
     def interval_names(self, task: Task) -> list[str]:
         return [f"{task.name}_low", f"{task.name}_high"]
 
-    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
-        return dict(zip(self.interval_names(task), self._ends_in_units(task, predictions, limit), strict=True))
+    def interval(self, task: Task, predictions: Tensor, limit: float) -> tuple[Tensor, ...]:
+        return tuple(task.in_units(end) for end in self.ends(predictions, limit))
 
-    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
-        low, high = self._ends_in_units(task, predictions, limit)
-        return high - low
-
-    def _ends_in_units(self, task: Task, predictions: Tensor, limit: float) -> list[np.ndarray]:
-        return [task.in_units(end).numpy() for end in self.ends(predictions, limit)]
-
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
         p, y = task.in_units(predictions), task.in_units(targets)
         return [plot for plot in (predicted_and_true(p, y), residuals(p, y)) if plot is not None]
 
@@ -354,26 +353,20 @@ class ClassKind(Kind):
         """1 minus the probability of the class."""
         return 1 - self.shares(predictions).gather(1, targets.long()[:, None])[:, 0]
 
-    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
-        return {"least_probability": 1 - limit}
-
     def interval_names(self, task: Task) -> list[str]:
         return [f"{task.name}_set"]
 
-    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
-        """The classes that are likely enough, with ``;`` between them."""
-        sets = named(likely(self.shares(predictions).numpy(), limit), task.classes)
-        return {f"{task.name}_set": [";".join(names) for names in sets]}
+    def interval(self, task: Task, predictions: Tensor, limit: float) -> tuple[Tensor, ...]:
+        """The classes that are likely enough, the likeliest in any case."""
+        shares = self.shares(predictions)
+        return (likely(shares, limit) | (shares == shares.amax(1, keepdim=True)),)
 
-    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
-        return likely(self.shares(predictions).numpy(), limit).sum(1)
-
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
         found = self.labels(predictions).long()
         sure = self.shares(predictions).gather(1, found[:, None])[:, 0]
         drawn = (
             confusion(targets, found, task.classes),
-            calibration(sure, (found == targets.long()).long(), "Calibration of the predicted class"),
+            calibration(sure, (found == targets.long()).long(), "Calibration of the predicted class", units),
         )
         return [plot for plot in drawn if plot is not None]
 
@@ -460,6 +453,27 @@ def check_places(found: int, targets: int) -> None:
     if found != targets:
         raise UserError(f"encoder: it gives {found} places per row, and there are targets for {targets}; make its "
                         f"features [B, 1 + {targets}, D], or write the targets at its resolution")  # fmt: skip
+
+
+def cells(kept: Tensor, classes: Sequence[str]) -> list[str]:
+    """Sets of classes as cells of a table.
+
+    Args:
+        kept: ``[n, C]`` which classes.
+        classes: Their names.
+
+    Example:
+        >>> cells(torch.tensor([[True, True], [False, False]]), ("a", "b"))
+        ['a;b', ';']
+    """
+    names = np.array(classes, dtype=object)
+    return [SEPARATOR.join(names[row]) or SEPARATOR for row in kept.numpy()]
+
+
+def each_unit(known: Tensor, units: Tensor | None) -> Tensor:
+    """What every known target of rows ``[n, L]`` counts as, see :meth:`Kind.plots`: as its row."""
+    rows = torch.arange(len(known)) if units is None else units
+    return rows[:, None].expand(known.shape)[known]
 
 
 def without_nan(values: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class Predicted:
         predictions: ``[n]`` or ``[n, C]``, see :meth:`polytask.task.Kind.predict`.
         targets: ``[n]`` or ``[n, L]``.
         rows: ``[n]`` positions among all rows.
+        units: ``[n]`` what they count as in intervals: those of one group are equal.
         labels: ``[n]`` predicted classes, where several thresholds have made them; else those of the task's own.
     """
 
@@ -46,11 +47,12 @@ class Predicted:
     predictions: Tensor
     targets: Tensor
     rows: Tensor
+    units: Tensor
     labels: Tensor | None = None
 
     def plots(self) -> list[Plot]:
         """Of this target alone."""
-        found = self.task.definition.plots(self.task, self.predictions, self.targets)
+        found = self.task.definition.plots(self.task, self.predictions, self.targets, self.units)
         return found if self.labels is None else [self._without_threshold(plot, self.labels) for plot in found]
 
     def _without_threshold(self, plot: Plot, labels: Tensor) -> Plot:
@@ -103,7 +105,7 @@ def _of_rows(outputs: Outputs, tasks: Sequence[Task], served: Mapping[str, Seque
     found = []
     for task in tasks if len(outputs.rows) else ():
         raw, targets, ids = outputs.labelled(task.name, served[task.name])
-        found.append(Predicted(task, task.definition.predict(raw), targets, ids))
+        found.append(Predicted(task, task.definition.predict(raw), targets, ids, outputs.rows.units(ids)))
     return found
 
 
@@ -117,7 +119,8 @@ def _of_folds(trainer: Trainer, tasks: Sequence[Task]) -> list[Predicted]:
             here = torch.isin(one.rows, chosen)
             same_units = replace(task, center=0.0, scale=1.0, transform="", parameters=())
             labels = one.labels[here] if task.definition.thresholded else None
-            found.append(Predicted(same_units, one.predictions[here], one.targets[here], one.rows[here], labels))
+            of_rows = one.predictions[here], one.targets[here], one.rows[here], one.units[here]
+            found.append(Predicted(same_units, *of_rows, labels))
     return found
 
 

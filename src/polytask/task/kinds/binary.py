@@ -96,13 +96,13 @@ class Binary(ClassKind):
     def expected(self, predictions: Tensor) -> Tensor | None:
         return predictions
 
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
         at = task.threshold
         drawn = (
             roc(predictions, targets, at),
             precision_recall(predictions, targets, at),
             gains(predictions, targets),
-            calibration(predictions, targets),
+            calibration(predictions, targets, units=units),
             confusion(targets, (predictions > at).long(), task.classes),
         )
         return [plot for plot in drawn if plot is not None]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ..conformal import likely, named
-from ..kind import Plot, WordsKind, without_nan
+from ..conformal import likely
+from ..kind import SEPARATOR, Plot, WordsKind, cells, each_unit, without_nan
 from ..metrics import MEAN_F1, MEAN_ROC_AUC
 from ..plots.classes import calibration, precision_recall, roc
 from .binary import KIND as BINARY
@@ -22,8 +22,6 @@ from .binary import KIND as BINARY
 if TYPE_CHECKING:
     from ..task import Task
 
-#: Between the labels of a cell. A cell of nothing else is the empty set; an empty cell is no label.
-SEPARATOR = ";"
 #: An item of a list: in single or double quotes, or without.
 _ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"\s][^,]*)""")
 
@@ -40,11 +38,6 @@ def labels_of(cell: str) -> list[str]:
     if cell.startswith("[") and cell.endswith("]"):
         return [word for parts in _ITEM.findall(cell[1:-1]) if (word := "".join(parts).strip())]
     return [label for part in cell.split(SEPARATOR) if (label := part.strip())]
-
-
-def cell_of(labels: Sequence[str]) -> str:
-    """The inverse of :func:`labels_of`."""
-    return SEPARATOR.join(labels) or SEPARATOR
 
 
 class Multilabel(WordsKind):
@@ -77,17 +70,22 @@ class Multilabel(WordsKind):
         return BINARY.predict(outputs)
 
     def labels(self, predictions: Tensor) -> Tensor:
-        return BINARY.labels(predictions)
+        return (predictions > 0.5).long()
 
     def summary(self, task: Task, targets: np.ndarray) -> dict[str, Any]:
         shares = np.nan_to_num((targets > 0.5).mean(0)).tolist() if len(targets) else []
         return {"shares": dict(zip(task.classes, shares, strict=False))}
 
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
-        """Of all labels together."""
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
+        """Of all labels together; those of a row count as one."""
         known = ~torch.isnan(targets)
         p, y = predictions[known], targets[known]
-        drawn = roc(p, y, task.threshold), precision_recall(p, y, task.threshold), calibration(p, y)
+        known_units = each_unit(known, units)
+        drawn = (
+            roc(p, y, task.threshold),
+            precision_recall(p, y, task.threshold),
+            calibration(p, y, units=known_units),
+        )
         return [plot for plot in drawn if plot is not None]
 
     def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor | None:
@@ -101,16 +99,9 @@ class Multilabel(WordsKind):
     def interval_names(self, task: Task) -> list[str]:
         return [f"{task.name}_set"]
 
-    def interval_columns(self, task: Task, predictions: Tensor, limit: float) -> dict[str, np.ndarray | list[str]]:
+    def interval(self, task: Task, predictions: Tensor, limit: float) -> tuple[Tensor, ...]:
         """Every label that is likely enough: the row's labels are among them."""
-        sets = named(likely(predictions.numpy(), limit, least=0), task.classes)
-        return {f"{task.name}_set": [cell_of(names) for names in sets]}
-
-    def interval_sizes(self, task: Task, predictions: Tensor, limit: float) -> np.ndarray:
-        return likely(predictions.numpy(), limit, least=0).sum(1)
-
-    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
-        return {"least_probability": 1 - limit}
+        return (likely(predictions, limit),)
 
     def width(self, classes: int) -> int:
         return max(1, classes)
@@ -140,8 +131,8 @@ class Multilabel(WordsKind):
 
     def columns(self, task: Task, predictions: Tensor, texts: Sequence[str]) -> dict[str, np.ndarray | list[str]]:
         """The set of the likely labels, as in a table to train on, and every label's probability."""
-        shares, names = predictions.numpy(), np.array(task.classes, dtype=object)
-        found: dict[str, np.ndarray | list[str]] = {task.name: [cell_of(names[row]) for row in shares > 0.5]}
+        found: dict[str, np.ndarray | list[str]] = {task.name: cells(self.labels(predictions) > 0, task.classes)}
+        shares = predictions.numpy()
         return found | {f"{task.name}_p_{label}": shares[:, place] for place, label in enumerate(task.classes)}
 
 

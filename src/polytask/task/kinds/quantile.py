@@ -103,7 +103,7 @@ class Quantile(NumberKind):
     def expected(self, predictions: Tensor) -> Tensor | None:
         return predictions[..., MIDDLE]
 
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
         return super().plots(task, predictions[..., MIDDLE], targets)
 
     def agreement(self, old: Tensor, new: Tensor) -> float:
@@ -112,9 +112,6 @@ class Quantile(NumberKind):
     def nonconformity(self, predictions: Tensor, targets: Tensor) -> Tensor | None:
         """How far a target is outside of the outer quantiles, negative inside."""
         return torch.maximum(predictions[..., 0] - targets, targets - predictions[..., -1])
-
-    def exported_interval(self, task: Task, limit: float) -> dict[str, Any]:
-        return {"beyond_outer_quantiles": limit * task.scale} if not task.parameters else {}
 
     def ends(self, predictions: Tensor, limit: float) -> tuple[Tensor, Tensor]:
         return predictions[..., 0] - limit, predictions[..., -1] + limit

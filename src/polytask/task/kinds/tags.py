@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ..kind import Plot, WordsKind, check_places, without_nan
+from ..kind import Plot, WordsKind, check_places, each_unit, without_nan
 from ..metrics import SPAN_F1, TOKEN_ACCURACY
-from ..plots.classes import confusion
 from .multiclass import KIND as MULTICLASS
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ class Tags(WordsKind):
     about = "a tag for [every word of a text](text-and-images.md#a-tag-for-every-word): `O B-city I-city`"
     items = True
     vector_output = True
+    calibrated = True
     least_classes = 2
     default_metric = "span_f1"
     metrics = (SPAN_F1, TOKEN_ACCURACY)
@@ -53,11 +53,10 @@ class Tags(WordsKind):
     def labels(self, predictions: Tensor) -> Tensor:
         return MULTICLASS.labels(predictions)
 
-    def plots(self, task: Task, predictions: Tensor, targets: Tensor) -> list[Plot]:
-        """Of all words."""
+    def plots(self, task: Task, predictions: Tensor, targets: Tensor, units: Tensor | None = None) -> list[Plot]:
+        """Of all words; those of a row count as one."""
         known = ~torch.isnan(targets)
-        found = confusion(targets[known], self.labels(predictions)[known], task.classes)
-        return [] if found is None else [found]
+        return MULTICLASS.plots(task, predictions[known], targets[known], each_unit(known, units))
 
     def checked(self, task: Task, labels: np.ndarray) -> tuple[Task, np.ndarray]:
         """Every word counts."""

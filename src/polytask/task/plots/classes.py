@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..wilson import wilson
 from .chart import Curve, Graph, Matrix, Point, points_of
 
 #: Points of a curve.
@@ -86,13 +87,14 @@ def gains(p: Tensor, y: Tensor) -> Graph | None:
                  )  # fmt: skip
 
 
-def calibration(p: Tensor, y: Tensor, name: str = "Calibration") -> Graph | None:
+def calibration(p: Tensor, y: Tensor, name: str = "Calibration", units: Tensor | None = None) -> Graph | None:
     """How often what was given a probability was true, in groups of equally many rows with 95 % intervals (Wilson).
 
     Args:
         p: ``[n]`` probabilities.
         y: ``[n]`` whether it was true.
         name: The title.
+        units: ``[n]`` what the rows count as in the intervals; by default each is its own.
 
     Example:
         >>> calibration(torch.full((100,), 0.3), torch.arange(100) % 10 < 3).lines[1].points
@@ -100,31 +102,13 @@ def calibration(p: Tensor, y: Tensor, name: str = "Calibration") -> Graph | None
     """
     if not len(p):
         return None
-    order = p.argsort(stable=True)
-    groups = [
-        (p[rows].double(), (y[rows] > 0.5).double()) for rows in order.tensor_split(min(BINS, len(p))) if len(rows)
-    ]
-    if bool((p == p[0]).all()):
-        groups = [(p.double(), (y > 0.5).double())]
-    points = tuple((float(a.mean()), float(b.mean())) for a, b in groups)
-    spans = tuple(wilson(float(b.sum()), len(b)) for _, b in groups)
+    order, true = p.argsort(stable=True), (y > 0.5).double()
+    groups = order.tensor_split(1 if bool((p == p[0]).all()) else min(BINS, len(p)))
+    points = tuple((float(p[rows].double().mean()), float(true[rows].mean())) for rows in groups)
+    spans = tuple(wilson(true[rows], None if units is None else units[rows]) for rows in groups)
     lines = (Curve("perfect", ((0.0, 0.0), (1.0, 1.0)), role="reference"), Curve("ours", points, spans))
     return Graph("calibration", name, "predicted probability", "observed share", lines, True,
                  "Every point is a tenth of the rows, with the 95 % interval of its share.")  # fmt: skip
-
-
-def wilson(hits: float, rows: int, z: float = 1.96) -> Point:
-    """95 % interval of a share (E. B. Wilson, 1927).
-
-    Example:
-        >>> low, high = wilson(0, 10)
-        >>> low, round(high, 2)
-        (0.0, 0.28)
-    """
-    share, more = hits / rows, z * z / rows
-    middle = (share + more / 2) / (1 + more)
-    half = z / (1 + more) * (share * (1 - share) / rows + more / (4 * rows)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def confusion(true: Tensor, found: Tensor, classes: Sequence[str]) -> Matrix | None:
