@@ -133,6 +133,9 @@ def test_streamed_as_at_once(tmp_path: Path) -> None:
     asked = {"data": str(path), "targets": ["aromatic", "noise"], "split": "scaffold"}
     at_once, streamed = (prepare(make_config(asked | {"stream": stream})) for stream in (False, True))
     assert (at_once.split == streamed.split).all() and at_once.schema == streamed.schema
+    for part, rows in at_once.rows.items():  # molecules of one scaffold count as one
+        assert rows.groups is not None and 1 <= len(rows.groups.unique()) < len(rows)
+        assert torch.equal(rows.groups, streamed.rows[part].groups)
     rows = torch.tensor([0, 40, 3])
     one, other = (data.rows["train"].inputs["text"][rows].dense() for data in (at_once, streamed))
     assert torch.equal(one, other)

@@ -75,6 +75,7 @@ def test_outputs_are_the_columns_of_predictions(run: Path, tmp_path: Path, forma
     for task in bundle.schema.tasks:
         found |= as_columns({name: np.asarray(value) for name, value in outputs.items()}, task)
     assert sorted(found) == sorted(expected.column_names)
+    assert outputs["topic_label"].dtype == np.int64 and outputs["colours_set"].dtype == bool
     for name, values in found.items():
         if expected[name].type == pa.string():
             assert np.mean(np.array(values) == np.array(expected[name].to_pylist())) >= 0.99, name

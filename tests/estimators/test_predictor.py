@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 
 import numpy as np
 import polars as pl
@@ -111,7 +112,11 @@ def test_the_report_and_the_metrics_can_be_shown(predictor, tmp_path):
     assert page.save(tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert page._repr_html_().startswith("<iframe srcdoc=")
     shown = predictor._repr_html_()
-    assert ">sold</th>" in shown and "95 % interval" in shown
+    entry = predictor.results["tasks"]["price"]
+    half = (entry["interval"][1] - entry["interval"][0]) / 2
+    [(found, bars)] = re.findall(r"<td>([\d.]+) \u00b1([\d.]+)</td>", shown[shown.index(">price</th>") :])[:1]
+    assert float(found) == pytest.approx(entry["test"], abs=half) and float(bars) == pytest.approx(half, rel=0.1)
+    assert ">sold</th>" in shown and len(bars.strip("0.")) <= 2  # no digits that the interval makes meaningless
     assert TablePredictor(["price"])._repr_html_() is None
 
 

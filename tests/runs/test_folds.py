@@ -74,6 +74,14 @@ def test_plots_are_of_the_out_of_fold_predictions(made: Path) -> None:
     assert len(p) == len(table) and np.mean((p - y) ** 2) == pytest.approx(
         np.mean((found["cost"] - table["cost"]) ** 2), rel=1e-2
     )
+    importance = plots.together["importance"].data
+    values = dict(zip(importance.rows, importance.values, strict=True))
+    ill, cost = (importance.columns.index(name) for name in ("ill", "cost"))
+    assert values["a"][ill] > 0.2 > abs(values["b"][ill]) and values["b"][cost] > abs(values["a"][cost])
+    assert "180 test rows" in importance.note
+    [line] = plots["ill"]["dependence_a"].data.lines
+    assert line.points[0][1] < line.points[-1][1] and all(low <= high for low, high in line.spans)
+    assert len(line.spans) == len(line.points)
     report = (made / "run" / "report.html").read_text()
     assert "Predicted and true" in report and "Results over 3 folds" in report and "test split" not in report
 
@@ -86,3 +94,16 @@ def test_a_resumed_cross_validation_equals_one_that_was_not_interrupted(made: Pa
     result = polytask("fit", made / "t.csv", *OPTIONS, "--out", run, "--resume")
     assert result.exit_code == 0, result.output
     assert (run / "out_of_fold.parquet").read_bytes() == before
+
+
+def test_evaluate_counts_rows_of_a_group_once(made: Path) -> None:
+    """Three times the rows of the same people are no more certain; without the column nobody knows the people."""
+    predictor, table = pt.load(made / "run"), pd.read_csv(made / "t.csv")
+    thrice = pd.concat([table] * 3, ignore_index=True).drop(columns="key")
+
+    def width(frame: pd.DataFrame) -> float:
+        low, high = predictor.evaluate(frame)["cost"]["interval"]
+        return high - low
+
+    assert width(thrice) == pytest.approx(width(table), rel=0.25)
+    assert width(thrice.drop(columns="who")) < 0.75 * width(table)

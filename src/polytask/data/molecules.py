@@ -168,6 +168,7 @@ def read_molecule(smiles: str) -> Any:
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
+@lru_cache(_KEPT)
 def _scaffold(smiles: str) -> str | None:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 

@@ -176,11 +176,10 @@ def _difference(task: Task, name: str, expected: np.ndarray, found: np.ndarray) 
     """Relative to 1 + |value|, of regression targets in standard deviations; infinite if classes differ.
 
     Raises:
-        UserError: If shapes or types differ.
+        UserError: If shapes differ.
     """
-    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
-        raise UserError(f"export: output {name!r} is {found.dtype} {found.shape}, expected {expected.dtype} "
-                        f"{expected.shape}")  # fmt: skip
+    if found.shape != expected.shape:
+        raise UserError(f"export: output {name!r} has shape {found.shape}, expected {expected.shape}")
     if expected.dtype.kind != "f":
         # Rounding decides where two classes are equally likely, which happens to few.
         return 0.0 if (found != expected).mean() <= MOST_UNDECIDED else float("inf")

@@ -19,7 +19,6 @@ from ..reporting.templates import style
 from ..runs import Bundle
 from ..runs.use import labelled_rows
 from ..task.kind import Plot
-from ..training.evaluation import task_targets
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,10 @@ def plots_of_rows(bundle: Bundle, table: pa.Table) -> Plots:
         UserError: See :func:`polytask.runs.use.labelled_rows`.
     """
     rows, names = labelled_rows(bundle, table, where="table")
-    outputs = bundle.outputs(rows.inputs, len(rows))
-    found = {}
-    for position, task in enumerate(bundle.schema.tasks):
-        if task.name in names:
-            ids, targets = task_targets(rows, position)
-            predictions = task.definition.predict(outputs[task.name].cpu()[ids.cpu()])
-            found[task.name] = _figures(task.definition.plots(task, predictions, targets.cpu()))
-    return Plots(found)
+    return Plots({
+        task.name: _figures(task.definition.plots(task, task.definition.predict(outputs), targets.cpu(), units.cpu()))
+        for task, outputs, targets, units in bundle.on_labelled(rows, names)
+    })  # fmt: skip
 
 
 def _figures(plots: Sequence[Plot]) -> dict[str, Figure]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from ..display.html import cell, table
+from ..records.run import Run
+from ..reporting.numbers import shown
+from ..reporting.outcome import BASELINES, rows
+
+#: Targets that a notebook shows.
+MOST_TARGETS = 50
 
 
 @dataclass(frozen=True)
@@ -30,21 +35,17 @@ class Page:
                 'style="border:1px solid #8884" sandbox="allow-scripts"></iframe>')  # fmt: skip
 
 
-def metrics_html(results: dict[str, Any]) -> str:
-    """The test metrics of a run as a table: each target with its interval, a constant prediction and the baselines."""
-    baselines = [name for name in ("linear", "single_task", "all_in_one") if results["baselines"].get(name)]
-    trivial = results["totals"].get("trivial", {})
-    head = ["target", "metric", "test", "95 % interval", "constant", *(name.replace("_", "-") for name in baselines)]
-    rows = []
-    for name, entry in results["tasks"].items():
-        others = [_number(results["baselines"][other].get(name, {}).get("test")) for other in baselines]
-        interval = entry.get("interval")
-        spread = "" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}"
-        arrow = "\u2191" if entry["direction"] == "max" else "\u2193"
-        cells = [f"{entry['metric']} {arrow}", _number(entry["test"]), spread, _number(trivial.get(name)), *others]
-        rows.append((name, [cell(text) for text in cells]))
-    return table(head, rows)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def metrics_html(run: Run) -> str:
+    """The test metrics of a run as a table, as in its report: each target with its interval beside what is simpler."""
+    found = rows(run)
+    others = list(found[0].others) if found else []
+    ours = "ours, \u00b1 half of the 95 % interval"
+    head = ["target", "metric", ours, "constant", *(BASELINES[one] for one in others)]
+    lines = []
+    for row in found[:MOST_TARGETS]:
+        half = "" if row.interval is None else f" \u00b1{shown((row.interval[1] - row.interval[0]) / 2, row.decimals)}"
+        values = [row.trivial, *(row.others[one].test for one in others)]
+        cells = [f"{row.metric} {row.arrow}", shown(row.ours.test, row.decimals) + half]
+        lines.append((row.task, [cell(text) for text in (*cells, *(shown(one, row.decimals) for one in values))]))
+    left = f"{MOST_TARGETS} of {len(found):,} targets; all are in predictor.results" if len(found) > len(lines) else ""
+    return table(head, lines, left)

@@ -24,6 +24,7 @@ from ..display.display import Display
 from ..errors import UserError
 from ..files import read_json, write_json
 from ..records.results import stored_results
+from ..records.run import read_run
 from ..runs import Bundle, RunFolder, fit_run
 from ..runs.use import evaluate_rows, table_of
 from .figures import Figure, Plots, plots_of_rows, plots_of_run
@@ -290,7 +291,7 @@ class TablePredictor:
         return f"{type(self).__name__}({named})"
 
     def _repr_html_(self) -> str | None:
-        return None if self._bundle is None else metrics_html(self.results)
+        return None if self._bundle is None else metrics_html(read_run(self.run))
 
 
 def load(path: str | Path, *, trust: bool = False) -> TablePredictor:

@@ -170,21 +170,19 @@ def _coverage(found: Any) -> str:
 
     Example:
         >>> _coverage({"level": 0.9, "share": 0.92, "interval": [0.88, 0.95], "size": 4.2}).replace("\xa0", " ")
-        '90 % intervals hold 92.0 % of the test labels (88.0 % to 95.0 %); mean size 4.20'
+        '90 % intervals hold 92 % of the test labels (88 % to 95 %); mean width 4.20'
     """
     known = found if isinstance(found, dict) else {}
     level, share, size = (number(known.get(key)) for key in ("level", "share", "size"))
     ends = _interval(known, "interval")
     if level is None or share is None or ends is None:
         return ""
-    form = "sets" if known.get("form") == "sets" else "intervals"
-    mean = (
-        "; infinite: too few validation rows"
-        if size is None
-        else f"; mean size {shown(size, max(0, places([size]) - 1))}"
-    )
-    held = f"hold {percent(share)} of the test labels ({percent(ends[0])} to {percent(ends[1])})"
-    return f"{percent(level, 0)} {form} {held}{mean}"
+    form, measure = ("sets", "size") if known.get("form") == "sets" else ("intervals", "width")
+    mean = "infinite: too few validation rows"
+    if size is not None:
+        mean = f"mean {measure} {shown(size, max(0, places([size]) - 1))}"
+    held, low, high = (percent(one, int(ends[1] - ends[0] < 0.02)) for one in (share, *ends))
+    return f"{percent(level, 0)} {form} hold {held} of the test labels ({low} to {high}); {mean}"
 
 
 def _further(result: dict[str, Any]) -> tuple[Further, ...]:

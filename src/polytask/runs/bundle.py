@@ -131,6 +131,7 @@ class Bundle:
         encoded: Columns that a pretrained encoder reads, if there is one.
         scores: Of the validation rows by task, from which prediction intervals follow.
         interval: Share of the rows that prediction intervals and sets hold unless another is asked for; None for none.
+        together: What rows were grouped by, see :func:`~polytask.runs.preparation.splitting.groups_in`.
     """
 
     schema: Schema
@@ -140,6 +141,7 @@ class Bundle:
     encoded: EncodedColumns | None = None
     scores: Mapping[str, Scores] = field(default_factory=dict)
     interval: float | None = None
+    together: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path, *, trust: bool = False) -> Bundle:
@@ -174,7 +176,8 @@ class Bundle:
         sources = tuple(tuple(columns) for columns in stored.get("sources", ()))
         encoded = EncodedColumns.load(run.encoder) if schema.encoded or run.encoder.is_dir() else None
         networks = tuple(model for model, _ in loaded)
-        return cls(schema, networks, serves, sources, encoded, *stored_intervals(run))
+        together = dict(stored.get("together", {}))
+        return cls(schema, networks, serves, sources, encoded, *stored_intervals(run), together)
 
     def inputs(self, table: Any, *, folder: Path | None = None, where: str = "table") -> dict[str, Any]:
         """What the networks take, for the rows of a table.
@@ -298,12 +301,12 @@ class Bundle:
         return {found[0].name: task_estimate(*found) for found in self.on_labelled(rows, tasks)}
 
     def on_labelled(self, rows: Rows, tasks: Sequence[str]) -> Iterator[tuple[Task, Tensor, Tensor, Tensor]]:
-        """By task the raw outputs, stored targets and positions of its labelled rows, see :meth:`evaluate`."""
+        """By task raw outputs, targets and units of its labelled rows, see :meth:`evaluate` and ``Rows.units``."""
         outputs = self.outputs(rows.inputs, len(rows))
         for position, task in enumerate(self.schema.tasks):
             if task.name in tasks:
                 ids, targets = task_targets(rows, position)
-                yield task, outputs[task.name].cpu()[ids], targets, ids
+                yield task, outputs[task.name].cpu()[ids], targets, rows.units(ids)
 
 
 def check_writes(path: Path) -> Format:

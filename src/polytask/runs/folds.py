@@ -212,14 +212,21 @@ def _against(found: Pooled, ours: Estimate, tasks: int) -> dict[str, Any]:
     return {"test": number(value.value), "gain_interval": bounds((ours - value) * sign, tasks)}
 
 
+def bundles_of_folds(
+    run: RunFolder, config: Config, *, trust: bool = False
+) -> Iterator[tuple[Bundle, pa.Table, np.ndarray]]:
+    """Of every fold its networks, its test rows, and their positions ``[n]`` in the table."""
+    for folder in fold_folders(run, config):
+        bundle = Bundle.load(folder, trust=trust)
+        at = np.flatnonzero(load_split(RunFolder(folder).split)[0] == 2)
+        yield bundle, table_of(bundle, Path(config.tables[0]), Display()).take(pa.array(at)), at
+
+
 def write_out_of_fold(run: RunFolder, config: Config, *, trust: bool = False) -> None:
     """Write the predictions for all rows of the table, in its order, each by the networks of the fold that tests it."""
     path = Path(config.tables[0])
     parts, places = [], []
-    for fold, folder in enumerate(fold_folders(run, config)):
-        bundle = Bundle.load(folder, trust=trust)
-        at = np.flatnonzero(load_split(RunFolder(folder).split)[0] == 2)
-        table = table_of(bundle, path, Display()).take(pa.array(at))
+    for fold, (bundle, table, at) in enumerate(bundles_of_folds(run, config, trust=trust)):
         found = bundle.predict(table, folder=path.parent, where=path.name)
         first = {} if bundle.schema.id_column in found.column_names else {"row": pa.array(at + 1)}
         parts.append(pa.table({**first, **dict(zip(found.column_names, found.columns, strict=True)),

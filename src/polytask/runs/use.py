@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from .bundle import Bundle, check_writes, write_predictions
 from .further_metrics import further_metrics
 from .preparation.labelled import labelled
 from .preparation.reading import far_values, invalid_molecules, unseen_values
+from .preparation.splitting import groups_in
 from .results import bounds
 
 #: Rows of a Parquet file, and bytes of any other, up to which it is read at once.
@@ -86,18 +88,18 @@ def evaluate_table(run: Path, data: Path, display: Display, *, trust: bool = Fal
 def evaluate_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None, where: str) -> dict[str, Any]:
     """The same for a table in memory; see :func:`labelled_rows`."""
     rows, names = labelled_rows(bundle, table, folder=folder, where=where)
-    return {task.name: _entry(task, outputs, labels) for task, outputs, labels, _ in bundle.on_labelled(rows, names)}
+    return {found[0].name: _entry(*found) for found in bundle.on_labelled(rows, names)}
 
 
-def _entry(task: Task, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
-    found = task_estimate(task, outputs, targets)
+def _entry(task: Task, outputs: Tensor, targets: Tensor, units: Tensor) -> dict[str, Any]:
+    found = task_estimate(task, outputs, targets, units)
     return {
         "metric": task.metric,
         "direction": task.metric_definition.direction,
         "value": number(found.value),
         "interval": bounds(found),
         "labels": len(targets),
-        **further_metrics(task, outputs, targets),
+        **further_metrics(task, outputs, targets, units),
     }
 
 
@@ -118,7 +120,8 @@ def labelled_rows(bundle: Bundle, table: pa.Table, *, folder: Path | None = None
         targets = ", ".join(task.name for task in bundle.schema.tasks)
         raise UserError(f"{where}: none of the targets is a column; expected at least one of {targets}")
     inputs = bundle.inputs(table, folder=folder, where=where)
-    return labelled(inputs, table, bundle.schema, where=where), names
+    rows = labelled(inputs, table, bundle.schema, where=where)
+    return replace(rows, groups=groups_in(table, bundle.together)), names
 
 
 def bundle_of_a_table(run: Path, trust: bool = False) -> Bundle:
@@ -182,7 +185,7 @@ def _columns(bundle: Bundle, data: Path, display: Display) -> list[str]:
     schema, names = bundle.schema, column_names(data)
     if unused := schema.unused_columns(names):
         display.warn(f"{data.name}: not in the training table, no effect: {some_names(unused)}")
-    known = {*schema.feature_names, schema.id_column, *(task.name for task in schema.tasks)}
+    known = {*schema.feature_names, schema.id_column, *(task.name for task in schema.tasks), *bundle.together.values()}
     return [name for name in names if name in known]
 
 

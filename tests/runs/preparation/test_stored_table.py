@@ -135,3 +135,16 @@ def test_labels_of_all_tasks_are_not_copied() -> None:
     assert labelled_rows(rows, [0, 1, 2]) is rows
     assert len(labelled_rows(rows, [1])) == 0
     assert labelled_rows(rows, [2, 1]).observed.tolist() == [[True, False]] * 4
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_rows_of_a_group_are_known_as_such(tables: tuple[Path, Path], tmp_path: Path, stream: bool) -> None:
+    """Also where another part of the split holds the rest of the group, and in the file that tells ``evaluate``."""
+    data = prepare(config(tables[1], stream=stream, group="trust", split=[0.4, 0.3, 0.3]))
+    trust = pa.parquet.read_table(tables[1])["trust"].to_numpy()
+    for code, rows in enumerate(data.rows.values()):
+        assert rows.groups is not None
+        assert len(np.unique(np.c_[rows.groups, trust[data.split == code]], axis=0)) == 1
+    assert len({int(rows.groups[0]) for rows in data.rows.values() if rows.groups is not None}) == 3
+    data.save(tmp_path / "schema.json", tmp_path / "split", tmp_path / "encoder")
+    assert json.loads((tmp_path / "schema.json").read_text())["together"] == {"group": "trust"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,12 +17,13 @@ from ...processes.collectives import is_first
 from ...reporting.telling import telling_tasks
 from ...task import Task
 from ...task.kind import Plot
-from ...task.plots import Graph, Matrix
+from ...task.plots import Graph
 from ...task.plots.classes import confusion
 from ..averaged import Outputs
-from ..folds import fold_folders, pooled
+from ..folds import bundles_of_folds, fold_folders, pooled
 from ..trainer import Trainer
-from .features import feature_plots
+from ..use import labelled_rows
+from .features import Part, feature_plots
 from .targets import correlations, missing_labels
 
 #: Targets that are drawn; a page with the plots of a thousand would open slowly.
@@ -71,8 +73,8 @@ def write_plots(
 ) -> None:
     """Write ``plots.json``: by target its plots, and those of all targets together.
 
-    Those of a cross-validation are of the predictions for all rows by networks that have not seen them, and without the
-    features, as no network predicts all of these rows.
+    Those of a cross-validation are of the predictions for all rows by networks that have not seen them, those of the
+    features the mean over the folds.
 
     Args:
         trainer: Has the rows.
@@ -84,16 +86,16 @@ def write_plots(
         return  # of a search, or a fold, nobody looks at every run
     drawn = set(telling_tasks(results, MOST_TARGETS))
     tasks = [task for task in trainer.data.tasks if task.name in drawn]
-    importance: list[Matrix] = []
-    dependence: Mapping[str, Sequence[Plot]] = {}
     if trainer.config.folds is not None:
         predicted, n = _of_folds(trainer, tasks), len(trainer.data.split)
+        parts = _parts_of_folds(trainer)
     else:
         rows = _some(trainer.data.rows[trainer.final_part], trainer.config.seed)
         outputs = Outputs(rows, trainer.data.tasks, {str(number): model for number, model in enumerate(models)})
         served = {task.name: [str(number) for number in serves[task.name]] for task in tasks}
         predicted, n = _of_rows(outputs, tasks, served), len(rows)
-        importance, dependence = feature_plots(trainer.data.schema, outputs, tasks, served, trainer.config.seed)
+        parts = [Part(trainer.data.schema, outputs, served)]
+    importance, dependence = feature_plots(parts, tasks, trainer.config.seed)
     by_task = {one.task.name: [*one.plots(), *dependence.get(one.task.name, ())] for one in predicted}
     missing = missing_labels(trainer.data.rows["train"], tasks, trainer.data.tasks)
     if is_first():
@@ -122,6 +124,18 @@ def _of_folds(trainer: Trainer, tasks: Sequence[Task]) -> list[Predicted]:
             of_rows = one.predictions[here], one.targets[here], one.rows[here], one.units[here]
             found.append(Predicted(same_units, *of_rows, labels))
     return found
+
+
+def _parts_of_folds(trainer: Trainer) -> list[Part]:
+    """The networks of every fold with its test rows."""
+    parts = []
+    folder = Path(trainer.config.tables[0]).parent
+    for bundle, table, _ in bundles_of_folds(trainer.run, trainer.config):
+        rows, _ = labelled_rows(bundle, table, folder=folder, where=trainer.config.data_name)
+        outputs = Outputs(rows, bundle.schema.tasks, {str(k): model for k, model in enumerate(bundle.networks)})
+        served = {name: [str(number) for number in numbers] for name, numbers in bundle.serves.items()}
+        parts.append(Part(bundle.schema, outputs, served))
+    return parts
 
 
 def _write(trainer: Trainer, by_task: Mapping[str, Sequence[Plot]], together: Sequence[Plot]) -> None:

@@ -58,6 +58,7 @@ class Prepared:
         encoded: Columns that a pretrained encoder reads, if there is one.
         notes: What was found in files and columns.
         keys: ``[n]`` by which rows are found again, see :func:`~polytask.data.equal_rows.row_keys`; None if unknown.
+        together: What rows are grouped by, see :func:`~polytask.runs.preparation.splitting.groups_in`.
     """
 
     schema: Schema
@@ -71,6 +72,7 @@ class Prepared:
     encoded: EncodedColumns | None = None
     notes: list[str] = field(default_factory=list)
     keys: np.ndarray | None = None
+    together: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -131,6 +133,8 @@ class Prepared:
         stored = self.schema.to_dict()
         if self.source_columns:
             stored["sources"] = self.source_columns
+        if self.together:
+            stored["together"] = dict(self.together)
         write_json(schema, stored)
         save_split(split, self.split, self.ids, self.keys)
         if self.encoded:

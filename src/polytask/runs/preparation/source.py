@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from torch import Tensor
 
 from ...config import Config
+from ...config.split import SCAFFOLD
 from ...data import InferredTask, Rows, Schema
 from ...task import Task
 from ...task.prediction_columns import check_prediction_columns, interval_notes
@@ -17,6 +19,7 @@ from .encoded import EncodedColumns
 from .held_files import checked_rows, with_held_files
 from .prepared import Prepared, fingerprint, judge_columns, learned_for_encoder
 from .reading import notes_on, with_renamed
+from .splitting import groups_in, molecule_column
 from .suspicions import suspicions
 
 
@@ -68,7 +71,8 @@ class Source(ABC):
         rows, encoded = self.rows(schema, split)
         schema, rows = self.chosen(schema, rows, stored_split)
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
-                        self.columns_of_sources(schema), encoded, self.notes, self.keys)  # fmt: skip
+                        self.columns_of_sources(schema), encoded, self.notes, self.keys,
+                        self.together())  # fmt: skip
         return checked_rows(self.config, with_held_files(self.config, data))
 
     @abstractmethod
@@ -91,6 +95,10 @@ class Source(ABC):
         """The schema and the rows without columns that do not help; ``stored``: see :meth:`prepared`."""
         return schema, rows
 
+    def together(self) -> dict[str, str]:
+        """What rows are grouped by, see :func:`~polytask.runs.preparation.splitting.groups_in`."""
+        return {}
+
     def columns_of_sources(self, schema: Schema) -> list[list[str]]:
         """Feature columns of each data set if there are several."""
         return []
@@ -104,6 +112,20 @@ class TableSource(Source):
     """
 
     table: pa.Table
+
+    @abstractmethod
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A column of all rows."""
+
+    def together(self) -> dict[str, str]:
+        if self.config.split == SCAFFOLD:
+            return {SCAFFOLD: molecule_column(self.config, self.table, self.where)}
+        return {} if self.config.group is None else {"group": self.config.group}
+
+    def groups(self) -> Tensor | None:
+        """``[n]`` which rows count as one in standard errors; None if all differ."""
+        together = self.together()
+        return groups_in(pa.table({name: self.column(name) for name in together.values()}), together)
 
     def judged(self, split: np.ndarray) -> np.ndarray:
         """The parts of the rows of :attr:`table`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
+from torch import Tensor
 
 from ...config import Config
 from ...config.split import SCAFFOLD, shares_of, split_column
@@ -90,19 +92,24 @@ def together_by(config: Config, cells: Cells) -> pa.ChunkedArray | None:
 
 
 def with_scaffolds(config: Config, table: pa.Table, cells: Cells, where: str) -> Cells:
-    """For a split by scaffolds ``cells`` that also know these; else as they are.
+    """For a split by scaffolds ``cells`` that also know these; else as they are; see :func:`molecule_column`."""
+    if config.split != SCAFFOLD:
+        return cells
+    column = molecule_column(config, table, where)
+    return lambda name: scaffolds(coded(cells(column))) if name == SCAFFOLD else cells(name)
+
+
+def molecule_column(config: Config, table: pa.Table, where: str) -> str:
+    """The column whose scaffolds split the rows.
 
     Args:
-        config: States the column of molecules, if it is not recognised.
+        config: States it, if it is not recognised.
         table: Rows by which it is recognised.
-        cells: Reads a column of the table.
         where: Name of the table in messages.
 
     Raises:
         UserError: If there is not one column of molecules.
     """
-    if config.split != SCAFFOLD:
-        return cells
     require_rdkit(f"split: {SCAFFOLD}")
     stated = [name for name, kind in config.column_kind.items() if kind == "smiles" and name in table.column_names]
     names = stated or [
@@ -115,7 +122,25 @@ def with_scaffolds(config: Config, table: pa.Table, cells: Cells, where: str) ->
         raise UserError(f"split: {SCAFFOLD} needs one column of molecules in {where}, and {found}; name it "
                         "(--set data.column_kind.COLUMN=smiles), or give a column of groups (--group)"
                         )  # fmt: skip
-    return lambda name: scaffolds(coded(cells(names[0]))) if name == SCAFFOLD else cells(name)
+    return names[0]
+
+
+def groups_in(table: pa.Table, together: Mapping[str, str]) -> Tensor | None:
+    """``[n]`` int64 group of every row, see :attr:`polytask.data.Rows.groups`; None for a table that states none.
+
+    Args:
+        table: The rows.
+        together: By what they are grouped: ``group`` or ``scaffold``, and the column that states it.
+
+    Example:
+        >>> groups_in(pa.table({"who": ["b", "a", "b"]}), {"group": "who"})
+        tensor([0, 1, 0])
+    """
+    for how, name in together.items():
+        if name in table.column_names:
+            column = scaffolds(coded(table[name])) if how == SCAFFOLD else table[name]
+            return torch.from_numpy(group_codes(column))
+    return None
 
 
 def _draw_folds(

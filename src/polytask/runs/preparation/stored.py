@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from .encoded import EncodedColumns, pretrained
 from .encoded_stored import StoredEncoding
 from .reading import reading_of
 from .source import TableSource
-from .splitting import split_rows, with_scaffolds
+from .splitting import Cells, split_rows, with_scaffolds
 
 #: Rows that statistics of the columns are taken from.
 SAMPLE = 200_000
@@ -112,9 +113,13 @@ class StoredTable(TableSource):
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
         cells_of = Schema(tuple(tasks), missing=self.roles["missing"], renamed=self.roles["renamed"])
-        split, said = _split(self.config, self.path, cells_of, self.table, stored, self.where)
+        cells = with_scaffolds(self.config, self.table, self.column, self.where)
+        split, said = _split(self.config, self.path, cells_of, cells, stored, self.where)
         self.notes += said
         return split
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        return interpret(pa.parquet.read_table(self.path, columns=[name]), reading_of(self.config))[0][name]
 
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
         judged = self.judged(split)
@@ -123,7 +128,13 @@ class StoredTable(TableSource):
         labels, weights = _labels(self.config, self.path, schema, split, self.where)
         self.warnings += check_parts([list(part.numpy().T) for part in labels], schema.tasks, self.where)
         encode = StoredEncoding.fit(self.config, schema, self.table, judged == 0, self.where)
-        return _parts(self.path, encode, split, labels, weights), encode.encoded
+        rows, groups = _parts(self.path, encode, split, labels, weights), self.groups()
+        if groups is not None:
+            rows = {
+                part: replace(own, groups=groups[torch.from_numpy(split == code)])
+                for code, (part, own) in enumerate(rows.items())
+            }
+        return rows, encode.encoded
 
 
 def _sample(path: Path, config: Config) -> tuple[pa.Table, np.ndarray]:
@@ -162,11 +173,8 @@ def _firsts(column: pa.ChunkedArray, seen: set[Any]) -> list[int]:
 
 
 def _split(
-    config: Config, path: Path, schema: Schema, sample: pa.Table, stored: Path | None, where: str
+    config: Config, path: Path, schema: Schema, cells: Cells, stored: Path | None, where: str
 ) -> tuple[np.ndarray, list[str]]:
-    def cells(name: str) -> pa.ChunkedArray:
-        return interpret(pa.parquet.read_table(path, columns=[name]), reading_of(config))[0][name]
-
     if split_column(config) is not None or (stored is not None and stored.exists()):
         rows = pa.parquet.read_metadata(path).num_rows
         return split_rows(config, cells, np.empty((rows, 0)), [], stored, where)
@@ -174,7 +182,7 @@ def _split(
     tasks = schema.tasks
     labels = torch.cat([encode_targets(schema.read(piece), tasks, where=where, precise=True) for piece in pieces])
     values, columns = label_columns(labels, {}, tasks)
-    return split_rows(config, with_scaffolds(config, sample, cells, where), values, columns, stored, where)
+    return split_rows(config, cells, values, columns, stored, where)
 
 
 def _labels(

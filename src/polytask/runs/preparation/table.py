@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from ...config import Config
@@ -24,7 +25,6 @@ from ...data import (
     sample_weights,
 )
 from ...data.equal_rows import row_keys
-from ...data.split_groups import group_codes
 from ...data.targets import target_numbers
 from ...errors import UserError
 from ...records.folder import RunFolder
@@ -55,6 +55,9 @@ class Table(TableSource):
         """Any table."""
         return True
 
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self.table.column(name)
+
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
         labels = encode_targets(self.table, tasks, where=self.where, precise=True)
         wide = encode_label_sets(self.table, tasks, where=self.where)
@@ -79,8 +82,7 @@ class Table(TableSource):
             rows = rows.with_weights(sample_weights(self.table, self.config.sample_weight, names, where=self.where))
         if len(self.paths) > 1:
             rows = replace(rows, source=torch.from_numpy(self.sources.source))
-        if self.config.group is not None:
-            rows = replace(rows, groups=torch.from_numpy(group_codes(self.table[self.config.group])))
+        rows = replace(rows, groups=self.groups())
         self.ids = schema.ids(self.table, where=self.where)
         self.places = {part: torch.from_numpy(np.flatnonzero(split == code)) for code, part in enumerate(PARTS)}
         return {part: rows.subset(place) for part, place in self.places.items()}, encoded
