@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
@@ -22,7 +24,11 @@ EXEMPT = {
 
 
 @parametrize_with_checks(
-    [MultiTaskRegressor(steps=60, random_state=0), MultiTaskClassifier(steps=60, random_state=0)],
+    [
+        MultiTaskRegressor(steps=60, random_state=0),
+        MultiTaskClassifier(steps=60, random_state=0),
+        MultiTaskEstimator(steps=20, random_state=0),
+    ],
     expected_failed_checks=lambda _: EXEMPT,
 )
 def test_the_checks_of_scikit_learn(estimator, check):
@@ -68,6 +74,27 @@ def test_frames_with_words_and_missing_labels(data):
     assert (pickle.loads(pickle.dumps(model)).predict(frame) == found).all()
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame.rename(columns={"a": "b"}))
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow", "mapping", "array"])
+def test_classes_of_words_and_numbers_and_numbers_in_every_form(data, form):
+    """Also the score: beside words, predicted whole numbers are objects in the array."""
+    x, y = data
+    features = pd.DataFrame(x, columns=["a", "b", "c"])
+    labels = pd.DataFrame({"up": np.where(y[:, 0] > 0, "yes", "no"), "stars": (y[:, 1] > 0) + 1, "price": y[:, 1]})
+    forms = {
+        "pandas": lambda frame: frame,
+        "polars": pl.from_pandas,
+        "arrow": pa.Table.from_pandas,
+        "mapping": lambda frame: {name: frame[name].to_numpy() for name in frame},
+        "array": pd.DataFrame.to_numpy,
+    }
+    model = MultiTaskEstimator(steps=60, learning_rate=1e-2, random_state=0)
+    model.fit(forms[form](features), forms[form](labels))
+    found = model.predict(forms[form](features))
+    assert model.target_names_ == (["y0", "y1", "y2"] if form == "array" else ["up", "stars", "price"])
+    assert set(found[:, 0]) == {"yes", "no"} and set(found[:, 1]) == {1, 2} and found.shape == (240, 3)
+    assert model.score(forms[form](features), forms[form](labels)) > 0.7
 
 
 def test_weights_count(data):

@@ -135,25 +135,29 @@ class MultiTaskEstimator(BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Predicted classes and numbers, ``[n]`` or ``[n, K]`` as ``y`` was."""
-        check_is_fitted(self)
-        found = self.predictor_.predict(self._features(X, reset=False))
-        columns = [one.decode(found[name]) for one, name in zip(self._targets, self.target_names_, strict=True)]
+        columns = self._predicted(X)
         return columns[0] if self._one_dimensional else stacked(columns)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The mean over targets of accuracy (classes) and R2 (numbers), on rows with a label."""
-        found = self.predict(X)
-        columns, _ = _columns_of(y)
-        predicted = [found] if self._one_dimensional else list(found.T)
+        predicted, columns = self._predicted(X), _columns_of(y)[0]
         weights = None if sample_weight is None else np.asarray(sample_weight, float)
         return float(np.mean([
             _score(one, column, values, weights)
             for one, column, values in zip(self._targets, columns, predicted, strict=True)
         ]))  # fmt: skip
 
+    def _predicted(self, X: Any) -> list[np.ndarray]:
+        """The predicted column of every target, with its type."""
+        check_is_fitted(self)
+        found = self.predictor_.predict(self._features(X, reset=False))
+        return [one.decode(found[name]) for one, name in zip(self._targets, self.target_names_, strict=True)]
+
     def _features(self, X: Any, reset: bool) -> pa.Table:
         """The feature columns; those of an array are named ``x0``, ``x1``, ..."""
-        if hasattr(X, "columns") or isinstance(X, pa.Table):
+        if isinstance(X, Mapping):
+            X = arrow_table(X, "X")
+        if hasattr(X, "columns"):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return arrow_table(X, "X")
         return arrow_table(validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan"), "X")
@@ -164,7 +168,7 @@ class MultiTaskEstimator(BaseEstimator):
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         columns, self._one_dimensional = _columns_of(y)
         check_consistent_length(columns[0], np.empty(features.num_rows))
-        named = [str(name) for name in getattr(y, "columns", ())]
+        named = arrow_table(y, "y").column_names if _is_table(y) else []
         taken = {*features.column_names, _SPLIT, _WEIGHT}
         if not named or len(set(named)) < len(named) or taken & set(named):
             named = [f"y{k}" for k in range(len(columns))]
@@ -236,9 +240,14 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         return shares[0] if self._one_dimensional else shares
 
 
+def _is_table(y: Any) -> bool:
+    """Whether columns have names."""
+    return hasattr(y, "columns") or isinstance(y, Mapping)
+
+
 def _columns_of(y: Any) -> tuple[list[np.ndarray], bool]:
     """The columns of ``y``, and whether it is a single one."""
-    if hasattr(y, "columns") or isinstance(y, pa.Table):
+    if _is_table(y):
         table = arrow_table(y, "y")
         return [native(table[name].to_numpy()) for name in table.column_names], False
     values = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y")

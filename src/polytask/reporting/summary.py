@@ -15,13 +15,15 @@ LONGEST_LIST = 160  # characters of task names that still read as a sentence
 
 
 def compared(table: Sequence[Row], single: bool) -> list[str]:
-    """How ours compares with everything that was trained beside it.
+    """How ours compares with everything that was trained beside it; nothing of one task, whose row says it.
 
     Args:
         table: The results.
         single: Whether ours is one network.
     """
     found = _against(table, single)
+    if found and len(table) == 1:
+        return []
     return found or ["No baselines were trained, so there is nothing to compare these results with."]
 
 
@@ -58,8 +60,10 @@ def _mean_of(models: Sequence[str]) -> str:
 
 
 def _together(chosen: Sequence[NetworkTasks], tasks: int) -> str:
+    if tasks == 1:
+        return f"The task was trained in {count(len(chosen), 'network')}."
     if len(chosen) == 1:
-        return "The one task has a network." if tasks == 1 else f"All {tasks} tasks share one network."
+        return f"All {tasks} tasks share one network."
     shared = [network.served + network.helpers for network in chosen if len(network.served + network.helpers) > 1]
     alone = [network.served[0] for network in chosen if network.served and len(network.served + network.helpers) == 1]
     named = "; ".join(_and(group) + " together" for group in shared)
@@ -101,7 +105,8 @@ def _against(table: Sequence[Row], single: bool) -> list[str]:
 def _tally(tally: Tally, tasks: int) -> str:
     if not tally.compared:
         return f"not comparable with {tally.other}: no task has a defined value in both"
-    of = f"{tally.compared} tasks" if tally.compared == tasks else f"the {tally.compared} comparable tasks"
+    one = "task" if tally.compared == 1 else "tasks"
+    of = f"{tally.compared} {one}" if tally.compared == tasks else f"the {tally.compared} comparable {one}"
     mean = ""
     if tally.mean_relative is not None:
         sign = "+" if tally.mean_relative >= 0 else MINUS

@@ -213,7 +213,7 @@ def _dependences(
     known: dict[int, list[tuple[np.ndarray, list[Outputs]]]] = {}
     for t, task in enumerate(tasks):
         order = [k for k in np.argsort(-sure[:, t], kind="stable") if sure[k, t] > 0 and names[k][0] in numbers]
-        charts = []
+        charts: list[Graph] = []
         for k in order[:MOST_DEPENDENCES]:
             if k not in known:
                 known[k] = [_on_grid(part, own[k]) for part, own in zip(parts, features, strict=True)]
