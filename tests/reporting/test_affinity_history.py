@@ -31,6 +31,12 @@ def test_one_image_per_task_with_one_line_per_other_task() -> None:
     assert first.rindex("line other") < first.index("line partner")  # partners are on top
 
 
+def test_lines_of_many_tasks_have_few_points() -> None:
+    drawn = [str(picture) for _, picture in histories(measured(20, windows=60), {})]
+    assert sum(map(len, drawn)) < 150_000 and all(picture.count("line other") == 19 for picture in drawn)
+    assert str(histories(measured(3, windows=60), {})[0][1]).count("L") == 2 * 59  # of few tasks all
+
+
 def test_nothing_is_drawn_without_a_history() -> None:
     assert histories(TaskMatrix(["a", "b"], [[None, 1.0], [1.0, None]]), {}) == []
     assert histories(measured(3, windows=1), {}) == [] and histories(measured(30), {}) == []

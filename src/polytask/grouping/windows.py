@@ -47,6 +47,22 @@ class Windows:
         counted = self.counts * weight[:, None, None]
         return (counted * self.means).sum(0) / np.maximum(counted.sum(0), 1e-300)
 
+    def joined(self, most: int) -> Windows:
+        """At most so many windows: neighbours are joined, every sample counts alike.
+
+        Example:
+            >>> counts = np.array([1, 3, 0, 0])[:, None, None]
+            >>> four = Windows(np.arange(8).reshape(4, 2), np.arange(4.0)[:, None, None], counts)
+            >>> two = four.joined(2)
+            >>> two.steps.tolist(), two.means.ravel().tolist(), two.counts.ravel().tolist()
+            ([[0, 3], [4, 7]], [0.75, 0.0], [4, 0])
+        """
+        starts = np.arange(0, len(self), -(-len(self) // most))
+        ends = np.append(starts[1:], len(self)) - 1
+        counts = np.add.reduceat(self.counts, starts)
+        means = np.add.reduceat(self.counts * self.means, starts) / np.maximum(counts, 1)
+        return Windows(np.stack([self.steps[starts, 0], self.steps[ends, 1]], 1), means, counts)
+
     def to_json_dict(self) -> dict[str, Any]:
         """``{"steps": [[first, end], ...], "means": [matrix, ...], "counts": [matrix or number, ...]}``.
 
