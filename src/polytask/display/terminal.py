@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -96,7 +95,7 @@ class Terminal(Display):
 
     @contextmanager
     def _bar(self, title: str) -> Iterator[ProgressCall | None]:
-        if self.quiet or not _shows_bars(self.notes):
+        if self.quiet or not self.notes.is_terminal:
             yield None if self.quiet else self._lines(title)
             return
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"),
@@ -115,7 +114,7 @@ class Terminal(Display):
                 self.say(f"{title}: continues after {decimal(done)}{of}")
             seen.append(done)
 
-        if self.quiet or not _shows_bars(self.notes):
+        if self.quiet or not self.notes.is_terminal:
             yield tell
         else:
             columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
@@ -168,11 +167,6 @@ class Terminal(Display):
     def result(self, text: str) -> None:
         """A line of results."""
         self.results.print(escape(printable(text)), highlight=False)
-
-
-def _shows_bars(console: Console) -> bool:
-    """Whether a console can draw a line again: a terminal, or a notebook with the package of its widgets."""
-    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
 
 
 def _console(**options: bool) -> Console:

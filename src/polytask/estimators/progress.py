@@ -22,9 +22,11 @@ class Logged(Display):
 
 
 def display_of(verbose: bool) -> Display:
-    """Progress bars and notes on standard error, or log records."""
+    """Progress bars and notes in the notebook or on standard error, or log records."""
     if not verbose:
         return Logged()
+    from ..display.notebook import Notebook
     from ..display.terminal import Terminal
 
-    return Terminal()
+    terminal = Terminal()
+    return Notebook() if terminal.notes.is_jupyter else terminal
