@@ -1,4 +1,4 @@
-"""Progress in a notebook: one bar that is drawn anew, and notes as plain lines below it; no widgets are needed."""
+"""Progress in a notebook: one bar that is updated, and notes as plain lines below it; no widgets are needed."""
 
 from __future__ import annotations
 

@@ -15,15 +15,13 @@ LONGEST_LIST = 160  # characters of task names that still read as a sentence
 
 
 def compared(table: Sequence[Row], single: bool) -> list[str]:
-    """How ours compares with everything that was trained beside it; nothing of one task, whose row says it.
+    """How ours compares with everything that was trained beside it.
 
     Args:
         table: The results.
         single: Whether ours is one network.
     """
     found = _against(table, single)
-    if found and len(table) == 1:
-        return []
     return found or ["No baselines were trained, so there is nothing to compare these results with."]
 
 
