@@ -61,9 +61,11 @@ def test_folder_instead_of_a_table(tmp_path: Path) -> None:
 
 
 def test_wrong_encoding_states_where_and_how_to_convert(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "table.csv", changed(lambda rows: rows[0].update(colour="gr\u00fcn")))
-    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
-    refused(path, tmp_path, "table.csv", "(line 2)", "not UTF-8", "iconv")
+    words = {0: "gr\u00fcn", 3: "D\u00fcne"}  # the first letter beyond ASCII decides that the file is UTF-8
+    rows = changed(lambda rows: [rows[k].update(colour=word) for k, word in words.items()])
+    path = write_table(tmp_path / "table.csv", rows)
+    path.write_bytes(path.read_bytes().replace("D\u00fcne".encode(), b"D\xfcne"))
+    refused(path, tmp_path, "table.csv", "(line 5)", "neither UTF-8", "iconv")
 
 
 def each(column: str, value: Callable[[int], object]) -> Callable[[list[Row]], object]:

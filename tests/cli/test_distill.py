@@ -82,7 +82,7 @@ def test_options_for_all_tasks_reach_networks_of_some(table: Path, tmp_path: Pat
         (("--set", "distill={name: scd, final: up}"), ("final must be at least 0 and at most 1, found 'up'",)),
         (("--set", "distill={name: mtlkd, teachers: 3}"), ("mtlkd has no option 'teachers'",)),
         (("--set", "distill={name: off, beta: 2}"), ("off has no options",)),
-        (("--distill", "okd", "--set", "accumulate=2"), ("accumulate: okd has to see the layers",)),
+        (("--distill", "okd", "--set", "accumulate=2"), ("accumulate: okd must observe the layers",)),
         (("--distill", "okd", "--sharing", "ple"), ("okd needs one representation", "'ple'")),
         (("--set", "distill={name: mtlkd, beta: high}"), ("beta must be at least 0, found 'high'",)),
         (("--set", "distill={name: mtlkd, beta: {clik: 2}}"), ("beta: 'clik' is not a task", "did you mean 'click'?")),
