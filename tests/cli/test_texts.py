@@ -221,6 +221,6 @@ def test_chosen_tasks_of_a_frozen_encoder_as_a_torch_program(frozen, tmp_path):
     program = torch.export.load(path, extra_files=texts).module()
     bundle, table = Bundle.load(frozen), pa.table({"sentence": SENTENCES, "x": [1.0, None, -2.0]})
     found = program(**deployed_inputs(bundle, table))
-    assert set(found) == {"good"} and "vocab" in texts["tokenizer.json"]
+    assert set(found) == {"good", "good_label"} and "vocab" in texts["tokenizer.json"]
     yes = json.loads(texts["polytask.json"])["outputs"]["good"]["classes"].index("yes")
     assert found["good"][:, yes].tolist() == pytest.approx(bundle.predict(table)["good_p_yes"].to_pylist(), abs=1e-5)

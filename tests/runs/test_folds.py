@@ -107,3 +107,20 @@ def test_evaluate_counts_rows_of_a_group_once(made: Path) -> None:
 
     assert width(thrice) == pytest.approx(width(table), rel=0.25)
     assert width(thrice.drop(columns="who")) < 0.75 * width(table)
+
+
+def test_a_custom_encoder_is_trained_and_predicts_its_folds(made: Path, tmp_path: Path, monkeypatch) -> None:
+    code = (
+        "import torch\n\n\nclass Net(torch.nn.Module):\n"
+        "    def __init__(self, widths, size=4):\n        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(widths.numeric, size)\n\n"
+        "    def forward(self, inputs):\n        return self.layer(inputs['numeric']).relu()\n"
+    )
+    (tmp_path / "folds_encoder.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    options = ("--targets", "ill", "--features", "a", "--folds", 2, "--networks", 1, "--no-baselines", "--steps", 2)
+    done = polytask(
+        "fit", made / "t.csv", *options, "--encoder", "folds_encoder:Net", "--out", tmp_path / "run", "--quiet"
+    )
+    assert done.exit_code == 0, done.output
+    assert len(pd.read_parquet(tmp_path / "run" / "out_of_fold.parquet")) == 180

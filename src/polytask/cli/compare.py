@@ -62,9 +62,9 @@ def compare(
     display = Terminal(quiet, json)
     path = find_setup(config)
     study, where = read_comparison(path, set_ or ())
-    o.say_flat(flat_keys(path, set_ or ()), display)
     pool, _ = make_pool(jobs, ray)
     results = run(study, out, where=where, pool=pool, display=display)
+    o.say_flat(flat_keys(path, set_ or ()), display)
     if json:
         print(jsonlib.dumps(results, indent=1, ensure_ascii=False))
         return

@@ -44,9 +44,9 @@ def tune(
         raise UserError("--out: give the folder of the search, such as --out searches/first")
     display = Terminal(quiet, json)
     search = read_tuning(config, list(set_ or ()), out / "data", display)
-    o.say_flat(flat_keys(config, set_ or ()), display)
     pool, side_by_side = make_pool(jobs, ray)
     results = run(search, out, pool=pool, jobs=side_by_side, display=display)
+    o.say_flat(flat_keys(config, set_ or ()), display)
     if json:
         print(jsonlib.dumps(results, indent=1, ensure_ascii=False))
         return

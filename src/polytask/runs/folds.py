@@ -212,21 +212,19 @@ def _against(found: Pooled, ours: Estimate, tasks: int) -> dict[str, Any]:
     return {"test": number(value.value), "gain_interval": bounds((ours - value) * sign, tasks)}
 
 
-def bundles_of_folds(
-    run: RunFolder, config: Config, *, trust: bool = False
-) -> Iterator[tuple[Bundle, pa.Table, np.ndarray]]:
+def bundles_of_folds(run: RunFolder, config: Config) -> Iterator[tuple[Bundle, pa.Table, np.ndarray]]:
     """Of every fold its networks, its test rows, and their positions ``[n]`` in the table."""
     for folder in fold_folders(run, config):
-        bundle = Bundle.load(folder, trust=trust)
+        bundle = Bundle.load(folder, trust=True)  # this process has trained it
         at = np.flatnonzero(load_split(RunFolder(folder).split)[0] == 2)
         yield bundle, table_of(bundle, Path(config.tables[0]), Display()).take(pa.array(at)), at
 
 
-def write_out_of_fold(run: RunFolder, config: Config, *, trust: bool = False) -> None:
+def write_out_of_fold(run: RunFolder, config: Config) -> None:
     """Write the predictions for all rows of the table, in its order, each by the networks of the fold that tests it."""
     path = Path(config.tables[0])
     parts, places = [], []
-    for fold, (bundle, table, at) in enumerate(bundles_of_folds(run, config, trust=trust)):
+    for fold, (bundle, table, at) in enumerate(bundles_of_folds(run, config)):
         found = bundle.predict(table, folder=path.parent, where=path.name)
         first = {} if bundle.schema.id_column in found.column_names else {"row": pa.array(at + 1)}
         parts.append(pa.table({**first, **dict(zip(found.column_names, found.columns, strict=True)),
@@ -237,9 +235,9 @@ def write_out_of_fold(run: RunFolder, config: Config, *, trust: bool = False) ->
         pa.parquet.write_table(whole, temporary)
 
 
-def finish_folds(trainer: Trainer, results: dict[str, Any], *, trust: bool = False) -> dict[str, Any]:
+def finish_folds(trainer: Trainer, results: dict[str, Any]) -> dict[str, Any]:
     """What is left to do when the runs of all folds and that on all rows are done."""
     wait_for_all()
     if is_first():
-        write_out_of_fold(trainer.run, trainer.config, trust=trust)
+        write_out_of_fold(trainer.run, trainer.config)
     return with_folds(trainer.run, trainer.config, trainer.data.tasks, results)
