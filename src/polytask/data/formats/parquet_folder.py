@@ -20,7 +20,7 @@ class ParquetFolder(Format):
     their types differ the wider one is taken.
     """
 
-    about = "Parquet files with the same columns, in the order of their names; folders `name=value` are columns"
+    about = "Parquet files with the same columns, in the order of their names; folders named `name=value` add a column"
 
     def accepts(self, path: Path) -> bool:
         """Folders with such files; a run's folder holds one, too."""
