@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, r2_score
@@ -155,7 +156,7 @@ class MultiTaskEstimator(BaseEstimator):
 
     def _features(self, X: Any, reset: bool) -> pa.Table:
         """The feature columns; those of an array are named ``x0``, ``x1``, ..."""
-        if isinstance(X, Mapping):
+        if isinstance(X, Mapping) and not issparse(X):  # SciPy's sparse ones of keys are dictionaries
             X = arrow_table(X, "X")
         if hasattr(X, "columns"):
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -242,7 +243,7 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
 
 def _is_table(y: Any) -> bool:
     """Whether columns have names."""
-    return hasattr(y, "columns") or isinstance(y, Mapping)
+    return hasattr(y, "columns") or (isinstance(y, Mapping) and not issparse(y))
 
 
 def _columns_of(y: Any) -> tuple[list[np.ndarray], bool]:
