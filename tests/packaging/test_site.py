@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ def test_the_site_is_deployed_as_a_version(tmp_path: Path, monkeypatch: pytest.M
     for package in ("mike", "mkdocs"):
         pytest.importorskip(package, reason="the extra 'docs' is not installed")
     monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # mike calls mkdocs by its name
     listed = subprocess.run(("git", "ls-files", "-z"), cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git repository")
@@ -25,11 +28,14 @@ def test_the_site_is_deployed_as_a_version(tmp_path: Path, monkeypatch: pytest.M
         shutil.copyfile(ROOT / name, tmp_path / name)
 
     def run(*command: str) -> str:
-        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     run("git", "init", "--quiet")
     for key, value in (("user.name", "tests"), ("user.email", "tests@localhost")):
         run("git", "config", key, value)
+    run("git", "commit", "--quiet", "--allow-empty", "--message", "a site")
     run("mike", "deploy", "--update-aliases", "0.1", "latest")
     assert json.loads(run("git", "show", "gh-pages:versions.json"))[0]["aliases"] == ["latest"]
     home = run("git", "show", "gh-pages:0.1/index.html")
