@@ -102,7 +102,7 @@ def test_one_part_at_a_time_is_kept() -> None:
 
 @pytest.mark.parametrize("way", [{"accumulate": 2}, {"compile": True}])
 def test_what_has_to_see_the_layers_is_refused_at_once(way: dict[str, object]) -> None:
-    with pytest.raises(pt.UserError, match="okd has to see the layers"):
+    with pytest.raises(pt.UserError, match="okd must observe the layers"):
         found(callbacks=(pt.OnlineDistillation(),), **way)
     with pytest.raises(pt.UserError, match="gramian"):
         train(train=ROWS, balancer=BALANCERS["upgrad"](gradients="gramian"), settings=SETTINGS | way)

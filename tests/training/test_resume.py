@@ -13,7 +13,7 @@ from polytask.training import EventLog, callbacks, snapshots
 from polytask.training.callbacks import AffinityProbe
 from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings, train
 
-ROWS, VALIDATION = make_rows(missing=0.3), make_rows(600, seed=1)
+ROWS, VALIDATION = make_rows(missing=0.3), make_rows(700, seed=1)
 STEPS = 60
 
 

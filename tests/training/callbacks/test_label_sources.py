@@ -188,7 +188,7 @@ def test_cross_entropy_has_the_gradient_of_the_divergence(kind):
 
 def test_soft_labels_use_the_distance_by_name():
     labels = SoftLabels(torch.tensor([1.0]), soft_loss="logits")
-    assert float(labels.distance(KINDS["binary"], torch.tensor([3.0]), torch.tensor([1.0]))) == 4.0
+    assert float(labels.loss(KINDS["binary"], torch.tensor([3.0]), torch.tensor([1.0]))) == 4.0
 
 
 @pytest.mark.parametrize(

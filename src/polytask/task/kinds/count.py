@@ -58,7 +58,7 @@ class Count(NumberKind):
     """
 
     name = "count"
-    about = "how often something happened, a whole number of at least 0; only if `--kind` sets it"
+    about = "a count, a whole number of at least 0; only if `--kind` sets it"
     default_metric = "poisson_deviance"
     metrics = (POISSON_DEVIANCE, MAE, RMSE, R2, SPEARMAN, PEARSON)
     constant_loss = 3.0  # of nine zeros in ten; one in a hundred gives 4.6

@@ -90,7 +90,7 @@ class Ordinal(ClassKind):
     """
 
     name = "ordinal"
-    about = "one of several in an order: stars 1 to 5, words that begin with their number; only if `--kind` sets it"
+    about = "an ordered class: stars 1 to 5, or words that begin with a number; only if `--kind` sets it"
     vector_output = True
     ordered = True
     calibrated = True

@@ -68,7 +68,7 @@ class Quantile(NumberKind):
     """
 
     name = "quantile"
-    about = "a number of which the 5, 25, 50, 75 and 95 % quantiles are predicted; only if `--kind` sets it"
+    about = "a number; its 5, 25, 50, 75 and 95 % quantiles are predicted; only if `--kind` sets it"
     vector_output = True
     transformable = True
     default_metric = "pinball"
