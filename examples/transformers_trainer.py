@@ -48,12 +48,12 @@ def metrics(evaluated):
     return {"topic": (topic.argmax(1) == topics).mean(), "question": ((question > 0) == (questions > 0.5)).mean()}
 
 
-folder = Path("trainer-run")
-folder.mkdir(exist_ok=True)
+(folder := Path("trainer-run")).mkdir(exist_ok=True)
 options = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 4, "learning_rate": 2e-3, "max_steps": 180,
            "eval_strategy": "steps", "eval_steps": 10, "save_steps": 50, "label_names": list(labels),
            "remove_unused_columns": False, "report_to": [], "disable_tqdm": True, "use_cpu": True}  # fmt: skip
 trainer = Balanced(TwoHeads(), TrainingArguments(folder, **options), None, rows[:1200], rows[1200:], balancer=balancer,
                    compute_metrics=metrics, callbacks=[ConvergenceCallback(Balanced.peaks)])  # fmt: skip
 trainer.train(resume_from_checkpoint=get_last_checkpoint(folder))  # None for the first time
-trainer.accelerator.end_training()  # several processes leave together
+[trainer.model_wrapped] = trainer.accelerator.free_memory(trainer.model_wrapped)  # lets go of the process group,
+trainer.accelerator.end_training()  # whose threads then end before Python does
