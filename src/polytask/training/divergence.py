@@ -35,8 +35,8 @@ def all_finite(*modules: nn.Module) -> bool:
     shares = (own_share(tensor.detach()) for module in modules for tensor in (*module.parameters(), *module.buffers()))
     tensors = [share for share in shares if share.is_floating_point() and share.numel()]
     # On a CPU a twentieth of the time of isfinite or of the largest norm.
-    ends = [end.double() for tensor in tensors for end in tensor.aminmax()]
-    lost = ~torch.stack(ends).isfinite().all() if ends else torch.zeros(())
+    finite = [end.isfinite().to(tensors[0].device) for tensor in tensors for end in tensor.aminmax()]
+    lost = ~torch.stack(finite).all() if finite else torch.zeros(())
     return bool(sum_over_processes(lost.float()) == 0)
 
 
