@@ -95,6 +95,7 @@ def test_a_folder_that_was_asked_for_stays_and_is_resumed(frame, tmp_path):
     ("make", "says"),
     [
         (lambda frame: TablePredictor(["price"], step=3), "did you mean 'steps'"),
+        (lambda frame: TablePredictor(["price"], out="run"), r"out: give it to fit"),
         (lambda frame: TablePredictor(), "targets"),
         (lambda frame: TablePredictor(["prize"]).fit(frame), "did you mean 'price'"),
         (lambda frame: TablePredictor(["price"]).predict(frame), "not fitted"),

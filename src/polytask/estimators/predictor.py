@@ -77,6 +77,8 @@ class TablePredictor:
     ) -> None:
         given = flat(config) if isinstance(config, Mapping) else {} if config is None else read_config(Path(config))
         self.settings = given | flat(settings)
+        if wrong := {"out", "resume"} & self.settings.keys():
+            raise UserError(f"{type(self).__name__}: {' and '.join(sorted(wrong))}: give it to fit(table, out=FOLDER)")
         if targets:
             self.settings["targets"] = [targets] if isinstance(targets, str) else list(targets)
         self.verbose = verbose
