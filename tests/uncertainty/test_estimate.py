@@ -6,6 +6,8 @@ import torch
 from polytask.task import METRICS
 from polytask.uncertainty import Estimate, critical, estimate, estimate_of_rows, exceeds, interval, trivial_estimate
 
+ROC_AUC = METRICS["roc_auc"]
+
 
 def drawn(seed: int, n: int, signal: float = 1.0):
     """Two predictions that share most of their noise, and targets, for both classes and numbers."""
@@ -42,6 +44,29 @@ def test_false_yes_is_as_rare_as_asked_for():
         p, y = torch.rand(200, generator=g), (torch.rand(200, generator=g) < 0.3).float()
         wrong += exceeds(estimate(METRICS["roc_auc"], p, y).shifted(-0.5), 0.01)
     assert wrong <= 20
+
+
+def ranked(seed: int, distance: float) -> tuple[Estimate, float]:
+    """Area under the curve of 33 rows, 10 of them positive, above that of a constant; and its error under no effect."""
+    y = torch.tensor([1.0] * 10 + [0.0] * 23)
+    p = distance * y + torch.randn(33, generator=torch.Generator().manual_seed(seed))
+    return estimate(ROC_AUC, p, y) - trivial_estimate(ROC_AUC, y), ROC_AUC.null_error(y)
+
+
+def test_a_known_null_error_tells_signal_from_chance_on_few_rows():
+    def learned(distance: float, level: float, draws: int) -> int:
+        found = (ranked(seed, distance) for seed in range(draws))
+        return sum(exceeds(difference, level, null_error=null) for difference, null in found)
+
+    assert learned(0.0, 0.01, draws=1000) <= 20
+    assert learned(2.5, 0.001, draws=100) >= 90  # 42 of 100 where the known error is judged like a measured one
+
+
+def test_rows_that_are_all_right_have_the_null_error():
+    y = torch.tensor([1.0] * 5 + [0.0] * 5)
+    difference = estimate(ROC_AUC, y, y) - trivial_estimate(ROC_AUC, y)
+    assert exceeds(difference, 0.01) and difference.error == 0
+    assert not exceeds(difference, 0.00135, null_error=ROC_AUC.null_error(y))
 
 
 def test_rows_with_labels_are_paired_by_id():

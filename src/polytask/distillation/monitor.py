@@ -36,7 +36,7 @@ def above_chance(skill: Estimate, looks: int, null_error: float = 0.0) -> bool:
         >>> [above_chance(Estimate(best, torch.tensor([.01, -.01]), 500), 60) for best in (0.06, 0.08)]
         [False, True]
     """
-    return exceeds(skill, min(THREE_ERRORS, FALSE_LEARNED / max(1, looks)), least_error=null_error)
+    return exceeds(skill, min(THREE_ERRORS, FALSE_LEARNED / max(1, looks)), null_error=null_error)
 
 
 @dataclass

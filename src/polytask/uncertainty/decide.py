@@ -10,6 +10,8 @@ from .estimate import Estimate
 THREE_ERRORS = 0.00135
 #: Nothing is decided from fewer rows than this (of the rarer class, where there are classes).
 LEAST_COUNTED = 5
+#: An error that is known and not measured rests on any number of rows.
+KNOWN = 10**9
 
 
 def critical(level: float, counted: int) -> float:
@@ -28,14 +30,16 @@ def critical(level: float, counted: int) -> float:
     return float(stdtrit(max(1, counted - 1), 1 - level))
 
 
-def exceeds(difference: Estimate, level: float, looks: int = 1, least_error: float = 0.0) -> bool:
+def exceeds(difference: Estimate, level: float, looks: int = 1, null_error: float = 0.0) -> bool:
     """Whether a difference is above 0 by more than chance.
 
     Args:
         difference: With its (paired) error.
         level: Probability of a wrong yes where the true difference is 0.
         looks: The best of this many differences is shown (Bonferroni).
-        least_error: The error is at least this: where a few rows are all predicted right, theirs comes out as 0.
+        null_error: Standard error of the value where the true difference is 0, if known: it has to be exceeded, too, by
+            quantiles of the normal distribution, as it is not itself measured on few rows. Rows that are all predicted
+            right have no error of their own.
 
     Example:
         >>> import torch
@@ -44,7 +48,9 @@ def exceeds(difference: Estimate, level: float, looks: int = 1, least_error: flo
     """
     if math.isnan(difference.value) or difference.counted < LEAST_COUNTED:
         return False
-    return difference.value > critical(level / max(1, looks), difference.counted) * max(difference.error, least_error)
+    chance = level / max(1, looks)
+    measured = critical(chance, difference.counted) * difference.error
+    return difference.value > max(measured, critical(chance, KNOWN) * null_error)
 
 
 def interval(estimate: Estimate, coverage: float = 0.95) -> tuple[float, float]:
