@@ -195,12 +195,13 @@ def with_folds(run: RunFolder, config: Config, tasks: Sequence[Task], results: d
 def _measured(found: Pooled) -> dict[str, Any]:
     """What an entry of ``results.json`` states about predictions of all folds."""
     estimates = {name: found.estimate(name) for name in found.task.metrics}
-    first = estimates[found.task.metric]
-    entry: dict[str, Any] = {"test": number(first.value), "interval": bounds(first),
-                             "trivial": number(found.trivial(found.task.metric)),
+    intervals = {name: bounds(one, direction=found.task.defined_metric(name).direction) for name, one in estimates.items()}
+    main = found.task.metric
+    entry: dict[str, Any] = {"test": number(estimates[main].value), "interval": intervals[main],
+                             "trivial": number(found.trivial(main)),
                              "metrics": {name: number(one.value) for name, one in estimates.items()}}  # fmt: skip
     if found.task.also:
-        entry["intervals"] = {name: bounds(one) for name, one in estimates.items()}
+        entry["intervals"] = intervals
         entry["trivials"] = {name: number(found.trivial(name)) for name in estimates}
     return entry
 

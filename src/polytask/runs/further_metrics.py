@@ -35,7 +35,7 @@ def further_metrics(task: Task, outputs: Tensor, targets: Tensor, units: Tensor 
         measured = task_estimate(task, outputs, targets, units, metric=name)
         own, unit = task.measured_targets(targets, definition)
         found["metrics"][name] = number(measured.value)
-        found["intervals"][name] = bounds(measured)
+        found["intervals"][name] = bounds(measured, direction=definition.direction)
         found["trivials"][name] = number(definition.trivial(own) * unit) if len(own) else None
     return found
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..models import MultiTaskModel
 from ..records.values import number
 from ..task import Task
-from ..task.gain import gain, mean_relative
+from ..task.gain import gain, mean_relative, perfect
 from ..training import TrainingResult
 from ..uncertainty import Estimate, interval
 
@@ -39,14 +39,19 @@ class Delivered:
     source: Path | None = None
 
 
-def bounds(estimate: Estimate, tasks: int = 1) -> list[float] | None:
+def bounds(estimate: Estimate, tasks: int = 1, direction: str | None = None) -> list[float] | None:
     """The 95 % interval of a value, null where it is undefined or rests on a single row.
 
     Args:
         estimate: The value.
         tasks: The intervals of this many tasks hold together with 95 % (Bonferroni).
+        direction: Of the metric whose value it is: the interval ends at a perfect value. Default: a difference.
     """
     low, high = interval(estimate, 1 - 0.05 / tasks) if estimate.counted > 1 else (math.nan, math.nan)
+    if direction == "max":
+        high = min(high, perfect(direction))
+    elif direction == "min":
+        low = max(low, perfect(direction))
     return [low, high] if math.isfinite(low) and math.isfinite(high) else None
 
 
@@ -81,7 +86,7 @@ def task_entry(
         "direction": task.metric_definition.direction,
         "validation": here,
         "test": number(test.value),
-        "interval": bounds(test),
+        "interval": bounds(test, direction=task.metric_definition.direction),
         "trivial": number(trivial),
         "learned": own is None or any(one.learned for one in trained),
         "metrics": {task.metric: number(test.value)},

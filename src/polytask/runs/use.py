@@ -97,7 +97,7 @@ def _entry(task: Task, outputs: Tensor, targets: Tensor, units: Tensor) -> dict[
         "metric": task.metric,
         "direction": task.metric_definition.direction,
         "value": number(found.value),
-        "interval": bounds(found),
+        "interval": bounds(found, direction=task.metric_definition.direction),
         "labels": len(targets),
         **further_metrics(task, outputs, targets, units),
     }
