@@ -195,7 +195,9 @@ def with_folds(run: RunFolder, config: Config, tasks: Sequence[Task], results: d
 def _measured(found: Pooled) -> dict[str, Any]:
     """What an entry of ``results.json`` states about predictions of all folds."""
     estimates = {name: found.estimate(name) for name in found.task.metrics}
-    intervals = {name: bounds(one, direction=found.task.defined_metric(name).direction) for name, one in estimates.items()}
+    intervals = {
+        name: bounds(one, direction=found.task.defined_metric(name).direction) for name, one in estimates.items()
+    }
     main = found.task.metric
     entry: dict[str, Any] = {"test": number(estimates[main].value), "interval": intervals[main],
                              "trivial": number(found.trivial(main)),
