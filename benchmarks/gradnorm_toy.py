@@ -1,8 +1,9 @@
 """GradNorm's synthetic problem: regression tasks that differ in scale by up to two orders.
 
 Task i is ``f_i(x) = s_i tanh((B + E_i) x)`` with a common matrix B ~ N(0, 10) and a separate one E_i ~ N(0, 3.5): all
-are equally hard, and only the scales ``s_i`` distinguish them. With equal weights the loud tasks rule the shared layers
-and the quiet ones starve; with GradNorm all learn at one speed. (Section 4.1 of the paper, on a smaller network.)
+are equally hard, and only the scales ``s_i`` distinguish them. With equal weights the tasks of large scale dominate
+the shared layers and those of small scale learn little; with GradNorm all learn at one speed. (Section 4.1 of the
+paper, on a smaller network.)
 
     python benchmarks/gradnorm_toy.py --steps 2000 --out docs/methods/gradnorm_toy.md
 """
@@ -89,7 +90,7 @@ STYLE = """text { font: 11px sans-serif; fill: #333 } .label { font-weight: bold
 
 
 def figure(panels: dict[str, list[tuple[int, dict[str, float]]]]) -> str:
-    """An SVG with a panel per training: log of every task's relative loss, quiet tasks blue, loud ones red."""
+    """An SVG with a panel per training: log of every task's relative loss, blue (small scale) to red (large)."""
     levels = [math.log10(value) for found in panels.values() for _, values in found for value in values.values()]
     width, height, gap = 330.0, 220.0, 14.0
     drawn = [
@@ -108,7 +109,8 @@ def figure(panels: dict[str, list[tuple[int, dict[str, float]]]]) -> str:
         across, down = number % 2 * (width + gap), number // 2 * (height + gap)
         drawn.append(element("g", *inside, transform=f"translate({across:.0f} {down:.0f})"))
     whole = (2 * width + gap, (height + gap) * (len(panels) // 2))
-    text = drawing(*whole, "Relative losses of quiet and loud tasks with equal weights and with GradNorm", *drawn)
+    title = "Relative losses of tasks of small and large scale with equal weights and with GradNorm"
+    text = drawing(*whole, title, *drawn)
     return str(text).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n"
 
 
@@ -120,7 +122,12 @@ def main() -> None:
     torch.set_num_threads(1)
     lines = ["# GradNorm's synthetic problem", "", (__doc__ or "").split("\n\n")[1], ""]
     if options.out:
-        lines += [f"![relative losses]({options.out.stem}.svg)", "", "Blue: quiet tasks, red: loud ones.", ""]
+        lines += [
+            f"![relative losses]({options.out.stem}.svg)",
+            "",
+            "Blue: tasks of small scale; red: large scale.",
+            "",
+        ]
     panels = {}
     for title, scales in SCALES.items():
         trained = {

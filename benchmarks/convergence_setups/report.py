@@ -7,15 +7,15 @@ import numpy as np
 from .experiment import Experiment
 from .rows import Row, rows
 from .rules import end
-from .summary import against, hardest_baseline, last_minus_returned, summary
+from .summary import against, last_minus_returned, strongest_baseline, summary
 
 
 def report(experiment: Experiment) -> str:
-    """Markdown: a summary, then the comparison with the hardest baseline, and the tasks one by one."""
+    """Markdown: a summary, then the comparison with the strongest baseline, and the tasks one by one."""
     table = rows(experiment)
     if not any(row.baseline for row in table):
         return "no method is complete" if not table else "no baseline is complete"
-    base = hardest_baseline(table)
+    base = strongest_baseline(table)
     lines = [f"{experiment.setup.name}: {len(experiment.seeds)} seeds, {len(experiment.tasks)} tasks", ""]
     lines += summary(experiment, table)
     lines += ["", f"All lines, against {base.name!r}.", "",

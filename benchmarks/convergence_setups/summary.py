@@ -19,21 +19,21 @@ KEPT = 0.99
 
 
 def summary(experiment: Experiment, table: Sequence[Row]) -> list[str]:
-    """Lines of Markdown; validation makes one choice of a baseline, test the hardest one."""
+    """Lines of Markdown; validation makes one choice of a baseline, test the strongest one."""
     plain = [row for row in table if row.baseline]
     if not plain:
         return ["no baseline is complete"]
-    fair, hardest = max(plain, key=lambda row: row.validation), hardest_baseline(table)
+    fair, strongest = max(plain, key=lambda row: row.validation), strongest_baseline(table)
     lines = [
         "Baselines are plain trainings with one network at their best common checkpoint. Validation chooses "
-        f"{fair.name!r}, the hardest by test is {hardest.name!r}. Paired t-tests over {len(experiment.seeds)} seeds, "
-        "with Holm's correction over the lines.",
+        f"{fair.name!r}, the strongest by test is {strongest.name!r}. Paired t-tests over {len(experiment.seeds)} "
+        "seeds, with Holm's correction over the lines.",
     ]
     rows = [row for row in table if not row.last_step and (row.one or row.method.balancer == "equal")]
-    for base in dict.fromkeys((fair.name, hardest.name)):
+    for base in dict.fromkeys((fair.name, strongest.name)):
         lines += ["", f"| against {base} | test mean | difference | relative | p | Holm | seeds won |",
                   "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
-        compared = against(rows, fair if base == fair.name else hardest)
+        compared = against(rows, fair if base == fair.name else strongest)
         lines += [
             f"| {row.name} | {row.scores.mean():.4f} | {cells} |" for row, cells in zip(rows, compared, strict=True)
         ]
@@ -60,7 +60,7 @@ def after_switch(experiment: Experiment, switched: Sequence[Row]) -> list[str]:
     ]
 
 
-def hardest_baseline(table: Sequence[Row]) -> Row:
+def strongest_baseline(table: Sequence[Row]) -> Row:
     """The best of the plain common checkpoints by test mean."""
     return max((row for row in table if row.baseline), key=lambda row: row.scores.mean())
 

@@ -23,36 +23,36 @@ _CHOICE = """## How to choose
 | what you see | try | why |
 |---|---|---|
 | losses of different, unknown scale | `uw`, `scale_invariant`, `famo` | scale drops out; no gradients per task |
-| a few loud tasks, starting together | `gradnorm` | finds in one run what a search would; up to a fifth of a step |
+| a few tasks with much larger gradients | `gradnorm` | one run instead of a search; up to a fifth of a step |
 | one task's metric lags behind | `dtp` | uses metrics |
 | tasks learn at different speeds, many epochs | `dwa` | costs nothing; changes little |
-| the worst task decides | `stch`, `cagrad` | weigh towards the worst, smoothly |
+| the worst task decides | `stch`, `cagrad` | larger weights for the worst tasks, smoothly |
 | gradients conflict, few tasks | `upgrad`, then `pcgrad` | no task's loss goes up, to first order |
 | the same, many tasks or a large network | `gradients: representation`, or `every: 10` | a fraction of the cost |
 | tasks of equal importance, no common scale | `imtl_g`, `nash_mtl`, `fairgrad` | equal or fair progress |
 | is anything gained by balancing? | `rlw` | a method that does not beat random weights balances nothing |
 
-3. Tune the learning rate for each method: weights sum to K, to 1 or to nothing in particular, and with SGD that is a
-   learning rate K times smaller or larger.
+3. Tune the learning rate for each method: weights sum to K, to 1 or to no fixed number, and with SGD this makes the
+   learning rate up to K times smaller or larger.
 
 ## Rules that all methods follow
 
 - **User's weights.** Per sample (`sample_weight: COLUMN`) and per sample and task (`sample_weight: {TASK: COLUMN}`; in
   Python `Rows.with_weights`) they are inside a task's mean loss, `sum w L / sum w`; per task they multiply what the
   method finds.
-- **Absent tasks** are left out: no loss, no gradient, no change of what is remembered of them.
-- **Heads** get their own gradients unweighted with methods with per-task gradients, unless `head_weighting`; with the
+- **Absent tasks** are left out: no loss, no gradient, no change of the statistics kept for them.
+- **Heads** get unweighted gradients from methods with per-task gradients, unless `head_weighting` is set; with the
   others (and GradNorm) the weight multiplies the whole loss.
 - **Several processes**: losses and gradients are reduced first, so every process finds the same weights.
 - **Precision**: whatever the caller's autocast and the type of parameters and losses, a method computes in float32 or
-  better; losses are weighed unscaled, and one scalar goes through the gradient scaler.
-- **Soft labels**: a task whose labels were replaced leaves the method until it is taken back; it keeps its own
-  gradient, with the mean weight of the tasks that learn.
-- **Structure** is seen in the graph of every step: shared parameters that act past `features` get their whole gradient,
-  those without a gradient are left alone, and reentrant checkpointing is refused.
+  better; unscaled losses are weighted, and the gradient scaler scales their sum.
+- **Soft labels**: a task whose labels were replaced leaves the method until it is released; its
+  gradient gets the mean weight of the tasks that learn.
+- **Structure** is read from the graph of every step: shared parameters that affect a loss by a path around `features`
+  get their full gradient, those without a gradient are left alone, and reentrant checkpointing is refused.
 - **Losses below 0** are refused by methods that take their logarithm or divide by them ([which](compatibility.md)).
 - **Accumulation**: one call per optimiser step, with the mean of the micro-batches' losses and all their features.
-- **Checkpoints**: everything that a method remembers is in `state_dict()`, random draws included.
+- **Checkpoints**: the whole state of a method is in `state_dict()`, random draws included.
 """
 
 
@@ -62,18 +62,18 @@ torchjd 0.18 has more than the methods here:
 
 | of torchjd | why not |
 |---|---|
-| `Krum`, `TrimmedMean` | made for federated learning with participants that lie; see below |
+| `Krum`, `TrimmedMean` | made for federated learning with malicious participants; see below |
 | `MoDoWeighting`, `SDMGradWeighting` | need gradients of two or three independent batches per step; see below |
 | `Mean`, `Sum`, `Constant`, `Random` | are `equal` at another learning rate, `equal`, `static` and `rlw` |
 | scalarisations `DWA`, `FAMO`, `GeometricMean`, `IMTLL`, `STCH`, `UW` | are here: [absent tasks](criteria.md) |
 
 - Krum and the trimmed mean drop the gradients, or coordinates, that differ most from the others. In multi-task learning
   these are the tasks that need attention.
-- MoDo and SDMGrad: a balancer is given the mean losses of one batch. Independent halves of it would need losses of
-  their own and halve the batch of everything else.
+- MoDo and SDMGrad: a balancer gets the mean losses of one batch. Independent halves would need separate
+  losses, and halve the batch of everything else.
 
 Left out of methods that are here: the focal loss that the paper of `dtp` uses within each task works on single
-examples, and a balancer sees mean losses. It would be a loss of the task, not a way of weighing tasks.
+examples, and a balancer sees mean losses. It is a loss of the task (`focal`), not a method that weights tasks.
 """
 
 
@@ -136,7 +136,7 @@ def page(name: str) -> str:
     needed = [option for option, given in inspect.signature(method).parameters.items() if given.default is given.empty]
     spec = ", ".join([f"name: {name}", *(f"{option}: {{click: 2}}" for option in needed)])
     lines += ["```yaml", f"balance: {{{spec}}}        # {method.__name__} in Python", "```", ""]
-    lines += [f"**Looks at**: {method.sees}."]
+    lines += [f"**Uses**: {method.sees}."]
     if method.extra:
         lines += [f"**Install**: `pip install 'polytask[{method.extra}]'`."]
     for heading in ("When to choose it", "Cost", "Args", "Deviations", "Source"):
@@ -156,9 +156,9 @@ def overview() -> str:
     head = ["# Balancing methods", "", "`polytask fit --balance NAME`, `polytask methods NAME`.", "", _CHOICE]
     table = ["## All methods", "", "| method | what it does | uses |", "|---|---|---|", *rows, ""]
     more = [
-        "What works together: [compatibility](compatibility.md). Seen at work: [GradNorm's synthetic",
-        "problem](gradnorm_toy.md), [two tables](comparison.md). And [what is not wrapped, and why](not_wrapped.md);",
-        "[what a method needs to be in the core](criteria.md).",
+        "What can be combined: [compatibility](compatibility.md). Examples: [GradNorm's synthetic",
+        "problem](gradnorm_toy.md), [two tables](comparison.md). Selection: [what is not wrapped, and",
+        "why](not_wrapped.md); [what a method needs to be in the core](criteria.md).",
         "",
     ]
     return "\n".join(head + table + more)

@@ -10,7 +10,7 @@ from ..aggregator import Aggregator
 
 
 class AlignedMTL(Aggregator):
-    """The gradients are replaced by the nearest orthogonal ones of one length, then averaged.
+    """The gradients are replaced by the nearest orthogonal gradients of equal length, then averaged.
 
     ``w = sqrt(lambda_min) V Lambda^(-1/2) V^T 1 / K`` with the eigenvectors V and eigenvalues Lambda of the Gramian.
 
@@ -19,7 +19,7 @@ class AlignedMTL(Aggregator):
         scale_mode: Their length from the eigenvalues: ``min`` (paper), ``median`` or ``rmse``.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and eigenvectors

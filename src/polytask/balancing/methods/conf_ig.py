@@ -12,14 +12,14 @@ from ..gradients import matrix_root
 
 
 class ConFIG(Aggregator):
-    """One direction with equal angles to all gradients, as long as they project onto it.
+    """One direction at equal angles to all gradients, with the total length of their projections onto it.
 
     ``d = U^+ 1`` with the unit gradients U; ``update = (sum_t g_t . d / |d|) d / |d|``.
 
     Args:
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and

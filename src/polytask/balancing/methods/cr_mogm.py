@@ -21,12 +21,12 @@ class CRMOGM(GradientBalancer):
     which biases the update; the running mean hardly depends on this batch.
 
     Args:
-        method: Name of the method that finds the weights, one that uses per-task gradients and does nothing else
-        with them. alpha: Decay of the running mean, 0 to 1; 0.9 as in torchjd.
+        method: Name of the method that finds the weights; it must use per-task gradients only for finding weights.
+        alpha: Decay of the running mean, 0 to 1; 0.9 as in torchjd.
         options: Options of that method.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         That of the other method.

@@ -1,4 +1,4 @@
-"""Dynamic task prioritisation: difficult tasks weigh more."""
+"""Dynamic task prioritisation: difficult tasks get larger weights."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def dtp_weights(level: Tensor, gamma: Tensor | float = 1.0, clip: float = 0.01) 
 
 
 class DTP(Balancer):
-    """Dynamic task prioritisation: tasks that are still bad by their metric weigh more.
+    """Dynamic task prioritisation: tasks whose metric is still poor get larger weights.
 
     ``w_t = -(1 - k_t)^gamma_t log k_t`` with the running mean ``k_t <- alpha new + (1 - alpha) k_t`` of a key
     performance indicator in (0, 1]. Here that is the task's skill score (0 trivial, 1 perfect) after every evaluation,
-    which unlike accuracy does not look good for an imbalanced class; weights are 1 before the first. In a loop of your
-    own call :meth:`observe_metrics` with any indicator between 0 and 1.
+    which, unlike accuracy, is not high for a constant prediction of a frequent class; weights are 1 before the first.
+    In your own loop call :meth:`observe_metrics` with any indicator between 0 and 1.
 
     Args:
         gamma: Focusing exponent: a number for all tasks, a list with one per task, or by task name (1 for a task that

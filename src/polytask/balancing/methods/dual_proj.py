@@ -16,7 +16,7 @@ class DualProj(Aggregator):
         reg_eps: Added to the diagonal of the Gramian of trace 1, for the solver; torchjd's default.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and one quadratic

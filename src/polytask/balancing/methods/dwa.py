@@ -1,4 +1,4 @@
-"""Dynamic weight average: tasks whose loss falls slowly weigh more."""
+"""Dynamic weight average: tasks whose loss falls slowly get larger weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dwa_weights(previous: Tensor, before: Tensor, temperature: float = 2.0, eps:
 
 
 class DWA(Balancer):
-    """Dynamic weight average: tasks whose loss falls slowly weigh more.
+    """Dynamic weight average: tasks whose loss falls slowly get larger weights.
 
     ``w_t(e) = K exp(r_t / T) / sum_j exp(r_j / T)``, ``r_t = L_t(e-1) / L_t(e-2)``, with the epoch means of the
     unweighted training losses; 1 in the first two epochs. A task without labels for an epoch keeps its mean. Call
@@ -46,8 +46,8 @@ class DWA(Balancer):
         None.
 
     When to choose it:
-        Rarely changes much: ratios are near 1, so weights are within a few percent of each other. Harmless; choose it
-        where tasks learn at clearly different speeds and epochs are many.
+        Rarely changes much: ratios are near 1, so weights are within a few percent of each other. Choose it if tasks
+        learn at clearly different speeds, over many epochs.
 
     Deviations:
         Means are averages over samples of an epoch, as in the paper; some public code takes windows of 25 steps and

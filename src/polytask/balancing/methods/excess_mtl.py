@@ -33,7 +33,7 @@ def excess_risks(rows: Tensor, sums: Tensor) -> Tensor:
 
 
 class ExcessMTL(GradientBalancer):
-    """Robust weights by excess risk: a task far above its best reachable loss weighs more, a noisy one does not.
+    """Robust weights by excess risk: larger for a task far above its best reachable loss, not for a noisy one.
 
     ``w_t <- w_t exp(lr E_t / E_t(0))``, scaled to sum to 1, with the excess risk ``E_t = g_t^T H_t^-1 g_t``, where
     ``H_t`` is the root of the sum of squared gradients, element by element. The total is ``sum_t w_t L_t``.

@@ -8,17 +8,17 @@ from ..aggregator import Aggregator
 
 
 class FairGrad(Aggregator):
-    """Gains of the tasks that are fair in the sense of alpha-fairness.
+    """The update that divides progress among the tasks by alpha-fairness.
 
     ``w >= 0`` with ``G w = w^(-1 / alpha)`` for the Gramian G: alpha = 0 is the mean, 1 is Nash-MTL, towards infinity
     the worst task decides.
 
     Args:
         alpha: Fairness; 1 as in LibMTL.
-        max_iters: Most iterations of least squares; scipy's default.
+        max_iters: Maximum number of iterations of least squares; scipy's default.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and bounded least

@@ -42,7 +42,7 @@ def famo_gradient(logits: Tensor, before: Tensor, after: Tensor) -> Tensor:
 
 
 class FAMO(Balancer):
-    """Fast adaptive multitask optimisation: all losses are to fall at the same relative speed.
+    """Fast adaptive multitask optimisation: weights that make all losses fall at the same relative speed.
 
     ``total = c sum_t z_t log(L_t - b_t)``, ``z = softmax(xi)``; after the step the losses of the same batch are
     computed again, and ``xi`` takes an Adam step along ``J_softmax^T (log L_before - log L_after)``. The effective
@@ -60,7 +60,7 @@ class FAMO(Balancer):
         for convolutions.
 
     When to choose it:
-        Many tasks whose losses differ in scale, where per-task gradients are too dear.
+        Many tasks whose losses differ in scale, where per-task gradients are too expensive.
 
     Deviations:
         Absent tasks take no part in the softmax. The official multi-method script clips gradients before they exist

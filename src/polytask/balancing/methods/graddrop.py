@@ -42,7 +42,7 @@ class GradDrop(GradientBalancer):
 
     Args:
         leak: Share of every gradient that is never dropped, 0 to 1.
-        seed: Of the draws, equal on every process and in a resumed training.
+        seed: Seed of the draws, which are equal on every process and in a resumed training.
         gradients: ``exact`` or ``representation``.
 
     Cost:

@@ -62,7 +62,7 @@ class GradNorm(GradientBalancer):
         l0: Start of each loss: ``first`` step; mean of the ``first_epoch`` (weights stay 1 during it); ``logC`` for a
             classification whose first loss depends on the initialisation, with ``classes``; or a number per task name.
         classes: Number of classes by task name for ``logC``; tasks without one take their first loss.
-        w_min: Least weight before renormalising; ours.
+        w_min: Minimum weight before renormalising; ours.
         gradients: ``last_layer``: the last of ``shared`` that is a matrix or more (give only that one to say which).
             ``representation``: norms at the shared representation. ``exact``: of all shared parameters.
         directions: Directions along which the norms for a linear last layer are measured: the mean of its inputs and
@@ -84,7 +84,7 @@ class GradNorm(GradientBalancer):
 
     Deviations:
         The public implementations differ: weights through a softmax, start after the first epoch, norms for all shared
-        parameters (LibMTL); clipping to [0.1, 10] (TAG's code). Here the paper is followed, but for norms that are
+        parameters (LibMTL); clipping to [0.1, 10] (TAG's code). Here the paper is followed, except that norms are
         measured along ``directions``; ``l0``, ``gradients`` and ``w_min`` are further options.
 
     Source:

@@ -20,10 +20,10 @@ class GradVac(Aggregator):
     Args:
         beta: Share of the new cosine in the running mean; 0.5 as in torchjd and LibMTL (far smaller in the paper's
             translation experiments).
-        seed: Of the random order, which is equal on every process and in a resumed training.
+        seed: Seed of the random order, which is equal on every process and in a resumed training.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and K^2 products

@@ -15,7 +15,7 @@ NORMALISE = ("none", "norm", "loss", "both")
 
 
 class MGDA(Aggregator):
-    """The shortest combination of the gradients: steps that hurt no task, short near a balance of all.
+    """The shortest convex combination of the gradients: to first order, no task's loss goes up.
 
     ``update = J^T w``, ``w = argmin over the simplex of |J^T w|``; weights sum to 1.
 
@@ -23,10 +23,10 @@ class MGDA(Aggregator):
         normalise: ``none``; or divide the gradients first by their ``norm``, by the ``loss`` of the task, or by
             ``both`` multiplied.
         epsilon: Stop of the Frank-Wolfe iterations; torchjd's default.
-        max_iters: Most iterations; torchjd's default.
+        max_iters: Maximum number of iterations; torchjd's default.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and up to

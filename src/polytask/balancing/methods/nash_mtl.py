@@ -17,17 +17,17 @@ RESIDUAL = 1e-2
 
 
 class NashMTL(Aggregator):
-    """The bargaining solution among the tasks: the product of all gains is largest.
+    """The Nash bargaining solution: the update that maximises the product of the tasks' gains.
 
     ``w > 0`` with ``G w = 1 / w`` for the Gramian G; the update's norm is at most ``max_norm``. It does not depend on
     the scale of the gradients.
 
     Args:
-        max_norm: Most norm of the update; 1 in the paper, 0 for no limit.
-        optim_niter: Most iterations of the solver; 20 in the official code.
+        max_norm: Maximum norm of the update; 1 in the paper, 0 for no limit.
+        optim_niter: Maximum number of iterations of the solver; 20 in the official code.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and up to

@@ -16,7 +16,7 @@ class PBI(Scalarizer):
     """Penalty-based boundary intersection: the losses go down along a direction and stay near it.
 
     ``total = d1 + theta d2``: d1 the length of the losses along the preferences, d2 their distance from that line.
-    With ``theta`` above ``1 / sqrt(K - 1)`` weights can be negative: a loss far below its share is let go up.
+    With ``theta`` above ``1 / sqrt(K - 1)`` weights can be negative: a loss far below its share may rise.
 
     Args:
         preference: The direction by task name, more than 0; 1 for a task that is left out.

@@ -21,12 +21,12 @@ class PCD(Aggregator):
 
     Args:
         primary: Name of the primary task; the first by default. Where it has no label, or a zero gradient, the first
-            task that has stands in.
+            task that has them is used.
         tau: Share of the progress that a separate step would bring to each secondary task, 0 to 1.
         beta: Decay of the running means.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and a small

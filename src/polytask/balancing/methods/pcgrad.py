@@ -17,10 +17,10 @@ class PCGrad(Aggregator):
     original ``g_j``; ``update = sum_i g_i``.
 
     Args:
-        seed: Of the random order, which is equal on every process and in a resumed training.
+        seed: Seed of the random order, which is equal on every process and in a resumed training.
         gradients: ``exact``, ``representation`` or ``gramian``: where the gradients come from.
         every: Steps between new weights.
-        head_weighting: Weigh the heads' gradients as the shared ones; by default they are left as they are.
+        head_weighting: Also apply the weights to the heads' gradients; by default these are unweighted.
 
     Cost:
         A backward pass through the shared layers per task and K gradients of their size (``exact``), and K^2 products

@@ -27,7 +27,7 @@ class RLW(Balancer):
     small with SGD. Draws are equal on every process and in a resumed training.
 
     Args:
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Cost:
         None.

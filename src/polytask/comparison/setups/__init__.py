@@ -1,4 +1,4 @@
-"""Ready comparisons: YAML files that anyone can run by name."""
+"""Built-in comparisons: YAML files that anyone can run by name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ...errors import UserError, did_you_mean
 
 
 def ready() -> dict[str, Path]:
-    """Ready comparisons by name."""
+    """Built-in comparisons by name."""
     return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
 
 
 def find_setup(name: str) -> Path:
-    """The file of a ready comparison, or the path that was given.
+    """The file of a built-in comparison, or the path that was given.
 
     Raises:
         UserError: If there is neither such a file nor such a name.
