@@ -197,17 +197,22 @@ def test_ids_and_repeated_rows_are_no_weak_split():
 
 
 def test_heavy_tails():
-    def told(quantiles, **config):
-        run = make_run(results={"a": {"kind": "regression"}})
-        run.log.overview["targets"] = {"a": {"quantiles": quantiles}, "b": {"quantiles": quantiles}}
-        run.config.update(config)
+    far = [0.0, 1.0, 2.0, 3.0, 900.0]
+
+    def told(quantiles, asked, metric="r2", **entry):
+        run = make_run(results={"a": {"kind": "regression", "metric": metric}})
+        run.log.overview["targets"] = {"a": {"quantiles": quantiles, **entry}, "b": {"quantiles": quantiles}}
+        run.config["transform"] = asked
         return [finding.advice for finding in heavy_tails(run)]
 
-    (advice,) = told([0.0, 1.0, 2.0, 3.0, 900.0])
+    (advice,) = told(far, "none")
     assert "`--set data.transform.a=log`" in advice
-    (advice,) = told([-900.0, 1.0, 2.0, 3.0, 4.0])
+    (advice,) = told([-900.0, 1.0, 2.0, 3.0, 4.0], "none")
     assert "`--set data.transform.a=quantile`" in advice
-    assert not told([0.0, 1.0, 2.0, 3.0, 9.0]) and not told([0.0, 1.0, 2.0, 3.0, 900.0], transform={"a": "log"})
+    (advice,) = told(far, "auto")  # the run has tried the scales
+    assert "`--metric a=mae`" in advice and "transform" not in advice
+    assert not told([0.0, 1.0, 2.0, 3.0, 9.0], "none") and not told(far, {"a": "log"})
+    assert not told(far, "auto", transform="log") and not told(far, "auto", metric="mae")
 
 
 def test_a_class_that_is_never_right():

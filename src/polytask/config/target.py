@@ -84,10 +84,11 @@ class TargetKeys(Section):
         Option(float, "SHARE", "coverage of prediction intervals and sets, such as 0.9"),
     )] = None  # fmt: skip
     transform: Annotated[Transform | dict[str, Transform], Key(
-        "Scale on which numbers are learned: log, quantile; auto: that by which skewed targets gain on validation.",
+        "Scale on which numbers are learned: log, quantile; auto: that by which skewed targets gain on validation; "
+        "none: the labels'.",
         Option(list[str], "[TARGET=]SCALE", "scale on which numbers are learned: log, quantile, auto, none; repeatable",
                texts.values, commands=TRAIN),
-    )] = "none"  # fmt: skip
+    )] = "auto"  # fmt: skip
     bounds: Annotated[dict[str, Bounds], Key(
         "Lower and upper bound of the predictions of a target, such as {cost: [0, 100]}, or none; by default at "
         "least 0 if no training value is below.",

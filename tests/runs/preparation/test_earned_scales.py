@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from polytask.config import make_config
+from polytask.runs.linear import linear_models
 from polytask.runs.preparation.prepare import prepare
 
 TARGETS = ["grown", "flat", "chance", "both"]
@@ -42,18 +43,22 @@ def scales(data: Any) -> dict[str, str]:
 def test_a_scale_is_used_where_linear_models_gain_by_it(path: Path) -> None:
     data = prepared(path, transform="auto")
     assert scales(data) == {"grown": "quantile", "flat": "", "chance": "", "both": "quantile"}
-    notes = {note.split("'")[1]: note for note in data.notes if "learned" in note}
-    assert set(notes) == {"grown", "chance", "both"}  # the other one is not skewed
-    assert "learned on the scale quantile" in notes["grown"] and "±" in notes["grown"]
-    assert "learned as it is" in notes["chance"]
+    grown, both, others = [note for note in data.notes if "learned" in note]
+    assert grown.startswith("'grown'") and "learned on the scale quantile" in grown and "±" in grown
+    assert both.startswith("'both'")
+    assert others.endswith(": chance")  # the other one is not skewed
+
+
+def test_scales_are_chosen_unless_they_are_stated(path: Path) -> None:
+    assert prepared(path).tasks == prepared(path, transform="auto").tasks
+    assert scales(prepared(path, transform="none")) == dict.fromkeys(TARGETS, "")
+    assert scales(prepared(path, transform={"both": "log"})) == {
+        "grown": "quantile", "flat": "", "chance": "", "both": "log",
+    }  # fmt: skip
 
 
 def test_the_metric_of_a_target_decides(path: Path) -> None:
     assert scales(prepared(path, transform="auto", metric={"chance": "mae"}))["chance"] != ""
-
-
-def test_only_targets_that_ask_are_judged(path: Path) -> None:
-    assert scales(prepared(path, transform={"both": "auto"})) == dict.fromkeys(TARGETS, "") | {"both": "quantile"}
 
 
 def test_the_rows_are_those_of_a_run_that_states_the_scale(path: Path) -> None:
@@ -75,8 +80,21 @@ def test_a_run_that_continues_keeps_its_scales(path: Path, tmp_path: Path) -> No
     assert scales(prepared(path, tmp_path / "split.parquet", transform="auto"))["grown"] == "log"
 
 
-def test_skewness_decides_where_inputs_have_no_linear_model(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scale_stays_where_nothing_can_be_judged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scales(prepared(path, stream=True)) == dict.fromkeys(TARGETS, "")
     monkeypatch.setattr("polytask.runs.preparation.earned_scales.linear_models", lambda *_: ({}, "no linear models"))
     data = prepared(path, transform="auto")
-    assert scales(data) == {"grown": "log", "flat": "", "chance": "log", "both": "log"}
+    assert scales(data) == dict.fromkeys(TARGETS, "")
     assert not [note for note in data.notes if "learned" in note]
+
+
+def test_only_skewed_targets_cost_linear_models(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def watched(parts: Any, part: str, tasks: Any, seed: int) -> Any:
+        judged.extend(task.name for task in tasks)
+        return linear_models(parts, part, tasks, seed)
+
+    monkeypatch.setattr("polytask.runs.preparation.earned_scales.linear_models", watched)
+    prepared(path)
+    assert set(judged) == {"grown", "chance", "both"}

@@ -10,6 +10,7 @@ from ...config import Config
 from ...config.target import bounds_of, for_target, metrics_of
 from ...errors import UserError, did_you_mean
 from ...task import Task
+from ...task.units import AUTO
 
 
 def as_asked(task: Task, config: Config) -> Task:
@@ -33,9 +34,10 @@ def as_asked(task: Task, config: Config) -> Task:
     threshold = for_target(config.threshold, task.name, "auto")
     if not isinstance(threshold, str) and (kind.thresholded or isinstance(config.threshold, Mapping)):
         changes["threshold"] = threshold
-    transform = for_target(config.transform, task.name, "none")
-    if transform != "none" and (kind.transformable or isinstance(config.transform, Mapping)):
-        changes["transform"] = transform
+    transform = for_target(config.transform, task.name, AUTO)
+    named = isinstance(config.transform, Mapping) and task.name in config.transform
+    if transform != "none" and (transform != AUTO if kind.transformable else named):
+        changes["transform"] = transform  # what `auto` means is known once there are rows
     return replace(task, **changes)
 
 

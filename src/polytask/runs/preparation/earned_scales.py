@@ -12,22 +12,26 @@ import torch
 from ...config import Config
 from ...config.target import for_target
 from ...data import Rows
+from ...display.text import some_names
 from ...records.values import read_object
 from ...task import Task
 from ...task.training_units import in_training_units
 from ...task.units import AUTO, TRANSFORMS, skewed
-from ...training.evaluation import trivial_levels
+from ...training.evaluation import task_targets, trivial_levels
 from ...uncertainty import Estimate, skill_of
 from ..keep import Skills, surely_better
 from ..linear import linear_models
 
 
-def judged_targets(config: Config, tasks: Sequence[Task]) -> list[int]:
-    """Positions of the tasks whose scale is to be chosen: ``auto``, of a kind that has linear models."""
+def judged_targets(config: Config, tasks: Sequence[Task], train: Rows) -> list[int]:
+    """Positions of the tasks whose scale is to be chosen: ``auto``, skewed, and of a kind that has linear models."""
     return [
         place
         for place, task in enumerate(tasks)
-        if for_target(config.transform, task.name, "none") == AUTO and task.definition.linear_model(1.0, 1) is not None
+        if for_target(config.transform, task.name, AUTO) == AUTO
+        and task.definition.transformable
+        and skewed(task_targets(train, place)[1].double().numpy())
+        and task.definition.linear_model(1.0, 1) is not None
     ]
 
 
@@ -38,14 +42,13 @@ def earned_scales(
     seed: int,
     stored: Path | None = None,
 ) -> tuple[list[Task], list[str]]:
-    """The tasks on the scales on which they are learned, and a sentence about each that was judged.
+    """The tasks on the scales on which they are learned, and sentences about what was chosen.
 
-    A skewed target is judged by linear models of it on every scale: another one is used if the target's metric on
-    validation rows, in units of its labels, is better by more than chance.
+    A task is judged by linear models of it on every scale: another one is used if the target's metric on validation
+    rows, in units of its labels, is better by more than chance. Where nothing can be judged it stays as it is.
 
     Args:
-        tasks: Those whose scale is to be chosen, on that which their skewness suggests; where nothing can be judged
-            it stays.
+        tasks: Those whose scale is to be chosen.
         rows: By part, with only these tasks.
         labels: By part, ``[n, K]`` float64 labels in their own units, NaN where there is none.
         seed: Of the rows that are drawn where there are many.
@@ -59,19 +62,27 @@ def earned_scales(
         name: [_on(task, name, own) for task, own in zip(tasks, known, strict=True)] for name in ("", *TRANSFORMS)
     }
     skills = {name: _skills(scaled, rows, labels, seed) for name, scaled in scales.items()}
-    found, notes = [], []
+    found, notes, kept = [], [], []
     for place, task in enumerate(tasks):
         own = {name: skill[task.name] for name, skill in skills.items() if task.name in skill}
-        if not skewed(known[place]) or len(own) < len(scales):
+        if len(own) < len(scales):  # the inputs are not such as linear models take
             found.append(task)
             continue
-        as_it_is, others = own.pop(""), own
-        best = surely_better(as_it_is, others)
+        as_it_is = own.pop("")
+        best = surely_better(as_it_is, own)
         found.append(scales[best or ""][place])
-        gains = {name: skill - as_it_is for name, skill in others.items()}
-        shown = ", ".join(f"{name} {gain.value:+.3f} ±{1.96 * gain.error:.3f}" for name, gain in gains.items())
-        how = f"on the scale {best}" if best else "as it is"
-        notes.append(f"{task.name!r}: learned {how}; skill of linear models on validation: {shown}")
+        if best is None:
+            kept.append(task.name)
+            continue
+        gain = own[best] - as_it_is
+        notes.append(
+            f"{task.name!r}: heavy-tailed, and learned on the scale {best}, which is better for {task.metric} on "
+            f"validation (skill of linear models {gain.value:+.3f} ±{1.96 * gain.error:.3f}); --transform none keeps "
+            "the scale of the labels"
+        )
+    if kept:
+        notes.append(f"heavy-tailed, and learned as they are, since no other scale is better on validation: "
+                     f"{some_names(kept)}")  # fmt: skip
     return found, notes
 
 

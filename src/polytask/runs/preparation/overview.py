@@ -28,7 +28,7 @@ def overview(schema: Schema, rows: Mapping[str, Rows], notes: Sequence[str]) -> 
         notes: How the data were read.
 
     Returns:
-        ``targets``: by task its ``kind``, the number of ``labels`` by part, and what
+        ``targets``: by task its ``kind``, its ``transform`` if it has one, the number of ``labels`` by part, and what
         :meth:`polytask.task.Kind.summary` states about the training rows; ``columns``: lines on the features;
         ``left_out``: lines on what is not used, and why; ``notes``: lines on how the data were read.
     """
@@ -36,6 +36,7 @@ def overview(schema: Schema, rows: Mapping[str, Rows], notes: Sequence[str]) -> 
     targets = {
         task.name: {
             "kind": task.kind,
+            **({"transform": task.transform} if task.transform else {}),
             "labels": {part: found[position] for part, found in counts.items()},
             **_summary(task, position, rows["train"]),
         }

@@ -115,7 +115,7 @@ class Table(TableSource):
 
     def _scaled(self, schema: Schema, rows: dict[str, Rows], decided: Path | None) -> tuple[Schema, dict[str, Rows]]:
         """The same with skewed targets on the scales that validation chooses."""
-        judged = judged_targets(self.config, schema.tasks)
+        judged = judged_targets(self.config, schema.tasks, rows["train"])
         if not judged or not len(rows["validation"]):
             return schema, rows
         own = [schema.tasks[place] for place in judged]
