@@ -1,4 +1,4 @@
-"""A temperature is chosen where probabilities are too sure or not sure enough, for every kind that has any."""
+"""A temperature: for probabilities that are too sure or not sure enough, and numbers that are worse than their mean."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def drawn(kind: str) -> tuple[Task, Tensor, Tensor]:
     return task, outputs, torch.multinomial(shares, 1, generator=draw)[:, 0].float()
 
 
-@pytest.mark.parametrize("kind", sorted(name for name, kind in KINDS.items() if kind.calibrated))
+@pytest.mark.parametrize(
+    "kind", sorted(name for name, kind in KINDS.items() if kind.calibrated and name != "regression")
+)
 def test_the_temperature_of_logits_is_found(kind: str) -> None:
     task, outputs, targets = drawn(kind)
     ids = torch.arange(len(targets))
@@ -57,3 +59,27 @@ def test_no_temperature_that_makes_the_metric_worse() -> None:
     assert found is not None and choose_temperature(by_kappa, sure, targets, ids) is None
     before, after = (task_metric(replace(by_kappa, temperature=one), sure, targets) for one in (1, found.temperature))
     assert after < before
+
+
+def numbers(signal: float, rows: int = ROWS) -> tuple[Task, Tensor, Tensor]:
+    """Predictions and standardised targets that share a part."""
+    draw = torch.Generator().manual_seed(0)
+    outputs = torch.randn(rows, generator=draw)
+    targets = signal * outputs + (1 - signal**2) ** 0.5 * torch.randn(rows, generator=draw)
+    return Task("t", kind="regression"), outputs, targets
+
+
+@pytest.mark.parametrize(("signal", "expected"), [(0.5, 2.0), (0.0, 10.0)])
+def test_numbers_that_are_worse_than_their_mean_are_drawn_to_it(signal: float, expected: float) -> None:
+    task, outputs, targets = numbers(signal)
+    found = choose_temperature(task, outputs, targets, torch.arange(ROWS))
+    assert found is not None and found.numbers and found.temperature == pytest.approx(expected, rel=0.15)
+    before, after = (task_metric(replace(task, temperature=one), outputs, targets) for one in (1, found.temperature))
+    assert before < 0.1 and after > -0.05 and after == pytest.approx(signal**2, abs=0.05)
+
+
+def test_numbers_stay_where_a_few_rows_cannot_tell() -> None:
+    task, outputs, targets = numbers(0.5, rows=12)
+    assert choose_temperature(task, outputs, targets, torch.arange(12)) is None
+    task, outputs, targets = numbers(0.5)
+    assert choose_temperature(task, 0.5 * outputs, targets, torch.arange(ROWS)) is None

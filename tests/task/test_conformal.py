@@ -101,7 +101,7 @@ def test_a_temperature_makes_the_mean_prediction_flatter_and_keeps_its_order() -
 
 
 @pytest.mark.parametrize(
-    ("kind", "temperature", "said"), [("regression", 2.0, "has none"), ("binary", 0.0, "more than 0")]
+    ("kind", "temperature", "said"), [("count", 2.0, "not a count task"), ("binary", 0.0, "more than 0")]
 )
 def test_temperatures_that_make_no_sense_are_refused(kind: str, temperature: float, said: str) -> None:
     with pytest.raises(UserError, match=said):

@@ -75,8 +75,8 @@ class TargetKeys(Section):
                "or off; repeatable", texts.values),
     )] = "auto"  # fmt: skip
     calibration: Annotated[Calibration | dict[str, Calibration], Key(
-        "Whether probabilities of targets with classes are calibrated by a temperature; "
-        "auto: chosen on validation where that lowers the log loss beyond chance.",
+        "Whether probabilities of targets with classes, and the spread of predicted numbers, are calibrated by a "
+        "temperature; auto: chosen on validation where that lowers the loss beyond chance.",
     )] = "auto"  # fmt: skip
     interval: Annotated[Annotated[float, Range(0, 1, more=True, less=True)] | None, Key(
         "Share of the rows that prediction intervals and sets are to hold, such as 0.9: predict gives them, and "

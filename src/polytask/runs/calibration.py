@@ -1,4 +1,4 @@
-"""Probabilities that are true: a temperature for each target with classes, chosen on validation, if that is worth it.
+"""Probabilities that are true, and numbers no further from the mean than they know: a temperature per target.
 
 Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
 """
@@ -35,15 +35,20 @@ class Warmed:
 
     Attributes:
         temperature: By which logits are divided.
-        gain: How much lower the log loss is, measured on rows that did not choose it.
+        gain: How much lower the loss is, measured on rows that did not choose it.
+        numbers: The target is a number: the temperature divides distances from the mean.
     """
 
     temperature: float
     gain: Estimate
+    numbers: bool = False
 
 
 def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor) -> Warmed | None:
-    """The temperature with the lowest log loss, if it is better than 1 beyond chance; else None.
+    """The temperature with the lowest loss, if it is better than 1 beyond chance; else None.
+
+    The loss is the log loss of classes and the squared error of standardised numbers, whose predictions are drawn to
+    the mean where they are worse than it.
 
     The gain is cross-fitted: the temperature that is best on the rows of all folds but one is measured on that one.
     A temperature that makes the task's metric worse beyond chance is refused: the median of ordinal classes moves.
@@ -51,7 +56,7 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
     Args:
         task: Of a kind that can be calibrated.
         outputs: ``[n]`` or ``[n, C]`` raw outputs of validation rows with a label.
-        targets: ``[n]`` their classes, or ``[n, L]`` which labels they have.
+        targets: ``[n]`` their classes or standardised numbers, or ``[n, L]`` which labels they have.
         ids: ``[n]`` which rows these are.
 
     Example:
@@ -69,14 +74,15 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
         own = fold == number
         gains[own] = losses[_one(), own] - losses[best, own]
     gain = estimate_of_rows(gains, ids)
-    found = Warmed(round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4), gain)
+    lowest = round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4)
+    found = Warmed(lowest, gain, numbers=not task.classes)
     if not exceeds(gain, FALSE_MOVES) or _worse(task, found.temperature, outputs, targets, ids):
         return None
     return found
 
 
 def _losses(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
-    """``[T, n]`` log loss of every row, of all its labels, at every temperature."""
+    """``[T, n]`` loss of every row, of all its labels, at every temperature."""
     kind, outputs = KINDS[task.kind], outputs.double()
     return torch.stack([_of_rows(kind.loss(outputs / temperature, targets)) for temperature in CANDIDATES])
 
@@ -139,13 +145,21 @@ def save_temperatures(run: RunFolder, found: Mapping[str, Warmed]) -> None:
 
 
 def describe_temperatures(found: Mapping[str, Warmed]) -> list[str]:
-    """Lines for the user: which probabilities are calibrated, and why; of many targets one for all."""
+    """Lines for the user: what is calibrated, and why; of many targets one for all."""
     if len(found) > MOST_LINES:
-        return [
-            f"probabilities of {len(found):,} targets are calibrated: log loss on validation is lower beyond chance"
-        ]
-    return [
-        f"{name}: probabilities are calibrated (logits divided by {one.temperature:.3g}): log loss on validation is "
-        f"lower by {one.gain.value:.3g} ±{1.96 * one.gain.error:.2g}"
-        for name, one in found.items()
-    ]
+        return [f"predictions of {len(found):,} targets are calibrated: the loss on validation is lower beyond chance"]
+    return [f"{name}: {_described(one)}" for name, one in found.items()]
+
+
+def _described(found: Warmed) -> str:
+    size = f"{found.gain.value:.3g} ±{1.96 * found.gain.error:.2g}"
+    if found.numbers:
+        drawn = f"predictions are {'nearer to' if found.temperature > 1 else 'further from'} the mean"
+        return (
+            f"{drawn} (distances divided by {found.temperature:.3g}): squared error on validation is lower by {size} "
+            "of the target's variance"
+        )
+    return (
+        f"probabilities are calibrated (logits divided by {found.temperature:.3g}): log loss on validation is "
+        f"lower by {size}"
+    )

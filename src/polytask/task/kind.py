@@ -59,7 +59,7 @@ class Kind(ABC):
     ordered: ClassVar[bool] = False
     #: Raw outputs are logits of the classes (of the positive one, for two).
     logits: ClassVar[bool] = False
-    #: Raw outputs may be divided by a temperature that calibrates probabilities.
+    #: Raw outputs may be divided by a temperature that calibrates probabilities, or the spread of numbers.
     calibrated: ClassVar[bool] = False
     #: Fewest and most classes; no limit if None.
     least_classes: ClassVar[int] = 0

@@ -98,7 +98,7 @@ def temperature_problems(task: Task) -> Iterator[str]:
     if not 0 < task.temperature < math.inf:
         yield f"temperature: must be more than 0 and finite, found {task.temperature}"
     elif task.temperature != 1.0 and not KINDS[task.kind].calibrated:
-        yield f"temperature: calibrates probabilities of classes, and a {task.kind} task has none"
+        yield f"temperature: calibrates classes and numbers, not a {task.kind} task"
 
 
 def unit_problems(task: Task) -> Iterator[str]:

@@ -27,6 +27,7 @@ class Regression(NumberKind):
     name = "regression"
     about = "a number"
     transformable = True
+    calibrated = True
     default_metric = "r2"
     metrics = (R2, SPEARMAN, PEARSON, RMSE, MAE)
     losses: ClassVar[Mapping[str, Loss]] = {"squared": _loss, "absolute": absolute, "huber": huber}
