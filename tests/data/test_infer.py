@@ -62,7 +62,7 @@ def test_reasons() -> None:
     table = pa.table({"a": [0, 1, 2] * 2, "b": ["x", "y", "z"] * 2})
     found = infer_targets(table, where="t", targets=["a", "b"], kinds={"b": "multiclass"})
     assert found[0].reason == "3 distinct whole numbers 0 to 2"
-    assert found[1].reason == "3 distinct words, kind as stated"
+    assert found[1].reason == "3 distinct text values, kind as stated"
 
 
 def test_a_single_row_of_two_classes_is_kept_unless_rare_classes_are_errors() -> None:

@@ -39,8 +39,8 @@ def test_many_targets_are_counted_beyond_chance() -> None:
     assert top is not None
     assert [value for value, _ in top.numbers] == ["2 of 4", "41\N{NO-BREAK SPACE}%", "1 better, 1 worse"]
     assert top.sentence == (
-        "On 200 test rows, 2 of 4 targets beat a constant prediction, beyond chance; compared with "
-        "linear models, 1 are better, 1 worse, and 1 not different beyond chance."
+        "On 200 test rows, 2 of 4 targets beat a constant prediction, beyond chance; against "
+        "linear models, 1 better, 1 worse, 1 without a difference beyond chance."
     )
 
 

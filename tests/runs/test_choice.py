@@ -56,8 +56,11 @@ def test_what_is_better_is_served_whatever_was_asked_for(networks: str, tmp_path
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert all(name.startswith(("single_task_", "all_in_one")) for name in results["totals"]["trainings"])
     assert selection["compared"]["kept"] in ("plain", "single_task")
-    assert ("asked for" in selection["compared"]["sentence"]) == (networks != "auto")
-    assert f"served, by mean skill on validation: {selection['compared']['sentence'].split(': ')[1]}" in result.stderr
+    assert ("requested" in selection["compared"]["sentence"]) == (networks != "auto")
+    assert (
+        f"served (mean skill on validation in parentheses): {selection['compared']['sentence'].split(': ')[1]}"
+        in result.stderr
+    )
     prediction = polytask("predict", tmp_path / "run", data, "--out", tmp_path / "predicted.csv")
     assert prediction.exit_code == 0, prediction.output
 

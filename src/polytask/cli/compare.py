@@ -30,7 +30,7 @@ Ray = Annotated[
     "`polytask compare digits --out studies/digits --set seeds=3 --set trials=4`\n\n"
     "A study is YAML: `base` has keys of `polytask fit`, `methods` names sets of keys on top of it, such as "
     "`methods: {dwa: {balance: dwa}, joint: {convergence: {converge: joint}}}`; also `setups`, `seeds`, `trials`, "
-    "`search`, `baselines`, `reference`, `test`. The same command continues a killed comparison, and after a change "
+    "`search`, `baselines`, `reference`, `test`. The same command continues a killed comparison; after a change it "
     "trains only what is new."
 )
 def compare(
@@ -48,9 +48,9 @@ def compare(
 ) -> None:
     """Compare methods over seeds, all with the same budget: table, tests, costs, and one page.
 
-    Single-task networks, equal weights, tuned static weights and gradient-boosted trees are always in, unless
+    Single-task networks, equal weights, tuned static weights and gradient-boosted trees are included unless
     switched off (`--set baselines.trees=false`). Tests flip the signs of differences between seeds: five seeds are too
-    few for a significant one, eight or nine show a difference that all seeds agree on.
+    few for significance; eight or nine can show a difference on which all seeds agree.
     """
     from ..comparison.compare import compare as run
     from ..comparison.config import flat_keys, read_comparison

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,8 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     display.table(measured_on(totals.get("folds")), _header(table[0], display.widest), lines, left=2)
     if len(shown) < len(table):
         display.result(
-            f"{len(shown)} of {len(table):,} targets: those that kept least of their peaks, the worst and best "
-            f"against baselines; all are in {out / 'results.json'} and in the report"
+            f"{len(shown)} of {len(table):,} targets: those that kept the least of their peaks, and the worst and best "
+            f"relative to the baselines; all are in {out / 'results.json'} and in the report"
         )
     if found := headline(run, table):
         display.result(found.sentence)
@@ -50,36 +51,41 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     for line in comparisons(table, tallies(table)):
         display.result(line)
     if unlearned := [row.task for row in table if not row.learned]:
-        display.result(f"not better than a constant on validation, beyond chance: {some_names(unlearned)}")
+        display.result(f"on validation not better than a constant, beyond chance: {some_names(unlearned)}")
     weights = {name: weight for name, entry in results["tasks"].items() if (weight := entry.get("weight")) is not None}
     if any(weight != 1 for weight in weights.values()):
         shown_weights = some_names([f"{name} {weight:.3g}" for name, weight in weights.items()])
         display.result(f"weights of the losses in the last step, yours included: {shown_weights}")
     served = {network: row.task for row in table for network in row.networks}
-    if names := [] if totals.get("ensemble") else numbered(totals.get("trainings") or [], served):
-        display.result(f"networks of the table: {some_names(names)}")
+    trainings = totals.get("trainings") if display.widest and not totals.get("ensemble") else None
+    if names := numbered(trainings or [], served):
+        display.result(f"networks by number: {'; '.join(names)}")
     display.result(f"{_served(totals, table)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}; next: polytask doctor {shlex.quote(str(out))}")
 
 
 def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
-    """What the networks of the table are, by number; nothing for one, or where numbers or names add nothing.
+    """What the networks are that the table has by number, if there are several; not those that are called by it.
 
     Args:
         trainings: The training of every network.
         served: A task that each network serves.
 
     Example:
-        >>> numbered(["all_in_one", "single_task_1"], {0: "click", 1: "spend"}), numbered(["network_0"], {0: "click"})
-        (['0 plain network', '1 single-task model of spend'], [])
+        >>> numbered(["network_0", "all_in_one", "single_task_0", "single_task_1"], {2: "click", 3: "spend"})
+        ['1 plain network', '2 to 3 single-task models of click, spend']
     """
-    if len(trainings) < 2 or list(trainings) == [f"network_{i}" for i in range(len(trainings))]:
-        return []
-    named = [f"single_task.{served.get(i, '')}" if name.startswith("single_task_") else name
-             for i, name in enumerate(trainings)]  # fmt: skip
-    titles = [title_of(name) for name in named]
-    return [f"{i} {title}" for i, title in enumerate(titles)] if not set(titles) & set(named) else []
+    named = [(i, name) for i, name in enumerate(trainings) if name != f"network_{i}" and len(trainings) > 1]
+    found = []
+    for single, group in groupby(named, key=lambda entry: entry[1].startswith("single_task_")):
+        entries = list(group)
+        if single and len(entries) > 1:
+            tasks = some_names([served[i] for i, _ in entries])
+            found.append(f"{entries[0][0]} to {entries[-1][0]} single-task models of {tasks}")
+        else:
+            found += [f"{i} {title_of(f'single_task.{served[i]}' if single else name)}" for i, name in entries]
+    return found
 
 
 def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:
@@ -90,7 +96,7 @@ def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:
     served = f"{count(totals['networks'], 'network')}"
     if not several:
         return served
-    return f"{served} (with several: their mean prediction; epoch and peak are those of the first)"
+    return f"{served} (several for one target: their mean prediction; epoch and peak are those of the first)"
 
 
 def measured_on(folds: int | None) -> str:

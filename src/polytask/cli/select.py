@@ -70,12 +70,12 @@ def select(
 ) -> None:
     """Choose the networks that serve every task best: proven for up to 20 tasks, searched for more.
 
-    Up to 20 tasks (a group of `--together` counts as one) the choice is proven to be the best. For more a search begins
-    with clusterings of the affinity and prints how much better any choice could be at most; a thousand tasks take some
-    seconds. It is the same on every machine unless `--seconds` ends it.
+    Up to 20 tasks (a group of `--together` counts as one) the choice is proven to be the best. For more tasks, a search
+    starts from clusterings of the affinity and prints an upper bound of the score; a thousand tasks take a few
+    seconds. The result is the same on every machine unless `--seconds` ends the search.
 
-    The score is the mean over the tasks of the affinity onto each in the network that serves it. A network for one task
-    is chosen only where nothing else is possible, unless `--single-score` lets it compete. With `--losses` (HOA),
+    The score is the mean over tasks of the affinity onto each task in the network that serves it. A network for one
+    task is chosen only where nothing else is possible, unless `--single-score` lets it compete. With `--losses` (HOA),
     entry i, j of the file is the loss of task j when trained with task i, on the diagonal when trained
     alone, and the score is the negative mean of the predicted losses.
     """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..display.display import Display
+from ..display.text import count
 from ..errors import UserError
 from ..files import write_json
 from ..runs.made_with import versions
@@ -92,7 +93,7 @@ class _Names:
         methods = sum(len(setup.methods) for setup in setups.values())
         trials = config.trials if config.trials > 1 else 0
         self.total, self.done, self.display = methods * (trials + len(config.seeds)), 0, display
-        display.say(f"{len(setups)} set-up(s), {methods} method(s) in all, {self.total} runs at most")
+        display.say(f"{count(len(setups), 'set-up')}, {count(methods, 'method')}, at most {count(self.total, 'run')}")
 
     def report(self, outcome: Outcome, known: bool) -> None:
         self.done += 1

@@ -122,7 +122,7 @@ def reach(pairs: int, tests: int, config: Mapping[str, Any], unit: str = "seed")
         more = pairs_needed(tests, config["level"], config["test"])
         yield (
             f"with {pairs} {unit}s no p-value is below {least:.2g}, and after correction for {tests} tests none can be "
-            f"significant at {config['level']:g}: {more} {unit}s could show a difference that all of them agree on"
+            f"significant at {config['level']:g}; {more} {unit}s could show a difference if all of them agree on it"
         )
 
 

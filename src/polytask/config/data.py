@@ -68,7 +68,7 @@ class DataKeys(Section):
     )] = {}  # noqa: RUF012  # fmt: skip
     missing: Annotated[tuple[str, ...], Key(
         "Words that mean no value beside the documented ones; a leading = replaces them.",
-        Option(str, "WORDS", 'more marks of missing values beside NA, null, "?", ..., such as -999', texts.names,
+        Option(str, "WORDS", 'additional marks of missing values, besides NA, null, "?", ...: -999', texts.names,
                commands=TRAIN),
     )] = ()  # fmt: skip
     rare: Annotated[Literal["drop", "merge", "error"], Key(

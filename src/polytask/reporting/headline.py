@@ -61,8 +61,8 @@ def _of_many(run: Run, table: Sequence[Row]) -> Headline:
     else:
         tally = next(one for one in tallies(table) if one.other == MODELS[other])
         numbers.append((f"{tally.better:,} better, {tally.worse:,} worse", f"than {tally.other}, beyond chance"))
-        parts.append(f"compared with {tally.other}, {tally.better:,} are better, {tally.worse:,} worse, and "
-                     f"{tally.equal:,} not different beyond chance")  # fmt: skip
+        parts.append(f"against {tally.other}, {tally.better:,} better, {tally.worse:,} worse, "
+                     f"{tally.equal:,} without a difference beyond chance")  # fmt: skip
     sentence = _rows(run) + "; ".join(parts)
     return Headline(tuple(numbers), f"{sentence[:1].upper()}{sentence[1:]}.")
 

@@ -187,21 +187,21 @@ def _sentence(
     def shown(plan: str) -> str:
         return f"{TITLES[plan].format(count)} ({means[plan]:.4f})"
 
-    against = ", ".join(shown(plan) for plan in means if plan not in (kept, *(averaged if kept == "average" else ())))
-    why = f"; against {against}" if against else ""
+    others = ", ".join(shown(plan) for plan in means if plan not in (kept, *(averaged if kept == "average" else ())))
+    why = f"; not served: {others}" if others else ""
     if kept == "average":
         why = f" of {', '.join(map(shown, averaged))}, which validation cannot distinguish{why}"
     elif asked is not None and kept != asked:
-        why = f", beyond chance better than what was asked for, {TITLES[asked].format(count)}{why}"
+        why = f", better beyond chance than the requested {TITLES[asked].format(count)}{why}"
     by: dict[str, list[str]] = {}
     for task, training in moved.items():
         by.setdefault(title_of(training), []).append(task)
     tasks = "; ".join(f"{some_names(names)} by {title}" for title, names in by.items())
     also = f"; served by another training, which is better beyond chance: {tasks}" if moved else ""
-    return f"served, by mean skill on validation: {shown(kept)}{why}{also}"
+    return f"served (mean skill on validation in parentheses): {shown(kept)}{why}{also}"
 
 
 def _cost(networks: Sequence[TrainingResult]) -> str:
     """What predictions cost that several networks make together."""
     parameters = sum(p.numel() for result in networks for p in result.model.parameters())
-    return f"; a prediction takes {len(networks)} networks with {parameters:,} parameters (--networks 1: one network)"
+    return f"; a prediction runs {len(networks)} networks with {parameters:,} parameters (--networks 1: one network)"

@@ -48,7 +48,7 @@ class Labels:
     @property
     def described(self) -> str:
         """What they are, for the user to read."""
-        what = "words" if self.values is None else f"whole numbers {self.names[0]} to {self.names[-1]}"
+        what = "text values" if self.values is None else f"whole numbers {self.names[0]} to {self.names[-1]}"
         return f"{len(self.names)} distinct {what}"
 
 
