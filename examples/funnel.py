@@ -1,57 +1,64 @@
-"""An e-commerce funnel: does a visitor click, buy, return the order, and for how much?
+"""A purchase funnel: which customers of a shop buy again, how often, and for how much?
 
-Only visitors who click can buy, and only buyers can return, so later targets have fewer labels: an empty cell means
-"unknown", not "no". Rows of one customer stay in one split. What to expect: ROC-AUC of about .77, .84 and .80, and R2
-of .75 for the money, from one network, although only a third of the rows has labels for the last two. THE TABLE IS
-MADE UP (no dependency has a real one): put your shop's log in its place.
+The table is real: the purchases at CDNOW, an online music shop, of the 23,570 customers who first bought there in early
+1997. It comes with the package lifetimes (`pip install 'polytask[examples]'`). Features are what a customer did until
+September 1997, targets what the customer did from October to June. Only customers who buy again have a number of orders
+and a spend per order: an empty cell means "unknown", not 0.
+
+What to expect on customers outside of training: buys again, ROC-AUC .75; orders, Poisson deviance 1.47 (a constant
+2.24); spend per order, R2 .25. A linear model, shown beside each target, is as good: eight summaries of the past hold
+little that it misses. What a network would need is more columns, such as what was bought.
 """
 
-import numpy as np
+from importlib.util import find_spec
+from pathlib import Path
+
 import pandas as pd
 
 import polytask as pt
 
+CUT = pd.Timestamp("1997-10-01")
+TARGETS = ["buys again", "orders", "spend per order"]
 
-def visits(rows=3000, seed=0):
-    """A made-up table, in the form of a shop's log."""
-    rng = np.random.default_rng(seed)
-    customer = rng.integers(0, rows // 4, rows)
-    taste, budget = rng.normal(size=rows // 4), rng.lognormal(3.5, 0.5, rows // 4)
+
+def purchases():
+    """One row per purchase; the package that holds the file is old and need not be imported."""
+    file = Path(find_spec("lifetimes").submodule_search_locations[0]) / "datasets" / "CDNOW_master.txt"
+    log = pd.read_csv(file, sep=r"\s+", header=0, names=["customer", "date", "discs", "dollars"], dtype={"date": str})
+    return log.assign(date=pd.to_datetime(log["date"]))
+
+
+def customers(log):
+    """One row per customer: what was bought before the cut, and after it."""
+    known = log[log["date"] < CUT].groupby("customer")
+    later = log[log["date"] >= CUT].groupby("customer")
     table = pd.DataFrame({
-        "customer": [f"C-{number:05d}" for number in customer],
-        "channel": rng.choice(["search", "mail", "banner", "direct"], rows, p=[0.4, 0.2, 0.25, 0.15]),
-        "device": rng.choice(["phone", "desktop"], rows, p=[0.6, 0.4]),
-        "hour": rng.integers(0, 24, rows),
-        "price": rng.lognormal(3.4, 0.6, rows).round(2),
-        "discount": rng.choice([0, 5, 10, 20], rows),
-        "visits before": rng.poisson(2 + 2 * (taste[customer] > 0)),
+        "first order": known["date"].min(),
+        "days since last order": (CUT - known["date"].max()).dt.days,
+        "days between orders": (known["date"].max() - known["date"].min()).dt.days / (known["date"].nunique() - 1),
+        "orders so far": known["date"].nunique(),
+        "discs so far": known["discs"].sum(),
+        "dollars so far": known["dollars"].sum(),
+        "dollars of first order": known["dollars"].first(),
+        "dollars of last order": known["dollars"].last(),
     })  # fmt: skip
-    interest = (
-        taste[customer] + 0.6 * (table["channel"] == "mail") + 0.05 * table["discount"] + 0.2 * table["visits before"]
-    )
-    click = interest + rng.normal(0, 0.8, rows) > 1.2
-    buy = click & (
-        interest - 0.02 * table["price"] + 0.4 * (table["device"] == "desktop") + rng.normal(0, 0.7, rows) > 0.6
-    )
-    back = buy & (0.04 * table["price"] - 0.03 * budget[customer] + rng.normal(0, 0.8, rows) > 0.6)
-    table["click"] = click.astype(int)
-    table["purchase"] = np.where(click, buy, np.nan)  # unknown, not "no", for those who never clicked
-    table["returned"] = np.where(buy, back, np.nan)
-    table["spend"] = np.where(
-        buy, (table["price"] * (1 - table["discount"] / 100) * rng.lognormal(0, 0.2, rows)).round(2), np.nan
-    )
-    return table
+    table["buys again"] = table.index.isin(later.groups)
+    table["orders"] = later["date"].nunique()
+    table["spend per order"] = later["dollars"].sum() / later["date"].nunique()
+    return table.reset_index(drop=True)
 
 
 def main():
-    table = visits()
-    targets = ["click", "purchase", "returned", "spend"]
-    predictor = pt.TablePredictor(targets, group="customer", networks=1, baselines=False, steps=400, threads=1)
-    predictor.fit(table)
+    table = customers(purchases())
+    options = {"kind": {"orders": "count"}, "networks": 1, "steps": 600, "max_baselines": 1, "threads": 1}
+    predictor = pt.TablePredictor(TARGETS, **options).fit(table)
+    linear = predictor.results["baselines"]["linear"]
     for name, task in predictor.results["tasks"].items():
-        labels = int(table[name].notna().sum())
-        print(f"{name}: {labels} labels, {task['metric']} {task['test']:.3f}, of a constant {task['trivial']:.3f}")
-    print(predictor.predict(table.drop(columns=targets).head(3)).to_string())
+        test, simple, constant = (f"{value:.3f}" for value in (task["test"], linear[name]["test"], task["trivial"]))
+        print(
+            f"{name}: {table[name].notna().sum()} labels, {task['metric']} {test}, linear {simple}, constant {constant}"
+        )
+    print(predictor.predict(table.drop(columns=TARGETS).head(3)).to_string())
     return predictor.results
 
 
