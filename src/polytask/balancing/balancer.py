@@ -50,8 +50,8 @@ def _without_autocast(kinds: Sequence[str]) -> Iterator[None]:
 class Balancer(nn.Module, ABC):
     """Turns the losses of K tasks into one update.
 
-    A method writes :meth:`weights`; state goes into buffers, from which checkpoints and device moves follow. What it
-    needs beyond the losses it states in :attr:`needs`.
+    A method defines :meth:`weights`; state goes into buffers, from which checkpoints and device moves follow. What it
+    needs beyond the losses is in :attr:`needs`.
 
     One rule for the user's weights: per sample (and per sample and task) they are inside the mean loss of a task; per
     task they multiply what the method finds, ``total = sum_t user_t * weight_t * L_t``. The method itself sees the
@@ -64,7 +64,7 @@ class Balancer(nn.Module, ABC):
     better, and ``.half()`` or ``.double()`` moves none of it.
 
     A task whose labels were replaced by soft ones (:meth:`task_switched`) leaves the method: its loss goes to 0, and
-    means nothing beside those of true labels. It keeps its own gradient, with the mean weight of the tasks that learn.
+    cannot be compared with those of true labels. Its gradient gets the mean weight of the tasks that learn.
 
     Args:
         absent: What happens to the weights of the others when tasks have no label in a batch, for methods whose weights
@@ -156,12 +156,12 @@ class Balancer(nn.Module, ABC):
         return Needs()
 
     def cost(self, shared: Iterable[Tensor]) -> str:
-        """What a step costs beyond that of equal weights, in words; empty for nothing worth a word."""
+        """What a step costs beyond that of equal weights, in words; empty if negligible."""
         return ""
 
     def bind(self, tasks: Sequence[str], user_weights: Mapping[str, float] | None = None) -> None:
-        """Say which tasks there are, and begin again; your own loop may leave this to the first :meth:`backward`,
-        if that has all tasks. ``load_state_dict`` brings the tasks of the balancer whose state it is.
+        """Set the tasks and reset the state; in your own loop the first :meth:`backward` does this, if it has all
+        tasks. ``load_state_dict`` brings the tasks of the balancer whose state it is.
 
         Raises:
             UserError: If weights are given for an unknown task.
@@ -185,7 +185,7 @@ class Balancer(nn.Module, ABC):
         )
 
     def attach(self, encoder: nn.Module) -> None:
-        """Show the shared module before the first forward pass; only ``gradients="gramian"`` makes use of it."""
+        """Register the shared module before the first forward pass; only ``gradients="gramian"`` uses it."""
 
     def _start(self, tasks: int) -> None:
         """Make the state for this number of tasks."""
@@ -239,14 +239,14 @@ class Balancer(nn.Module, ABC):
     ) -> TaskWeights:
         """Fill ``.grad`` of every parameter from the losses of one step.
 
-        A step in which no label has a weight is left out: nothing is remembered of it, and gradients are 0.
+        A step in which no label has a weight is left out: no state changes, and gradients are 0.
 
         Args:
             losses: Scalar tensors by task name; an absent task may be left out.
             shared: Shared parameters (one, several, named ones or a module); methods that weigh losses do not need
                 them. A parameter that is given twice counts once.
-            features: The shared representation from which all heads read, or several. Where shared parameters act on
-                the losses past it, too (tied weights, skip connections), gradients are those of the parameters.
+            features: The shared representation from which all heads read, or several. If shared parameters also affect
+                the losses by a path around it (tied weights, skip connections), gradients are those of the parameters.
             counts: Labelled samples behind each loss, for several processes with unequal batches.
             backward: How the total is differentiated, e.g. ``fabric.backward`` or
                 ``lambda total: scaler.scale(total).backward()``. It is called once, with a scalar.
@@ -386,9 +386,9 @@ class Balancer(nn.Module, ABC):
         self._called("end_epoch")
 
     def task_switched(self, task: int) -> None:
-        """The true labels of a task gave way to soft ones.
+        """The true labels of a task were replaced by soft ones.
 
-        The method forgets its past and continues without it; the task keeps its own gradient, with the mean weight of
+        The method drops the task's statistics and continues without it; the task's gradient gets the mean weight of
         the tasks that learn.
         """
         self._switch(task, soft=True)

@@ -97,7 +97,7 @@ class GradientBalancer(Balancer):
 
     The shared layers get ``sum_t user_t * weight_t * grad L_t``; every head gets its own ``user_t * grad L_t`` unless
     ``head_weighting``. Tasks without a label, or with a zero gradient, are left out of what is found: a zero row would
-    swallow the whole step in some methods.
+    make the whole step 0 in some methods.
 
     Args:
         gradients: ``exact``: of all shared parameters, one backward pass per task. ``representation``: at the shared

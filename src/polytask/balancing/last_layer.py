@@ -30,7 +30,7 @@ def last_layer_rows(
         features: The representations from which all heads read, ``[B, D]`` each.
         weight: ``[D_out, D_in]`` of a linear layer on the way to them.
         directions: r; from ``D_in`` on, the gradients themselves.
-        seed: Of the directions, equal on every process.
+        seed: Seed of the directions, equal on every process.
 
     Returns:
         None where there is no such layer: the caller differentiates.

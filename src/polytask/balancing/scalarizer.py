@@ -15,7 +15,7 @@ from .task_losses import TaskLosses
 
 
 class Scalarizer(Balancer):
-    """A scalarisation of torchjd with a preference vector, with what it lacks: absent tasks left out.
+    """A scalarisation of torchjd with a preference vector, in which absent tasks are left out.
 
     The weights are the derivatives of its value for the losses. A method makes torchjd's object in :meth:`_make`.
     """

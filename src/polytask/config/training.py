@@ -32,7 +32,7 @@ STRICT: dict[str, Any] = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class Freeze:
-    """A part that stays still: no gradient, and evaluation mode (dropout off, normalisation does not move).
+    """A part that is frozen: no gradient, and evaluation mode (dropout off, no update of normalisation statistics).
 
     Attributes:
         part: See :mod:`polytask.training.part_names`.

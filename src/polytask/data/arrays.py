@@ -28,8 +28,8 @@ class ArrayWriter:
         folder: Where it goes.
         tasks: The tasks.
         parts: Number of rows of ``train``, ``validation`` and ``test``.
-        shape: Of one row's input.
-        dtype: Of the inputs.
+        shape: Shape of one row's input.
+        dtype: Type of the inputs.
         lengths: Targets per row of tasks that have several.
 
     Example:
@@ -77,7 +77,7 @@ class ArrayWriter:
             self._targets[row, self._place(name)] = value
 
     def close(self) -> None:
-        """Write what states that the folder is whole."""
+        """Write the file that marks the folder as complete."""
         for array in (self._inputs, self._targets, *self._wide.values()):
             array.flush()
         content = {path.name: sha256(path) for path in sorted(self.folder.glob("*.npy"))}

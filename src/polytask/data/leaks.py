@@ -52,7 +52,7 @@ def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
     Args:
         table: The table that ``schema`` was fitted to.
         schema: Its features and tasks.
-        seed: Of the sample of rows of a large table.
+        seed: Seed of the sample of rows of a large table.
 
     Example:
         >>> table = pa.table({"sold": [0, 1] * 20, "status": ["open", "gone"] * 20, "size": list(range(40))})

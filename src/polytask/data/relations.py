@@ -45,7 +45,7 @@ def find_relations(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[st
     Args:
         table: The table that ``schema`` was fitted to.
         schema: Its features and tasks.
-        seed: Of the sample of rows.
+        seed: Seed of the sample of rows.
 
     Example:
         >>> draw = np.random.default_rng(0)

@@ -178,7 +178,7 @@ class Rows:
         return cls(inputs, torch.nan_to_num(targets, nan=0.0).float(), None if bool(observed.all()) else observed)
 
     def with_weights(self, weights: Tensor) -> Rows:
-        """The same rows, each counting as much as said in the mean losses of training; metrics are not weighted.
+        """The same rows with weights in the mean training losses; metrics are not weighted.
 
         Args:
             weights: ``[n]`` for all tasks or ``[n, K]``, at least 0. Their scale does not matter: the mean loss of a
@@ -228,12 +228,12 @@ class Rows:
         return Rows(batch.inputs, batch.targets, observed, source, batch.wide, batch.weights, groups)
 
     def units(self, ids: Tensor) -> Tensor:
-        """What some rows count as in standard errors: rows of one group are one, others each themselves."""
+        """The unit of each of some rows in standard errors: rows of one group are one unit, others one each."""
         return ids if self.groups is None else self.groups.to(ids.device)[ids]
 
     @property
     def stored(self) -> StoredInput | None:
-        """An input that is in a file, if there is one: rows then are best drawn as they lie there."""
+        """An input that is in a file, if there is one: rows are then best drawn in its order."""
         found: list[StoredInput] = []
         map_inputs(self.inputs, lambda leaf: found.append(leaf) if isinstance(leaf, StoredInput) else None)
         return found[0] if found else None

@@ -18,9 +18,9 @@ FAR = 10.0
 
 
 def standardise(tasks: Sequence[Task], train: Data) -> list[Task]:
-    """The tasks, those of regression with the mean and standard deviation of their training labels.
+    """The tasks, for regression with the mean and standard deviation of the training labels.
 
-    Other kinds of numbers say for themselves what their center and scale are (:meth:`polytask.task.Kind.units`).
+    Other kinds of numbers define their own center and scale (:meth:`polytask.task.Kind.units`).
     ``polytask fit`` does this by itself; your model is made for tasks before it sees data, so that here it is
     a separate step. Targets are then trained as ``(y - center) / scale`` (after the task's transformation, which is
     fitted here, too): outputs of the model are in these units, ``task.in_units(outputs)`` in those of the labels;

@@ -79,7 +79,7 @@ def export_run(
         format: ``onnx``, or ``torch`` (a program of ``torch.export``).
         tasks: Only these tasks.
         data: Table whose first rows the file is checked on; by default the run's own, or random rows if it is gone.
-        trust: Import and run the code that the run names, if its encoder is a class of somebody's.
+        trust: Import and run the code that the run names, if its encoder is a custom class.
         interval: Also intervals and sets that hold this share of the rows; by default those that the run was made with.
 
     Raises:

@@ -46,7 +46,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
 
 
 def diagnose(folder: Path) -> list[Finding]:
-    """What an expert would say about a finished run; empty if there is nothing to say.
+    """Findings about a finished run; empty if there are none.
 
     Raises:
         UserError: If ``folder`` is not a run, is damaged or not finished.

@@ -20,7 +20,7 @@ class Adaptors(nn.Module):
         tasks: Number of tasks k.
         student: Width of the student's features.
         teacher: Width of the teachers' features.
-        seed: Of the weights.
+        seed: Seed of the weights.
         shared: Width of a linear map that all tasks have in common and that comes before those of their own; 0 for
             none.
 

@@ -80,9 +80,9 @@ def labels_of(options: ConvergenceOptions, outputs: Any, column: int | None = No
 
 @dataclass(eq=False)
 class Convergence:
-    """The state of all tasks of a training: who learns, who is held, and by which evaluations.
+    """The state of all tasks of a training: which learn, which are held, and by which evaluations.
 
-    A training loop shows it every evaluation (:meth:`observe`), keeps the parameters of :meth:`needed_steps`, and
+    A training loop passes it every evaluation (:meth:`observe`), keeps the parameters of :meth:`needed_steps`, and
     records the predictions of ``monitors[task].top_steps`` for the tasks that have converged (:meth:`hold`).
 
     Args:

@@ -24,7 +24,7 @@ from .scores import skill_estimates
 
 @dataclass(frozen=True)
 class Importance:
-    """What features are worth to targets.
+    """How important features are for targets.
 
     Attributes:
         features: Names of the rows: a column, or several that are shuffled together.

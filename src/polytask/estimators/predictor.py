@@ -45,7 +45,7 @@ class TablePredictor:
     Args:
         targets: Columns to predict.
         config: Settings as a mapping, or the path of a YAML file; every key of ``polytask fit`` is allowed.
-        verbose: Show progress bars and notes, in a notebook and in a terminal. Otherwise what happens goes to the
+        verbose: Show progress bars and notes, in a notebook and in a terminal. Otherwise messages go to the
             logger ``polytask``.
         **settings: Keys of the configuration, such as ``steps=500``, ``networks=2`` or ``balance="dwa"``; they win over
             those of ``config``.

@@ -35,10 +35,10 @@ _SPLIT, _WEIGHT = "part of the split", "weight of the row"
 class MultiTaskEstimator(BaseEstimator):
     """One or several networks for the columns of ``y``, which may be classes and numbers side by side.
 
-    Columns of words, truth values and at most 20 different whole numbers are classes; all others are numbers.
+    Columns of text, of Booleans and of at most 20 different whole numbers are classes; all others are numbers.
 
     Args:
-        networks: Most networks to train; ``"auto"`` chooses by the measured affinity.
+        networks: Maximum number of networks; ``"auto"`` chooses by the measured affinity.
         balance: Balancing method, or ``{"name": method, its options}``.
         converge: ``"joint"`` or ``"sequential"``: every target keeps its peak; or ``"off"``.
         steps: Optimiser steps of a training; by default by the number of rows.

@@ -98,7 +98,7 @@ def selection_stability(
         networks: as for :func:`~polytask.grouping.select_networks`.
         budget: as for :func:`~polytask.grouping.select_networks`.
         resamples: number of draws.
-        seed: of the draws.
+        seed: seed of the draws.
         seconds: longest time for all draws where there are more than 12 tasks (choices are searched for, from the given
             one and from clusterings, not proven). If it ends them, there are fewer resamples. None: no limit.
         constraints: as for :func:`~polytask.grouping.select_networks`.

@@ -40,7 +40,7 @@ OPTIONS = tuple(field.name for field in fields(ConvergenceOptions) if field.name
 
 
 class KeptPeaks:
-    """Computes the tasks' losses; a task that has converged learns from its own best parameters from then on.
+    """Computes the tasks' losses; a task that has converged then learns from the predictions of its best parameters.
 
     Call :meth:`losses` in every step and :meth:`update` after every evaluation. The model is any module. The decisions
     are those of :class:`~polytask.distillation.Convergence`, as in :func:`polytask.fit`.

@@ -46,7 +46,7 @@ class Balancing(pl.Callback):
 
 
 class ConvergenceCallback(pl.Callback):
-    """Shows every validation of a training to :class:`KeptPeaks` and keeps its state in Lightning's checkpoints.
+    """Passes every validation of a training to :class:`KeptPeaks` and keeps its state in Lightning's checkpoints.
 
     The module computes its losses by ``peaks.losses(...)`` and logs a metric for every task, in several processes with
     ``sync_dist=True``. Evaluations are known by the number of batches so far.

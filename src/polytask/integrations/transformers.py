@@ -95,7 +95,7 @@ class _EndOfEpoch(TrainerCallback):
 
 
 class ConvergenceCallback(TrainerCallback):
-    """Shows every evaluation of a training to :class:`KeptPeaks` and keeps its state in the Trainer's checkpoints.
+    """Passes every evaluation of a training to :class:`KeptPeaks` and keeps its state in the Trainer's checkpoints.
 
     The Trainer's ``compute_loss`` takes its losses from ``peaks.losses(...)``, and its ``compute_metrics`` gives every
     task's metric; with several evaluation datasets those of one step count together. Evaluations outside of ``train``

@@ -23,8 +23,8 @@ class MultiTaskModel(nn.Module):
         encoder: Any module from inputs to ``[B, D]``; for tasks with a target per item (token, document)
             to ``[B, 1 + L, D]``, of which the first stands for the whole row.
         tasks: The tasks, in the order of the targets.
-        sharing: How the tasks share. ``hard``: all heads read from the encoder. With the others every task has features
-            of its own: ``mmoe``, ``cgc`` and ``ple`` mix experts by a gate per task, ``cross_stitch`` mixes a copy of
+        sharing: How the tasks share. ``hard``: all heads read from the encoder. With the others every task has separate
+            features: ``mmoe``, ``cgc`` and ``ple`` mix experts by a gate per task, ``cross_stitch`` mixes a copy of
             the encoder per task, ``mtan`` attends to parts of the encoder's features. See ``docs/sharing.md``.
         features: D. Found by itself for an encoder with an attribute ``out_features`` or one that ends in a layer
             that has it.
@@ -37,8 +37,7 @@ class MultiTaskModel(nn.Module):
 
     Raises:
         UserError: If D cannot be found, a task name repeats, the sharing architecture or an option is unknown, or
-        the way of
-            sharing does not fit the encoder.
+            the architecture does not fit the encoder.
 
     Example:
         >>> import torch

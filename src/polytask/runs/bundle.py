@@ -149,7 +149,7 @@ class Bundle:
 
         Args:
             path: The folder.
-            trust: Import and run the code that the run names, if its encoder is a class of somebody's.
+            trust: Import and run the code that the run names, if its encoder is a custom class.
 
         Raises:
             UserError: If the run is not finished or is damaged, or names code and is not trusted.

@@ -64,7 +64,7 @@ def make_network(
         encoder: The name or ``{name: ..., its options}`` of one of :data:`~polytask.models.encoders.ENCODERS`, None for
             ``model``. Or ``package.module:Class`` or ``{class: package.module:Class, args: {...}}``; the class is
             called with an :class:`InputWidths` and the arguments, for a folder of arrays with the arguments alone.
-        seed: Of the weights.
+        seed: Seed of the weights.
         sharing: How the tasks share, see :class:`~polytask.MultiTaskModel`.
         options: Its options.
 

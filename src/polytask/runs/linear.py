@@ -38,7 +38,7 @@ def linear_models(
         parts: Rows by part; of many training rows some are drawn, so that it takes seconds.
         final_part: What is measured at the end.
         tasks: All tasks; those whose kind has no linear model are left out.
-        seed: Of the rows that are drawn.
+        seed: Seed of the rows that are drawn.
 
     Returns:
         ``validation`` and ``test`` by task; and a note: what was left out and why, or of how many rows they are.

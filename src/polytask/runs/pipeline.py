@@ -44,7 +44,7 @@ def fit_run(
         resume: Continue an interrupted run; finished phases are read again, the interrupted one continues bit for bit.
         display: Where progress is shown.
         trust: See :meth:`polytask.runs.bundle.Bundle.load`, for the run that ``from`` names.
-        final_part: Part of the split that ``test`` in the results is measured on; a search for settings states
+        final_part: Part of the split that ``test`` in the results is measured on; a search for settings sets
             ``validation`` and leaves the test split alone.
 
     Returns:

@@ -41,7 +41,7 @@ def make_application(
         run: Folder of the run.
         most_rows: Rows of one request.
         most_bytes: Bytes of one request's body.
-        trust: Import and run the code that the run names, if its encoder is a class of somebody's.
+        trust: Import and run the code that the run names, if its encoder is a custom class.
         token: Answer only requests that give it (``Authorization: Bearer TOKEN``), but for ``/health``.
 
     Raises:

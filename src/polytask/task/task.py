@@ -57,7 +57,7 @@ class Task:
         transform: Numbers are trained as ``(t(y) - center) / scale``, t being ``log``, ``quantile`` or what ``auto``
             finds, see :data:`polytask.task.units.TRANSFORMS`; once its parameters are known
             (:func:`polytask.standardise`).
-        parameters: Of the transformation.
+        parameters: Parameters of the transformation.
         low: No prediction of a number is below this.
         high: No prediction of a number is above this.
 

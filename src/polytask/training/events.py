@@ -55,7 +55,7 @@ class EventLog:
         path: The file; None writes nothing. Of several processes only the first writes.
 
     Attributes:
-        listeners: Called with every event; events that an interruption undid come again.
+        listeners: Called with every event; events that an interruption undid are sent again.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -95,7 +95,7 @@ class EventLog:
             sync(self.path)
 
     def rewind(self, position: int) -> None:
-        """Forget the events after ``position``: they will happen again.
+        """Remove the events after ``position``: they will happen again.
 
         Raises:
             DamagedFileError: If there are not as many as there were.

@@ -105,10 +105,10 @@ def fit(
 
     Args:
         model: The network; it is trained in place.
-        tasks: Its tasks, if you want to say them again; they must be the model's.
+        tasks: Optional; must be the tasks of the model.
         train: The rows to learn from, in any form that :func:`~polytask.data.as_rows` takes: ``(inputs, {task:
             labels})`` of tensors, arrays or DataFrames, a mapping or DataFrame of columns, a Dataset, a DataLoader,
-            ``{task: data set}`` or :class:`~polytask.Rows`. They are read once; ``settings`` say the batch size.
+            ``{task: data set}`` or :class:`~polytask.Rows`. They are read once; the batch size is in ``settings``.
             Regression labels are trained as ``(y - center) / scale`` of their tasks, see :func:`~polytask.standardise`.
         validation: The rows on which all choices are made, in any such form. A task without a label there is trained,
             its metric is NaN and the other tasks decide; if no task has one, the last step's parameters are returned.
@@ -126,7 +126,7 @@ def fit(
     Raises:
         UserError: If data and tasks do not fit, or inputs or labels are not finite (NaN labels are "no label").
         DivergedError: If losses, parameters or metrics are not finite, also after the training has gone back to its
-            last evaluation (or start) once and has gone on with half the learning rate.
+            last evaluation (or start) once and has continued with half the learning rate.
 
     Example:
         >>> import torch, polytask as pt

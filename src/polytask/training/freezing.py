@@ -14,7 +14,7 @@ from .part_names import fits, parameters_of, part_problems
 
 
 class Frozen:
-    """Some parts of a model that stay still for a while, in any training loop.
+    """Some parts of a model that are frozen for a while, in any training loop.
 
     Args:
         model: The model.

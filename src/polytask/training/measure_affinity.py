@@ -42,9 +42,9 @@ def measure_affinity(
 
     Args:
         model: The network; its parameters are not changed (those of lazy layers are made).
-        tasks: Its tasks, if you want to say them again.
+        tasks: Optional; must be the tasks of the model.
         train: The rows to learn from, in any form that :func:`polytask.fit` takes.
-        validation: Where early stopping looks; the training rows by default.
+        validation: Rows for early stopping; the training rows by default.
         every: Steps between probes; the estimator's own number by default.
         estimator: How affinity is measured, see :class:`~polytask.training.AffinityProbe`.
         balancer: How the losses are balanced meanwhile.

@@ -92,8 +92,8 @@ def train_teachers(
         tasks: The student's tasks.
         train: The student's training rows, in any form that :func:`polytask.fit` takes.
         validation: Its validation rows, in any such form.
-        settings: Of every teacher's training.
-        seed: Of every teacher's training.
+        settings: Settings of every teacher's training.
+        seed: Seed of every teacher's training.
         folder: Teachers are kept in folders of it, see :func:`train_teacher`.
         log: Where events go.
         progress: As for :func:`polytask.fit`, for every teacher in turn.

@@ -34,7 +34,7 @@ def write_few_labels(path: Path, seed: int = 0) -> None:
 
     Args:
         path: The CSV.
-        seed: Of the parts and of which label an image has.
+        seed: Seed of the parts and of which label an image has.
     """
     columns = half_hidden_digits()
     images, draw = len(columns["digit"]), np.random.default_rng(seed)

@@ -28,7 +28,7 @@ def bootstrap_interval(values: ArrayLike, *, level: float = 0.95, resamples: int
         values: ``[n]`` one value per seed; NaN is left out.
         level: Nominal coverage.
         resamples: Number of resamples.
-        seed: Of the resamples.
+        seed: Seed of the resamples.
 
     Example:
         >>> found = bootstrap_interval([1.0, 2.0, 3.0, 4.0, 5.0])

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def pareto_front(costs: ArrayLike) -> np.ndarray:
-    """Which points nobody else beats: no other point is as good in all objectives and better in one.
+    """Which points are not dominated: no other point is as good in all objectives and better in one.
 
     Args:
         costs: ``[n, objectives]``, lower is better; a point with NaN is never on the front.

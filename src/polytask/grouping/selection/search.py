@@ -65,7 +65,7 @@ def search_with_bound(
         seconds: time to use at most; None: any.
         start: a known division of the tasks; the result is no worse.
         rounds: number of kicks; None: see :func:`usual_rounds`.
-        seed: of the kicks.
+        seed: seed of the kicks.
         bounded: whether a bound is computed.
     """
     served, prices = problem.served, problem.prices
@@ -139,7 +139,7 @@ def search(
         clock: time to use at most.
         enough: stop as soon as the sum of scores reaches this (a proven bound).
         start: a known division of the tasks; the result is no worse.
-        seed: of the kicks and the random division.
+        seed: seed of the kicks and the random division.
     """
     rng = np.random.default_rng(seed)
     owners = [*clusterings(served, len(sizes)), rng.permutation(len(served.units)) % len(sizes)]

@@ -47,7 +47,7 @@ def select_networks(
 
     Args:
         affinity: matrix of K > 1 tasks.
-        networks: largest number of networks; more than are of use are not chosen. None: what ``budget`` buys.
+        networks: largest number of networks; more than are of use are not chosen. None: as many as ``budget`` allows.
         budget: largest total cost of the networks, instead of their number or beside it.
         cost: cost of a network by its number of tasks, a function or a table; sizes that a table leaves out, and all
             without it, cost 1. ``{1: 0.5}``: networks of one task are half as large.
@@ -58,15 +58,15 @@ def select_networks(
         apart: groups of tasks of which no two may be in one network.
         seconds: longest time for the search where K > 20; None: no limit. If it ends the search, ``complete`` is false,
             and another machine may find other networks.
-        rounds: kicks of that search; None: 200, fewer for more than about a hundred tasks. It ends earlier if it meets
-            its bound.
-        seed: of the kicks.
+        rounds: perturbations of that search; None: 200, fewer for more than about a hundred tasks. It ends earlier if
+            it meets its bound.
+        seed: seed of the perturbations.
 
     Returns:
         the networks, which network serves which task, and the score. For K <= 20 ``optimal`` is true and ``bound``
         equals ``score``;
         beyond, or with very many different costs, ``bound`` is a proven upper bound, ``optimal`` tells whether the
-        score meets it, and of the rule for ties only the number of tasks in each network is heeded.
+        score meets it, and ties are broken only by the number of tasks in each network.
 
     Raises:
         UserError: one task, no networks, a score that is not a finite number, no time, constraints that contradict each

@@ -43,7 +43,7 @@ class Context:
         affinity: measured in a training for all tasks; only for methods that need it.
         train: trains a network for some tasks; only for methods that need it.
         groups: the user's own groups.
-        seed: of what is drawn.
+        seed: seed of what is drawn.
         constraints: as for :func:`~polytask.grouping.select_networks`.
         joint: a network trained for all tasks; only for methods that need it.
         data_maps: shape [K, F], what describes each task by the history of its samples in that training; only for

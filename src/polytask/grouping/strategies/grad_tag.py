@@ -46,7 +46,7 @@ def estimated_affinity(joint: Joint, seed: int = 0) -> Affinity:
 
     Args:
         joint: a model trained for all tasks (binary or multiclass).
-        seed: of rows, projection and sets.
+        seed: seed of rows, projection and sets.
 
     Returns:
         ``matrix[i, j]``: negative mean validation loss of task j in sets that hold task i.
@@ -83,7 +83,7 @@ class Projection:
 
     Args:
         parameters: number of rows.
-        seed: of the signs.
+        seed: seed of the signs.
 
     Example:
         >>> projection, vector = Projection(1000, 0), torch.randn(1, 1000)

@@ -109,7 +109,7 @@ def cross_fit(
         ids: Rows with a label.
         labels: Of all rows.
         data: The folds.
-        seed: Of all that is drawn.
+        seed: Seed of all that is drawn.
     """
     observed = torch.zeros(len(data.rows), dtype=torch.bool)
     observed[ids] = True

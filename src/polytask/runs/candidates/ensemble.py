@@ -200,7 +200,7 @@ def fit_family(
         family: What is fitted.
         data: The rows, with the columns of all targets, and folds.
         targets: All targets.
-        seed: Of all that is drawn.
+        seed: Seed of all that is drawn.
         serve: Also fit models to all rows; otherwise ``model`` and ``stored`` are empty.
 
     Returns:

@@ -51,7 +51,7 @@ class Family(ABC):
             fit: Rows to learn from.
             held: Rows to predict.
             labels: ``targets`` ``[n]`` and ``weights`` ``[n]`` or None.
-            seed: Of all that is drawn.
+            seed: Seed of all that is drawn.
         """
 
     @abstractmethod

@@ -51,7 +51,7 @@ def earned_scales(
         tasks: Those whose scale is to be chosen.
         rows: By part, with only these tasks.
         labels: By part, ``[n, K]`` float64 labels in their own units, NaN where there is none.
-        seed: Of the rows that are drawn where there are many.
+        seed: Seed of the rows that are drawn where there are many.
         stored: The stored schema of a run that continues, which has decided.
     """
     known = [column[~np.isnan(column)] for column in labels["train"].T]

@@ -37,7 +37,7 @@ class CooperativeDistillation(Distilling):
 
     After a warm-up without distillation, tasks whose teachers have similar features (linear CKA on up to 1024 training
     rows) form blocks. The complexity of a block is the mean gap in skill of the student behind its teachers, on
-    validation after the warm-up. Complex blocks come first: one after another begins to be distilled, and stays on; a
+    validation after the warm-up. Complex blocks come first: one after another is switched on, and stays on; a
     final phase has all of them. The training goes through all phases; early stopping begins with the last one.
 
     Args:
@@ -56,8 +56,8 @@ class CooperativeDistillation(Distilling):
 
     Source:
         Q. Feng, J.-Y. Yao, M.-K. Xie, S.-J. Huang, S.-C. Chen, "Sequential Cooperative Distillation for Imbalanced
-        Multi-Task Learning", J. Computer Science and Technology 39(5), 2024. Public are: similarity, blocks, a queue by
-        complexity, distillation from complex to simple. How each is done is our design, see ``docs/distillation.md``.
+        Multi-Task Learning", J. Computer Science and Technology 39(5), 2024. Published are: similarity, blocks, a queue
+        by complexity, distillation from complex to simple. How each is done is our design, see ``docs/distillation.md``.
     """
 
     name = "scd"

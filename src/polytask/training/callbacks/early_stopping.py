@@ -19,8 +19,8 @@ class EarlyStopping(Callback):
     A task that has not learned yet is waited for until three quarters of the budget are used.
 
     Args:
-        patience: Evaluations without improvement, per task; a task that improves keeps all going.
-        tasks: Names of the tasks that are looked at; None for all that learn from their labels.
+        patience: Evaluations without improvement, per task; one task that improves continues the training.
+        tasks: Names of the tasks that count; None for all that learn from their labels.
     """
 
     name = "early_stopping"

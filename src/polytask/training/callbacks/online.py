@@ -40,7 +40,7 @@ class OnlineDistillation(Callback):
     Args:
         teachers: Fresh networks of one task each, by task name, with the student's encoder. Default: fresh copies of
             the encoder.
-        weight: Of the feature distillation; 0 for none.
+        weight: Weight of the feature distillation; 0 for none.
         layers: Stages of the encoder whose outputs are distilled, counted from the last; None for all.
         per_layer: ``sum`` or ``mean`` over the layers.
         temperature: T of the task weights.

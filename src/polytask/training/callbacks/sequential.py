@@ -30,7 +30,7 @@ class SequentialConvergence(SequentialOptions, Converging):
     Suits tasks with separate inputs, slow ones first; on one shared table joint training is better.
 
     Options: those of the sections `convergence` and `sequential`, see
-    :class:`~polytask.config.ConvergenceOptions` and :class:`~polytask.config.SequentialOptions`. Orders that look at
+    :class:`~polytask.config.ConvergenceOptions` and :class:`~polytask.config.SequentialOptions`. Orders that depend on
     other trainings (``slowest_first``, ``fastest_first``, ``largest_gap_first``) need names here and work in ``polytask
     fit``.
 

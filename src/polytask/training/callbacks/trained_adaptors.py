@@ -30,7 +30,7 @@ class TrainedAdaptors:
         learning_rate: Of Adam.
         weight_decay: Of Adam.
         shared: Width of a map common to all tasks of a tap; 0 for none.
-        seed: Of the adaptors.
+        seed: Seed of the adaptors.
         device: Where they live.
     """
 
