@@ -45,8 +45,8 @@ def delta_m(
     """Mean over metrics or tasks of the signed relative difference to a baseline.
 
     ``100 / M * sum_m s_m (values_m - baseline_m) / baseline_m`` with ``s_m = +1`` where higher is better. Two
-    conventions are in use and may disagree even in sign: the code of Nash-MTL and FAMO averages over all metrics and turns the sign
-    (``better="lower"``); LibMTL averages within each task first (``tasks``) and keeps it.
+    conventions are in use and may disagree even in sign: the code of Nash-MTL and FAMO averages over all metrics and
+    turns the sign (``better="lower"``); LibMTL averages within each task first (``tasks``) and keeps it.
 
     Args:
         values: ``[M]`` or ``[n, M]`` metrics of the method.

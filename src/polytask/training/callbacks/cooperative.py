@@ -57,7 +57,8 @@ class CooperativeDistillation(Distilling):
     Source:
         Q. Feng, J.-Y. Yao, M.-K. Xie, S.-J. Huang, S.-C. Chen, "Sequential Cooperative Distillation for Imbalanced
         Multi-Task Learning", J. Computer Science and Technology 39(5), 2024. Published are: similarity, blocks, a queue
-        by complexity, distillation from complex to simple. How each is done is our design, see ``docs/distillation.md``.
+        by complexity, distillation from complex to simple. How each is done is our design, see
+        ``docs/distillation.md``.
     """
 
     name = "scd"
