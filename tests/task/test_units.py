@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -99,3 +101,26 @@ def test_standardise_fits_the_transformation_in_python() -> None:
 def test_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(pt.UserError, match=message):
         Task("a", **options)
+
+
+class Served(torch.nn.Module):
+    """What an exported file does with the outputs of two networks."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        return self.task.in_units(self.task.definition.mean_prediction([outputs, outputs + 1]))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@pytest.mark.parametrize("name", ["", *TRANSFORMS])
+def test_bounds_on_every_scale_hold_for_the_mean_and_can_be_exported(name: str, temperature: float) -> None:
+    task = replace(fitted(name, TAIL, low=1.0, high=3.0), temperature=temperature)
+    outputs = torch.linspace(-9, 9, 19)
+    exported = torch.export.export(Served(task), (outputs,)).module()
+    assert torch.equal(exported(outputs), Served(task)(outputs))
+    low, high = task.trained(torch.tensor([1.0, 3.0])).tolist()
+    mean = task.definition.mean_prediction([outputs, outputs + 1])
+    assert float(mean.min()) == pytest.approx(low) and float(mean.max()) == pytest.approx(high)

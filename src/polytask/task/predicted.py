@@ -59,14 +59,17 @@ def with_temperature(kind: Kind, temperature: float) -> Kind:
     return found
 
 
-def with_bounds(kind: Kind, low: float | None, high: float | None) -> Kind:
+def with_bounds(kind: Kind, low: Tensor | None, high: Tensor | None) -> Kind:
     """A kind of numbers whose predictions are within bounds, in units of training; all else is the kind's own."""
 
     def predict(outputs: Tensor) -> Tensor:
         return kind.predict(outputs).clamp(low, high)
 
+    def mean_prediction(outputs: Sequence[Tensor]) -> Tensor:
+        return kind.mean_prediction(outputs).clamp(low, high)
+
     found = copy.copy(kind)
-    vars(found)["predict"] = predict
+    vars(found).update(predict=predict, mean_prediction=mean_prediction)
     return found
 
 

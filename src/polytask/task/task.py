@@ -146,7 +146,7 @@ class Task:
         if self.threshold != 0.5:
             kind = with_threshold(kind, self.threshold)
         if self.low is not None or self.high is not None:
-            kind = with_bounds(kind, *(None if end is None else self._trained(end) for end in (self.low, self.high)))
+            kind = with_bounds(kind, self._bound(self.low), self._bound(self.high))
         return kind
 
     @property
@@ -209,5 +209,6 @@ class Task:
         targets, unit = self.measured_targets(targets, metric)
         return self.in_units(predictions) if self.parameters else predictions, targets, unit
 
-    def _trained(self, value: float) -> float:
-        return float(self.trained(torch.tensor(value, dtype=torch.float64)))
+    def _bound(self, value: float | None) -> Tensor | None:
+        """A bound in units of training; a tensor, as exporters follow no tensor that becomes a number."""
+        return None if value is None else self.trained(torch.tensor(value, dtype=torch.float64))
