@@ -66,6 +66,7 @@ def test_data_and_targets_are_enough():
         ({"optimizer": "adma"}, "optimizer must be one of adam, adamw, sgd, found 'adma'; did you mean 'adam'?"),
         ({"steps": 10, "epochs": 1}, "give steps or epochs, not both"),
         ({"model": {"dropout": 1}}, "model.dropout must be at least 0 and less than 1, found 1"),
+        ({"model": {"hidden": [16, 0]}}, "model.hidden.1 must be a whole number of at least 1, found 0"),
         ({"seed": "x"}, "seed must be a whole number of at least 0"),
         ({"targets": []}, "targets: tuple should have at least 1 item"),
     ],

@@ -36,7 +36,7 @@ class Chemprop(OfTable):
     pooling: Literal["mean", "sum", "norm"] = Field(
         "mean", description="a molecule's vector of its atoms': mean, sum, or a hundredth of the sum"
     )
-    hidden: tuple[int, ...] = Field(
+    hidden: tuple[Count, ...] = Field(
         (256, 128), min_length=1, description="layers above; the first is also the width of the other columns' layer"
     )
     embedding: Count = Field(8, description="length of a category's vector")

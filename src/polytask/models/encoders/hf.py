@@ -44,7 +44,7 @@ class HF(Encoder):
     layer_decay: Annotated[float, Range(0, 1, more=True)] = Field(
         1.0, description="tune full: factor of the rate from layer to layer"
     )
-    hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="layers above frozen features, or columns")
+    hidden: tuple[Count, ...] = Field((256, 128), min_length=1, description="layers above frozen features, or columns")
     embedding: Count = Field(8, description="length of a category's vector")
     dropout: Share = Field(0.1, description="share of outputs dropped while training")
 

@@ -20,7 +20,7 @@ class MLP(OfTable):
 
     name: ClassVar[str] = "mlp"
 
-    hidden: tuple[int, ...] = Field((256, 128), min_length=1, description="widths of the layers")
+    hidden: tuple[Count, ...] = Field((256, 128), min_length=1, description="widths of the layers")
     embedding: Count = Field(8, description="length of a category's vector")
     dropout: Share = Field(0.1, description="share of outputs dropped while training")
 
