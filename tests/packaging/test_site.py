@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,5 +41,7 @@ def test_the_site_is_deployed_as_a_version(tmp_path: Path, monkeypatch: pytest.M
     assert json.loads(run("git", "show", "gh-pages:versions.json"))[0]["aliases"] == ["latest"]
     home = run("git", "show", "gh-pages:0.1/index.html")
     assert "content.code.copy" in home and '"provider": "mike"' in home
+    for file in re.findall(r'(?:href|src)="(?!https?:)([^"]+\.(?:css|js))"', home):
+        run("git", "cat-file", "-e", f"gh-pages:0.1/{file}")
     found = json.loads(run("git", "show", "gh-pages:0.1/search/search_index.json"))["docs"]
     assert any("KeptPeaks" in entry["title"] for entry in found)
