@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..display.text import printable
 _HERE = Path(__file__).parent
 
 
+@cache  # which compiles every template once
 def environment(*folders: Path) -> Environment:
     """Templates of a page in one of the ``folders`` or beside this module; what comes from files is made printable."""
     found = Environment(
