@@ -71,24 +71,24 @@ class Recovery:
     def __init__(self) -> None:
         self.step = -1
         self.factor = 1.0
-        self._good: dict[str, Any] | None = None
-        self._copy: TreeCopy | None = None
+        self._good: TreeCopy | None = None
 
     def note(self, training: Training, state: dict[str, Any]) -> None:
         """All is well with ``state``, which is of this step."""
         if self.factor == 1.0 and not training.sharded:
             self.step = training.step
             kept = {key: value for key, value in state.items() if key not in ("history", "log")}
-            self._copy = TreeCopy(kept, self._copy)
-            self._good = self._copy.tree()
+            self._good = TreeCopy(kept, self._good)
 
     def state_dict(self, step: int) -> dict[str, Any]:
         """For a checkpoint of a step."""
-        return {"factor": self.factor, "step": self.step, "good": None if step == self.step else self._good}
+        good = None if self._good is None or step == self.step else self._good.tree()
+        return {"factor": self.factor, "step": self.step, "good": good}
 
     def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        self.factor, self.step, self._good = state["factor"], state["step"], state["good"]
+        self.factor, self.step = state["factor"], state["step"]
+        self._good = None if state["good"] is None else TreeCopy(state["good"])
         if self.factor != 1.0:
             training.parts.slow_down(training.optimizer, self.factor)
 
@@ -113,5 +113,5 @@ class Recovery:
             f"half its learning rate ({slower:g})",
             stacklevel=2,
         )
-        self.factor, good, self._good = SLOWER, self._good, None
+        self.factor, good, self._good = SLOWER, self._good.tree(), None
         return good
