@@ -16,7 +16,9 @@ from polytask.cli import app
 
 TARGETS = ("click", "size", "price", "rank")
 COLUMNS = ("key", "a", "b", "c", "colour", "note", *TARGETS)
-FAST = ("--set", "threads=1", "--steps", "40", "--batch-size", "32")
+FAST = ("--set", "threads=1", "--set", "evaluate_every=4", "--steps", "40", "--batch-size", "32")
+#: Of the default encoder.
+SMALL = ("--set", "model.hidden=[24,8]")
 Row = dict[str, Any]
 #: Before click 8.2 a runner mixes the two streams unless it is told.
 APART = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner.__init__).parameters else {}
@@ -88,8 +90,9 @@ def polytask(*arguments: object) -> Called:
 
 
 def fit(data: Path, out: Path, *options: object, targets: Sequence[str] = TARGETS) -> Called:
-    """``polytask fit`` with few steps."""
-    return polytask("fit", data, "--targets", ",".join(targets), "--id", "key", "--out", out, *FAST, *options)
+    """``polytask fit`` with few steps, of a small network unless the options name another encoder."""
+    small = () if any("encoder" in str(option) for option in options) else SMALL
+    return polytask("fit", data, "--targets", ",".join(targets), "--id", "key", "--out", out, *FAST, *small, *options)
 
 
 def assert_refused(result: Any, *parts: str, status: int = 2) -> None:

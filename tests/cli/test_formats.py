@@ -124,7 +124,8 @@ def test_no_pickle_and_no_absolute_path_in_a_run(fitted: Any) -> None:
         if path.suffix == ".safetensors":
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
             assert all(set(entry) == {"dtype", "shape", "data_offsets"} for entry in header.values())
-        elif path.suffix == ".parquet":
+            continue  # the length of the header may begin as a pickle does
+        if path.suffix == ".parquet":
             assert content.startswith(b"PAR1")
         else:
             content.decode("utf-8")

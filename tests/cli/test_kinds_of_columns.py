@@ -13,7 +13,7 @@ import pytest
 from polytask.cli.options import expand_targets
 from polytask.errors import UserError
 from polytask.runs import Bundle
-from small_table import FAST, Row, assert_refused, polytask, write_table
+from small_table import FAST, SMALL, Row, assert_refused, polytask, write_table
 
 START = dt.datetime(2024, 1, 1, 6)
 
@@ -37,7 +37,7 @@ def made(rows: int = 90) -> list[Row]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("columns")
     data = write_table(folder / "table.csv", made())
-    options = ("--id", "key", "--networks", "1", "--no-baselines", *FAST)
+    options = ("--id", "key", "--networks", "1", "--no-baselines", *FAST, *SMALL)
     result = polytask("fit", data, "--targets", "sold,total", "--targets", "size", "--out", folder / "run", *options)
     assert result.exit_code == 0, result.output
     for part in ("dates (1;", "'cost': numbers with currency '$', thousands separators", "1 class with a single row"):

@@ -56,13 +56,14 @@ def test_predictions_are_those_of_the_networks(fitted: Any, predictions: pa.Tabl
     bundle = Bundle.load(fitted.run)
     table = read_table(fitted.data, text=bundle.schema.word_columns)
     inputs = bundle.schema.encode_inputs(table)
+    temperatures = {task.name: task.temperature for task in bundle.schema.tasks}
     for number, network in enumerate(bundle.networks):
         network.eval()
         outputs = network(inputs)
         for task in network.tasks:
             if bundle.serves[task.name] != (number,):
                 continue
-            output = outputs[task.name].detach().double()
+            output = outputs[task.name].detach().double() / temperatures[task.name]
             if task.kind == "regression":
                 expected = output * task.scale + task.center
                 np.testing.assert_allclose(predictions[task.name].to_numpy(), expected, rtol=1e-4, atol=1e-4)

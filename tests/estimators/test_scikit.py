@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from polytask.estimators import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor
 
-FAST = {"steps": 40, "random_state": 0}
+FAST = {"steps": 40, "random_state": 0, "settings": {"evaluate_every": 8}}
 #: Checks that do not hold, each with its reason.
 EXEMPT = {
     "check_sample_weight_equivalence_on_dense_data": "batches are drawn at random, so that a row with the weight 2 is "
@@ -25,9 +25,9 @@ EXEMPT = {
 
 @parametrize_with_checks(
     [
-        MultiTaskRegressor(steps=60, random_state=0),
-        MultiTaskClassifier(steps=60, random_state=0),
-        MultiTaskEstimator(steps=20, random_state=0),
+        MultiTaskRegressor(steps=60, random_state=0, settings={"evaluate_every": 6}),
+        MultiTaskClassifier(steps=60, random_state=0, settings={"evaluate_every": 6}),
+        MultiTaskEstimator(steps=20, random_state=0, settings={"evaluate_every": 5}),
     ],
     expected_failed_checks=lambda _: EXEMPT,
 )

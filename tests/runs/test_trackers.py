@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from small_table import FAST, assert_refused, polytask, table_rows, write_table
+from small_table import FAST, SMALL, assert_refused, polytask, table_rows, write_table
 
 
 def run(folder: Path, *options: object) -> Path:
     data = write_table(folder / "table.csv", table_rows(120))
-    common = ("--targets", "click,price", "--id", "key", "--networks", 1, "--no-baselines", *FAST)
+    common = ("--targets", "click,price", "--id", "key", "--networks", 1, "--no-baselines", *FAST, *SMALL)
     result = polytask("fit", data, *common, "--out", folder / "run", *options)
     assert result.exit_code == 0, result.output
     return folder / "run"
