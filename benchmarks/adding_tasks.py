@@ -25,7 +25,8 @@ from polytask.comparison.datasets.tox21 import FILE as TOX21
 from polytask.comparison.datasets.tox21 import TARGETS as ASSAYS
 from polytask.config import make_config
 from polytask.data import read_table
-from polytask.runs import Display, fit_run
+from polytask.display.display import Display
+from polytask.runs import fit_run
 
 SETS: dict[str, dict[str, Any]] = {
     "tox21": {"old": ASSAYS[:-1], "new": ASSAYS[-1], "column_kind": {"smiles": "text"}},

@@ -1,4 +1,5 @@
 from . import balancing
+from .config import Freeze, Pace, TrainingSettings
 from .data import Rows, as_rows, rows_of_data_sets, standardise
 from .distillation import ConvergenceMonitor, SoftLabels, SoftLabelStore, Teacher
 from .errors import UserError
@@ -13,13 +14,10 @@ from .training import (
     BestOfEach,
     Callback,
     CooperativeDistillation,
-    Freeze,
     Frozen,
     HeldTasks,
     OnlineDistillation,
-    Pace,
     SequentialConvergence,
-    TrainingSettings,
     evaluate,
     fit,
     measure_affinity,

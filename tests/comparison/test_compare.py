@@ -14,7 +14,7 @@ from polytask.comparison.compare import compare
 from polytask.comparison.config import read_comparison
 from polytask.comparison.plan import plan
 from polytask.comparison.pools import InProcess, ProcessPool
-from polytask.runs import Display
+from polytask.display.display import Display
 from small_study import TARGETS, study
 from small_table import assert_refused, polytask
 

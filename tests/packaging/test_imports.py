@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import polytask
 from polytask import estimators
 from polytask.grouping.affinity import ESTIMATORS
@@ -63,6 +65,28 @@ def test_a_short_fit_waits_for_no_library_that_it_does_not_use(tmp_path: Path) -
     loaded = loaded_after(code)
     assert not loaded & {"lightning_fabric", "torchmetrics", "sklearn", "transformers", "optuna"}
     assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("mistake", [("--targets", "clik"), ("--targets", "click", "--features", "agge")])
+def test_a_mistake_in_a_column_does_not_wait_for_pytorch(tmp_path: Path, mistake: tuple[str, ...]) -> None:
+    table = write_table(tmp_path / "table.csv", table_rows(60))
+    options = ["fit", str(table), *mistake, "--out", str(tmp_path / "run")]
+    code = "from polytask.cli import app\nfrom polytask.errors import UserError\n"
+    code += f"try:\n app({options}, standalone_mode=False)\n"
+    code += "except UserError as error:\n assert 'did you mean' in str(error)"
+    assert "torch" not in loaded_after(code)
+
+
+def test_a_prediction_loads_nothing_that_trains() -> None:
+    code = "import polytask.runs.use, sys\n"
+    code += "print(*{'.'.join(name.split('.')[:3]) for name in sys.modules if name.startswith('polytask')})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "polytask.runs.bundle" in loaded
+    trains = {
+        f"polytask.{name}" for name in ("balancing", "grouping", "distillation", "training.loop", "runs.pipeline")
+    }
+    assert not loaded & trains
 
 
 def test_every_part_can_be_imported_first() -> None:

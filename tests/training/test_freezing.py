@@ -8,7 +8,8 @@ from torch import nn
 
 from polytask import UserError
 from polytask.balancing import GradNorm
-from polytask.training import Freeze, Frozen
+from polytask.config import Freeze
+from polytask.training import Frozen
 from small_training import TASKS, Interrupt, assert_same_result, make_model, train
 
 

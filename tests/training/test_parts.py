@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from polytask import UserError
-from polytask.config import TrainingSettings
-from polytask.training import Pace, Parts
+from polytask.config import Pace, TrainingSettings
+from polytask.training import Parts
 from polytask.training.optimizer import make_optimizer
 from polytask.training.schedule import learning_rate_factor
 from small_training import Interrupt, assert_same_result, make_model, train

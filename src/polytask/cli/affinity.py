@@ -29,7 +29,7 @@ def affinity(
     `affinity[i][j]` is the effect of an update on task i on the loss of task j; positive helps.
     """
     config = o.resolve(data, given or {}, set_)
-    o.check_tables_exist(*config.tables)
+    o.check_tables(config)
     o.check_file_to_write(out)
     from ..processes.collectives import is_first  # only now: these load PyTorch, for which mistakes need not wait
     from ..runs.measure import measure_table

@@ -16,7 +16,7 @@ from .predict import Run
 @command(epilog="**Example**\n\n`polytask evaluate runs/first labelled.csv --json`")
 def evaluate(run: Run, data: o.Data, trust: o.Trust = False, json: o.Json = False) -> None:
     """Measure a run on a labelled table; targets without a column are left out."""
-    o.check_tables_exist(data)
+    o.check_readable(data)
     from ..runs.use import evaluate_table  # loads PyTorch, for which mistakes need not wait
 
     display = Terminal(json=json)

@@ -47,9 +47,10 @@ def fit(
         raise UserError("DATA: give a table or a configuration; only --resume works without it")
     config = None if data is None else o.resolve(data, given, set_)
     if config is not None and not resume:
-        o.check_tables_exist(*config.tables)
+        o.check_tables(config)
     from ..processes.collectives import is_first  # only now: these load PyTorch, for which mistakes need not wait
-    from ..runs import RunFolder, fit_run
+    from ..records.folder import RunFolder
+    from ..runs import fit_run
     from ..runs.encoders import check_offline, check_trusted
 
     if config is None:

@@ -136,15 +136,28 @@ def check_file_to_write(out: Path, run: Path | None = None) -> None:
         raise UserError(f"--out {out}: {out.parent} is not a folder; choose another path")
 
 
-def check_tables_exist(*tables: str | Path) -> None:
-    """Say which tables are missing before PyTorch is loaded, which takes a second.
+def check_readable(table: Path) -> None:
+    """Say that a file is no table before PyTorch is loaded, which takes a second.
 
     Raises:
-        UserError: All that are missing.
+        UserError: If it is not there, or names of columns cannot be read from it.
     """
-    from ..data.table import check_files  # not at the top: --help need not wait for Arrow
+    from ..data.table import column_names  # not at the top: --help need not wait for Arrow
 
-    check_files(tables)
+    column_names(table)
+
+
+def check_tables(config: Config) -> None:
+    """Say as early what is wrong with the files and the names of their columns.
+
+    Raises:
+        UserError: All that is.
+    """
+    from ..data.table import check_files
+    from ..runs.preparation.header import check_header
+
+    check_files(config.tables)
+    check_header(config)
 
 
 def resolve(data: Path | None, options: dict[str, Any], overrides: Sequence[str] | None) -> Config:

@@ -39,7 +39,7 @@ def predict(
     `--interval 0.9` numbers also have `<target>_low` and `<target>_high`, classes `<target>_set`.
     """
     o.check_file_to_write(out, run)
-    o.check_tables_exist(data)
+    o.check_readable(data)
     from ..runs.use import predict_table  # loads PyTorch, for which mistakes need not wait
 
     display = Terminal(quiet)

@@ -13,7 +13,8 @@ import torch
 
 from ..config import make_config
 from ..files import write_json
-from ..runs import RunFolder, fit_run
+from ..records.folder import RunFolder
+from ..runs import fit_run
 from ..runs.trainer import make_balancer
 from .cost import passes, peak_memory, reset_peak_memory
 from .fingerprint import run_fingerprint

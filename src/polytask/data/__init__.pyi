@@ -6,9 +6,9 @@ from .label_sets import encode_label_sets, label_columns
 from .leaks import find_leaks
 from .marks import MARKS, all_marks
 from .reading import Reading, interpret
-from .roles import check_columns
+from .roles import check_columns, weight_columns
 from .rows import Batch, Inputs, Rows
-from .sample_weights import check_weights, sample_weights, weight_columns
+from .sample_weights import check_weights, sample_weights
 from .schema import Schema
 from .sources import read_sources, with_columns_of_other_sources
 from .sparse import SparseRows

@@ -21,7 +21,6 @@ from .row_names import is_index, looks_like_id, names_things
 
 #: Less frequent categories than these share the position of the unseen ones.
 MOST_CATEGORIES = 10_000
-KINDS = ("numeric", "categorical", "text", "image", "smiles", "date", "day_first", "month_first")
 #: Values outside of the training range are clipped to it, widened by this many times its width on both sides.
 WIDENED = 1.0
 #: In schemas without a range: standard deviations from the mean.
@@ -167,7 +166,7 @@ def fit_column(
         column: All rows of the column.
         name: Its name.
         train: ``[n]`` bool, the training rows.
-        kind: One of ``KINDS`` where the user sets it, else empty.
+        kind: One of :data:`~polytask.data.roles.KINDS` where the user sets it, else empty.
         bins: Of numbers, also find the edges of this many bins with equally many training rows; 0 for none.
         where: Name of the table in messages.
         encoded: Kind that a pretrained encoder reads, ``text`` or ``image``, if there is one.

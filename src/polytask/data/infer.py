@@ -21,6 +21,7 @@ from .columns import Coded, coded, is_numeric, is_text, label_of
 from .dates import read_dates
 from .number_words import leading_zeros, read_numbers
 from .problems import collected
+from .roles import check_targets
 from .targets import IGNORE, target_numbers
 
 #: A class of fewer rows is rare: it cannot be in training and in validation.
@@ -103,7 +104,7 @@ def infer_targets(
         price regression - 5 distinct numbers from 1.5 to 9
     """
     options = {"kind": kinds or {}, "metric": metrics or {}, "weight": weights or {}}
-    problems = _check_names(table, where, targets, options)
+    problems = check_targets(table.column_names, where, targets, options)
     found: list[InferredTask] = []
     known = set(table.column_names)
     for name in dict.fromkeys(target for target in targets if target in known):
@@ -112,22 +113,6 @@ def infer_targets(
             found.append(_infer(table[name], name, f"{where}: target {name!r}", {**stated, "rare": rare}))
     raise_all(problems)
     return tuple(found)
-
-
-def _check_names(
-    table: pa.Table, where: str, targets: Sequence[str], options: Mapping[str, Mapping[str, Any]]
-) -> list[str]:
-    problems = [] if targets else [f"{where}: no target columns given; name at least one"]
-    known = set(table.column_names)
-    for name, count in Counter(targets).items():
-        if name not in known:
-            problems.append(f"{where}: there is no column {name!r}; {did_you_mean(name, table.column_names)}")
-        if count > 1:
-            problems.append(f"{where}: target {name!r} is listed {count} times; list it once")
-    for option, given in options.items():
-        strange = [name for name in given if name not in targets]
-        problems += [f"{option} of {name!r}: not one of the targets; {did_you_mean(name, targets)}" for name in strange]
-    return problems
 
 
 def _infer(column: pa.ChunkedArray, name: str, at: str, stated: Mapping[str, Any]) -> InferredTask:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ..errors import did_you_mean
 from .columns import Coded, coded
-from .features import KINDS
+
+#: Kinds of feature columns that a user can state.
+KINDS = ("numeric", "categorical", "text", "image", "smiles", "date", "day_first", "month_first")
+
+
+def weight_columns(given: str | Mapping[str, str] | None) -> list[str]:
+    """The columns that hold weights of rows, each once.
+
+    Example:
+        >>> weight_columns({"click": "trust", "price": "trust"})
+        ['trust']
+    """
+    if given is None:
+        return []
+    return [given] if isinstance(given, str) else list(dict.fromkeys(given.values()))
 
 
 def feature_names(
-    table: pa.Table,
+    names: Iterable[str],
     targets: Iterable[str],
     features: Sequence[str] | None,
     ignore: Sequence[str],
@@ -24,11 +39,23 @@ def feature_names(
 ) -> list[str]:
     """The listed features, or every column that is nothing else, in the order of the table."""
     taken = {*targets, *ignore, id_column, split_column}
-    return list(features) if features is not None else [name for name in table.column_names if name not in taken]
+    return list(features) if features is not None else [name for name in names if name not in taken]
 
 
-def check_columns(
-    table: pa.Table,
+def check_columns(table: pa.Table, *, where: str, targets: Sequence[str], **roles: Any) -> list[str]:
+    """Problems of the columns' roles, see :func:`check_roles`, and bad row ids.
+
+    Known as soon as the table is read, so that a caller can show them together with others
+    (:func:`~polytask.errors.raise_all`).
+    """
+    problems, id_column = check_roles(table.column_names, where=where, targets=targets, **roles), roles.get("id_column")
+    if id_column in table.column_names:
+        problems += check_ids(coded(table[id_column]), f"{where}: row id {id_column!r}")
+    return problems
+
+
+def check_roles(
+    names: Sequence[str],
     *,
     where: str,
     targets: Sequence[str],
@@ -38,27 +65,38 @@ def check_columns(
     split_column: str | None = None,
     column_kinds: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Problems of the columns' roles: unknown, doubled, in two roles, no feature left, bad row ids.
-
-    Known as soon as the table is read, so that a caller can show them together with others
-    (:func:`~polytask.errors.raise_all`).
-    """
+    """Problems of the columns' roles that their names show: unknown, doubled, in two roles, no feature left."""
     roles = {"feature": list(features or ()), "ignored": list(ignore)}
     roles |= {role: [name] for role, name in (("row id", id_column), ("split", split_column)) if name is not None}
-    problems = _unknown(table, where, roles) + _conflicts(where, {"target": list(targets), **roles})
-    if not feature_names(table, targets, features, ignore, id_column, split_column):
+    problems = _unknown(names, where, roles) + _conflicts(where, {"target": list(targets), **roles})
+    if not feature_names(names, targets, features, ignore, id_column, split_column):
         problems.append(f"{where}: no feature columns are left; a model needs at least one column besides the targets")
-    if id_column in table.column_names:
-        problems += check_ids(coded(table[id_column]), f"{where}: row id {id_column!r}")
-    return problems + _check_kinds(table, where, column_kinds or {})
+    return problems + _check_kinds(names, where, column_kinds or {})
 
 
-def _unknown(table: pa.Table, where: str, roles: Mapping[str, Sequence[str]]) -> list[str]:
-    known = set(table.column_names)
+def check_targets(
+    names: Sequence[str], where: str, targets: Sequence[str], options: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Targets that are no columns or doubled, and options of what is no target."""
+    problems = [] if targets else [f"{where}: no target columns given; name at least one"]
+    known = set(names)
+    for name, count in Counter(targets).items():
+        if name not in known:
+            problems.append(f"{where}: there is no column {name!r}; {did_you_mean(name, names)}")
+        if count > 1:
+            problems.append(f"{where}: target {name!r} is listed {count} times; list it once")
+    for option, given in options.items():
+        strange = [name for name in given if name not in targets]
+        problems += [f"{option} of {name!r}: not one of the targets; {did_you_mean(name, targets)}" for name in strange]
+    return problems
+
+
+def _unknown(names: Sequence[str], where: str, roles: Mapping[str, Sequence[str]]) -> list[str]:
+    known = set(names)
     return [
-        f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, table.column_names)}"
-        for role, names in roles.items()
-        for name in dict.fromkeys(names)
+        f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, names)}"
+        for role, listed in roles.items()
+        for name in dict.fromkeys(listed)
         if name not in known
     ]
 
@@ -79,10 +117,10 @@ def _conflicts(where: str, roles: Mapping[str, Sequence[str]]) -> list[str]:
     return problems
 
 
-def _check_kinds(table: pa.Table, where: str, kinds: Mapping[str, str]) -> list[str]:
-    known = set(table.column_names)
+def _check_kinds(names: Sequence[str], where: str, kinds: Mapping[str, str]) -> list[str]:
+    known = set(names)
     problems = [
-        f"{where}: there is no column {name!r} (of stated kind); {did_you_mean(name, table.column_names)}"
+        f"{where}: there is no column {name!r} (of stated kind); {did_you_mean(name, names)}"
         for name in kinds
         if name not in known
     ]

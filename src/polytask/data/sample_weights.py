@@ -10,19 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import did_you_mean, raise_all
+from .roles import weight_columns
 from .targets import target_numbers
-
-
-def weight_columns(given: str | Mapping[str, str] | None) -> list[str]:
-    """The columns that hold weights, each once.
-
-    Example:
-        >>> weight_columns({"click": "trust", "price": "trust"})
-        ['trust']
-    """
-    if given is None:
-        return []
-    return [given] if isinstance(given, str) else list(dict.fromkeys(given.values()))
 
 
 def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, where: str) -> list[str]:

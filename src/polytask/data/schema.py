@@ -119,7 +119,7 @@ class Schema:
             id_column: Column of row ids: no feature, and returned by :meth:`ids`.
             split_column: Column with the split: no feature.
             train: ``[n]`` bool, the training rows; by default all.
-            column_kinds: By column its kind where the user overrides it, see :data:`~polytask.data.features.KINDS`.
+            column_kinds: By column its kind where the user overrides it, see :data:`~polytask.data.roles.KINDS`.
             text_settings: How text is hashed.
             encoded: Kind of columns that a pretrained encoder reads, ``text`` or ``image``, if there is one.
             bins: Also find the edges of this many bins for every column of numbers; 0 for none.
@@ -142,7 +142,7 @@ class Schema:
             column_kinds=column_kinds,
         )
         raise_all(problems)
-        names = feature_names(table, targets, features, ignore, id_column, split_column)
+        names = feature_names(table.column_names, targets, features, ignore, id_column, split_column)
         rows = np.ones(table.num_rows, bool) if train is None else np.asarray(train, bool)
         columns: list[FeatureColumn] = []
         for name in names:

@@ -1,31 +1,6 @@
 """Distillation: when a task has converged, and the soft labels it then learns from."""
 
-from ..config.convergence import ConvergenceOptions
-from .adaptors import Adaptors
-from .convergence import Convergence, check_tasks, labels_of, monitor_of, soft_loss_fits
-from .feature_distance import adaptive_feature_distance, feature_distance
-from .monitor import ConvergenceMonitor
-from .online import online_task_weights
-from .soft_label_store import SoftLabelStore, let_go, map_labels
-from .soft_labels import SoftLabels, check_soft_labels
-from .teacher import Teacher
+import lazy_loader
 
-__all__ = [
-    "Adaptors",
-    "Convergence",
-    "ConvergenceMonitor",
-    "ConvergenceOptions",
-    "SoftLabelStore",
-    "SoftLabels",
-    "Teacher",
-    "adaptive_feature_distance",
-    "check_soft_labels",
-    "check_tasks",
-    "feature_distance",
-    "labels_of",
-    "let_go",
-    "map_labels",
-    "monitor_of",
-    "online_task_weights",
-    "soft_loss_fits",
-]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -23,9 +23,10 @@ from ..data.frames import arrow_table, like
 from ..display.display import Display
 from ..errors import UserError
 from ..files import read_json, write_json
+from ..records.folder import RunFolder
 from ..records.results import stored_results
 from ..records.run import read_run
-from ..runs import Bundle, RunFolder, fit_run
+from ..runs import Bundle, fit_run
 from ..runs.use import evaluate_rows, table_of
 from .figures import Figure, Plots, plots_of_rows, plots_of_run
 from .importance import Importance, permutation_importance

@@ -1,7 +1,6 @@
 """Which tasks belong in one group: affinity, and the choice of networks from it."""
 
-from .affinity_matrix import Affinity
-from .selection import Selection, choose_budget, score_curve, select_networks
-from .windows import Windows
+import lazy_loader
 
-__all__ = ["Affinity", "Selection", "Windows", "choose_budget", "score_curve", "select_networks"]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ..balancing import Balancer
+from ..config.convergence import ConvergenceOptions
 from ..distillation import (
     Convergence,
     ConvergenceMonitor,
-    ConvergenceOptions,
     SoftLabels,
     SoftLabelStore,
     check_tasks,
@@ -56,7 +56,7 @@ class KeptPeaks:
         trivial: Metric of a constant prediction by task; a task that is not better has not begun and cannot converge.
             Known without being given where it depends on no rows (ROC-AUC 0.5, R2 0, Matthews 0, ...).
         folder: Parameters of the best evaluations are kept there instead of in memory.
-        options: Options of :class:`~polytask.distillation.ConvergenceOptions` but ``tail`` and ``soft_labels``.
+        options: Options of :class:`~polytask.config.ConvergenceOptions` but ``tail`` and ``soft_labels``.
 
     Attributes:
         soft: ``{task: its soft labels}`` of the tasks that have converged.

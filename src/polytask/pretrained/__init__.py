@@ -1,36 +1,6 @@
 """Pretrained networks of texts and images as encoders: what they read, and their features."""
 
-from .body import Body, ImageBody, TextBody, make_body, write_plainly
-from .checkpoint import FAULTS, KEPT, Checkpoint, open_checkpoint
-from .encoder import VECTORS, PretrainedEncoder, dense_layers
-from .frozen import Moments, frozen_features
-from .images import MEMORY_SHARE, ImageFiles, ImageReader, memory_bytes
-from .tokens import NOTHING, TextReader, choose_length, cutting, encode, per_word, texts_of
+import lazy_loader
 
-__all__ = [
-    "FAULTS",
-    "KEPT",
-    "MEMORY_SHARE",
-    "NOTHING",
-    "VECTORS",
-    "Body",
-    "Checkpoint",
-    "ImageBody",
-    "ImageFiles",
-    "ImageReader",
-    "Moments",
-    "PretrainedEncoder",
-    "TextBody",
-    "TextReader",
-    "choose_length",
-    "cutting",
-    "dense_layers",
-    "encode",
-    "frozen_features",
-    "make_body",
-    "memory_bytes",
-    "open_checkpoint",
-    "per_word",
-    "texts_of",
-    "write_plainly",
-]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

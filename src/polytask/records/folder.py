@@ -15,7 +15,6 @@ from ..errors import UserError
 from ..files import write_bytes, write_json
 from ..processes.collectives import is_first
 from ..training import EventLog
-from ..training.checkpoints import checkpoint_steps
 from .layout import Layout
 from .values import read_object
 
@@ -164,6 +163,8 @@ class RunFolder(Layout):
 
     def kept(self, training: str) -> bool:
         """Whether a training has something to continue from."""
+        from ..training.checkpoints import checkpoint_steps  # loads what trains, which a prediction need not wait for
+
         return self.finished(training) or bool(checkpoint_steps(self.trainings / training))
 
     def begun_here(self, training: str) -> bool:

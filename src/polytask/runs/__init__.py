@@ -1,8 +1,6 @@
 """A run: from a table to networks, figures and predictions."""
 
-from ..display.display import Display
-from ..records.folder import RunFolder
-from .bundle import Bundle
-from .pipeline import fit_run
+import lazy_loader
 
-__all__ = ["Bundle", "Display", "RunFolder", "fit_run"]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

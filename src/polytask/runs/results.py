@@ -13,10 +13,10 @@ from ..models import MultiTaskModel
 from ..records.values import number
 from ..task import Task
 from ..task.gain import gain, mean_relative, perfect
-from ..training import TrainingResult
 from ..uncertainty import Estimate, interval
 
 if TYPE_CHECKING:
+    from ..training import TrainingResult
     from .trainer import Trainer
 
 

@@ -10,6 +10,7 @@ from ..balancing import Balancer
 from ..balancing.make import make_balancer as make_balancer
 from ..config import Config
 from ..config.learning import convergence_options
+from ..config.training import TrainingSettings
 from ..data import Rows
 from ..display.display import Display
 from ..display.titles import title_of
@@ -23,7 +24,6 @@ from ..training import (
     EventLog,
     SequentialConvergence,
     TrainingResult,
-    TrainingSettings,
     fit,
     only_parts_of,
 )

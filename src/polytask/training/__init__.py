@@ -1,64 +1,6 @@
 """The loop, its settings and what takes part in it."""
 
-from ..config.training import Freeze, Pace, TrainingSettings
-from .callbacks import (
-    MTLKD,
-    AffinityProbe,
-    AsynchronousConvergence,
-    BestOfEach,
-    Callback,
-    CooperativeDistillation,
-    EarlyStopping,
-    EnsembleDistillation,
-    HeldTasks,
-    OnlineDistillation,
-    SequentialConvergence,
-)
-from .checks import check_training, check_trains
-from .common_checkpoint import CommonCheckpoint, kept_share
-from .evaluation import Evaluation, evaluate, task_estimate
-from .events import EventLog
-from .fit import TaskResult, TrainingResult, fit
-from .freezing import Frozen
-from .loop import Training
-from .measure_affinity import measure_affinity
-from .objective import Objective
-from .parts import Parts, only_parts_of
-from .single_task import teacher_of, train_teacher, train_teachers
+import lazy_loader
 
-__all__ = [
-    "MTLKD",
-    "AffinityProbe",
-    "AsynchronousConvergence",
-    "BestOfEach",
-    "Callback",
-    "CommonCheckpoint",
-    "CooperativeDistillation",
-    "EarlyStopping",
-    "EnsembleDistillation",
-    "Evaluation",
-    "EventLog",
-    "Freeze",
-    "Frozen",
-    "HeldTasks",
-    "Objective",
-    "OnlineDistillation",
-    "Pace",
-    "Parts",
-    "SequentialConvergence",
-    "TaskResult",
-    "Training",
-    "TrainingResult",
-    "TrainingSettings",
-    "check_training",
-    "check_trains",
-    "evaluate",
-    "fit",
-    "kept_share",
-    "measure_affinity",
-    "only_parts_of",
-    "task_estimate",
-    "teacher_of",
-    "train_teacher",
-    "train_teachers",
-]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -115,7 +115,7 @@ def fit(
         balancer: How the losses are balanced; equal weights by default.
         callbacks: E.g. :class:`~polytask.AsynchronousConvergence`. Unless one of them decides the end,
             training stops early when every task has stalled for ``settings.patience`` evaluations.
-        settings: :class:`~polytask.training.TrainingSettings`.
+        settings: :class:`~polytask.config.TrainingSettings`.
         seed: Order of the rows and all randomness. Make the model under its own seed.
         folder: Checkpoints go there; the same call with the same folder continues an interrupted training bit for bit,
             and returns the result of a finished one at once.

@@ -1,32 +1,6 @@
 """How much an update on one task helps the others."""
 
-from .estimators import AUTO, ESTIMATORS, Estimator, Moment, Sample, make_estimators
-from .lookahead import (
-    affinity_of_falls,
-    affinity_of_gramian,
-    affinity_of_losses,
-    first_order_falls,
-    lookahead_losses,
-    untouched,
-)
-from .statistics import AffinityStatistics
-from .virtual_step import LOOKAHEADS, shared_learning_rate, virtual_step
+import lazy_loader
 
-__all__ = [
-    "AUTO",
-    "ESTIMATORS",
-    "LOOKAHEADS",
-    "AffinityStatistics",
-    "Estimator",
-    "Moment",
-    "Sample",
-    "affinity_of_falls",
-    "affinity_of_gramian",
-    "affinity_of_losses",
-    "first_order_falls",
-    "lookahead_losses",
-    "make_estimators",
-    "shared_learning_rate",
-    "untouched",
-    "virtual_step",
-]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

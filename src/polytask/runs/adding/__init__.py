@@ -1,5 +1,6 @@
 """Further targets for the networks of a finished run; see ``docs/adding-tasks.md``."""
 
-from .add import AddingRun
+import lazy_loader
 
-__all__ = ["AddingRun"]
+#: The names are in `__init__.pyi`; a prediction does not load what trains.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

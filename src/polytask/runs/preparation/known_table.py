@@ -24,18 +24,19 @@ from ...data import (
     with_columns_of_other_sources,
 )
 from ...data.equal_rows import row_keys
-from ...data.sample_weights import check_weights, weight_columns
+from ...data.roles import weight_columns
+from ...data.sample_weights import check_weights
 from ...data.targets import standardise_tasks
 from ...errors import UserError, did_you_mean, raise_all
 from ...task import Task
 from ..adding.base import Base
 from .asked import as_asked
 from .encoded import EncodedColumns
+from .header import aside_columns, column_problems
 from .kept_split import kept_split
 from .prepared import configured
 from .reading import notes_on, reading_of, with_renamed
 from .source import Source
-from .splitting import aside_columns, column_problems
 from .suspicions import suspicions
 from .table import Table
 
@@ -126,7 +127,8 @@ def _inferred(config: Config, table: pa.Table, new: Sequence[str], where: str) -
 
 def _problems(config: Config, base: Base, table: pa.Table, where: str) -> list[str]:
     schema, known = base.bundle.schema, {task.name: task for task in base.bundle.schema.tasks}
-    problems = check_weights(table, config.sample_weight, where=where) + column_problems(config, table, where)
+    problems = check_weights(table, config.sample_weight, where=where)
+    problems += column_problems(config, table.column_names, where)
     problems += [
         f"{where}: column {name!r}, which {base.path} reads, is missing; {did_you_mean(name, table.column_names)}"
         for name in schema.feature_names

@@ -14,7 +14,6 @@ import pyarrow as pa
 import torch
 
 from ...config import Config
-from ...config.split import split_column
 from ...config.target import first_metrics
 from ...data import (
     InferredTask,
@@ -25,7 +24,6 @@ from ...data import (
     check_weights,
     infer_targets,
     save_split,
-    weight_columns,
 )
 from ...data.arrays import MANIFEST, is_arrays
 from ...data.formats import files_of
@@ -35,8 +33,8 @@ from ...files import sha256, write_json
 from ...task import Task
 from .asked import as_asked
 from .encoded import EncodedColumns
+from .header import column_problems, roles_of
 from .overview import LONGEST_LINE, overview
-from .splitting import aside_columns, column_problems
 
 #: Targets up to which each has its line.
 MOST_LINES = 24
@@ -185,16 +183,9 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
     Raises:
         UserError: All mistakes at once.
     """
-    left_out = (*weight_columns(config.sample_weight), *aside_columns(config))
-    roles: dict[str, Any] = {
-        "features": config.features,
-        "ignore": (*config.ignore, *(n for n in dict.fromkeys(left_out) if n in table.column_names)),
-        "id_column": config.id,
-        "split_column": split_column(config),
-        "column_kinds": config.column_kind,
-    }
+    roles = roles_of(config, table.column_names)
     problems = check_weights(table, config.sample_weight, where=where)
-    problems += column_problems(config, table, where)
+    problems += column_problems(config, table.column_names, where)
     problems += check_columns(table, where=where, targets=config.targets, **roles)
     try:
         inferred = infer_targets(

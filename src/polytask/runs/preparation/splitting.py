@@ -17,7 +17,7 @@ from ...data.columns import coded, is_text
 from ...data.molecules import are_molecules, require_rdkit, scaffolds
 from ...data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
 from ...data.splits import held_shares, split_from_column, stratified
-from ...errors import UserError, did_you_mean, raise_all
+from ...errors import UserError, raise_all
 from ...task import Task
 
 #: The cells of a column, by its name.
@@ -217,23 +217,3 @@ def order_of(config: Config) -> str:
     """Of day and month in the column of times, as far as stated."""
     kind = config.column_kind.get(str(config.time), "")
     return kind if kind in ("day_first", "month_first") else ""
-
-
-def aside_columns(config: Config) -> tuple[str, ...]:
-    """Columns that only say on which side a row is, and are no features."""
-    kept = {config.id, *config.targets, *(config.features or ())}
-    return tuple(name for name in (config.group, config.time) if name is not None and name not in kept)
-
-
-def column_problems(config: Config, table: pa.Table, where: str) -> list[str]:
-    """Problems with the columns of groups and times."""
-    problems = []
-    for role, name in (("group", config.group), ("time", config.time)):
-        if name is None:
-            continue
-        if name not in table.column_names:
-            problems.append(f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, table.column_names)}")
-        if name in config.targets or (role == "group" and name in (config.features or ())):
-            other = "target" if name in config.targets else "feature"
-            problems.append(f"{where}: column {name!r} is listed as {other} and as {role}; keep one of these")
-    return problems

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...config.convergence import ConvergenceOptions
 from ...distillation import (
     Convergence,
     ConvergenceMonitor,
-    ConvergenceOptions,
     check_tasks,
     labels_of,
     monitor_of,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Converging(ConvergenceOptions, Callback):
-    """Tasks that converge and are then held by soft labels; see :class:`~polytask.distillation.ConvergenceOptions`."""
+    """Tasks that converge and are then held by soft labels; see :class:`~polytask.config.ConvergenceOptions`."""
 
     state: Convergence = field(init=False, repr=False)
     _source: LabelSource = field(init=False, repr=False)

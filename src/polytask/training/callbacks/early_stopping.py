@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...distillation import ConvergenceMonitor, ConvergenceOptions, monitor_of
+from ...config.convergence import ConvergenceOptions
+from ...distillation import ConvergenceMonitor, monitor_of
 from ..callback import Callback
 
 if TYPE_CHECKING:

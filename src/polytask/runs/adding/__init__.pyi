@@ -1,0 +1,3 @@
+from .add import AddingRun
+
+__all__ = ["AddingRun"]
