@@ -83,11 +83,48 @@ def test_windows_1252_is_read_and_reported(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("letter", ["é", "€", "𝄞"])
-def test_the_first_letter_beyond_ascii_states_the_encoding(tmp_path: Path, letter: str) -> None:
+def test_letters_beyond_ascii_are_read(tmp_path: Path, letter: str) -> None:
     """Also at the border of the blocks that are looked at."""
     for size in (*range(65_533, 65_538), 10):
         text = "a" * size + f"\n{letter}\n"
         assert read_table(write(tmp_path, text.encode()))[0].to_pylist() == [letter]
+
+
+def test_windows_1252_whose_first_letters_fit_utf_8(tmp_path: Path) -> None:
+    words = ["Ã©", "Müller", "naïve"]
+    path = write(tmp_path, ("name\n" + "\n".join(words) + "\n").encode("cp1252"))
+    assert read_table(path)["name"].to_pylist() == words
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_damaged_letter_of_utf_8_is_refused_wherever_it_is(tmp_path: Path, place: int) -> None:
+    words = ["é".encode(), "ü".encode()]
+    words.insert(place, b"\xff")
+    with pytest.raises(UserError, match="0xff"):
+        read_table(write(tmp_path, b"name\n" + b"\n".join(words) + b"\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "left_out"),
+    [
+        ("a,b\n1,x\n,\n2,\n,\n,\n", 3, "2 rows without any value"),
+        ("a;b\r\n1;x\r\n;\r\n", 1, "1 row without any value"),
+        ("a\tb\n1\tx\n\t\n\n", 1, "1 row without any value"),
+        ("a,b\n1,x\n2,\n", 2, ""),
+        ("a,b\n1,x\n2,", 2, ""),
+        ("a,b\n1,x\n" + ",\n" * 300_000, 1, "300,000 rows without any value"),
+    ],
+)
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_rows_without_any_value_at_the_end(tmp_path: Path, text: str, rows: int, left_out: str, name: str) -> None:
+    """Excel writes them for cleared cells. Between others they stay: predictions have a row for each."""
+    path = write(tmp_path, gzip.compress(text.encode()) if name.endswith(".gz") else text, name)
+    table, notes = read_cells(path)
+    assert table.num_rows == rows and table["a"][0].as_py() == "1"
+    assert any(note.startswith(left_out) for note in notes if "without" in note) == bool(left_out)
+    assert read_cells(path, ["b"])[0].num_rows == rows
+    for size in (1, 1000):
+        assert pa.concat_tables(table_pieces(path, rows=size)) == table
 
 
 def test_row_names_of_r_and_separators_at_the_ends(tmp_path: Path) -> None:

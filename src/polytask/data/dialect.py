@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -21,6 +22,8 @@ ENCODINGS = {
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Tried where nothing else separates cells and the names are quoted, as `write.table` of R writes them.
 _BLANK = " "
+#: What a row without any value is made of.
+_EMPTY = b",;|\t \r\n"
 #: Characters of the file that are looked at, and lines of them.
 _START, _LINES = 1 << 16, 200
 #: Lines above the names, such as a title.
@@ -37,6 +40,7 @@ class Dialect:
         names: Names of the columns where the line of names lacks that of the first, which holds row names.
         columns: The cells of the line of names, as they are written; empty if they are not known.
         encoding: Of the text, see :data:`ENCODINGS`.
+        blank: Rows at the end in which no cell is filled, as Excel writes them; they do not count.
     """
 
     separator: str = ","
@@ -44,6 +48,7 @@ class Dialect:
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = field(default=(), repr=False, compare=False)
     encoding: str = field(default="utf-8", repr=False)
+    blank: int = field(default=0, repr=False)
 
     def describe(self) -> list[str]:
         """What is unusual about it, for the user to read."""
@@ -54,6 +59,8 @@ class Dialect:
             said.append(f"{self.above} line{'s' * (self.above > 1)} above the column names skipped")
         if self.names:
             said.append("a column has no name (row names)")
+        if self.blank:
+            said.append(f"{self.blank:,} row{'s' * (self.blank > 1)} without any value at the end left out")
         return said
 
 
@@ -67,8 +74,9 @@ def detect(path: Path) -> Dialect:
         >>> detect(path)
         Dialect(separator=';', above=1, names=())
     """
-    text, encoding = _start(path)
-    found = replace(_detected(text), encoding=encoding)
+    encoding, blank = _read_through(path)
+    text = _start(path).decode(encoding, errors="replace")
+    found = replace(_detected(text), encoding=encoding, blank=blank)
     rows, starts = _rows(text, found.separator)
     at = next((row for row, start in zip(rows, starts, strict=True) if start >= found.above), [])
     return replace(found, columns=found.names or tuple(at))
@@ -91,16 +99,15 @@ def _from_r(text: str) -> bool:
     return len(lines) == 2 and quoted[0] and (quoted[1] or '" "' in lines[0])
 
 
-def _start(path: Path) -> tuple[str, str]:
-    """The first lines, and the encoding."""
+def _start(path: Path) -> bytes:
+    """The first lines."""
     with opened(path) as file:
         found = file.read(_START)
         while b"\n" not in found.strip()[:-1].rstrip() and (more := file.read(16 * _START)):  # a long line of names
             found += more
             if len(found) > 1 << 26:
                 break
-    encoding = _encoding(path)
-    return found.decode(encoding, errors="replace"), encoding
+    return found
 
 
 def opened(path: Path) -> BinaryIO:
@@ -108,29 +115,31 @@ def opened(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def _encoding(path: Path) -> str:
-    """UTF-16 by its mark; else the first character beyond ASCII, wherever it is, is one of UTF-8 or of Windows-1252.
+def _read_through(path: Path) -> tuple[str, int]:
+    """The encoding, and how many rows at the end have separators alone; in one pass over the file.
 
-    So a damaged file of UTF-8 is not taken for another encoding.
+    It is UTF-16 by its mark. Other text is Windows-1252 if more bytes do not fit UTF-8 than do beyond ASCII: so a
+    damaged file of UTF-8 is not taken for another encoding, nor a file that begins with letters that fit both.
     """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    fitting = wrong = 0
+    end = b""
     with opened(path) as file:
         block = file.read(_START)
+        marked = block.startswith(codecs.BOM_UTF8)
         if block.startswith(UTF16):
-            return "utf-16"
-        while block.isascii():
-            if not (block := file.read(16 * _START)):
-                return "utf-8"
-        at = next(place for place, byte in enumerate(block) if byte > 127)
-        begun = block[at : at + 4] + file.read(3)
-    return "utf-8" if any(_is_utf8(begun[:length]) for length in (2, 3, 4)) else "cp1252"
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+            return "utf-16", 0
+        while block:
+            if not block.isascii() or decoder.getstate()[0]:
+                text = decoder.decode(block)
+                wrong += text.count("\ufffd")
+                fitting += len(block) - len(text)
+            filled = len(block.rstrip(_EMPTY))
+            end = block[max(0, filled - 1) :] if filled else end + block
+            block = file.read(16 * _START)
+    wrong += len(decoder.decode(b"", final=True))
+    lines = end.split(b"\n")[1:] if end.strip(_EMPTY) else end.split(b"\n")
+    return "cp1252" if wrong > fitting and not marked else "utf-8", sum(1 for line in lines if line.strip(b"\r"))
 
 
 def _rows(text: str, separator: str) -> tuple[list[list[str]], list[int]]:

@@ -69,11 +69,13 @@ def _csv_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterato
         empty = True
         for batch in reader:
             waiting.append(batch)
-            if sum(len(part) for part in waiting) >= rows:
-                yield pa.Table.from_batches(waiting)
-                waiting, empty = [], False
-        if waiting or empty:
-            yield pa.Table.from_batches(waiting, reader.schema)
+            if (ready := sum(len(part) for part in waiting) - dialect.blank) >= rows:
+                table = pa.Table.from_batches(waiting)
+                yield table.slice(0, ready)
+                waiting, empty = table.slice(ready).to_batches(), False
+        table = pa.Table.from_batches(waiting, reader.schema)
+        if (ready := max(0, table.num_rows - dialect.blank)) or empty:
+            yield table.slice(0, ready)
 
 
 def _dialect(path: Path) -> Dialect:
@@ -93,6 +95,7 @@ def _parse_csv(
     # With one thread Arrow's pool waits at exit for tasks that a mistake in the file has left behind.
     options = _csv_options(dialect, names, columns, block, threads=threads and pa.cpu_count() > 1)
     table = pa.csv.read_csv(path, **options)
+    table = table.slice(0, max(0, table.num_rows - dialect.blank))
     return table.select([]) if columns is not None and not wanted(names, columns) else table
 
 

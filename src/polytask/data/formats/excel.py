@@ -67,7 +67,7 @@ def _rows(path: Path, file: Path) -> Iterator[tuple[Any, ...]]:
             if name not in sheets:
                 raise UserError(f"{file}: there is no sheet {name!r}; {did_you_mean(name, sheets)}")
             for row in book[name].iter_rows(values_only=True):
-                if any(cell is not None for cell in row):
+                if any(cell is not None and (not isinstance(cell, str) or cell.strip()) for cell in row):
                     yield row
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, SyntaxError, OSError) as error:
         raise UserError(f"{file}: the Excel workbook is damaged ({first_line(error)}); save it again") from error

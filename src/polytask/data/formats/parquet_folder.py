@@ -56,14 +56,15 @@ class ParquetFolder(Format):
             return sum(pa.parquet.read_metadata(file).num_rows for file in self.files(path)) <= rows
 
     def _dataset(self, path: Path) -> Any:
+        from pyarrow import dataset  # loads pandas, which other formats need not wait for
 
         files = self.files(path)
         schemas = [_schema(file) for file in files]
         for file, schema in zip(files, schemas, strict=True):
             _check_same(file, schema, files[0], schemas[0])
-        partitioning = pa.dataset.partitioning(flavor="hive")
+        partitioning = dataset.partitioning(flavor="hive")
         options = {"format": "parquet", "partitioning": partitioning, "partition_base_dir": str(path)}
-        found = pa.dataset.dataset([str(file) for file in files], **options)
+        found = dataset.dataset([str(file) for file in files], **options)
         beside = [field for field in found.schema if field.name not in schemas[0].names]
         try:
             whole = pa.unify_schemas([*schemas, pa.schema(beside)], promote_options="permissive")
