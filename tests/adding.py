@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from small_table import polytask
 
-ADD = ("--steps", "40", "--no-baselines", "--set", "threads=1", "--set", "convergence.patience=2")
+ADD = ("--steps", "40", "--no-baselines", "--set", "threads=1", "--set", "evaluate_every=4",
+       "--set", "convergence.patience=2")  # fmt: skip
 
 
 class Earlier(NamedTuple):

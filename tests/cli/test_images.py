@@ -22,7 +22,7 @@ from small_encoder import image_encoder
 from small_table import assert_refused, polytask
 
 SMALL = ("--steps", "40", "--batch-size", "32", "--networks", 1, "--no-baselines", "--converge", "off",
-         "--learning-rate", 0.01, "--set", "threads=1")  # fmt: skip
+         "--learning-rate", 0.01, "--set", "threads=1", "--set", "evaluate_every=4")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

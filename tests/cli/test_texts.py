@@ -24,7 +24,7 @@ from small_table import assert_refused, polytask
 EXAMPLE = ROOT / "examples" / "exported_texts.py"
 CITIES = ("boston", "denver", "dallas")
 SMALL = ("--steps", "40", "--batch-size", "32", "--networks", 1, "--no-baselines", "--converge", "off",
-         "--learning-rate", 0.01, "--set", "threads=1")  # fmt: skip
+         "--learning-rate", 0.01, "--set", "threads=1", "--set", "evaluate_every=4")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ SETTINGS = {
     "kind": {"grade": "multiclass"},
     "networks": 1,
     "steps": 150,
+    "evaluate_every": 10,
     "baselines": False,
     "learning_rate": 3e-3,
 }

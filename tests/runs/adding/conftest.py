@@ -9,7 +9,7 @@ from small_table import polytask, table_rows, write_table
 
 OLD = ("key", "a", "b", "c", "colour", "note", "click", "size", "price")
 LATER = ("key", "a", "b", "c", "colour", "note", "click", "rank")
-SETTINGS = ("threads=1", "model.hidden=[16,8]", "convergence.patience=2")
+SETTINGS = ("threads=1", "evaluate_every=4", "model.hidden=[16,8]", "convergence.patience=2")
 SMALL = ("--id", "key", "--steps", "40", "--no-baselines", "--quiet", *(f"--set={setting}" for setting in SETTINGS))
 
 

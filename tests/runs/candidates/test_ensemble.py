@@ -26,7 +26,15 @@ from polytask.runs.preparation.prepare import prepare
 from polytask.runs.use import evaluate_table, predict_table
 from small_table import TARGETS, polytask, table_rows, write_table
 
-SMALL = {"steps": 20, "networks": 1, "baselines": False, "threads": 1, "model": {"hidden": [16, 8]}, "id": "key"}
+SMALL = {
+    "steps": 20,
+    "networks": 1,
+    "baselines": False,
+    "threads": 1,
+    "evaluate_every": 4,
+    "model": {"hidden": [16, 8]},
+    "id": "key",
+}
 
 
 @dataclass(frozen=True)

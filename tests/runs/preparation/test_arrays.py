@@ -41,7 +41,14 @@ def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def keys(folder: Path, **more: object) -> dict:
     targets = [task.name for task in TASKS]
-    return {"data": str(folder), "targets": targets, "encoder": ENCODER, "networks": 1, "device": "cpu"} | more
+    return {
+        "data": str(folder),
+        "targets": targets,
+        "encoder": ENCODER,
+        "networks": 1,
+        "device": "cpu",
+        "evaluate_every": 8,
+    } | more
 
 
 @pytest.mark.parametrize("networks", [1, "auto"])

@@ -45,7 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def keys(folder: Path, encoder: object, data: str = "pictures", **more: object) -> dict:
-    return {"data": str(folder / data), "targets": NAMES, "encoder": encoder, "networks": 1, "device": "cpu"} | more
+    return {
+        "data": str(folder / data),
+        "targets": NAMES,
+        "encoder": encoder,
+        "networks": 1,
+        "device": "cpu",
+        "evaluate_every": 25,
+    } | more
 
 
 @pytest.mark.parametrize("tune", ["frozen", "full"])
