@@ -18,8 +18,9 @@ import pytest
 from small_table import TARGETS, table_rows, write_table
 
 pytestmark = pytest.mark.slow
-SETTINGS = ("threads=1", "steps=24", "batch_size=32", "optimizer=sgd", "ema=null", "model.hidden=[16,8]",
-            "model.dropout=0", "affinity.estimator=lookahead", "checkpoint_seconds=0")  # fmt: skip
+SETTINGS = ("threads=1", "steps=24", "batch_size=32", "evaluate_every=4", "optimizer=sgd", "ema=null",
+            "column_kind={note: text}", "model.hidden=[16,8]", "model.dropout=0", "affinity.estimator=lookahead",
+            "checkpoint_seconds=0")  # fmt: skip
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
