@@ -118,7 +118,7 @@ def test_tables_of_the_grammar_are_read_back(tmp_path: Path, data: st.DataObject
     path = tmp_path / "table.csv"
     ends, encoding = (
         data.draw(st.sampled_from(["\n", "\r\n"])),
-        data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])),
+        data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"] + ["cp1252"] * ("\u202f" not in "".join(numbers)))),
     )
     with path.open("w", newline="", encoding=encoding) as stream:
         writer = csv.writer(stream, delimiter=separator, lineterminator=ends)
@@ -137,7 +137,8 @@ def test_tables_of_the_grammar_are_read_back(tmp_path: Path, data: st.DataObject
     if len(set(np.array(seconds)[~np.isnan(seconds)])) > 1 and len(set(since)) > 1:
         schema = Schema.fit(table, [task], id_column="id")
         assert [column.name for column in schema.temporal] == ["day", "moment"]
-        assert [column.name for column in schema.dropped if column.name != "zip"] == ["nothing"]
+        equal = [column for column, cells in ((name, values), ("colour", expected)) if len({*cells} - {np.nan}) < 2]
+        assert {column.name for column in schema.dropped} - {"zip"} == {"nothing", *equal}
         raw = read_cells(path)[0]  # predict reads the cells by the schema alone
         again, once = schema.encode_inputs(raw), schema.encode_inputs(table)
         assert all(torch.equal(again[name], once[name]) for name in once)
