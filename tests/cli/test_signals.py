@@ -30,7 +30,7 @@ def test_a_signal_after_the_end_changes_nothing(tmp_path: Path, monkeypatch: pyt
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("polytask.runs.use.evaluate_table", interrupted)
-    (tmp_path / "t.csv").touch()
+    (tmp_path / "t.csv").write_text("a\n1\n")
     called = polytask("evaluate", tmp_path, tmp_path / "t.csv")
     assert called.exit_code == 130 and called.stderr.count("interrupted") == 1
     os.kill(os.getpid(), signal.SIGTERM)  # ignored
