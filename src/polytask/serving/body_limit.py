@@ -8,10 +8,8 @@ import json
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: A connection that is closed while its client still sends is reset, and the client never reads the answer: so long,
-#: in seconds, the rest of a refused body is read and thrown away.
-LINGER = 5.0
-#: Seconds in which a body has to come.
+#: Seconds in which a body has to come. As long, the rest of a refused body is read and thrown away: a connection
+#: that is closed while its client still sends is reset, and the client never reads the answer.
 BODY_SECONDS = 30.0
 
 
@@ -62,7 +60,7 @@ class BodyLimit:
     async def _refuse(self, receive: Receive, send: Send) -> None:
         await _answer(send, 413, f"the body has more than {self.most} bytes; send fewer rows at once", last=False)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(self.seconds):
                 while (await receive()).get("more_body", False):
                     pass
         await send({"type": "http.response.body", "body": b""})
