@@ -34,6 +34,9 @@ class Display:
         """Around one download; gives what is called with the done and the total number of bytes."""
         yield None
 
+    def trained_before(self) -> None:
+        """One of all trainings was finished before the run was interrupted."""
+
     @contextmanager
     def training(self, title: str) -> Iterator[Progress | None]:
         """Around one training; gives what is called with the done and the total number of steps."""

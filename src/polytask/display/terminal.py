@@ -64,6 +64,9 @@ class Terminal(Display):
         if seconds is not None:
             self.seconds, self.began = seconds, time.monotonic()
 
+    def trained_before(self) -> None:
+        self.done += 1
+
     @contextmanager
     def training(self, title: str) -> Iterator[ProgressCall | None]:
         started = time.monotonic()

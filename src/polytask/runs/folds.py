@@ -57,6 +57,9 @@ class FoldDisplay(Display):
     def __init__(self, display: Display, title: str) -> None:
         self._display, self._title = display, title
 
+    def trained_before(self) -> None:
+        self._display.trained_before()
+
     @contextmanager
     def training(self, title: str) -> Iterator[Progress | None]:
         with self._display.training(f"{self._title}: {title}") as progress:

@@ -117,6 +117,8 @@ class Trainer:
         done = self.run.finished(folder)
         if self.limit is not None:
             callbacks = [*callbacks, Deadline(self.limit.ends(len(model.tasks)))]
+        if done:
+            self.display.trained_before()
         shown = nullcontext() if done else self.display.training(title_of(title))
         log = self._log(folder)
         with nullcontext() if self.aside else self.run.phase(folder), shown as progress:
