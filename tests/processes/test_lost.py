@@ -62,7 +62,7 @@ def test_what_has_run_out_is_one_message(
         raise error
 
     monkeypatch.setattr("polytask.runs.use.evaluate_table", fail)
-    (tmp_path / "t.csv").touch()
+    (tmp_path / "t.csv").write_text("a\n1\n")
     assert_refused(polytask("evaluate", tmp_path, tmp_path / "t.csv"), words, "--resume", status=1)
 
 
