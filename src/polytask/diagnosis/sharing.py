@@ -28,7 +28,8 @@ def starved(run: Run) -> Iterator[Finding]:
     for row in rows(run):
         if alone := row.others.get("single_task"):
             change = gain(row.ours.validation, alone.validation, row.direction, row.trivial)
-            if change and change.relative is not None and change.relative < -STARVED:
+            behind = change is not None and change.relative is not None and change.relative < -STARVED
+            if change and behind and _beyond_chance(run, row.task, change.difference):
                 found.append((row, alone, change))
     if found:
         seen = (
@@ -44,6 +45,12 @@ def starved(run: Run) -> Iterator[Finding]:
             f"{quoted(networks(run))}, {louder}or a method with per-task gradients "
             f"({quoted(balance(run, OF_CONFLICT))}; `polytask methods` has others)",
         )
+
+
+def _beyond_chance(run: Run, task: str, difference: float) -> bool:
+    """The difference to the single-task model exceeds half the interval of that on test rows, or that one is sure."""
+    interval = (run.results["baselines"]["single_task"].get(task) or {}).get("gain_interval")
+    return interval is None or interval[1] < 0 or -difference > (interval[1] - interval[0]) / 2
 
 
 def _labels(run: Run, task: str) -> str:
