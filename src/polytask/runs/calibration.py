@@ -25,6 +25,9 @@ from .trainer import Trainer
 
 #: Temperatures that are tried.
 CANDIDATES = torch.logspace(-0.75, 1.0, 71, dtype=torch.float64)
+#: Probability that predictions of numbers are drawn to the mean, or from it, where that is no better; with 5 %, as for
+#: classes, small tables lost.
+FALSE_DRAWN = 0.01
 #: Parts of the validation rows for cross-fitting.
 FOLDS = 5
 
@@ -76,7 +79,8 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
     gain = estimate_of_rows(gains, ids)
     lowest = round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4)
     found = Warmed(lowest, gain, numbers=not task.classes)
-    if not exceeds(gain, FALSE_MOVES) or _worse(task, found.temperature, outputs, targets, ids):
+    sure = exceeds(gain, FALSE_DRAWN if found.numbers else FALSE_MOVES)
+    if not sure or _worse(task, found.temperature, outputs, targets, ids):
         return None
     return found
 
