@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import polytask as pt
 from polytask.task import Task
@@ -124,3 +126,23 @@ def test_bounds_on_every_scale_hold_for_the_mean_and_can_be_exported(name: str, 
     low, high = task.trained(torch.tensor([1.0, 3.0])).tolist()
     mean = task.definition.mean_prediction([outputs, outputs + 1])
     assert float(mean.min()) == pytest.approx(low) and float(mean.max()) == pytest.approx(high)
+
+
+class Clamps(TorchDispatchMode):
+    """The devices of what is clamped and of its bounds."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "clamp" in str(function):
+            self.devices = {value.device.type for value in (*args, *(kwargs or {}).values()) if torch.is_tensor(value)}
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, None), (1.0, 3.0)])
+def test_bounds_are_where_the_outputs_are(low: float, high: float | None) -> None:
+    """A GPU refuses bounds on the processor."""
+    definition = fitted("log", TAIL, low=low, **({} if high is None else {"high": high})).definition
+    outputs = torch.empty(4, device="meta")
+    for predict in (definition.predict, lambda one: definition.mean_prediction([one, one])):
+        with Clamps() as clamps:
+            assert predict(outputs).dtype == torch.float32
+        assert clamps.devices == {"meta"}

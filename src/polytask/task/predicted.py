@@ -62,11 +62,14 @@ def with_temperature(kind: Kind, temperature: float) -> Kind:
 def with_bounds(kind: Kind, low: Tensor | None, high: Tensor | None) -> Kind:
     """A kind of numbers whose predictions are within bounds, in units of training; all else is the kind's own."""
 
+    def within(predictions: Tensor) -> Tensor:
+        return predictions.clamp(*(end if end is None else end.to(predictions) for end in (low, high)))
+
     def predict(outputs: Tensor) -> Tensor:
-        return kind.predict(outputs).clamp(low, high)
+        return within(kind.predict(outputs))
 
     def mean_prediction(outputs: Sequence[Tensor]) -> Tensor:
-        return kind.mean_prediction(outputs).clamp(low, high)
+        return within(kind.mean_prediction(outputs))
 
     found = copy.copy(kind)
     vars(found).update(predict=predict, mean_prediction=mean_prediction)
