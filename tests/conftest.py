@@ -3,9 +3,12 @@
 Property-based tests try few examples, and always the same; ``--hypothesis-profile=long`` for thousands.
 """
 
+import random
 import signal
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from polytask.processes.signals import SIGNALS
@@ -15,6 +18,23 @@ settings.register_profile("short", max_examples=15, derandomize=True, **_COMMON)
 settings.register_profile("long", max_examples=2000, **_COMMON)
 settings.register_profile("nightly", max_examples=1000, **_COMMON)  # for tests/test_fuzz_runs.py
 settings.load_profile("short")
+
+
+def seed() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+def pytest_collectstart() -> None:
+    """Networks and numbers that a module draws while it is imported are the same in every run."""
+    seed()
+
+
+@pytest.fixture(autouse=True)
+def random_numbers_begin_anew() -> None:
+    seed()
+
 
 HANDLERS = {number: signal.getsignal(number) for number in SIGNALS}
 
