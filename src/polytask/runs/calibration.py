@@ -99,7 +99,7 @@ def _of_rows(losses: Tensor) -> Tensor:
 def _worse(task: Task, temperature: float, outputs: Tensor, targets: Tensor, ids: Tensor) -> bool:
     """Whether a temperature makes the task's metric worse beyond chance."""
     before, after = (task_estimate(replace(task, temperature=one), outputs, targets, ids) for one in (1.0, temperature))
-    return exceeds((before - after) * (1.0 if task.metric_definition.higher_is_better else -1.0), FALSE_MOVES)
+    return exceeds((before - after) * task.metric_definition.sign, FALSE_MOVES)
 
 
 def _one() -> int:

@@ -214,7 +214,7 @@ def _measured(found: Pooled) -> dict[str, Any]:
 def _against(found: Pooled, ours: Estimate, tasks: int) -> dict[str, Any]:
     """What an entry of a baseline states."""
     value = found.estimate(found.task.metric)
-    sign = 1.0 if found.task.metric_definition.higher_is_better else -1.0
+    sign = found.task.metric_definition.sign
     return {"test": number(value.value), "gain_interval": bounds((ours - value) * sign, tasks)}
 
 

@@ -71,7 +71,7 @@ def choose_threshold(task: Task, predictions: Tensor, targets: Tensor, ids: Tens
             estimate(_at(metric, threshold), predictions[other], targets[other], ids[other])
             for threshold in (best, 0.5)
         ]
-        gains.append((values[0] - values[1]) * (1.0 if metric.higher_is_better else -1.0))
+        gains.append((values[0] - values[1]) * metric.sign)
     gain = mean_of(gains)
     if not exceeds(replace(gain, counted=min(int((targets > 0.5).sum()), gain.counted)), FALSE_MOVES):
         return None
@@ -111,8 +111,7 @@ def _best(metric: Metric, predictions: Tensor, targets: Tensor) -> float:
     places = torch.linspace(0, len(between) - 1, min(CANDIDATES, len(between))).round().long()
     tried = [round(float(threshold), 6) for threshold in between[places]]
     tried = [threshold for threshold in tried if 0 < threshold < 1] or [0.5]
-    sign = 1.0 if metric.higher_is_better else -1.0
-    return max(tried, key=lambda threshold: sign * _at(metric, threshold)(predictions, targets))
+    return max(tried, key=lambda threshold: metric.sign * _at(metric, threshold)(predictions, targets))
 
 
 def decide_thresholds(
