@@ -15,6 +15,7 @@ from torch.autograd import grad
 from ..errors import UserError
 from ..processes.collectives import sum_over_processes, world_size
 from .balancer import Balancer, Shared
+from .extras import torchjd_aggregation
 from .given import parameters_of, representations_of
 from .gradients import (
     Block,
@@ -151,8 +152,6 @@ class GradientBalancer(Balancer):
         """
         if self.gradients == "gramian" and not self._engine:
             self._refuse_several_processes()
-            from .extras import torchjd_aggregation
-
             torchjd_aggregation(self.name)
             from torchjd.autogram import Engine
 

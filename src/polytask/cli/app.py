@@ -16,8 +16,10 @@ from typing import Annotated, Any, ParamSpec
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .. import __version__
 from ..display.text import printable
 from ..errors import AfterTrainingError, DivergedError, UserError, used_up
+from ..processes.lost import is_lost, lost_sentence
 from ..processes.signals import INTERRUPTED, SIGNALS
 
 P = ParamSpec("P")
@@ -65,14 +67,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"polytask {version('polytask')}")
-        except PackageNotFoundError:
-            from .. import __version__
-
-            typer.echo(f"polytask {__version__}")
+        typer.echo(f"polytask {__version__}")
         raise typer.Exit
 
 
@@ -195,8 +190,6 @@ def _os_error(error: OSError, has_out: bool) -> int:
 
 def _outside(error: Exception, has_out: bool) -> int:
     """Exit status for what is wrong with the machine or another process; raises anything else again."""
-    from ..processes.lost import is_lost, lost_sentence
-
     if what := used_up(error):
         return _fail(1, f"error: {_USED_UP[what]}; an interrupted `polytask fit` continues with --resume")
     if is_lost(error):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..config import make_config
 from ..display.terminal import Terminal
 from . import options as o
 from .app import command
@@ -33,7 +34,6 @@ def demo(
     connection.
     """
     from ..comparison.datasets.digits import TARGETS, write_few_labels
-    from ..config import make_config
     from ..records.folder import refuse_existing
     from ..records.run import Run
     from ..reporting.outcome import rows, tallies

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import Field, field_validator
 
 from ..config import Section, make_config
@@ -255,8 +256,6 @@ def _results(config: TuneConfig, study: Any) -> dict[str, Any]:
 
 def _write(results: dict[str, Any], out: Path) -> None:
     """``results.json``, ``front.csv`` and ``.md``, ``best.yaml`` for ``polytask fit``, and ``front.svg``."""
-    import yaml
-
     write_json(out / "results.json", results)
     objectives = results["objectives"]
     by_number = {trial["number"]: trial for trial in results["trials"]}

@@ -6,7 +6,18 @@ import csv
 from collections.abc import Sequence
 from typing import Any
 
+import yaml
+
 from ..errors import UserError
+
+
+class _Words(yaml.SafeLoader):
+    """Classes are called yes and no, and a threshold is off: these are words."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [found for found in resolvers if found[0] != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def names(text: str, option: str) -> list[str]:
@@ -65,20 +76,10 @@ def values(texts: Sequence[str], option: str) -> Any:
         >>> values(["balanced"], "--class-weights"), values(["a=balanced", "b={yes: 5}"], "--class-weights")
         ('balanced', {'a': 'balanced', 'b': {'yes': 5}})
     """
-    import yaml  # takes a moment to load
-
-    class Words(yaml.SafeLoader):
-        """Classes are called yes and no, and a threshold is off: these are words."""
-
-        yaml_implicit_resolvers = {  # noqa: RUF012
-            first: [found for found in resolvers if found[0] != "tag:yaml.org,2002:bool"]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
     try:
         if len(texts) == 1 and "=" not in texts[0]:
-            return Words(texts[0]).get_single_data()
-        return {name: Words(value).get_single_data() for name, value in pairs(texts, option).items()}
+            return _Words(texts[0]).get_single_data()
+        return {name: _Words(value).get_single_data() for name, value in pairs(texts, option).items()}
     except yaml.YAMLError:
         raise UserError(f"{option} {' '.join(texts)!r}: expected TARGET=VALUE with a value as in YAML") from None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
@@ -58,8 +59,6 @@ def as_rows(data: Data, tasks: Sequence[Task], where: str = "data") -> Rows:
 
 def _of_data_sets(data: Mapping[Any, Any], tasks: Sequence[Task]) -> bool:
     """``{task: data set}`` rather than columns."""
-    from torch.utils.data import DataLoader, Dataset
-
     names = {task.name for task in tasks}
     keyed = [value for key, value in data.items() if isinstance(key, tuple) or key in names]
     return bool(keyed) and all(

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from ..errors import UserError
 from ..task import Task
@@ -65,8 +66,6 @@ def _tensors(key: Names, data: Any, collate: Collate | None) -> tuple[Inputs, di
     if isinstance(data, tuple) and len(data) == 2 and collate is None:
         inputs, labels = data
     else:
-        from torch.utils.data import default_collate
-
         inputs, labels = (collate or default_collate)([data[place] for place in range(len(data))])
     names = (key,) if isinstance(key, str) else key
     if not isinstance(labels, Mapping):

@@ -7,21 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Number
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    default_collate,
+)
 
 from ..errors import UserError
 from ..task import Task
 from .items import Items
 from .rows import Inputs
 from .tensors import as_input, as_inputs, as_labels, columns_of, is_array, is_frame, matrix
-
-if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
 
 #: Names under which data tell the rows' ids.
 IDS = ("ids", "id")
@@ -34,8 +41,6 @@ Parts = tuple[Inputs, dict[str, Tensor], Tensor | None]
 
 def read_parts(data: Any, tasks: Sequence[Task], where: str) -> Parts:
     """Inputs, labels and ids of one source."""
-    from torch.utils.data import DataLoader, IterableDataset
-
     if isinstance(data, tuple) and len(data) == 2:
         inputs, labels, ids = data[0], data[1], None
     elif isinstance(data, DataLoader):
@@ -110,8 +115,6 @@ def _are_ids(values: Any) -> bool:
 
 
 def _from_loader(loader: DataLoader[Any], tasks: Sequence[Task], where: str) -> tuple[Any, Any, Any]:
-    from torch.utils.data import IterableDataset, default_collate
-
     collate = None if loader.collate_fn is default_collate else loader.collate_fn
     if loader.batch_sampler is None:  # the data set gives whole batches
         return _joined([split_batch(batch, tasks, where) for batch in loader], where)
@@ -123,14 +126,6 @@ def _from_loader(loader: DataLoader[Any], tasks: Sequence[Task], where: str) -> 
 
 def _rows_of(loader: DataLoader[Any], where: str) -> Sequence[int]:
     """The rows of a loader's data set, in its order; how rows are drawn is the training's."""
-    from torch.utils.data import (
-        BatchSampler,
-        DistributedSampler,
-        RandomSampler,
-        SequentialSampler,
-        SubsetRandomSampler,
-    )
-
     sampler: Any = loader.sampler
     if type(loader.batch_sampler) is BatchSampler:
         if isinstance(sampler, SubsetRandomSampler):
@@ -149,8 +144,6 @@ def _rows_of(loader: DataLoader[Any], where: str) -> Sequence[int]:
 
 def _from_items(items: list[Any], collate: Any, tasks: Sequence[Task], where: str) -> tuple[Any, Any, Any]:
     """Items of a data set: stacked into tensors, or kept for a collate function of the user's."""
-    from torch.utils.data import default_collate
-
     if not items:
         raise UserError(f"{where}: no rows")
     if collate is None:
