@@ -61,6 +61,6 @@ def _width(gains: Sequence[float]) -> float:
     return float(student.ppf(0.975, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5)
 
 
-def interval(gains: Sequence[float]) -> str:
+def interval(gains: Sequence[float], digits: int = 4) -> str:
     """Mean difference with its 95 % interval."""
-    return f"{fmean(gains):+.4f}" + (f" ± {_width(gains):.4f}" if len(gains) > 1 else "")
+    return f"{fmean(gains):+.{digits}f}" + (f" ± {_width(gains):.{digits}f}" if len(gains) > 1 else "")

@@ -9,8 +9,9 @@ from typing import Any
 from polytask.training import train_teachers
 from polytask.training.loop import Training
 
-from .methods import METHODS
-from .runs import Runs, grid, load, settings_of
+from .methods import METHODS, SINGLE
+from .runs import Runs, load, settings_of
+from .setups import SETUPS
 
 #: Students whose steps are compared: a method, and the options with which all its blocks are distilled from the start.
 COSTS: dict[str, dict[str, Any]] = {
@@ -25,7 +26,7 @@ COSTS: dict[str, dict[str, Any]] = {
 
 def cost(setup: str, runs: Runs, rounds: int) -> str:
     """Processor time of a student's step relative to plain training, measured in turns in one process."""
-    setting = grid(setup)[0]
+    setting = METHODS[SINGLE].grid(SETUPS[setup].learning_rates, SETUPS[setup].dropouts)[0]
     everything = load(setup, *runs.folders, 0)
     folder = runs.out.parent / "teachers" / setup / f"{setting[0]:g}-{setting[1]:g}-0"
     started = time.process_time()
@@ -40,7 +41,7 @@ def cost(setup: str, runs: Runs, rounds: int) -> str:
         callbacks = [] if method.distil is None else [method.distil(*[teachers] * method.taught, **options)]
         trainings[name] = Training(
             everything.network(everything.tasks, 0, setting[1]), everything.rows["train"],
-            everything.rows["validation"], balancer=method.make_balancer(), callbacks=callbacks,
+            everything.rows["validation"], balancer=method.make_balancer(0), callbacks=callbacks,
             settings=settings_of(setup, setting), seed=0,
         )  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in trainings}

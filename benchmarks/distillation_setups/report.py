@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 from polytask.comparison.statistics import delta_m, mean_ranks, paired_tests
+from sets_and_seeds import interval
 
 from .methods import METHODS, SINGLE
 from .runs import Runs
@@ -60,47 +61,39 @@ def report(runs: Runs) -> str:
 
 
 def _over_all(gains: Gains, ranks: dict[str, dict[str, float]]) -> list[str]:
-    """Mean rank and gain over all set-ups, and SCD against every other method on pairs of set-up and seed."""
+    """Mean rank and gain over all set-ups, and SCD against every other method; a set-up is one pair."""
     main = [name for name in MAIN if all(name in ranks[setup] for setup in ranks)]
     others = [name for name in main if name != "scd"]
-    pairs = [(setup, seed) for setup in gains for seed in gains[setup]["scd"]]
-
-    def values(name: str) -> list[float]:
-        return [gains[setup][name][seed] for setup, seed in pairs]
-
-    tested = dict(zip(others, paired_tests([values(name) for name in others], values("scd")), strict=True))
-    lines = [f"All {len(gains)} set-ups ({', '.join(gains)}), {len(pairs)} pairs of set-up and seed", "",
-             "| method | mean rank | gain over single-task | SCD is better by | p, Holm | claimed |",
-             "|---|---:|---:|---:|---:|---:|"]  # fmt: skip
+    levels = {name: np.array([fmean(gains[setup][name].values()) for setup in gains]) for name in main}
+    tested = dict(zip(others, paired_tests([levels[name] for name in others], levels["scd"]), strict=True))
+    lines = [f"All {len(gains)} set-ups ({', '.join(gains)}), {len(gains[next(iter(gains))]['scd'])} seeds each", "",
+             "| method | mean rank | gain over single-task | SCD is better by | p | p, Holm | claimed |",
+             "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
     for name in sorted(main, key=lambda name: fmean(ranks[setup][name] for setup in ranks)):
-        gain = fmean(fmean(gains[setup][name].values()) for setup in gains)
-        line = f"| {name} | {fmean(ranks[setup][name] for setup in ranks):.2f} | {gain:+.2f} % |"
+        line = f"| {name} | {fmean(ranks[setup][name] for setup in ranks):.2f} | {levels[name].mean():+.2f} % |"
         if name in tested:
             claim = f"{CLAIMED[name]:+.2f} %" if name in CLAIMED else ""
-            line += f" {-tested[name].difference:+.2f} | {tested[name].p_holm:.3f} | {claim} |"
-        lines.append(line if name in tested else f"{line} | | |")
+            line += f" {interval(levels['scd'] - levels[name], 2)} | {tested[name].p:.3f} | {tested[name].p_holm:.3f} |"
+            line += f" {claim} |"
+        lines.append(line if name in tested else f"{line} | | | |")
     return lines
 
 
 def _variants(gains: Gains) -> list[str]:
-    """What each variant of SCD changes, in per cent of gain."""
-    names = [name for name in METHODS if METHODS[name].tuned_as]
+    """What each variant of SCD changes, in points of the gain; a set-up is one pair."""
     found = {
-        name: {(s, seed): gains[s][name][seed] - gains[s]["scd"][seed]
-               for s in gains if name in gains[s] for seed in gains[s][name]}
-        for name in names
-    }  # fmt: skip
-    found = {name: differences for name, differences in found.items() if differences}
+        name: [fmean(gains[setup][name].values()) - fmean(gains[setup]["scd"].values()) for setup in gains]
+        for name in METHODS
+        if METHODS[name].tuned_as and all(name in gains[setup] for setup in gains)
+    }
     if not found:
         return []
-    pairs = sorted({pair for differences in found.values() for pair in differences})
-    table = [[differences.get(pair, np.nan) for pair in pairs] for differences in found.values()]
     lines = ["", "Variants against SCD, in points of the gain", "",
-             f"| variant | {' | '.join(gains)} | mean | p, Holm |", f"|---|{'---:|' * (len(gains) + 2)}"]  # fmt: skip
-    for name, test in zip(found, paired_tests(table, np.zeros(len(pairs))), strict=True):
-        cells = [
-            f"{fmean(own):+.2f}" if (own := [d for (s, _), d in found[name].items() if s == setup]) else ""
-            for setup in gains
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} | {test.difference:+.2f} | {test.p_holm:.3f} |")
+             f"| variant | {' | '.join(gains)} | mean | p | p, Holm |",
+             f"|---|{'---:|' * (len(gains) + 3)}"]  # fmt: skip
+    for name, test in zip(found, paired_tests(list(found.values()), np.zeros(len(gains))), strict=True):
+        cells = [f"{difference:+.2f}" for difference in found[name]]
+        lines.append(
+            f"| {name} | {' | '.join(cells)} | {interval(found[name], 2)} | {test.p:.3f} | {test.p_holm:.3f} |"
+        )
     return lines

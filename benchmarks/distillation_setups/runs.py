@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,11 +19,9 @@ from convergence_setups.setup import Data
 from polytask.training import train_teacher, train_teachers
 from polytask.training.evaluation import evaluate, trivial_levels
 
-from .methods import METHODS, SINGLE
+from .methods import METHODS, SINGLE, Setting
 from .setups import SETUPS
 
-#: Learning rate and dropout.
-Setting = tuple[float, float]
 #: Set-up, method, setting, seed: one run.
 Cell = tuple[str, str, Setting, int]
 TUNING_SEEDS, SEEDS = (0, 1), 5
@@ -47,9 +44,8 @@ class Runs:
         methods = list(dict.fromkeys(sorted(methods, key=lambda name: name != SINGLE)))
         tuned = list(dict.fromkeys(METHODS[name].tuned_as or name for name in methods))
         for some in ([name for name in tuned if name == SINGLE], [name for name in tuned if name != SINGLE]):
-            self._make(
-                (setup, name, setting, seed) for seed in TUNING_SEEDS for name in some for setting in grid(setup)
-            )
+            for seed in TUNING_SEEDS:
+                self._make((setup, name, setting, seed) for name in some for setting in self.trials(setup, name, seed))
         for some in ([name for name in methods if name == SINGLE], [name for name in methods if name != SINGLE]):
             self._make((setup, name, self.setting(setup, name), seed) for seed in seeds for name in some)
 
@@ -71,15 +67,27 @@ class Runs:
         print(f"{run['setup']} {run['method']} {run['setting']} seed {run['seed']}: {run['seconds']:.1f} s, "
               f"skill {fmean(run['skill'].values()):.4f}", flush=True)  # fmt: skip
 
+    def trials(self, setup: str, method: str, seed: int) -> list[Setting]:
+        """Settings that are tried with a tuning seed: all with the first, and with the next the better half."""
+        everything = METHODS[method].grid(SETUPS[setup].learning_rates, SETUPS[setup].dropouts)
+        if seed == TUNING_SEEDS[0]:
+            return everything
+        ranked = sorted(everything, key=lambda setting: -self.skill((setup, method, setting, TUNING_SEEDS[0])))
+        return ranked[: (len(ranked) + 1) // 2]
+
+    def skill(self, cell: Cell) -> float:
+        """Mean skill on validation."""
+        return fmean(self.found[cell]["skill"].values())
+
     def chosen(self, setup: str, method: str) -> Setting | None:
-        """The setting with the best mean skill on validation; None if runs are missing."""
+        """Of the settings that were tried with all tuning seeds the best; None if runs are missing."""
         method, scores = METHODS[method].tuned_as or method, {}
-        for setting in grid(setup):
-            tuned = [self.found.get((setup, method, setting, seed)) for seed in TUNING_SEEDS]
-            known = [fmean(run["skill"].values()) for run in tuned if run is not None]
-            if len(known) < len(tuned):
+        for seed in TUNING_SEEDS:
+            trials = [(setup, method, setting, seed) for setting in self.trials(setup, method, seed)]
+            if any(cell not in self.found for cell in trials):
                 return None
-            scores[setting] = fmean(known)
+        for _, _, setting, _ in trials:
+            scores[setting] = fmean(self.skill((setup, method, setting, seed)) for seed in TUNING_SEEDS)
         return max(scores, key=lambda setting: scores[setting])
 
     def setting(self, setup: str, method: str) -> Setting:
@@ -93,11 +101,6 @@ class Runs:
         setting = self.chosen(setup, method)
         keys = ((setup, method, setting, seed) for seed in range(SEEDS))
         return {key[-1]: self.found[key] for key in keys if key in self.found}
-
-
-def grid(setup: str) -> list[Setting]:
-    """What every method is tuned on."""
-    return list(product(SETUPS[setup].learning_rates, SETUPS[setup].dropouts))
 
 
 @lru_cache(maxsize=2)
@@ -142,7 +145,7 @@ def run_cell(cell: Cell, data: Path, cache: Path, teachers: Path, taught_with: S
     else:
         result = pt.fit(
             everything.network(tasks, seed, setting[1]), train=rows["train"], validation=rows["validation"],
-            balancer=method.make_balancer(), callbacks=method.callbacks(recorded),
+            balancer=method.make_balancer(setting[2]), callbacks=method.callbacks(recorded, setting[2]),
             settings=settings_of(name, setting), seed=seed,
         )  # fmt: skip
         parts = {part: evaluate(result.model, rows[part]) for part in ("validation", "test")}
