@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from polytask.runs.bundle import Bundle
 from polytask.runs.candidates import families
 from polytask.runs.candidates.cross_fit import development
 from polytask.runs.candidates.ensemble import complete
+from polytask.runs.candidates.mixing import Judged, Shares, choose_shares
 from polytask.runs.preparation.prepare import prepare
 from polytask.runs.use import evaluate_table, predict_table
 from small_table import TARGETS, polytask, table_rows, write_table
@@ -132,9 +133,9 @@ def test_rows_of_one_group_count_as_one(fitted: Fitted, tmp_path: Path) -> None:
     counted: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
 
-        def watched(task: Any, outputs: Any, targets: torch.Tensor, units: torch.Tensor) -> dict[str, int]:
-            counted.append((len(units), len(units.unique())))
-            return dict.fromkeys(outputs, 1)
+        def watched(judged: Mapping[str, Judged]) -> dict[str, Shares]:
+            counted.extend((len(one.ids), len(one.ids.unique())) for one in judged.values())
+            return choose_shares(judged)
 
         patch.setattr("polytask.runs.candidates.ensemble.choose_shares", watched)
         fit_run(make_config(keys), tmp_path / "run")

@@ -31,7 +31,7 @@ from ..trainer import Trainer, make_balancer
 from ..trainings import Network
 from .cross_fit import Development, cross_fit, labelled, labels_of
 from .families import Family, LinearInputs, projection_of
-from .mixing import FALSE_MOVES, Shares, choose_shares, mixed, repeats
+from .mixing import FALSE_MOVES, Judged, Shares, choose_shares, mixed, repeats
 
 #: What the networks of the run are called among the candidates.
 NETWORKS = "networks"
@@ -259,23 +259,31 @@ def mix(
     trainer: Trainer, data: Development, served: Sequence[Trained], candidates: Sequence[JudgedCandidate]
 ) -> Mixture:
     """Shares by task, and what they give."""
-    found = Mixture({}, {}, {}, {})
     first, rows = len(trainer.data.rows["train"]), trainer.data.rows["validation"]
     alone = served_outputs(trainer, served)
+    ids, judged = {}, {}
     for position, task in enumerate(trainer.data.tasks):
-        own = {one.name: one.outputs[task.name] for one in candidates if task.name in one.outputs}
-        ids, targets = labelled(data.rows, position, data.judged)
-        known = torch.stack([complete(outputs[ids]) for outputs in own.values()]).all(0)
-        ids, targets = ids[known], targets[known]
-        units = data.rows.units(ids)
-        chosen = choose_shares(task, {name: outputs[ids] for name, outputs in own.items()}, targets, units)
-        validation = ids >= first
-        outputs = mixed(task, {name: own[name][ids[validation]] for name in chosen}, chosen)
-        found.shares[task.name] = chosen
-        found.held[task.name] = outputs, targets[validation], rows.units(ids[validation] - first)
-        found.skills[task.name] = skill_estimate(task, *found.held[task.name])
-        found.before[task.name] = skill_estimate(task, *_among(alone[task.name], ids[validation] - first, rows))
+        ids[task.name], judged[task.name] = _judged(task, position, data, candidates)
+    found = Mixture(choose_shares(judged), {}, {}, {})
+    for name, one in judged.items():
+        validation = ids[name] >= first
+        own = {candidate: one.outputs[candidate][validation] for candidate in found.shares[name]}
+        places = ids[name][validation] - first
+        found.held[name] = mixed(one.task, own, found.shares[name]), one.targets[validation], rows.units(places)
+        found.skills[name] = skill_estimate(one.task, *found.held[name])
+        found.before[name] = skill_estimate(one.task, *_among(alone[name], places, rows))
     return found
+
+
+def _judged(
+    task: Task, position: int, data: Development, candidates: Sequence[JudgedCandidate]
+) -> tuple[Tensor, Judged]:
+    """The rows of a task that every candidate has predicted, and what they have predicted there."""
+    own = {one.name: one.outputs[task.name] for one in candidates if task.name in one.outputs}
+    ids, targets = labelled(data.rows, position, data.judged)
+    known = torch.stack([complete(outputs[ids]) for outputs in own.values()]).all(0)
+    ids, targets = ids[known], targets[known]
+    return ids, Judged(task, {name: outputs[ids] for name, outputs in own.items()}, targets, data.rows.units(ids))
 
 
 def complete(outputs: Tensor) -> Tensor:

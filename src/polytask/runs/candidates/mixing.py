@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from ...task import Task
-from ...uncertainty import Estimate, exceeds
-from ..keep import skill_estimate
+from ...uncertainty import exceeds
+from ..keep import Skills, mean_difference, skill_estimate
 
 #: Probability that the shares move where none is better.
 FALSE_MOVES = 0.05
@@ -18,6 +19,28 @@ MOST_MOVES = 12
 
 #: By candidate, how often it counts.
 Shares = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What candidates predict for rows of one task that they have not learned from.
+
+    Attributes:
+        task: What they predict.
+        outputs: ``[n]`` or ``[n, C]`` raw outputs by candidate.
+        targets: ``[n]`` stored targets.
+        ids: ``[n]`` which rows these are.
+    """
+
+    task: Task
+    outputs: Mapping[str, Tensor]
+    targets: Tensor
+    ids: Tensor
+
+    def among(self, shares: Shares) -> Shares:
+        """The shares of the candidates that there are for the task; equal ones if those have none."""
+        own = {name: share for name, share in shares.items() if name in self.outputs}
+        return own or dict.fromkeys(self.outputs, 1)
 
 
 def mixed(task: Task, outputs: Mapping[str, Tensor], shares: Mapping[str, int]) -> Tensor:
@@ -31,17 +54,15 @@ def mixed(task: Task, outputs: Mapping[str, Tensor], shares: Mapping[str, int]) 
     return task.definition.average([outputs[name] for name, share in shares.items() for _ in range(share)])
 
 
-def choose_shares(task: Task, outputs: Mapping[str, Tensor], targets: Tensor, ids: Tensor) -> Shares:
+def choose_shares(judged: Mapping[str, Judged]) -> dict[str, Shares]:
     """Equal shares of all candidates, moved as long as held-out rows show by more than chance that a move is better.
 
     A move lets one candidate count once more, or leaves one out: greedy selection with replacement that starts at the
-    mean of all and has to earn every step.
+    mean of all and has to earn every step. First all tasks move together, judged by their mean skill, in which a
+    difference shows that is within the error of every single task; then each task moves alone.
 
     Args:
-        task: What they predict.
-        outputs: Raw outputs by candidate, for rows that they have not learned from.
-        targets: ``[n]`` stored targets.
-        ids: ``[n]`` which rows these are.
+        judged: By task name.
 
     Source:
         R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble Selection from Libraries of Models", ICML 2004,
@@ -51,25 +72,32 @@ def choose_shares(task: Task, outputs: Mapping[str, Tensor], targets: Tensor, id
         >>> import torch
         >>> task, targets = Task("price", kind="regression"), torch.linspace(-1, 1, 200)
         >>> noise = torch.randn(200, generator=torch.Generator().manual_seed(0))
-        >>> choose_shares(task, {"good": targets + 0.1 * noise, "useless": noise}, targets, torch.arange(200))
-        {'good': 1}
+        >>> outputs = {"good": targets + 0.1 * noise, "useless": noise}
+        >>> choose_shares({"price": Judged(task, outputs, targets, torch.arange(200))})
+        {'price': {'good': 1}}
     """
-    shares = dict.fromkeys(outputs, 1)
-    now = _skill(task, outputs, shares, targets, ids)
+    together = _moved({name: 1 for one in judged.values() for name in one.outputs}, judged)
+    return {name: _moved(one.among(together), {name: one}) for name, one in judged.items()}
+
+
+def _moved(shares: Shares, judged: Mapping[str, Judged]) -> Shares:
+    """The shares after all moves that are better beyond chance in the mean over the tasks."""
+    now = _skills(shares, judged)
     for _ in range(MOST_MOVES):
-        tried = [(moved, _skill(task, outputs, moved, targets, ids) - now) for moved in _moves(shares)]
-        tried = [(moved, gain) for moved, gain in tried if not math.isnan(gain.value)]
-        if not tried:
+        tried = [(moved, _skills(moved, judged)) for moved in _moves(shares)]
+        gains = [mean_difference(now, skills) for _, skills in tried]
+        best = max(range(len(tried)), key=lambda move: gains[move].value, default=None)
+        if best is None or not exceeds(gains[best], FALSE_MOVES, looks=len(tried)):
             break
-        best, gain = max(tried, key=lambda pair: pair[1].value)
-        if not exceeds(gain, FALSE_MOVES, looks=len(tried)):
-            break
-        shares, now = best, now + gain
+        shares, now = tried[best]
     return shares
 
 
-def _skill(task: Task, outputs: Mapping[str, Tensor], shares: Shares, targets: Tensor, ids: Tensor) -> Estimate:
-    return skill_estimate(task, mixed(task, outputs, shares), targets, ids)
+def _skills(shares: Shares, judged: Mapping[str, Judged]) -> Skills:
+    return {
+        name: skill_estimate(one.task, mixed(one.task, one.outputs, one.among(shares)), one.targets, one.ids)
+        for name, one in judged.items()
+    }
 
 
 def _moves(shares: Shares) -> Iterator[Shares]:
