@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from polytask.data import MARKS, Reading, Schema, all_marks, infer_tasks, interpret, read_cells, read_sources
 from polytask.data import reading as reading_module
 from polytask.data.dates import date_parts, moments, read_dates
+from polytask.data.features import fit_column
 from polytask.data.marks import MARKS_OF_NUMBERS
 from polytask.data.number_words import read_numbers
 from polytask.errors import UserError
@@ -40,7 +41,8 @@ NUMBER_STYLES: dict[str, tuple[str, Callable[[float], str]]] = {
     "blank": (",", lambda x: grouped(x, "\u202f", ",")),
     "swiss": (".", lambda x: grouped(x, "'", ".")),
 }
-AROUND = ("{}", "${}", "{} \u20ac", "{} %", "{}%", "{} kg", "  {} ", "EUR {}")
+AROUND = ("{}", "${}", "{} \u20ac", "{} %", "{}%", "{} kg", "  {} ", "EUR {}", "R$ {}", "{} K\u010d", "\u20ba{}",
+          "Rs. {}", "USD{}", "kr {}")  # fmt: skip
 DATE_STYLES = {
     "iso": "%Y-%m-%d", "time": "%Y-%m-%dT%H:%M:%S", "zone": "%Y-%m-%d %H:%M:%SZ", "german": "%d.%m.%Y",
     "british": "%d/%m/%Y", "american": "%m/%d/%Y %I:%M %p", "named": "%d-%b-%Y", "long": "%B %d, %Y",
@@ -253,6 +255,14 @@ def test_months_quarters_and_forms_of_programs(cell: str, day: dt.datetime) -> N
         (["(1,200.50)", "$3"], [-1200.5, 3]),
         (["1,000+", "5+"], [1000, 5]),
         (["36.6\u00b0C", "37\u00b0C"], [36.6, 37]),
+        (["0,126", "1,304"], [0.126, 1.304]),  # no thousands begin with 0
+        (["0.126", "1.304"], [0.126, 1.304]),
+        (["1,257E-01", "3,2E+02"], [0.1257, 320]),
+        (["396.00-", "378.00"], [-396, 378]),
+        (["$(1,396.00)", "$378.00"], [-1396, 378]),
+        (["5,-", "6,50"], [5, 6.5]),
+        (["1-", "2-"], [None] * 2),  # grades
+        (["A12", "Q1"], [None] * 2),
         (["12", "13", "14 kg"], [12, 13, None]),  # one unit among many is a slip
         (["1st", "2nd", "3rd"], [None] * 3),
         (["0x12", "1,2,3", "1.2.3"], [None] * 3),
@@ -284,6 +294,24 @@ def test_what_is_no_date(cells: list[str]) -> None:
 def test_signs_are_classes_where_both_appear() -> None:
     table, _ = interpret(pa.table({"strand": ["+", "-", "+"], "other": ["a", "-", "b"]}), Reading())
     assert table["strand"].to_pylist() == ["+", "-", "+"] and table["other"].to_pylist() == ["a", None, "b"]
+
+
+@pytest.mark.parametrize("mark", ["***", "---", "..", "#WERT!", "#N/D", "(null)", "not available"])
+def test_marks_among_numbers(mark: str) -> None:
+    table, notes = interpret(pa.table({"a": ["1.5", mark], "b": ["red", mark]}), Reading())
+    assert table.to_pydict() == {"a": [1.5, None], "b": ["red", mark]}
+    assert notes == [f"'a': numbers with {mark!r} as missing"]
+
+
+@pytest.mark.parametrize("word", ["$ -", "\u221e", "low"])
+def test_words_that_are_no_marks_among_numbers(word: str) -> None:
+    assert interpret(pa.table({"a": ["1.5", word]}), Reading())[0]["a"].to_pylist() == ["1.5", word]
+
+
+def test_all_words_among_numbers_are_proposed_as_marks() -> None:
+    column = pa.chunked_array([[*map(str, range(9)), "low", "n k", "high"]])
+    with pytest.raises(UserError, match=r"--missing 'low,n k,high'"):
+        fit_column(column, "a", np.ones(12, bool))
 
 
 def test_marks_of_the_user() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+#: Words that a message proposes as marks of missing values.
+MOST_MARKS = 12
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -22,6 +26,39 @@ def is_numeric(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)) or (
         (types.is_temporal(kind) and not types.is_interval(kind)) or types.is_null(kind)
     )
+
+
+def decoded(table: pa.Table) -> pa.Table:
+    """The table without encodings that say nothing about cells: views, runs, and dictionaries of anything but words.
+
+    Example:
+        >>> table = pa.table({"a": pa.array(["x"], pa.string_view()), "b": pa.array([7, 7]).dictionary_encode()})
+        >>> [str(kind) for kind in decoded(table).schema.types]
+        ['string', 'int64']
+    """
+    for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        kind = _decoded_type(column.type)
+        if kind != column.type:
+            chunks = [pc.run_end_decode(chunk) for chunk in column.chunks] if _is_run(column.type) else column.chunks
+            table = table.set_column(
+                place, name, pa.chunked_array(chunks, chunks[0].type if chunks else kind).cast(kind)
+            )
+    return table
+
+
+def _is_run(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_run_end_encoded(kind))
+
+
+def _decoded_type(kind: pa.DataType) -> pa.DataType:
+    if _is_run(kind):
+        return _decoded_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_dictionary(kind):
+        inner = _decoded_type(kind.value_type)
+        return pa.dictionary(kind.index_type, inner) if is_text(inner) else inner
+    return kind
 
 
 def numbers(column: pa.ChunkedArray) -> np.ndarray:
@@ -86,6 +123,14 @@ class Coded:
         """The first row whose word is among ``which`` (``[words]`` bool), for a message: ``'abc' (row 3)``."""
         row = int(np.argmax(self.gather(which, False)))
         return f"{self.words[int(self.index[row])].as_py()!r} (row {row + 1})"
+
+    def as_marks(self, which: np.ndarray) -> str:
+        """Words among ``which``, as ``--missing`` takes them in a shell: all, unless they are many or hold commas."""
+        words = [str(word) for word in self.words.filter(pa.array(which)).to_pylist()]
+        few = len(words) <= min(MOST_MARKS, len(self.words) / 2) and not any(
+            sign in word for word in words for sign in ',"'
+        )
+        return shlex.quote(",".join(words) if few else words[0])
 
 
 def coded(column: pa.ChunkedArray) -> Coded:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .columns import coded, is_text, numbers
-from .marks import MARKS_OF_NUMBERS
+from .marks import no_numbers
 
 DAY = 86_400.0
 #: Order of year, month and day in text; ``iso`` where the year comes first, ``compact`` for ``20240131``.
@@ -80,8 +80,7 @@ def read_dates(words: pa.Array, order: str = "") -> DateWords:
     words = words.cast(pa.large_string())
     for written, read in _REWRITTEN:
         words = pc.replace_substring_regex(words, written, read)
-    marks = pc.is_in(pc.utf8_lower(words), value_set=pa.array(MARKS_OF_NUMBERS, pa.large_string()))
-    marked = marks.to_numpy(zero_copy_only=False)
+    marked = no_numbers(words)
     times = _Parts.of(words, _TIME)
     if times.matched.any():
         seconds = np.where(times.matched, times.of_day(), np.nan)

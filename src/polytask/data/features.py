@@ -252,7 +252,7 @@ def _order_of_dates(words: Coded, at: str) -> str | None:
     if found.strange.any():
         raise UserError(f"{at}: mixes dates, such as {words.example(dates)}, and words, such as "
                         f"{words.example(found.strange)}; correct or empty such cells, count the word as missing "
-                        f"(--missing {_first(words, found.strange)}), or state the kind of the column (categorical), "
+                        f"(--missing {words.as_marks(found.strange)}), or state the kind of the column (categorical), "
                         "or ignore it")  # fmt: skip
     if not found.order:
         raise UserError(f"{at}: dates such as {words.example(dates)} may begin with the day or with the month; state "
@@ -400,13 +400,8 @@ def _check_mixed(words: Coded, at: str) -> None:
         raise UserError(
             f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as "
             f"{words.example(found.strange)}; empty such cells, count the word as missing "
-            f"(--missing {_first(words, found.strange)}), or state the kind of the column (categorical), or ignore it"
+            f"(--missing {words.as_marks(found.strange)}), or state the kind of the column (categorical), or ignore it"
         )
-
-
-def _first(words: Coded, which: np.ndarray) -> str:
-    """The first of some words, quoted for a shell."""
-    return shlex.quote(str(words.words.filter(pa.array(which))[0].as_py()))
 
 
 def feature_numbers(column: pa.ChunkedArray, at: str, decimal: str = "") -> np.ndarray:
@@ -451,7 +446,7 @@ def number_column(column: pa.ChunkedArray, at: str, decimal: str = "") -> pa.Chu
         return pa.chunked_array([words.gather(dates.seconds, np.nan)])
     strange = read_numbers(words.words, decimal).strange
     raise UserError(f"{at}: expected numbers, found {words.example(strange)}; correct or empty such cells, or count "
-                    f"the word as missing (`fit --missing {_first(words, strange)}`)")  # fmt: skip
+                    f"the word as missing (`fit --missing {words.as_marks(strange)}`)")  # fmt: skip
 
 
 def encode_numbers(values: Sequence[np.ndarray], columns: Sequence[NumericColumn]) -> np.ndarray:

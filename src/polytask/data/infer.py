@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -239,11 +238,10 @@ def _check_unmixed(words: Coded, at: str) -> None:
         and not leading_zeros(words.words)
         and (pc.any(plain).as_py() or numeric.sum() > found.strange.sum())
     ):
-        word = shlex.quote(str(words.words.filter(pa.array(found.strange))[0].as_py()))
         raise UserError(
             f"{at}: mixes numbers, such as {words.example(numeric)}, and words, such as "
-            f"{words.example(found.strange)}; correct or empty such cells, count the word as no label "
-            f"(--missing {word}), or state the kind multiclass (binary) if they are names of classes"
+            f"{words.example(found.strange)}; correct or empty such cells, count the word as no label (--missing "
+            f"{words.as_marks(found.strange)}), or state the kind multiclass (binary) if they are names of classes"
         )
     if (~np.isnan(dates.seconds)).sum() > dates.strange.sum():
         raise UserError(f"{at}: dates, such as {words.example(~np.isnan(dates.seconds))}, cannot be a target; give "
@@ -264,4 +262,5 @@ def _check_labels(labels: Labels, at: str) -> None:
     if not labels.names:
         raise UserError(f"{at}: no row has a label (all cells are empty); leave this target out or fill the column")
     if len(labels.names) == 1:
-        raise UserError(f"{at}: every label is {labels.names[0]!r}: nothing to learn; leave this target out")
+        raise UserError(f"{at}: every label is {labels.names[0]!r}: nothing to learn; leave this target out, or write "
+                        "the other class in the cells without one (empty ones, NA, None)")  # fmt: skip

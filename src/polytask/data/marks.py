@@ -19,9 +19,12 @@ MARKS = (
 )  # fmt: skip
 #: Further marks in columns of numbers and dates, in any case: among words they can be real values.
 MARKS_OF_NUMBERS = (
-    "none", "missing", "unknown", "n.d.", "nil", "void", "*", "\u2013", "\u2014", "...", "0000-00-00",
-    "0000-00-00 00:00:00",
+    "none", "missing", "unknown", "undefined", "not available", "not applicable", "n.d.", "n.d", "nd", "n/d", "nil",
+    "void", "(null)", "[null]", "<null>", "(none)", "<none>", "(blank)", "<blank>", "*", "\u2013", "\u2014", "...",
+    "0000-00-00", "0000-00-00 00:00:00",
 )  # fmt: skip
+#: There, too: nothing but punctuation (a currency with a dash is 0 in Excel), and the errors of Excel in any language.
+_NOTHING = r"^[^\p{L}\p{N}\p{Sc}\x{221e}]+$|^#\p{Lu}[\p{Lu}/0_ ]*[!?]?$"
 #: Not a mark where the other sign is a value: "+" and "-" are two classes.
 _SIGNS = ("+", "-")
 
@@ -58,6 +61,17 @@ def without_marks(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedAr
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return _numbers_without(column, marks)
     return column
+
+
+def no_numbers(words: pa.Array) -> np.ndarray:
+    """``[words]`` bool, what means "no value" among numbers and dates.
+
+    Example:
+        >>> no_numbers(pa.array(["unknown", "***", "#WERT!", "12", "low"])).tolist()
+        [True, True, True, False, False]
+    """
+    marks = pc.is_in(pc.utf8_lower(words), value_set=pa.array(MARKS_OF_NUMBERS, words.type))
+    return np.asarray(pc.or_(marks, pc.match_substring_regex(words, _NOTHING)).to_numpy(zero_copy_only=False), bool)
 
 
 def _words_without(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedArray:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .marks import MARKS_OF_NUMBERS
+from .marks import no_numbers
 
-_MONEY, _SIGNS, _MINUS = "$\u20ac\u00a3\u00a5\u20b9\u20bd", "\u00b0\u00b2\u00b3\u00b5\u03a9", "\u2212"
+_SIGNS, _MINUS = "\u00b0\u00b2\u00b3\u00b5\u03a9\u2030", "\u2212"
 _SPACES = " \u00a0\u2009\u202f'\u2019"
+#: Currencies before digits: signs (also ``R$``), codes, and what some countries write.
+_MONEY = (
+    r"[A-Z]{0,3}\p{Sc}|[A-Z]{3}\s|USD|EUR|GBP|CHF|JPY|CNY|INR|BRL|CAD|AUD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|ZAR|MXN|"
+    r"(?:[Kk]r|Rs|Fr|Rp|RM|S/)\.?"
+)
+#: As bookkeeping writes: minus behind the digits, a currency before the bracket, a dash instead of decimals.
+_REWRITTEN = (
+    (r"^(.*[0-9])[.,][-\x{2013}\x{2014}]+$", r"\1"),
+    (r"^([^(+\-]*[0-9][.,][0-9]+[^(+\-]*)-$", r"-\1"),
+    (rf"^({_MONEY})\s*\((.*)\)$", r"(\1\2)"),
+)
 #: Bracket, sign, currency, sign, digits, exponent, unit, bracket.
 _CELL = (
-    rf"^(?P<open>\(?)(?P<sign>[+\-{_MINUS}]?)\s*(?P<before>(?:[{_MONEY}]|US\$|[A-Z]{{3}}\s)?)\s*(?P<sign2>[+\-{_MINUS}]?)"
+    rf"^(?P<open>\(?)(?P<sign>[+\-{_MINUS}]?)\s*(?P<before>(?:{_MONEY})?)\s*(?P<sign2>[+\-{_MINUS}]?)"
     rf"(?P<digits>[0-9][0-9.,{_SPACES}]*|[.,][0-9]+)(?P<exponent>(?:[eE][+\-]?[0-9]+)?)"
-    rf"(?P<unit>(?:\s*[%+a-zA-Z{_SIGNS}{_MONEY}][a-zA-Z/%.{_SIGNS}{_MONEY}]{{0,11}}[23]?)?)(?P<close>\)?)$"
+    rf"(?P<unit>(?:\s*[%+\p{{L}}\p{{Sc}}{_SIGNS}][\p{{L}}\p{{Sc}}/%.{_SIGNS}]{{0,11}}[23]?)?)(?P<close>\)?)$"
 )
-_POINT = rf"^([0-9]+|[0-9]{{1,3}}([,{_SPACES}][0-9]{{3}})+|[0-9]{{1,2}}(,[0-9]{{2}})+,[0-9]{{3}})?(\.[0-9]*)?$"
-_COMMA = rf"^([0-9]+|[0-9]{{1,3}}([.{_SPACES}][0-9]{{3}})+)?(,[0-9]*)?$"
+#: What is grouped does not begin with 0: ``0,125`` has a decimal comma.
+_GROUPS, _LAKHS = "[1-9][0-9]{0,2}([%s][0-9]{3})+", "[1-9][0-9]?(,[0-9]{2})+,[0-9]{3}"
+_POINT = rf"^([0-9]+|{_GROUPS % (',' + _SPACES)}|{_LAKHS})?(\.[0-9]*)?$"
+_COMMA = rf"^([0-9]+|{_GROUPS % ('.' + _SPACES)})?(,[0-9]*)?$"
+#: Before an exponent digits are not grouped: ``1,257E-01`` has a decimal comma.
+_POWER_POINT, _POWER_COMMA = r"^[0-9]*(\.[0-9]*)?$", r"^[0-9]*(,[0-9]*)?$"
 _TIMES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 #: Cells of a column that must have its unit; fewer are a slip.
 _UNIT_SHARE = 0.5
@@ -58,22 +74,24 @@ def read_numbers(words: pa.Array, decimal: str = "") -> NumberWords:
         >>> found.values.tolist(), found.strange.tolist(), found.found
         ([12.0, 7.5, nan], [False, False, True], ("unit 'kg'",))
     """
-    words = words.cast(pa.large_string())
-    cells = pc.extract_regex(words, _CELL)
+    words = written = words.cast(pa.large_string())
+    for found, read in _REWRITTEN:
+        written = pc.replace_substring_regex(written, found, read)
+    cells = pc.extract_regex(written, _CELL)
     matched = cells.is_valid().to_numpy(zero_copy_only=False)
     part = {name: pc.fill_null(cells.field(name), "") for name in ("open", "close", "sign", "sign2", "before",
             "digits", "exponent", "unit")}  # fmt: skip
     digits = pc.utf8_rtrim(part["digits"], characters=_SPACES)
     times, part["unit"] = _multipliers(part["unit"])
-    style, fits = _style(digits, matched, decimal)
+    style, fits = _style(digits, _text(pc.not_equal(part["exponent"], "")), matched, decimal)
     units, found = _units(part, matched & fits)
     good = matched & fits & units & _brackets(part)
     values = np.full(len(words), np.nan)
     if good.any():
         values[good] = _values(part, digits, style).to_numpy(zero_copy_only=False)[good] * (_signs(part) * times)[good]
-    marks = pc.is_in(pc.utf8_lower(words), value_set=pa.array(MARKS_OF_NUMBERS, words.type))
-    strange = ~good & ~_text(marks)
-    return NumberWords(values, strange, style, (*found, *_separators(digits, good, style)))
+    behind = ["minus behind the digits"] * bool((good & _matches(words, "[.,][0-9]+[^0-9]*-$")).any())
+    said = (*found, *_separators(digits, good, style), *behind)
+    return NumberWords(values, ~good & ~no_numbers(words), style, said)
 
 
 def _text(mask: pa.Array) -> np.ndarray:
@@ -84,9 +102,12 @@ def _matches(texts: pa.Array, pattern: str) -> np.ndarray:
     return _text(pc.match_substring_regex(texts, pattern))
 
 
-def _style(digits: pa.Array, matched: np.ndarray, decimal: str) -> tuple[str, np.ndarray]:
-    """The sign before decimals of the whole column, and the cells that fit it."""
-    point, comma = _matches(digits, _POINT) & matched, _matches(digits, _COMMA) & matched
+def _style(digits: pa.Array, power: np.ndarray, matched: np.ndarray, decimal: str) -> tuple[str, np.ndarray]:
+    """The sign before decimals of the whole column, and the cells that fit it; ``power``: those with an exponent."""
+    point, comma = (
+        matched & _matches(digits, plain) & (~power | _matches(digits, with_power))
+        for plain, with_power in ((_POINT, _POWER_POINT), (_COMMA, _POWER_COMMA))
+    )
     if point.sum() == comma.sum():
         return (decimal, comma if decimal == "," else point)
     return (",", comma) if comma.sum() > point.sum() else (".", point)
@@ -95,7 +116,7 @@ def _style(digits: pa.Array, matched: np.ndarray, decimal: str) -> tuple[str, np
 def _multipliers(units: pa.Array) -> tuple[np.ndarray, pa.Array]:
     """``[words]`` what ``k``, ``M`` and ``B`` behind the digits stand for, and the units without them."""
     texts = units.to_pylist()
-    times = np.array([_TIMES.get(text[:1], 1.0) if text[1:].strip("+" + _MONEY) == "" else 1.0 for text in texts])
+    times = np.array([_TIMES.get(text[:1], 1.0) if not re.search(r"[^+\W]", text[1:]) else 1.0 for text in texts])
     rest = [text[1:] if factor != 1 else text for text, factor in zip(texts, times.tolist(), strict=True)]
     return times, pa.array(rest, units.type)
 

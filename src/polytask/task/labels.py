@@ -11,7 +11,7 @@ from ..errors import UserError
 
 #: Whole numbers 0..k or 1..k with at most this many distinct values are taken for classes.
 MOST_INTEGER_CLASSES = 20
-_NEGATIVE = {"0", "false", "no", "n", "f", "negative", "neg", "off", "absent", "inactive", "none",
+_NEGATIVE = {"0", "-", "false", "no", "n", "f", "negative", "neg", "off", "absent", "inactive", "none",
              "nein", "nee", "non", "nie", "nao", "n\u00e3o", "nej", "ei", "falsch", "faux", "falso"}  # fmt: skip
 
 
