@@ -44,6 +44,23 @@ def test_categories_of_pandas_are_words():
     assert table["c"].to_pylist() == ["b", "a", None]
 
 
+def test_columns_of_pandas_that_arrow_lacks_are_words_as_in_csv():
+    frame = pd.DataFrame({"mixed": [1, "b", None], "huge": [10**30, 1, 2]}, dtype=object)
+    frame["span"], frame["month"] = pd.cut([0.5, 1.5, 9], [0, 1, 2]), pd.period_range("2024-01", periods=3, freq="M")
+    assert arrow_table(frame).to_pydict() == {
+        "mixed": ["1", "b", None],
+        "huge": [str(10**30), "1", "2"],
+        "span": ["(0, 1]", "(1, 2]", None],
+        "month": ["2024-01", "2024-02", "2024-03"],
+    }
+
+
+def test_encodings_say_nothing_about_cells():
+    days = pd.Categorical(pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-01"]))
+    table = arrow_table(pd.DataFrame({"n": pd.Categorical([7, 8, 7]), "day": days}))
+    assert pa.types.is_integer(table["n"].type) and pa.types.is_timestamp(table["day"].type)
+
+
 def test_an_array_has_columns_by_number_and_comes_back_as_one():
     array = np.arange(6.0).reshape(3, 2)
     assert arrow_table(array).to_pydict() == {"x0": [0.0, 2.0, 4.0], "x1": [1.0, 3.0, 5.0]}
@@ -63,7 +80,7 @@ def test_a_structured_array_has_its_own_names():
     [
         (3, "found int"),
         (np.zeros(3), "found ndarray"),
-        (pd.DataFrame({"a": [1, "x"]}), "one type"),
+        (pd.DataFrame({"a": [1j, "x"]}), "one type"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
         ({"a": [1, 2], "b": [1]}, "cannot be read"),
         (pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), "same name: 'a'"),

@@ -1,6 +1,8 @@
 """Reading files: what is read, and the message for every kind of bad file."""
 
 import gzip
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,7 @@ def test_whole_numbers_that_are_names_stay_words(tmp_path: Path) -> None:
         ("a\tb\n1.5\tx\n2.5\ty\n", "cells are separated by tabs"),
         ("sep=;\na;b\n1,5;x\n2,5;y\n", "1 line above the column names skipped"),
         ('"a" "b"\n1.5 "x"\n2.5 "y"\n', "cells are separated by blanks"),
+        ("# made, by, R\na,b\n1.5,x\n2.5,y\n", "1 line above the column names skipped"),
         ("Report of March\n\na,b\n1.5,x\n2.5,y\n", "2 lines above the column names skipped"),
     ],
 )
@@ -151,6 +154,29 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
     assert pa.types.is_integer(table["b"].type)
 
 
+def _zip(name: str) -> bytes:
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        archive.writestr(name, "a,b\n1,2\n")
+    return found.getvalue()
+
+
+def test_odd_quotes_in_cells_are_signs(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path, 'a,b\n1,5"\n2,"x, y"\n')).to_pydict() == {"a": [1, 2], "b": ['5"', "x, y"]}
+
+
+def test_one_named_column_behind_an_index(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path, ",x\n0,1\n1,2\n")).to_pydict() == {"": [0, 1], "x": [1, 2]}
+
+
+def test_of_columns_without_a_name_one_stays(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path, "a,b,,\n1,2,3,4\n5,6,7,8\n")).to_pydict() == {
+        "a": [1, 5],
+        "b": [2, 6],
+        "": [3, 7],
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -166,6 +192,11 @@ def test_mixed_column_is_words_even_if_the_word_comes_late(tmp_path: Path) -> No
         ("table.csv", bytes(range(128, 256)) * 4, "nor Windows-1252"),
         ("table.csv", b"a,b\n1,2\n3\n", r"Row #3: Expected 2 columns, got 1: 3; correct that line"),
         ("table.csv", b"a,b,a\n1,2,3\n", "column names appear more than once: 'a'"),
+        ("table.csv", b'a,b\n1,2\n3,"x\n5,6\n7,8\n', "a quote in line 3 is never closed"),
+        ("table.csv", b'[\n {"a": 1}]', "is JSON by its content; rename it to end in .json"),
+        ("table.csv", b'{"a": 1}\n{"a": 2}', "is JSON by its content"),
+        ("table.csv", _zip("a.csv"), "is a zip archive, not a table; unpack it"),
+        ("table.xlsx", _zip("a.csv"), "is a zip archive, not a table; unpack it"),
         ("table.csv", b"a,b", "column names but no rows"),
         ("table.csv", b"<!DOCTYPE html><html></html>", "is an HTML or XML page"),
         ("table.csv", gzip.compress(b"a\n1\n", mtime=0), "is a gzip file by its content; rename it to end in .csv.gz"),

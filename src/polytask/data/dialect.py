@@ -27,7 +27,7 @@ _EMPTY = b",;|\t \r\n"
 #: Characters of the file that are looked at, and lines of them.
 _START, _LINES = 1 << 16, 200
 #: Lines above the names, such as a title.
-_MOST_ABOVE = 10
+MOST_ABOVE = 10
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Dialect:
         columns: The cells of the line of names, as they are written; empty if they are not known.
         encoding: Of the text, see :data:`ENCODINGS`.
         blank: Rows at the end in which no cell is filled, as Excel writes them; they do not count.
+        unclosed: Line that begins a row with a quote that is never closed, from 1; 0 if there is none.
     """
 
     separator: str = ","
@@ -49,6 +50,7 @@ class Dialect:
     columns: tuple[str, ...] = field(default=(), repr=False, compare=False)
     encoding: str = field(default="utf-8", repr=False)
     blank: int = field(default=0, repr=False)
+    unclosed: int = field(default=0, repr=False)
 
     def describe(self) -> list[str]:
         """What is unusual about it, for the user to read."""
@@ -74,9 +76,11 @@ def detect(path: Path) -> Dialect:
         >>> detect(path)
         Dialect(separator=';', above=1, names=())
     """
-    encoding, blank = _read_through(path)
+    encoding, blank, odd = _read_through(path)
     text = _start(path).decode(encoding, errors="replace")
     found = replace(_detected(text), encoding=encoding, blank=blank)
+    if odd:
+        found = replace(found, unclosed=_unclosed(path, found))
     rows, starts = _rows(text, found.separator)
     at = next((row for row, start in zip(rows, starts, strict=True) if start >= found.above), [])
     return replace(found, columns=found.names or tuple(at))
@@ -115,21 +119,37 @@ def opened(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def _read_through(path: Path) -> tuple[str, int]:
-    """The encoding, and how many rows at the end have separators alone; in one pass over the file.
+def _unclosed(path: Path, dialect: Dialect) -> int:
+    """See :class:`Dialect`. Other odd quotes are signs in a cell, such as 5" for five inches."""
+    limit, line = csv.field_size_limit(1 << 30), 0
+    with io.TextIOWrapper(opened(path), dialect.encoding, "replace", newline="") as file:
+        reader = csv.reader(file, delimiter=dialect.separator, strict=True)
+        try:
+            for _ in reader:
+                line = reader.line_num
+        except csv.Error as error:
+            return line + 1 if "unexpected end" in str(error) else 0
+        finally:
+            csv.field_size_limit(limit)
+    return 0
+
+
+def _read_through(path: Path) -> tuple[str, int, bool]:
+    """The encoding, how many rows at the end have separators alone, and whether quotes are odd; in one pass.
 
     It is UTF-16 by its mark. Other text is Windows-1252 if more bytes do not fit UTF-8 than do beyond ASCII: so a
     damaged file of UTF-8 is not taken for another encoding, nor a file that begins with letters that fit both.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    fitting = wrong = 0
+    fitting = wrong = quotes = 0
     end = b""
     with opened(path) as file:
         block = file.read(_START)
         marked = block.startswith(codecs.BOM_UTF8)
         if block.startswith(UTF16):
-            return "utf-16", 0
+            return "utf-16", 0, False
         while block:
+            quotes += block.count(b'"')
             if not block.isascii() or decoder.getstate()[0]:
                 text = decoder.decode(block)
                 wrong += text.count("\ufffd")
@@ -139,7 +159,8 @@ def _read_through(path: Path) -> tuple[str, int]:
             block = file.read(16 * _START)
     wrong += len(decoder.decode(b"", final=True))
     lines = end.split(b"\n")[1:] if end.strip(_EMPTY) else end.split(b"\n")
-    return "cp1252" if wrong > fitting and not marked else "utf-8", sum(1 for line in lines if line.strip(b"\r"))
+    blank = sum(1 for line in lines if line.strip(b"\r"))
+    return "cp1252" if wrong > fitting and not marked else "utf-8", blank, quotes % 2 == 1
 
 
 def _rows(text: str, separator: str) -> tuple[list[list[str]], list[int]]:
@@ -175,7 +196,7 @@ def _fitted(rows: list[list[str]], starts: list[int], separator: str) -> tuple[b
     if len(rows) < 2 or len(rows[-1]) < 2:
         return None
     width, above = len(rows[-1]), 0
-    while above < min(_MOST_ABOVE, len(rows) - 2) and sum(map(bool, rows[above])) == 1:
+    while above < min(MOST_ABOVE, len(rows) - 2) and _is_above(rows[above], width):
         above += 1
     if any(len(row) != width for row in rows[above + 1 :]):
         return None
@@ -186,6 +207,12 @@ def _fitted(rows: list[list[str]], starts: list[int], separator: str) -> tuple[b
         names = (*rows[0], "") if without else ("", *rows[0])
         return False, width, Dialect(separator, 0, names)
     return None
+
+
+def _is_above(row: list[str], width: int) -> bool:
+    """Whether a row is a title, a comment or nothing, in a table this wide. ``,x`` names a column behind an index."""
+    filled = sum(map(bool, row))
+    return filled == 0 or (filled == 1 and (width > 2 or bool(row[0]))) or (row[0][:1] == "#" and len(row) != width)
 
 
 def _by_names(text: str) -> Dialect:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -11,6 +11,7 @@ import pyarrow as pa
 from narwhals.dependencies import is_pandas_dataframe
 
 from ..errors import UserError
+from .columns import decoded
 
 FRAMES = "a pandas, polars or Arrow table, a mapping of columns, or a NumPy array with two dimensions"
 
@@ -35,7 +36,7 @@ def arrow_table(frame: Any, where: str = "table") -> pa.Table:
     """
     try:
         table = _table_of(frame)
-    except (pa.ArrowException, TypeError, ValueError, nw.exceptions.NarwhalsError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError, nw.exceptions.NarwhalsError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"{where}: this frame cannot be read ({reason}); give every column a distinct name and one type"
@@ -46,14 +47,14 @@ def arrow_table(frame: Any, where: str = "table") -> pa.Table:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise UserError(f"{where}: several columns have the same name: {', '.join(map(repr, twice[:5]))}; rename them")
-    return table.rename_columns(names)
+    return decoded(table.rename_columns(names))
 
 
 def _table_of(frame: Any) -> pa.Table | None:
     if isinstance(frame, pa.Table):
         return frame
     if is_pandas_dataframe(frame):
-        return pa.Table.from_pandas(frame, preserve_index=False)
+        return _of_pandas(frame)
     if isinstance(frame, Mapping):
         return pa.table({str(name): _column(values) for name, values in frame.items()})
     if isinstance(frame, np.ndarray):
@@ -66,6 +67,35 @@ def _table_of(frame: Any) -> pa.Table | None:
     if isinstance(native, nw.DataFrame):
         return native.to_arrow()
     return pa.table(frame) if hasattr(frame, "__arrow_c_stream__") else None
+
+
+def _of_pandas(frame: Any) -> pa.Table:
+    """Intervals, periods, and columns of words and numbers are words, as pandas writes them to CSV."""
+    spans = [name for name in frame.columns if _is_span(frame.dtypes[name])] if frame.columns.is_unique else []
+    try:
+        return pa.Table.from_pandas(_with_words(frame, spans), preserve_index=False)
+    except (pa.ArrowException, OverflowError):
+        mixed = [name for name in frame.select_dtypes(object).columns if _are_cells(frame[name].dropna())]
+        if not mixed or not frame.columns.is_unique:
+            raise
+        return pa.Table.from_pandas(_with_words(frame, [*spans, *mixed]), preserve_index=False)
+
+
+def _is_span(kind: Any) -> bool:
+    name = str(getattr(getattr(kind, "categories", None), "dtype", kind))
+    return name.startswith(("interval", "period"))
+
+
+def _are_cells(values: Any) -> bool:
+    """Whether all values are what a cell of CSV can hold."""
+    return all(isinstance(value, str | bool | int | float | np.number | np.bool_) for value in values)
+
+
+def _with_words(frame: Any, names: Sequence[Any]) -> Any:
+    frame = frame.copy(deep=False) if names else frame
+    for name in names:
+        frame[name] = frame[name].astype(object).map(str, na_action="ignore")
+    return frame
 
 
 def _column(values: Any) -> pa.Array | pa.ChunkedArray:

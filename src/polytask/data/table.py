@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..errors import UserError, raise_all
+from .columns import decoded
 from .format import Format
 from .formats import ENDINGS, FORMATS, file_of, format_of
 from .formats.delimited import encoding_problem
@@ -153,6 +155,8 @@ def _check_start(file: Path, expected: Format) -> None:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from error
     if size == 0:
         raise UserError(f"{file}: the file is empty; expected a line of column names and rows below it")
+    if start.startswith(b"PK\x03\x04") and _is_archive(file):
+        raise UserError(f"{file}: is a zip archive, not a table; unpack it and name the file in it")
     known = [(b"\x1f\x8b", ".gz", ".csv.gz", "a gzip file")]
     known += [(one.magic, one.endings[0], one.endings[0], one.called) for one in FORMATS.values() if one.magic]
     for magic, ending, rename, called in known:
@@ -161,13 +165,31 @@ def _check_start(file: Path, expected: Format) -> None:
             raise UserError(f"{file}: is {called} by its content; rename it to end in {rename}")
         if not start.startswith(magic) and fits:
             raise UserError(f"{file}: is not {called}, although its name ends in {ending}; rename or convert it")
+    if ".csv" in expected.endings and re.match(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"', start):
+        raise UserError(
+            f"{file}: is JSON by its content; rename it to end in .json (an array), or .jsonl (a line per row)"
+        )
     if re.match(rb"(?i)\s*<(!doctype|html|\?xml|head|body)", start):
         raise UserError(f"{file}: is an HTML or XML page, not a table; was an error page downloaded instead of it?")
 
 
+def _is_archive(file: Path) -> bool:
+    """Whether an intact zip file is no workbook of Excel."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "[Content_Types].xml" not in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
 def _named(table: pa.Table, path: Path) -> pa.Table:
-    """The table with clean names, each of which appears once."""
+    """The decoded table with clean names, each of which appears once; of columns without a name one stays."""
     names = _names(table, path)
+    if names.count("") > 1:
+        first = names.index("")
+        kept = [place for place, name in enumerate(names) if name or place == first]
+        table, names = table.select(kept), [names[place] for place in kept]
+    table = decoded(table)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         shown = ", ".join(repr(name) for name in repeated[:10])

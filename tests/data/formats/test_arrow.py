@@ -24,6 +24,15 @@ def test_cells_keep_their_types(path):
     assert read_table(path, columns=["b"]).to_pydict() == {"b": ["x", None, "y"]}
 
 
+def test_views_and_runs_are_read_as_plain_columns(tmp_path):
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int32()), pa.array([1.5, 2.5]))
+    views = pa.array(["a", None, "b"], pa.string_view())
+    pyarrow.feather.write_feather(
+        pa.table({"words": views, "runs": runs}), tmp_path / "t.feather", compression="uncompressed"
+    )
+    assert read_table(tmp_path / "t.feather").to_pydict() == {"words": ["a", None, "b"], "runs": [1.5, 2.5, 2.5]}
+
+
 def test_pieces_are_the_table_in_order(tmp_path):
     table = pa.table({"a": np.arange(10), "b": np.arange(10) % 2})
     pyarrow.feather.write_feather(table, tmp_path / "t.arrow", chunksize=4)

@@ -59,6 +59,19 @@ def test_a_column_of_several_types_is_read_as_text(tmp_path):
     assert read_cells(path)[0].to_pydict() == {"a": ["1", "n/a", "2.5", "2024-01-31 10:30:00"]}
 
 
+def test_titles_blank_rows_and_other_sheets_are_reported(tmp_path):
+    rows = [["Sales of March"], [], ["a", "b"], [1, "x"], [], [None, " "], [2, "y"], []]
+    table, notes = read_cells(write(tmp_path / "t.xlsx", A=rows, B=[["c"]]))
+    assert table.to_pydict() == {"a": [1, 2], "b": ["x", "y"]} and column_names(tmp_path / "t.xlsx") == ["a", "b"]
+    assert notes == ["sheet 'A' read; the others are 'B'", "1 row above the column names skipped",
+                     "2 rows without any value left out"]  # fmt: skip
+
+
+def test_a_cover_is_no_table(tmp_path):
+    with pytest.raises(UserError, match=r"sheet 'Cover' has no rows .*t.xlsx#Data"):
+        read_cells(write(tmp_path / "t.xlsx", Cover=[["Report"]], Data=[["a"], [1]]))
+
+
 def test_names_without_rows(tmp_path):
     path = write(tmp_path / "t.xlsx", A=[["a", "b"]])
     assert read_cells(path, ["b"])[0].to_pydict() == {"b": []}

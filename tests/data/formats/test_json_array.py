@@ -23,6 +23,7 @@ def test_an_array_or_lines(tmp_path, text):
     [
         (b'[{"a": 1}, 2]', r"expected an array of objects.*item 2 is int"),
         (b'{"a":\n {"0": 1}}', r"expected an array of objects.*found dict.*orient"),
+        (b'{"a": {"0": 1}, "b": {"0": 2}}', r"expected an array of objects.*found dict.*orient"),
         (b"7", "found int"),
         (b"[]", "holds no row"),
         (b'[{"a": 1}', "is no JSON"),

@@ -53,6 +53,7 @@ def test_whole_numbers_beyond_64_bits_are_text(tmp_path):
         (b'{"a": 1}\n[1, 2]\n', "line 2 is no JSON object .expected an object, found list"),
         (b'[{"a": 1},\n {"a": 2}]\n', "line 1 is no JSON object"),
         (b'{"a": {"b": 1}}\n', "column 'a': holds objects"),
+        (b'{"a": "\\ud800"}\n', "half a character"),
         (b"\n\n", "holds no row"),
         (b'{"a": "\xe9"}\n', "is not UTF-8"),
         (b'{"a": 1, "a ": 2}\n', "column names appear more than once: 'a'"),

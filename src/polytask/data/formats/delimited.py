@@ -80,7 +80,11 @@ def _csv_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterato
 
 def _dialect(path: Path) -> Dialect:
     with _gzip_errors(path):
-        return detect(path)
+        dialect = detect(path)
+    if dialect.unclosed:
+        raise UserError(f"{path}: a quote in line {dialect.unclosed} is never closed: all lines below it would be one "
+                        "cell; close or remove it")  # fmt: skip
+    return dialect
 
 
 def _read_csv(path: Path, dialect: Dialect, columns: Sequence[str] | None) -> pa.Table:

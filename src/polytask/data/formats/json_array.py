@@ -25,8 +25,11 @@ class JsonArray(JsonLines):
         try:
             text = path.read_text(encoding="utf-8-sig").strip()
             if text.startswith("{") and text.split("\n", 1)[0].rstrip().endswith("}"):
-                return rows_of_lines(path)
-            found = json.loads(text)
+                rows = rows_of_lines(path)
+                by_column = len(rows) == 1 and all(isinstance(cell, dict | list) for cell in rows[0].values())
+                found: Any = rows[0] if by_column else rows
+            else:
+                found = json.loads(text)
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from error
         except (ValueError, RecursionError) as error:

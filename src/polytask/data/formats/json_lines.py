@@ -26,8 +26,12 @@ class JsonLines(Format):
         rows = self.rows(path)
         names = dict.fromkeys(name for row in rows for name in row)
         chosen = [name for name in names if columns is None or name.strip() in columns]
-        cells = {name: _column([row.get(name) for row in rows], f"{path}: column {name!r}") for name in chosen}
-        return pa.table(cells) if cells else _of_length(len(rows)), []
+        try:
+            cells = {name: _column([row.get(name) for row in rows], f"{path}: column {name!r}") for name in chosen}
+            return pa.table(cells) if cells else _of_length(len(rows)), []
+        except UnicodeEncodeError as error:
+            half = error.object[error.start : error.end].encode("unicode_escape").decode()
+            raise UserError(f"{path}: {half} is half a character (a surrogate alone); correct that text") from None
 
     def names(self, path: Path) -> Sequence[str]:
         return list(dict.fromkeys(name for row in self.rows(path) for name in row))
