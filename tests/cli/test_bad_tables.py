@@ -117,8 +117,18 @@ BAD_ROLES = {
     "target as row id": (("key", "click"), (), ("'key'", "target and as row id")),
     "unknown feature": (TARGETS, ("--features", "a,colur"), ("no column 'colur' (feature)", "'colour'")),
     "unknown ignored column": (TARGETS, ("--ignore", "colur"), ("no column 'colur' (ignored)", "'colour'")),
-    "no feature left": (TARGETS, ("--ignore", "a,b,c,colour,note"), ("no feature columns are left",)),
+    "no feature left": (TARGETS, ("--ignore", "a,b,c,colour,note,nothing"), ("no feature columns are left",)),
     "unknown split column": (TARGETS, ("--split", "part"), ("'part'", "split")),
+    "bounds without a label": (
+        ("click", "price"),
+        ("--set", "bounds={price: [900, null]}"),
+        ("'price': bounds [900, inf]: no label is within",),
+    ),
+    "weights of 0": (
+        ("click", "price"),
+        ("--set", "data.sample_weight=nothing"),
+        ("sample weight 'nothing'", "every row has the weight 0"),
+    ),
     "split column with other words": (TARGETS, ("--split", "colour"), ("split column 'colour'", "expected train")),
 }
 
@@ -126,7 +136,8 @@ BAD_ROLES = {
 @pytest.mark.parametrize("what", BAD_ROLES)
 def test_bad_roles_of_columns(tmp_path: Path, what: str) -> None:
     targets, options, parts = BAD_ROLES[what]
-    refused(write_table(tmp_path / "table.csv", FEW), tmp_path, *parts, targets=targets, options=options)
+    path = write_table(tmp_path / "table.csv", [row | {"nothing": 0} for row in FEW])
+    refused(path, tmp_path, *parts, targets=targets, options=options)
 
 
 def test_several_mistakes_in_a_table_are_reported_at_once(tmp_path: Path) -> None:
@@ -134,9 +145,10 @@ def test_several_mistakes_in_a_table_are_reported_at_once(tmp_path: Path) -> Non
         each("click", lambda _: "yes")(rows)
         one("price", "cheap")(rows)
         one("key", "")(rows)
+        one("b", "few")(rows)
 
     path = write_table(tmp_path / "table.csv", changed(mistakes))
-    refused(path, tmp_path, "3 problems", "every label is 'yes'", "'cheap'", "1 empty cells")
+    refused(path, tmp_path, "4 problems", "every label is 'yes'", "'cheap'", "1 empty cells", "'few'")
 
 
 def test_affinity_refuses_the_same_mistakes_and_writes_nothing(tmp_path: Path) -> None:

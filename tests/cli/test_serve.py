@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
 import uvicorn
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
@@ -23,6 +25,7 @@ from polytask.serving.application import MOST_BYTES
 from polytask.serving.batcher import Batcher
 from polytask.serving.body_limit import BodyLimit
 from polytask.serving.patience import Patience, patient
+from polytask.serving.rows import Moment, row_model
 from polytask.serving.token import read_token
 from small_table import assert_refused, polytask
 
@@ -74,6 +77,13 @@ def test_a_wrong_cell_is_named(client, rows, change, place):
     response = client.post("/predict", json={"rows": [{**rows[0], **change}]})
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"] == place
+
+
+def test_a_truth_value_is_no_date():
+    row = row_model({"day": (Moment, pa.string())})
+    assert row.model_validate({"day": 5}).column_0 == 5.0
+    with pytest.raises(ValidationError):
+        row.model_validate({"day": True})
 
 
 def test_a_missing_column_is_named(client, rows):

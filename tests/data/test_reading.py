@@ -226,6 +226,8 @@ def test_a_date_is_the_same_in_all_its_forms() -> None:
         pa.array([seconds]), pa.array([seconds * 1000]), pa.array([seconds * 1e9]), pa.array([str(seconds)]),
     ]  # fmt: skip
     assert {float(moments(pa.chunked_array([form]), "iso", "day")[0]) for form in forms} == {seconds}
+    compact = [pa.array([20240105]), pa.array(["20240105"]), pa.array([20240105.0])]
+    assert {float(moments(pa.chunked_array([form]), "iso", "day")[0]) for form in compact} == {1704412800}
 
 
 @pytest.mark.parametrize(

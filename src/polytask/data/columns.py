@@ -32,7 +32,7 @@ def decoded(table: pa.Table) -> pa.Table:
     """The table without encodings that say nothing about cells: views, runs, and dictionaries of anything but words.
 
     Example:
-        >>> table = pa.table({"a": pa.array(["x"], pa.string_view()), "b": pa.array([7, 7]).dictionary_encode()})
+        >>> table = pa.table({"a": pa.array(["x", "y"], pa.string_view()), "b": pa.array([7, 7]).dictionary_encode()})
         >>> [str(kind) for kind in decoded(table).schema.types]
         ['string', 'int64']
     """

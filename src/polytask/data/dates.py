@@ -195,7 +195,7 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
 
     Args:
         column: The cells; blanks and marks of missing ones are removed.
-        order: Of day and month in text; ``compact`` for numbers such as 20240131.
+        order: Of day and month in text.
         at: Names the column in messages.
 
     Raises:
@@ -207,7 +207,7 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
             return values
         if (infinite := np.isinf(values)).any():
             raise UserError(f"{at}: expected dates, found an infinite number (row {int(infinite.argmax()) + 1})")
-        return _of_numbers(values, order)
+        return _of_numbers(values)
     words = coded(column)
     epochs = _plain_numbers(words.words)
     found = read_dates(words.words, order)
@@ -215,7 +215,7 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
     if strange.any():
         raise UserError(f"{at}: expected dates, found {words.example(strange)}; correct or empty such cells, or count "
                         "the word as missing (`fit --missing WORD`)")  # fmt: skip
-    since = _of_numbers(epochs, order)
+    since = _of_numbers(epochs)
     return words.gather(np.where(np.isnan(since), found.seconds, since), np.nan)
 
 
@@ -244,12 +244,9 @@ def _plain_numbers(words: pa.Array) -> np.ndarray:
     return np.asarray(values, np.float64)
 
 
-def _of_numbers(values: np.ndarray, order: str) -> np.ndarray:
-    since = seconds_of(torch.from_numpy(values.copy())).numpy()
-    if order != "compact":
-        return np.asarray(since)
+def _of_numbers(values: np.ndarray) -> np.ndarray:
     compact = _compact(values)
-    return np.where(np.isnan(compact), since, compact)
+    return np.where(np.isnan(compact), seconds_of(torch.from_numpy(values.copy())).numpy(), compact)
 
 
 def _compact(values: np.ndarray) -> np.ndarray:

@@ -75,8 +75,8 @@ def read_numbers(words: pa.Array, decimal: str = "") -> NumberWords:
         ([12.0, 7.5, nan], [False, False, True], ("unit 'kg'",))
     """
     words = written = words.cast(pa.large_string())
-    for found, read in _REWRITTEN:
-        written = pc.replace_substring_regex(written, found, read)
+    for pattern, read in _REWRITTEN:
+        written = pc.replace_substring_regex(written, pattern, read)
     cells = pc.extract_regex(written, _CELL)
     matched = cells.is_valid().to_numpy(zero_copy_only=False)
     part = {name: pc.fill_null(cells.field(name), "") for name in ("open", "close", "sign", "sign2", "before",

@@ -15,7 +15,7 @@ from .targets import target_numbers
 
 
 def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, where: str) -> list[str]:
-    """Problems of the columns: unknown ones, and cells that are no weights."""
+    """Problems of the columns: unknown ones, cells that are no weights, and nothing but 0."""
     problems = []
     for name in weight_columns(given):
         if name not in table.column_names:
@@ -33,6 +33,8 @@ def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, whe
                 f"{at}: expected numbers of at least 0, found {found} in row {first + 1} "
                 f"({int(wrong.sum())} such rows); correct them, or give rows that should not count the weight 0"
             )
+        elif not values.any():
+            problems.append(f"{at}: every row has the weight 0: nothing to learn; give some rows a weight above 0")
     return problems
 
 

@@ -39,7 +39,7 @@ def _molecule(text: str) -> str:
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, AfterValidator(_whole)]
 Moment = Annotated[
-    float | Text,
+    Annotated[float, Field(strict=True)] | Text,
     Field(description="a date as text (ISO), or seconds or milliseconds since 1970", union_mode="left_to_right"),
 ]
 Molecule = Annotated[Text, AfterValidator(_molecule), Field(description="a molecule as SMILES")]

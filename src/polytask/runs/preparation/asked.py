@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ...config import Config
 from ...config.target import bounds_of, for_target, metrics_of
 from ...errors import UserError, did_you_mean
@@ -39,6 +41,23 @@ def as_asked(task: Task, config: Config) -> Task:
     if transform != "none" and (transform != AUTO if kind.transformable else named):
         changes["transform"] = transform  # what `auto` means is known once there are rows
     return replace(task, **changes)
+
+
+def check_bounds(task: Task, labels: np.ndarray, at: str) -> None:
+    """Refuse bounds that no label is within: every prediction would be one of them.
+
+    Args:
+        task: The task, as asked.
+        labels: ``[n]``, NaN where there is none.
+        at: Names the target in messages.
+
+    Raises:
+        UserError: It gives the range of the labels.
+    """
+    low, high = -np.inf if task.low is None else task.low, np.inf if task.high is None else task.high
+    if len(labels) and not ((labels >= low) & (labels <= high)).any():
+        raise UserError(f"{at}: bounds [{low:g}, {high:g}]: no label is within; they are from {np.nanmin(labels):g} to "
+                        f"{np.nanmax(labels):g}")  # fmt: skip
 
 
 def _class_weights(task: Task, given: Any) -> tuple[float, ...] | str:

@@ -26,12 +26,17 @@ from ...data import (
     save_split,
 )
 from ...data.arrays import MANIFEST, is_arrays
+from ...data.features import fit_column
 from ...data.formats import files_of
+from ...data.marks import without_marks
+from ...data.problems import collected
+from ...data.roles import feature_names
+from ...data.targets import target_numbers
 from ...display.text import fewer, some_names
 from ...errors import UserError, raise_all
 from ...files import sha256, write_json
 from ...task import Task
-from .asked import as_asked
+from .asked import as_asked, check_bounds
 from .encoded import EncodedColumns
 from .header import column_problems, roles_of
 from .overview import LONGEST_LINE, overview
@@ -193,13 +198,33 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
             weights=config.weights, rare=config.rare,
         )  # fmt: skip
     except UserError as error:
-        raise_all(list(dict.fromkeys([*problems, *error.problems])))
+        cells = _problems_of_features(config, table, roles, where)  # what else would be found after this is mended
+        raise_all(list(dict.fromkeys([*problems, *error.problems, *cells])))
     raise_all(problems)
     cells = {
         "missing": all_marks(config.missing),
         "renamed": {found.task.name: dict(found.renamed) for found in inferred if found.renamed},
     }
-    return configured(inferred, config), roles | cells
+    asked = configured(inferred, config)
+    for task in (found.task for found in asked):
+        if task.name in config.bounds:
+            with collected(problems):
+                check_bounds(task, target_numbers(table[task.name], where), f"{where}: target {task.name!r}")
+    raise_all(problems)
+    return asked, roles | cells
+
+
+def _problems_of_features(config: Config, table: pa.Table, roles: Mapping[str, Any], where: str) -> list[str]:
+    """Cells of features that are no numbers, dates or words throughout."""
+    others = (roles[role] for role in ("features", "ignore", "id_column", "split_column"))
+    encoded = learned_for_encoder(config).get("encoded", "")
+    problems: list[str] = []
+    for name in feature_names(table.column_names, config.targets, *others):
+        if name in table.column_names:
+            with collected(problems):
+                cells, kind = without_marks(table[name], all_marks(config.missing)), config.column_kind.get(name, "")
+                fit_column(cells, name, np.ones(len(table), bool), kind, where=where, encoded=encoded)
+    return problems
 
 
 def configured(inferred: Iterable[InferredTask], config: Config) -> tuple[InferredTask, ...]:
