@@ -93,7 +93,7 @@ def test_diverged():
     assert not list(diverged(make_run(one)))
     one.take({"event": "diverged", "step": 8, "what": "the loss of click"})
     (finding,) = diverged(make_run(one))
-    assert "the loss of click was not finite at step 8" in finding.evidence and "learning-rate" in finding.advice
+    assert "the loss of click diverged at step 8" in finding.evidence and "learning-rate" in finding.advice
 
 
 def test_too_few_steps():

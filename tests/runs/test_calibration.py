@@ -78,6 +78,14 @@ def test_numbers_that_are_worse_than_their_mean_are_drawn_to_it(signal: float, e
     assert before < 0.1 and after > -0.05 and after == pytest.approx(signal**2, abs=0.05)
 
 
+@pytest.mark.parametrize("size", [30.0, 1000.0])
+def test_numbers_far_from_all_labels_are_drawn_to_the_mean(size: float) -> None:
+    task, outputs, targets = numbers(0.0)
+    found = choose_temperature(task, size * outputs, targets, torch.arange(ROWS))
+    assert found is not None and found.temperature > size
+    assert task_metric(replace(task, temperature=found.temperature), size * outputs, targets) > -0.05
+
+
 def test_numbers_stay_where_a_few_rows_cannot_tell() -> None:
     task, outputs, targets = numbers(0.5, rows=12)
     assert choose_temperature(task, outputs, targets, torch.arange(12)) is None

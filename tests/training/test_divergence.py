@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from polytask import AsynchronousConvergence, Callback, OnlineDistillation, fit
+from polytask import AsynchronousConvergence, Callback, MultiTaskModel, OnlineDistillation, Task, fit
 from polytask.balancing import BALANCERS, DWA
 from polytask.errors import DivergedError
 from polytask.training import EventLog, SequentialConvergence
@@ -128,6 +129,16 @@ def test_a_rate_far_too_high_is_refused_or_survived(balance: str) -> None:
         assert "finite" in str(error)
     else:
         assert finite(result)
+
+
+@pytest.mark.parametrize(("rate", "size"), [(1e3, 1.0), (1e6, 1e4), (1e-3, 1e4)])
+def test_a_finite_loss_beyond_all_bounds_is_no_success(rate: float, size: float) -> None:
+    """Labels far from 0 are no divergence."""
+    x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    model = MultiTaskModel(torch.nn.Linear(4, 8), [Task("y", "regression")])
+    labels = (x, {"y": size * (x[:, 0] + 1)})
+    with nullcontext() if rate < 1 else pytest.raises(DivergedError, match="the loss of y was at every evaluation"):
+        fit(model, train=labels, validation=labels, settings=small_settings(steps=20, learning_rate=rate))
 
 
 def test_only_finite_checkpoints_are_written(tmp_path: Path) -> None:

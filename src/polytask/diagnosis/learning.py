@@ -29,7 +29,7 @@ FEW_ROWS = 100
 
 
 def diverged(run: Run) -> Iterator[Finding]:
-    """Trainings that came to numbers that are not finite, and went back to their last evaluation."""
+    """Trainings that diverged, and went back to their last evaluation."""
     for name, training in run.log.trainings.items():
         for number, (step, what) in enumerate(training.diverged):
             last = number == len(training.diverged) - 1 and not training.ended
@@ -39,7 +39,7 @@ def diverged(run: Run) -> Iterator[Finding]:
             advice = (
                 f"{quoted(rate(run, 0.1))}, or {quoted('--set training.warmup=100', '--set training.gradient_clip=1')}"
             )
-            evidence = f"{name}: {what} was not finite at step {step:g}; {after}"
+            evidence = f"{name}: {what} diverged at step {step:g}; {after}"
             yield Finding("diverged", tuple(training.tasks), evidence, advice)
 
 

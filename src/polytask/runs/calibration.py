@@ -25,6 +25,8 @@ from .trainer import Trainer
 
 #: Temperatures that are tried.
 CANDIDATES = torch.logspace(-0.75, 1.0, 71, dtype=torch.float64)
+#: Further ones of numbers, where a learning rate that is too high took predictions over 10 deviations from the mean.
+FAR = torch.logspace(1.25, 5.0, 16, dtype=torch.float64)
 #: Probability that predictions of numbers are drawn to the mean, or from it, where that is no better; with 5 %, as for
 #: classes, small tables lost.
 FALSE_DRAWN = 0.01
@@ -77,7 +79,7 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
         own = fold == number
         gains[own] = losses[_one(), own] - losses[best, own]
     gain = estimate_of_rows(gains, ids)
-    lowest = round(float(CANDIDATES[int(losses.mean(1).argmin())]), 4)
+    lowest = round(float(_tried(task, outputs)[int(losses.mean(1).argmin())]), 4)
     found = Warmed(lowest, gain, numbers=not task.classes)
     sure = exceeds(gain, FALSE_DRAWN if found.numbers else FALSE_MOVES)
     if not sure or _worse(task, found.temperature, outputs, targets, ids):
@@ -88,7 +90,12 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
 def _losses(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
     """``[T, n]`` loss of every row, of all its labels, at every temperature."""
     kind, outputs = KINDS[task.kind], outputs.double()
-    return torch.stack([_of_rows(kind.loss(outputs / temperature, targets)) for temperature in CANDIDATES])
+    return torch.stack([_of_rows(kind.loss(outputs / temperature, targets)) for temperature in _tried(task, outputs)])
+
+
+def _tried(task: Task, outputs: Tensor) -> Tensor:
+    far = not task.classes and float(outputs.double().square().mean()) > 100
+    return torch.cat([CANDIDATES, FAR]) if far else CANDIDATES
 
 
 def _of_rows(losses: Tensor) -> Tensor:

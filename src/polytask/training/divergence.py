@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import DivergedError
-from ..processes.collectives import own_share, sum_over_processes
+from ..processes.collectives import numbers_of_first, own_share, sum_over_processes
 from .trees import TreeCopy
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Factor of the learning rate after a training has diverged.
 SLOWER = 0.5
+#: A loss that is at every evaluation this many times that of predicting 0 has diverged, too.
+HOPELESS = 1e6
 
 
 def all_finite(*modules: nn.Module) -> bool:
@@ -59,6 +61,42 @@ def what_is_undefined(training: Training, metrics: Mapping[str, float]) -> str:
         name for name, value in metrics.items() if not math.isfinite(value) and math.isfinite(training.trivial[name])
     ]
     return f"the validation metric of {', '.join(names)}" if names else ""
+
+
+def check_bounded(training: Training) -> None:
+    """End a training whose losses are finite and beyond all bounds, as a far too high learning rate makes them.
+
+    Raises:
+        DivergedError: If the loss of a task was at every evaluation :data:`HOPELESS` times that of predicting 0.
+    """
+    lowest = {
+        place: min((e.losses[task.name] for e in training.history if e.losses[task.name] > 0), default=0.0)
+        for place, task in enumerate(training.tasks)
+    }
+    least = [lowest[place] > HOPELESS and lowest[place] > HOPELESS * _size(training, place) for place in lowest]
+    names = [task.name for task, gone in zip(training.tasks, numbers_of_first(least), strict=True) if gone]
+    if names:
+        what = f"the loss of {', '.join(names)}"
+        training.write("diverged", what=what, ended=True)
+        raise DivergedError(
+            f"{training.name} diverged: {what} was at every evaluation more than {HOPELESS:,.0f} times that of "
+            f"predicting 0; {_remedy(training)}"
+        )
+
+
+def _size(training: Training, place: int) -> float:
+    """About the loss of predicting 0: the mean square of the labels, 1 for classes."""
+    task, rows = training.tasks[place], training.train.only_tasks([place])
+    known = rows.targets if rows.observed is None else rows.targets[rows.observed]
+    squares = 1.0 if task.classes else float(known.double().square().nanmean())
+    return max(1.0, squares) * max(1.0, sum(weight for _, weight in task.losses))
+
+
+def _remedy(training: Training) -> str:
+    return (
+        f"lower learning_rate (it is {training.settings.learning_rate:g}), set gradient_clip=1 or warmup=100, or look "
+        "for extreme values among targets and features"
+    )
 
 
 class Recovery:
@@ -103,8 +141,7 @@ class Recovery:
             training.write("diverged", what=what, ended=True)
             again = f", also with {SLOWER:g} times the learning rate" if self.factor != 1.0 else ""
             raise DivergedError(
-                f"{training.name} diverged: {what} is not finite at step {step}{again}; lower learning_rate (it is "
-                f"{rate:g}), set gradient_clip=1 or warmup=100, or look for extreme values among targets and features"
+                f"{training.name} diverged: {what} is not finite at step {step}{again}; {_remedy(training)}"
             )
         slower = SLOWER * rate
         training.write("diverged", what=what, ended=False, back_to=self.step, learning_rate=slower)

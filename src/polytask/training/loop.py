@@ -59,7 +59,7 @@ from .callback import Callback, ForwardPass
 from .checkpoints import Checkpoints, load_training_state, training_state
 from .checks import check_training, check_trains
 from .common_checkpoint import CommonCheckpoint
-from .divergence import Recovery, what_diverged, what_is_undefined
+from .divergence import Recovery, check_bounded, what_diverged, what_is_undefined
 from .encoding import make_represent
 from .evaluation import (
     Evaluation,
@@ -306,6 +306,7 @@ class Training:
                 raise KeyboardInterrupt
         if progress:
             progress(total, total)
+        check_bounded(self)
         for callback in self.callbacks:
             callback.after_training(self)
         self.parts.frozen.thaw()

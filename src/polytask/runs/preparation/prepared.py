@@ -198,8 +198,8 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
             weights=config.weights, rare=config.rare,
         )  # fmt: skip
     except UserError as error:
-        cells = _problems_of_features(config, table, roles, where)  # what else would be found after this is mended
-        raise_all(list(dict.fromkeys([*problems, *error.problems, *cells])))
+        more = _problems_of_features(config, table, roles, where)  # what else would be found after this is corrected
+        raise_all(list(dict.fromkeys([*problems, *error.problems, *more])))
     raise_all(problems)
     cells = {
         "missing": all_marks(config.missing),
