@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from polytask import Task
-from polytask.data import check_split, encode_tags, encode_targets, for_words, infer_tasks
+from polytask.data import check_split, encode_targets, encode_wide, for_words, infer_tasks
 from polytask.errors import UserError
 from polytask.task.kinds.tags import tags_of
 
@@ -20,7 +20,7 @@ def test_tags_are_read_from_words_and_from_lists():
     lists = pa.table({"slots": [["O", "B", "I"], None, ["B"]]})
     expected = torch.tensor([[2, 0, 1], [torch.nan] * 3, [0, torch.nan, torch.nan]])
     for table in (words, lists):
-        torch.testing.assert_close(encode_tags(table, [SLOTS])[0], expected, equal_nan=True)
+        torch.testing.assert_close(encode_wide(table, [SLOTS])[0], expected, equal_nan=True)
     assert encode_targets(words, [SLOTS]).isnan().flatten().tolist() == [False, True, False]
 
 
@@ -38,11 +38,11 @@ def test_nothing_to_learn_is_reported(cells, said):
 
 def test_an_unknown_tag_is_named_with_its_row():
     with pytest.raises(UserError, match=r"target 'slots': 'X' in 'X O' \(row 2\)"):
-        encode_tags(pa.table({"slots": ["O", "X O"]}), [SLOTS], where="t.csv")
+        encode_wide(pa.table({"slots": ["O", "X O"]}), [SLOTS], where="t.csv")
 
 
 def test_rows_with_another_number_of_tags_than_of_words_are_named():
-    tags = encode_tags(pa.table({"slots": ["O B", "O", ""]}), [SLOTS])
+    tags = encode_wide(pa.table({"slots": ["O B", "O", ""]}), [SLOTS])
     with pytest.raises(UserError, match=r"1 rows have different numbers of tags .* first row 2: 1 tags for 2 words"):
         for_words(tags, ["a b", "a b", "a b c"], [SLOTS])
     assert for_words(tags, ["a b", "a", "a b c"], [SLOTS])[0].shape == (3, 3)  # a row without tags may be the longest
@@ -54,7 +54,7 @@ def test_predictions_have_a_tag_for_every_word():
 
 def test_a_split_is_checked_word_by_word():
     table = pa.table({"slots": ["O B", "B O", "O I"]})
-    wide = encode_tags(table, [SLOTS])
+    wide = encode_wide(table, [SLOTS])
     targets = encode_targets(table, [SLOTS]).numpy()
     (warning,) = check_split(np.array([0, 1, 2]), targets, [SLOTS], wide=wide)
     assert "no training row of 'I'" in warning

@@ -1,8 +1,9 @@
 from .as_rows import Data, as_rows
+from .cells import encode_wide
 from .data_sets import rows_of_data_sets
 from .infer import InferredTask, infer_targets, infer_tasks
 from .items import Items, opened
-from .label_sets import encode_label_sets, label_columns
+from .label_columns import label_columns
 from .leaks import find_leaks
 from .marks import MARKS, all_marks
 from .reading import Reading, interpret
@@ -17,7 +18,7 @@ from .splits import MOST_HELD, PARTS, load_split, make_split, save_split, split_
 from .standardise import standardise, warn_of_large_numbers
 from .stored import FileInput, RowGroups, StoredInput
 from .table import column_names, read_cells, read_table, require_rows, table_pieces
-from .tags import encode_tags, for_words
+from .tags import for_words
 from .targets import encode_targets
 from .text import TextSettings
 
@@ -45,9 +46,8 @@ __all__ = [
     "check_split",
     "check_weights",
     "column_names",
-    "encode_label_sets",
-    "encode_tags",
     "encode_targets",
+    "encode_wide",
     "find_leaks",
     "for_words",
     "infer_targets",

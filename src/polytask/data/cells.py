@@ -114,12 +114,34 @@ def encode_words(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     return found[cells.index]
 
 
-def encode_wide(table: pa.Table, tasks: Sequence[Task], where: str, partial: bool, per_item: bool) -> dict[int, Tensor]:
-    """:func:`encode_words` of the tasks of such kinds by position: those with a target per item, or the others."""
+def encode_wide(
+    table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False
+) -> dict[int, Tensor]:
+    """``[n, L]`` float32 of every task whose cells hold several words, by its position; NaN where there is none.
+
+    Sets of labels are 1 and 0 for each label, tags are positions of classes, NaN behind the last.
+
+    Args:
+        table: Has one column per task, of the task's name.
+        tasks: All tasks.
+        where: Name of the table in messages.
+        partial: Whether a column may be absent (then no row has a label for that task).
+
+    Raises:
+        UserError: If a cell holds a word that the task does not know.
+
+    Example:
+        >>> from polytask.task import Task
+        >>> table = pa.table({"topics": ["a;b", "b", None], "slots": ["O B", "", "B"]})
+        >>> tasks = [Task("topics", kind="multilabel", classes=("a", "b")), Task("slots", "tags", classes=("B", "O"))]
+        >>> topics, slots = encode_wide(table, tasks).values()
+        >>> topics[:2].tolist(), slots[0].tolist()
+        ([[1.0, 1.0], [0.0, 1.0]], [1.0, 0.0])
+    """
     return {
         position: torch.from_numpy(encode_words(table[task.name], task, f"{where}: target {task.name!r}"))
         if task.name in table.column_names or not partial
         else torch.full((table.num_rows, task.definition.length(len(task.classes)) or 1), torch.nan)
         for position, task in enumerate(tasks)
-        if isinstance(task.definition, WordsKind) and task.definition.items == per_item
+        if isinstance(task.definition, WordsKind)
     }

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..task import Task
+from .cells import encode_wide
 from .columns import Coded, coded
-from .label_sets import encode_label_sets, label_columns
+from .label_columns import label_columns
 from .ranks import ranks
 from .schema import Schema
 
@@ -63,7 +64,7 @@ def find_leaks(table: pa.Table, schema: Schema, *, seed: int = 0) -> list[str]:
         rows = np.sort(np.random.default_rng(seed).choice(table.num_rows, MOST_ROWS, replace=False))
         table = table.select(sorted({*schema.feature_names, *(task.name for task in schema.tasks)})).take(rows)
     targets, tasks = label_columns(
-        schema.encode_targets(table).double(), encode_label_sets(table, schema.tasks), schema.tasks
+        schema.encode_targets(table).double(), encode_wide(table, schema.tasks), schema.tasks
     )
     features = list(_candidates(table, schema))
     related = _related([feature.values for feature in features], targets)

@@ -1,50 +1,24 @@
-"""Target columns with a tag for every word of a text (`tags`): ``O B-city I-city``, or a list in Parquet."""
+"""Targets with a tag for every word of a text (`tags`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
 from ..errors import UserError
 from ..task import Task
-from .cells import encode_wide
 from .problems import collected
-
-
-def encode_tags(
-    table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False
-) -> dict[int, Tensor]:
-    """``[n, W]`` float32 of every task of this kind, by its position: positions of classes, NaN behind the last tag.
-
-    Args:
-        table: See :func:`~polytask.data.encode_targets`.
-        tasks: See :func:`~polytask.data.encode_targets`.
-        where: See :func:`~polytask.data.encode_targets`.
-        partial: See :func:`~polytask.data.encode_targets`.
-
-    Raises:
-        UserError: If a cell holds a tag that the task does not know.
-
-    Example:
-        >>> table = pa.table({"slots": ["O B", "", "B"]})
-        >>> encode_tags(table, [Task("slots", kind="tags", classes=("B", "O"))])
-        {0: tensor([[1., 0.],
-                [nan, nan],
-                [0., nan]])}
-    """
-    return encode_wide(table, tasks, where, partial, per_item=True)
 
 
 def for_words(
     tags: Mapping[int, Tensor], texts: Sequence[str], tasks: Sequence[Task], *, where: str = "table"
 ) -> dict[int, Tensor]:
-    """The same with a position for every word of the longest text.
+    """Tags with a position for every word of the longest text, NaN where there is none.
 
     Args:
-        tags: From :func:`encode_tags`.
+        tags: From :func:`~polytask.data.encode_wide`.
         texts: ``[n]``, words are what stands between blanks.
         tasks: The tasks.
         where: Name of the table in messages.

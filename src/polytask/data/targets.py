@@ -30,8 +30,8 @@ def encode_targets(
 ) -> Tensor:
     """``[n, K]`` float32: class indices or ``(y - center) / scale``, NaN where there is no label.
 
-    Of a target whose cells are sets of labels, or tags, it states only whether there is one (0); the sets are
-    :func:`~polytask.data.encode_label_sets`, the tags :func:`~polytask.data.encode_tags`.
+    Of a target whose cells are sets of labels, or tags, it states only whether there is one (0); the words are
+    given by :func:`~polytask.data.encode_wide`.
 
     Args:
         table: Has one column per task, of the task's name.

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from torch import Tensor
 
-from ...data import Rows, Schema, encode_label_sets, encode_tags, for_words
+from ...data import Rows, Schema, encode_wide, for_words
 from ...errors import UserError
 from ...pretrained import per_word, texts_of
 
@@ -29,18 +28,12 @@ def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, wher
     needed = {*(task.name for task in schema.tasks), *(column.name for column in schema.encoded)}
     table = schema.read(table.select([name for name in table.column_names if name in needed]))
     rows = Rows.from_matrix(inputs, schema.encode_targets(table, where=where, partial=True))
-    wide = encode_label_sets(table, schema.tasks, where=where, partial=True)
-    return replace(rows, wide=wide | _tags(table, schema, where))
-
-
-def _tags(table: pa.Table, schema: Schema, where: str) -> dict[int, Tensor]:
-    """Targets of tasks with a tag per word, by their positions, with a position for every word of the first column that
-    the pretrained encoder reads."""
-    if not per_word(schema.tasks):
-        return {}
-    if not schema.encoded:
-        names = ", ".join(task.name for task in schema.tasks if task.definition.items)
-        raise UserError(f"{where}: target {names} has a tag for every word, and needs an encoder of texts that sees "
-                        "words; give encoder: hf:FOLDER, and a column of text")  # fmt: skip
-    tags = encode_tags(table, schema.tasks, where=where, partial=True)
-    return for_words(tags, texts_of(table, schema.encoded[0].name), schema.tasks, where=where)
+    wide = encode_wide(table, schema.tasks, where=where, partial=True)
+    if per_word(schema.tasks):
+        if not schema.encoded:
+            names = ", ".join(task.name for task in schema.tasks if task.definition.items)
+            raise UserError(f"{where}: target {names} has a tag for every word, and needs an encoder of texts that "
+                            "sees words; give encoder: hf:FOLDER, and a column of text")  # fmt: skip
+        tags = {position: values for position, values in wide.items() if schema.tasks[position].definition.items}
+        wide |= for_words(tags, texts_of(table, schema.encoded[0].name), schema.tasks, where=where)
+    return replace(rows, wide=wide)

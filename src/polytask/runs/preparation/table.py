@@ -17,9 +17,8 @@ from ...data import (
     Rows,
     Schema,
     check_split,
-    encode_label_sets,
-    encode_tags,
     encode_targets,
+    encode_wide,
     label_columns,
     read_sources,
     sample_weights,
@@ -60,8 +59,7 @@ class Table(TableSource):
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
         labels = encode_targets(self.table, tasks, where=self.where, precise=True)
-        wide = encode_label_sets(self.table, tasks, where=self.where)
-        wide |= encode_tags(self.table, tasks, where=self.where)
+        wide = encode_wide(self.table, tasks, where=self.where)
         split, said = self.drawn(*label_columns(labels, wide, tasks), stored)
         self.notes += said
         if not self.config.held_files:
