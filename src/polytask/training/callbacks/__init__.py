@@ -6,7 +6,6 @@ from .best_of_each import BestOfEach
 from .convergence import AsynchronousConvergence
 from .converging import Converging
 from .cooperative import CooperativeDistillation
-from .data_maps import DataMaps, maps_from_state
 from .deadline import Deadline
 from .distilling import MTLKD, EnsembleDistillation
 from .early_stopping import EarlyStopping
@@ -22,7 +21,6 @@ __all__ = [
     "Callback",
     "Converging",
     "CooperativeDistillation",
-    "DataMaps",
     "Deadline",
     "EarlyStopping",
     "EnsembleDistillation",
@@ -31,5 +29,4 @@ __all__ = [
     "OnlineDistillation",
     "SequentialConvergence",
     "affinity_from_state",
-    "maps_from_state",
 ]
