@@ -5,23 +5,19 @@ Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neur
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..config.target import for_target
 from ..files import write_json
-from ..models import MultiTaskModel
 from ..records.folder import RunFolder
 from ..task import KINDS, Task
 from ..training.evaluation import task_estimate
 from ..uncertainty import Estimate, estimate_of_rows, exceeds
-from .averaged import Outputs
-from .preparation.prepared import MOST_LINES, with_temperatures
+from .preparation.prepared import MOST_LINES
 from .thresholds import FALSE_MOVES
-from .trainer import Trainer
 
 #: Temperatures that are tried.
 CANDIDATES = torch.logspace(-0.75, 1.0, 71, dtype=torch.float64)
@@ -72,6 +68,8 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
         >>> 3 < found.temperature < 5, choose_temperature(Task("a"), true, targets, torch.arange(2000)) is None
         (True, True)
     """
+    if len(targets) <= FOLDS:
+        return None
     losses = _losses(task, outputs, targets)
     fold, gains = torch.arange(len(targets)) % FOLDS, torch.empty(len(targets), dtype=torch.float64)
     for number in range(FOLDS):
@@ -112,38 +110,6 @@ def _worse(task: Task, temperature: float, outputs: Tensor, targets: Tensor, ids
 def _one() -> int:
     """Position of the temperature 1."""
     return int((CANDIDATES - 1).abs().argmin())
-
-
-def decide_temperatures(
-    trainer: Trainer,
-    models: Sequence[MultiTaskModel],
-    serves: Mapping[str, Sequence[int]],
-    held: Mapping[str, tuple[Tensor, Tensor, Tensor]] | None = None,
-) -> dict[str, Warmed]:
-    """Choose the temperatures of what networks serve on the validation rows, and give them to the networks' tasks.
-
-    Args:
-        trainer: Has the rows.
-        models: The networks.
-        serves: By task the numbers of the networks whose mean prediction is served.
-        held: Of networks that have learned from the validation rows, what others predict for them: see
-            :meth:`~polytask.runs.averaged.Outputs.labelled`.
-
-    Returns:
-        The temperatures that are not 1, by task.
-    """
-    found: dict[str, Warmed] = {}
-    rows = Outputs(trainer.data.rows["validation"], trainer.data.tasks, dict(enumerate(models)))
-    for task in trainer.data.tasks:
-        wanted = for_target(trainer.config.calibration, task.name, "auto") == "auto"
-        if task.name not in serves or not task.definition.calibrated or not wanted:
-            continue
-        outputs, targets, ids = held[task.name] if held else rows.counted(task.name, serves[task.name])
-        if len(ids) > FOLDS and (warmed := choose_temperature(task, outputs, targets, ids)):
-            found[task.name] = warmed
-    for model in models:
-        model.tasks = with_temperatures(model.tasks, {name: warmed.temperature for name, warmed in found.items()})
-    return found
 
 
 def save_temperatures(run: RunFolder, found: Mapping[str, Warmed]) -> None:

@@ -8,16 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..config import Config
-from ..config.target import for_target
 from ..files import write_json
-from ..models import MultiTaskModel
 from ..records.folder import RunFolder
 from ..task import METRICS, Metric, Task
 from ..uncertainty import Estimate, estimate, exceeds, mean_of
-from .averaged import Outputs
-from .preparation.prepared import MOST_LINES, with_thresholds
-from .trainer import Trainer
+from .preparation.prepared import MOST_LINES
 
 #: Thresholds that are tried: quantiles of the predicted probabilities.
 CANDIDATES = 64
@@ -62,6 +57,8 @@ def choose_threshold(task: Task, predictions: Tensor, targets: Tensor, ids: Tens
         >>> 0.09 < found.threshold < 0.21, found.metric
         (True, 'matthews')
     """
+    if not len(targets):
+        return None
     metric = METRICS[next((name for name in task.metrics if METRICS[name].moves_threshold), DEFAULT)]
     half = _halves(targets)
     gains = []
@@ -112,40 +109,6 @@ def _best(metric: Metric, predictions: Tensor, targets: Tensor) -> float:
     tried = [round(float(threshold), 6) for threshold in between[places]]
     tried = [threshold for threshold in tried if 0 < threshold < 1] or [0.5]
     return max(tried, key=lambda threshold: metric.sign * _at(metric, threshold)(predictions, targets))
-
-
-def decide_thresholds(
-    trainer: Trainer,
-    models: Sequence[MultiTaskModel],
-    serves: Mapping[str, Sequence[int]],
-    held: Mapping[str, tuple[Tensor, Tensor, Tensor]] | None = None,
-) -> dict[str, Moved]:
-    """Choose the thresholds of what networks serve on the validation rows, and give them to the networks' tasks.
-
-    Args:
-        trainer: Has the rows.
-        models: The networks.
-        serves: By task the numbers of the networks whose mean prediction is served.
-        held: Of networks that have learned from the validation rows, what others predict: see :meth:`Outputs.labelled`.
-
-    Returns:
-        The thresholds that are not 0.5, by task.
-    """
-    found: dict[str, Moved] = {}
-    rows = Outputs(trainer.data.rows["validation"], trainer.data.tasks, dict(enumerate(models)))
-    for task in trainer.data.tasks:
-        if task.name not in serves or not task.definition.thresholded or not _wanted(trainer.config, task.name):
-            continue
-        outputs, targets, ids = held[task.name] if held else rows.counted(task.name, serves[task.name])
-        if len(ids) and (moved := choose_threshold(task, task.definition.predict(outputs), targets, ids)):
-            found[task.name] = moved
-    for model in models:
-        model.tasks = with_thresholds(model.tasks, {name: moved.threshold for name, moved in found.items()})
-    return found
-
-
-def _wanted(config: Config, name: str) -> bool:
-    return for_target(config.threshold, name, "auto") == "auto"
 
 
 def save_thresholds(run: RunFolder, found: Mapping[str, Moved]) -> None:
