@@ -68,10 +68,6 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
 def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
     """What the networks are that the table has by number, if there are several; not those that are called by it.
 
-    Args:
-        trainings: The training of every network.
-        served: A task that each network serves.
-
     Example:
         >>> numbered(["network_0", "all_in_one", "single_task_0", "single_task_1"], {2: "click", 3: "spend"})
         ['1 plain network', '2 to 3 single-task models of click, spend']

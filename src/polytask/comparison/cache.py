@@ -13,11 +13,7 @@ from ..files import read_json, write_json
 
 
 class RunCache:
-    """One folder per run; its ``record.json`` is written last, whole, and with a checksum.
-
-    Args:
-        folder: Where the runs' folders are.
-    """
+    """One folder per run; its ``record.json`` is written last, whole, and with a checksum."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder

@@ -20,12 +20,6 @@ def run_all(histories: Mapping[Key, Runs], pool: Pool, cache: RunCache, report: 
     """Run all schedules to their ends.
 
     A run that is asked for twice is done once; a failed one is done again in the next comparison.
-
-    Args:
-        histories: Generators of runs; see :func:`~polytask.comparison.search.history`.
-        pool: Where runs are done.
-        cache: Where finished ones are kept.
-        report: Told of every finished run.
     """
     return _Schedule(histories, pool, cache, report).run()
 

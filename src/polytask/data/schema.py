@@ -257,11 +257,7 @@ class Schema:
         return inputs
 
     def sparse(self, table: pa.Table) -> SparseRows:
-        """``[n, text_width]``: hashed texts, then Morgan counts of molecules.
-
-        Args:
-            table: From :meth:`read`.
-        """
+        """``[n, text_width]``: hashed texts, then Morgan counts of molecules."""
         texts = [coded(table[column.name]) for column in self.text]
         parts = [encode_texts(texts, self.text_settings)] if texts else []
         return side_by_side(parts + [spread(coded(table[column.name]), morgan_counts) for column in self.molecules])
@@ -283,10 +279,6 @@ class Schema:
 
     def values(self, table: pa.Table, *, where: str = "table") -> list[np.ndarray]:
         """For every one of :attr:`numbers` ``[n]`` float64 in units of the table, NaN where missing.
-
-        Args:
-            table: From :meth:`read`.
-            where: Name of the table in messages.
 
         Raises:
             UserError: If a column holds words where numbers or dates were; all at once.

@@ -48,10 +48,6 @@ def read_table(
 def read_cells(path: str | Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, list[str]]:
     """The cells of a file as they are written (of CSV all text), and what is unusual about it, for the user to read.
 
-    Args:
-        path: See :func:`read_table`.
-        columns: See :func:`read_table`.
-
     Raises:
         UserError: See :func:`read_table`.
     """

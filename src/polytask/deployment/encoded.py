@@ -25,9 +25,6 @@ BESIDE = (("second", "token_type_ids"), ("words", "words"))
 class EncodedInputs(nn.Module):
     """From token numbers or images to what networks take: these, or the standardised features of a frozen body.
 
-    Args:
-        encoded: How the run reads its columns.
-
     Shapes:
         Takes ``input_ids``, ``attention_mask`` and ``token_type_ids`` ``[n, length]`` and ``words`` ``[n, most]``, or
         ``pictures`` ``[n, 3, size, size]``; see :func:`encoded_inputs`.

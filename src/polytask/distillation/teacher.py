@@ -115,14 +115,7 @@ def _infer(module: nn.Module, function: Any, inputs: Any) -> Iterator[Any]:
 
 
 def check_teachers(teachers: Mapping[str, Teacher], tasks: Iterable[Task], rows: int, features: bool) -> None:
-    """Raise if teachers do not fit a training.
-
-    Args:
-        teachers: By task name.
-        tasks: The training's tasks.
-        rows: Its training rows.
-        features: Features are needed; otherwise outputs are.
-    """
+    """Raise if teachers do not fit a training."""
     problems = []
     for task in tasks:
         teacher = teachers.get(task.name)

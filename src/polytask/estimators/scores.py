@@ -16,10 +16,6 @@ from ..uncertainty import Estimate, skill_of
 def skills_of(bundle: Bundle, table: pa.Table) -> dict[str, float]:
     """The skill of every target with labels: 0 for a constant prediction, 1 for a perfect one.
 
-    Args:
-        bundle: The networks.
-        table: Rows with features and labels.
-
     Raises:
         UserError: See :func:`polytask.runs.use.evaluate_rows`.
     """

@@ -155,11 +155,7 @@ class FittedLinear(nn.Module):
 
 
 class OutputsByGroup(nn.Module):
-    """Instead of heads: the outputs of the tasks are there already.
-
-    Args:
-        groups: Of the tasks.
-    """
+    """Instead of heads: the outputs of the tasks are there already."""
 
     def __init__(self, groups: Sequence[TaskGroup]) -> None:
         super().__init__()

@@ -133,13 +133,7 @@ class ImageBody(Body):
 
 
 def make_body(checkpoint: Checkpoint, pooling: str, *, items: bool) -> Body:
-    """The body of a checkpoint.
-
-    Args:
-        checkpoint: Where it lies.
-        pooling: See :class:`Body`.
-        items: See :class:`Body`.
-    """
+    """The body of a checkpoint."""
     network = checkpoint.network()
     if checkpoint.reads == "text":
         padding = getattr(network.config, "pad_token_id", None) or 0

@@ -161,9 +161,6 @@ def _has_weights(folder: Path) -> bool:
 def open_checkpoint(name: str) -> Checkpoint:
     """A checkpoint by its folder, or by its name on the hub (which is fetched once, or found in the cache).
 
-    Args:
-        name: Folder or name.
-
     Raises:
         UserError: If it is not there, its weights are pickled, or it is no encoder.
     """

@@ -38,10 +38,6 @@ class TextReader:
     def __call__(self, table: pa.Table, tokenizer: Any) -> dict[str, Tensor]:
         """The tokens of all rows.
 
-        Args:
-            table: Has the columns.
-            tokenizer: Of transformers.
-
         Returns:
             ``tokens``: ``[n, L]`` int32, -1 behind the end, L that of the longest row; ``second``: ``[n, L]`` bool,
             tokens of the second kind (the second sentence), if there are two columns; ``words``: ``[n, W]`` int16, the

@@ -37,11 +37,7 @@ class RunData(Protocol):
 
 
 class RunFolder(Layout):
-    """The folder that ``fit`` writes and the other commands read.
-
-    Args:
-        path: The folder.
-    """
+    """The folder that ``fit`` writes and the other commands read."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

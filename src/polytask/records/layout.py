@@ -6,11 +6,7 @@ from pathlib import Path
 
 
 class Layout:
-    """Paths of what a run leaves.
-
-    Args:
-        path: The folder.
-    """
+    """Paths of what a run leaves."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

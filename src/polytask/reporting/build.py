@@ -42,9 +42,6 @@ MOST_DRAWN = 60
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` into a run folder: one file that needs nothing else, also for a run that is not finished.
 
-    Args:
-        folder: The folder of one run.
-
     Returns:
         The path of the report.
 

@@ -33,12 +33,7 @@ class Outputs:
         self._known: dict[tuple[Hashable, bool], dict[str, Tensor]] = {}
 
     def labelled(self, task: str, networks: Sequence[Hashable]) -> tuple[Tensor, Tensor, Tensor]:
-        """Outputs whose prediction is the mean prediction of some networks, with targets and ids of the labelled rows.
-
-        Args:
-            task: What they predict.
-            networks: Their names or numbers.
-        """
+        """Outputs whose prediction is the mean of those of some networks, with targets and ids of the labelled rows."""
         ids, targets = task_targets(self.rows, self._places[task])
         ids = ids.cpu()
         outputs = [self._of(network)[task][ids] for network in networks]

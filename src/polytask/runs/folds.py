@@ -47,12 +47,7 @@ def fold_folders(run: RunFolder, config: Config) -> list[Path]:
 
 
 class FoldDisplay(Display):
-    """Shows the trainings of one fold, and nothing else.
-
-    Args:
-        display: Where.
-        title: The fold.
-    """
+    """Shows the trainings of one fold, and nothing else."""
 
     def __init__(self, display: Display, title: str) -> None:
         self._display, self._title = display, title

@@ -129,13 +129,7 @@ def baseline(
 def linear_baseline(
     found: Mapping[str, Mapping[str, Estimate]], tasks: Sequence[Task], ours: Mapping[str, Estimate]
 ) -> dict[str, Any]:
-    """The entry of linear models in ``results.json``, like :func:`baseline`; tasks without one are left out.
-
-    Args:
-        found: Metrics by task, ``validation`` and ``test``.
-        tasks: All tasks.
-        ours: See :func:`baseline`.
-    """
+    """The entry of linear models in ``results.json``, like :func:`baseline`; tasks without one are left out."""
     return {
         task.name: _level(task, found[task.name]["validation"].value, found[task.name]["test"], ours)
         for task in tasks

@@ -103,16 +103,7 @@ class Trainer:
         balancer: Balancer | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> TrainingResult:
-        """Train a model as a phase of the run; see :meth:`train`.
-
-        Args:
-            folder: See :meth:`train`.
-            title: See :meth:`train`.
-            model: What is trained.
-            parts: Rows by ``train`` and ``validation``.
-            balancer: See :meth:`train`.
-            callbacks: See :meth:`train`.
-        """
+        """Train a model as a phase of the run; see :meth:`train`."""
         done = self.run.finished(folder)
         if self.limit is not None:
             callbacks = [*callbacks, Deadline(self.limit.ends(len(model.tasks)))]
@@ -161,13 +152,7 @@ class Trainer:
     def convergence(
         self, tasks: Sequence[str], best_epochs: Mapping[str, float] | None, gaps: Mapping[str, float] | None
     ) -> list[Callback]:
-        """The callbacks of a network's training, as configured.
-
-        Args:
-            tasks: The network's tasks.
-            best_epochs: See :func:`~polytask.task.order.task_order`.
-            gaps: See :func:`~polytask.task.order.task_order`.
-        """
+        """The callbacks of a network's training, as configured."""
         order = None
         if self.config.converge == "off":
             return []

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 def interval_notes(tasks: Sequence[Task]) -> list[str]:
     """Which tasks get no prediction intervals or sets though the user asked for them.
 
-    Args:
-        tasks: All tasks.
-
     Raises:
         UserError: If no task gets any.
     """

@@ -18,10 +18,6 @@ MOST_PAIRED = 32
 class GradientHistory:
     """Sums over steps of what a ``[K, K]`` Gramian states; whoever computes one for other reasons gives it.
 
-    Args:
-        tasks: Number of tasks.
-        device: Where the Gramians are.
-
     Example (Two tasks against each other):
         >>> history = GradientHistory(2)
         >>> history.add(torch.tensor([[4.0, -1.0], [-1.0, 1.0]]), torch.tensor([True, True]))

@@ -15,9 +15,6 @@ MOST_BYTES = 1 << 26
 class KeptOutputs:
     """The outputs of the evaluations that tasks need.
 
-    Args:
-        most_bytes: See :data:`MOST_BYTES`.
-
     Example:
         >>> import torch
         >>> kept = KeptOutputs()

@@ -14,10 +14,6 @@ TOGETHER = 64
 class LossSums:
     """Sums over steps, of every task.
 
-    Args:
-        tasks: Number of tasks.
-        device: Where the losses are.
-
     Example:
         >>> sums = LossSums(2)
         >>> means, counts = torch.tensor([0.5, 0.0]), torch.tensor([4.0, 0.0])

@@ -29,10 +29,6 @@ def write_comparison(folder: Path, results: Mapping[str, Any]) -> Path:
 
     SVG always; PNG as well where the extra ``figures`` is installed.
 
-    Args:
-        folder: The folder of the comparison.
-        results: What ``results.json`` holds.
-
     Returns:
         The path of the report.
     """

@@ -12,11 +12,7 @@ from .ties import first_of_optimal
 
 
 class Exact:
-    """Best choices for every budget; what budgets share is computed once.
-
-    Args:
-        problem: what networks are to be like.
-    """
+    """Best choices for every budget; what budgets share is computed once."""
 
     def __init__(self, problem: Problem) -> None:
         self.served, self.prices = problem.served, problem.prices

@@ -34,11 +34,7 @@ FROM = "from.json"
 
 
 class AddingRun(Variant):
-    """A run whose tasks join the networks of a finished one.
-
-    Args:
-        base: The finished run.
-    """
+    """A run whose tasks join the networks of a finished one."""
 
     def __init__(self, base: Base) -> None:
         self.base = base

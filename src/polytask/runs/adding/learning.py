@@ -20,11 +20,7 @@ from .addition import Addition
 
 
 class Features(nn.Identity):
-    """Stands for an encoder whose features are known.
-
-    Args:
-        width: Of the features.
-    """
+    """Stands for an encoder whose features are known."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -148,13 +148,7 @@ def _value(task: Task, predictions: Tensor, targets: Tensor) -> float:
 
 
 def labelled(rows: Rows, position: int, among: Tensor) -> tuple[Tensor, Tensor]:
-    """Those of some rows that have a label, and their targets.
-
-    Args:
-        rows: All.
-        position: Column of the task.
-        among: The rows.
-    """
+    """Those of some rows that have a label, and their targets."""
     ids, targets = task_targets(rows, position)
     inside = torch.zeros(len(rows), dtype=torch.bool)
     inside[among] = True

@@ -161,11 +161,7 @@ class LinearModels(Family):
 
 
 class LinearInputs:
-    """The matrix of linear models, and how wide its parts are.
-
-    Args:
-        inputs: Of a table.
-    """
+    """The matrix of linear models, and how wide its parts are."""
 
     def __init__(self, inputs: Any) -> None:
         self.matrix, self.widths = linear_matrix(inputs)

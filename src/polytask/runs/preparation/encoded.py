@@ -171,12 +171,7 @@ class EncodedColumns:
         return replace(self, moments=moments), found
 
     def of_images(self, images: Tensor, *, where: str = "images") -> Any:
-        """Inputs of images that are arrays, ``[n, 3, size, size]`` bytes: as they are, or features of a frozen body.
-
-        Args:
-            images: The images.
-            where: Their name in messages.
-        """
+        """Inputs of images that are arrays, ``[n, 3, size, size]`` bytes: as they are, or features of a frozen body."""
         if not self.frozen:
             return images
         if self.items:

@@ -36,13 +36,7 @@ def check_header(config: Config) -> None:
 
 
 def header_problems(config: Config, names: Sequence[str], where: str) -> list[str]:
-    """Columns that are not there, or in two roles.
-
-    Args:
-        config: The run's configuration.
-        names: The columns of the table.
-        where: Its name in messages.
-    """
+    """Columns that are not there, or in two roles."""
     problems = [
         f"{where}: there is no column {name!r} (sample weight); {did_you_mean(name, names)}"
         for name in weight_columns(config.sample_weight)

@@ -42,12 +42,7 @@ from .table import Table
 
 
 class KnownTable(Table):
-    """Rows whose features are read as a finished run reads them; its tasks come first.
-
-    Args:
-        config: The new run's configuration.
-        base: The finished run.
-    """
+    """Rows whose features are read as a finished run reads them; its tasks come first."""
 
     def __init__(self, config: Config, base: Base) -> None:
         Source.__init__(self, config)

@@ -22,11 +22,6 @@ MOST_ROWS = 50_000
 def overview(schema: Schema, rows: Mapping[str, Rows], notes: Sequence[str]) -> dict[str, Any]:
     """Targets, columns and what was left out.
 
-    Args:
-        schema: The columns and tasks.
-        rows: Labelled rows by part.
-        notes: How the data were read.
-
     Returns:
         ``targets``: by task its ``kind``, its ``transform`` if it has one, the number of ``labels`` by part, and what
         :meth:`polytask.task.Kind.summary` states about the training rows; ``columns``: lines on the features;

@@ -26,9 +26,6 @@ from .suspicions import suspicions
 class Source(ABC):
     """The data of a run: read at once, or as far as their steps need it.
 
-    Args:
-        config: The run's configuration.
-
     Attributes:
         where: Name of the data in messages.
         notes: What was found in files and columns.
