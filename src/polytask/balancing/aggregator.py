@@ -51,3 +51,27 @@ class Aggregator(GradientBalancer):
     def _make(self, torchjd: Any) -> Any:
         """The weighting, from the module ``torchjd.aggregation``."""
         raise NotImplementedError
+
+
+class Projection(Aggregator):
+    """A weighting of torchjd that projects gradients until they conflict with none, by quadratic programs.
+
+    Args:
+        reg_eps: Added to the diagonal of the Gramian of trace 1, for the solver; torchjd's default.
+    """
+
+    #: Its name in ``torchjd.aggregation``.
+    weighting: ClassVar[str]
+
+    def __init__(
+        self, *, reg_eps: float = 1e-4, gradients: str = "exact", every: int = 1, head_weighting: bool = False
+    ) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        self._check_range(reg_eps=(reg_eps, 0, 1))
+        self.reg_eps = reg_eps
+
+    def _make(self, torchjd: Any) -> Any:
+        from torchjd.linalg import QuadprogProjector
+
+        projector = QuadprogProjector(norm_eps=1e-12, reg_eps=self.reg_eps)
+        return getattr(torchjd, self.weighting)(projector=projector)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..aggregator import Aggregator
+from ..aggregator import Projection
 
 
-class DualProj(Aggregator):
+class DualProj(Projection):
     """The mean gradient is projected until it conflicts with no task's.
 
     ``update = projection of mean_t g_t onto {x: g_j . x >= 0 for all j}``.
@@ -31,15 +29,4 @@ class DualProj(Aggregator):
     """
 
     name = "dual_proj"
-
-    def __init__(
-        self, *, reg_eps: float = 1e-4, gradients: str = "exact", every: int = 1, head_weighting: bool = False
-    ) -> None:
-        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
-        self._check_range(reg_eps=(reg_eps, 0, 1))
-        self.reg_eps = reg_eps
-
-    def _make(self, torchjd: Any) -> Any:
-        from torchjd.linalg import QuadprogProjector
-
-        return torchjd.DualProjWeighting(projector=QuadprogProjector(norm_eps=1e-12, reg_eps=self.reg_eps))
+    weighting = "DualProjWeighting"

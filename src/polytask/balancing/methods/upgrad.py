@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..aggregator import Aggregator
+from ..aggregator import Projection
 
 
-class UPGrad(Aggregator):
+class UPGrad(Projection):
     """Every task's gradient is projected until it conflicts with none, then they are averaged.
 
     ``update = mean_t projection of g_t onto {x: g_j . x >= 0 for all j}``: no task's loss goes up, to first order.
@@ -31,15 +29,4 @@ class UPGrad(Aggregator):
     """
 
     name = "upgrad"
-
-    def __init__(
-        self, *, reg_eps: float = 1e-4, gradients: str = "exact", every: int = 1, head_weighting: bool = False
-    ) -> None:
-        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
-        self._check_range(reg_eps=(reg_eps, 0, 1))
-        self.reg_eps = reg_eps
-
-    def _make(self, torchjd: Any) -> Any:
-        from torchjd.linalg import QuadprogProjector
-
-        return torchjd.UPGradWeighting(projector=QuadprogProjector(norm_eps=1e-12, reg_eps=self.reg_eps))
+    weighting = "UPGradWeighting"
