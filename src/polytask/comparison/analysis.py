@@ -44,7 +44,7 @@ class _Analysis:
         self.tasks, self.methods = setup["tasks"], setup["methods"]
         self.config = config
         self.seeds = [str(seed) for seed in config["seeds"]]
-        self.higher = [task["direction"] == "max" for task in self.tasks.values()]
+        self.higher = [sign(task["direction"]) > 0 for task in self.tasks.values()]
         #: ``[methods, seeds, tasks]`` on test.
         self.test = {name: self._matrix(name, "test") for name in self.methods}
 
@@ -203,7 +203,7 @@ def _blocks(
     setup: Mapping[str, Any], methods: Sequence[str], config: Mapping[str, Any], whole: bool
 ) -> list[tuple[np.ndarray, list[bool]]]:
     """``[methods, tasks]`` values with the directions of the tasks: the means over seeds, or seed by seed."""
-    higher = [task["direction"] == "max" for task in setup["tasks"].values()]
+    higher = [sign(task["direction"]) > 0 for task in setup["tasks"].values()]
     if whole:
         spreads = setup["statistics"]["tasks"]
         means = [[_number(spreads[name][task]["mean"]) for task in setup["tasks"]] for name in methods]

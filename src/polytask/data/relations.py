@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from ..display.text import listed
 from .schema import Schema
 
 #: Share of a target's variance that other columns explain where it is called a function of them.
@@ -167,14 +168,13 @@ def _left(scaled: np.ndarray, place: int, terms: Sequence[int]) -> float:
 def _in_words(terms: Sequence[Column], factors: np.ndarray) -> str:
     """What a target is of others."""
     named = [f"{'target' if term.target else 'feature'} {term.name!r}" for term in terms]
-    listed = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+    words = listed(named)
     if len({term.target for term in terms}) == 1 and len(terms) > 1:
-        names = [repr(term.name) for term in terms]
-        listed = f"{'targets' if terms[0].target else 'features'} {', '.join(names[:-1])} and {names[-1]}"
+        words = f"{'targets' if terms[0].target else 'features'} {listed([repr(term.name) for term in terms])}"
     if len(terms) == 1:
         same = abs(factors[0] - 1) < _ONE
-        return f"a copy of {listed}" + ("" if same else f" in another unit (times {factors[0]:.4g})")
+        return f"a copy of {words}" + ("" if same else f" in another unit (times {factors[0]:.4g})")
     if np.all(np.abs(factors - 1) < _ONE):
-        return f"the sum of {listed}"
+        return f"the sum of {words}"
     shown = ", ".join(f"{factor:.4g}" for factor in factors)
-    return f"a linear combination of {listed} (times {shown})"
+    return f"a linear combination of {words} (times {shown})"

@@ -35,6 +35,16 @@ def some_names(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    Example:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def fewer(lines: Sequence[str], most: int = 5) -> list[str]:
     """Of lines that differ by quoted names and numbers alone the first ``most``, with how many more there are.
 

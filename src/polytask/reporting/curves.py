@@ -9,7 +9,7 @@ from statistics import median
 from markupsafe import Markup
 
 from ..records.values import number
-from ..task.gain import sign
+from ..task.gain import arrow, sign
 from .outcome import BASELINES
 from .svg import Frame, defined, drawing, element, nothing_drawn, padded, path, points_of
 
@@ -38,12 +38,13 @@ def curve(panel: Panel) -> Markup:
     """One validation curve with its marks: switch, peak and the returned checkpoint."""
     panel = _defined(panel)
     drawn = [*panel.ours, *(point for line in panel.baselines.values() for point in line)]
-    arrow = {"max": " ↑", "min": " ↓"}.get(panel.direction, "")
     label = f"Validation curve of {panel.task}"
     if not drawn:
         return nothing_drawn(Frame.width, Frame.height, label)
     frame = Frame(_across(drawn), _up(panel, drawn))
-    axes = frame.axes("epoch", f"{panel.metric or 'validation metric'}{arrow}", whole_x=frame.x[1] >= 2)
+    axes = frame.axes(
+        "epoch", f"{panel.metric or 'validation metric'} {arrow(panel.direction)}".rstrip(), whole_x=frame.x[1] >= 2
+    )
     lines = _clipped(frame, list(_lines(frame, panel)))
     inside = [*axes, lines, *_marks(frame, panel)]
     return drawing(frame.width, frame.height, label, *inside, class_="figure plot", data_frame=frame.words())

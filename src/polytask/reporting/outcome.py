@@ -9,7 +9,7 @@ from typing import Any
 
 from ..records.run import Run
 from ..records.values import number
-from ..task.gain import Gain, gain, mean_relative, sign
+from ..task.gain import Gain, arrow, gain, mean_relative, sign
 from .numbers import percent, places, shown
 
 BASELINES = {"linear": "linear", "single_task": "single-task", "all_in_one": "plain network", "before": "earlier"}
@@ -72,7 +72,7 @@ class Row:
     @property
     def arrow(self) -> str:
         """Which way is better."""
-        return {"max": "↑", "min": "↓"}.get(self.direction, "")
+        return arrow(self.direction)
 
     @property
     def decimals(self) -> int:

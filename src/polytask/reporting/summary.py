@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..display.text import count
+from ..display.text import count, listed
 from ..records.run import Run
 from ..records.values import number
 from .networks import NetworkTasks
@@ -54,7 +54,7 @@ def _mean_of(models: Sequence[str]) -> str:
     """What an ensemble consists of."""
     families = [name for name in models if not name[-1].isdigit()]
     networks = count(len(models) - len(families), "network")
-    return f"Predictions are the mean of {_and([networks, *families])}, one of each per task but for the networks."
+    return f"Predictions are the mean of {listed([networks, *families])}, one of each per task but for the networks."
 
 
 def _together(chosen: Sequence[NetworkTasks], tasks: int) -> str:
@@ -64,11 +64,11 @@ def _together(chosen: Sequence[NetworkTasks], tasks: int) -> str:
         return f"All {tasks} tasks share one network."
     shared = [network.served + network.helpers for network in chosen if len(network.served + network.helpers) > 1]
     alone = [network.served[0] for network in chosen if network.served and len(network.served + network.helpers) == 1]
-    named = "; ".join(_and(group) + " together" for group in shared)
-    named += ("; " if named and alone else "") + (f"{_and(alone)} alone" if alone else "")
+    named = "; ".join(listed(group) + " together" for group in shared)
+    named += ("; " if named and alone else "") + (f"{listed(alone)} alone" if alone else "")
     if len(named) > LONGEST_LIST:
         sizes = [str(len(network.served) + len(network.helpers)) for network in chosen]
-        return f"The {tasks} tasks were trained in {len(chosen)} networks, of {_and(sizes)} tasks (drawn below)."
+        return f"The {tasks} tasks were trained in {len(chosen)} networks, of {listed(sizes)} tasks (drawn below)."
     return f"The {tasks} tasks were trained in {len(chosen)} networks: {named}."
 
 
@@ -84,7 +84,7 @@ def _why(run: Run) -> list[str]:
     planned = len((run.selection.get("planned") or run.selection).get("networks") or [])
     figures = f"mean skill {grouped:.3f} against {together:.3f}"
     moved = compared.get("moved") or {}
-    also = [f"{_and(list(moved))} moved to a network that was better on validation beyond chance."] if moved else []
+    also = [f"{listed(list(moved))} moved to a network that was better on validation beyond chance."] if moved else []
     if compared.get("kept") == "grouped":
         return [f"On validation these networks were clearly better than one for all ({figures}).", *also]
     said = f"Affinity proposed {planned} networks; on validation they were not clearly better than one ({figures})."
@@ -113,7 +113,3 @@ def _tally(tally: Tally, tasks: int) -> str:
     return (
         f"better than {tally.other} in {tally.better} of {of}, level in {tally.equal} and worse in {tally.worse}{mean}"
     )
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -20,6 +20,11 @@ def direction_of(higher_is_better: bool) -> str:
     return "max" if higher_is_better else "min"
 
 
+def arrow(direction: str) -> str:
+    """Which way is better; empty if unknown."""
+    return {"max": "↑", "min": "↓"}.get(direction, "")
+
+
 def sign(direction: str) -> float:
     """1 if higher is better, else -1: times it, more is better."""
     return -1.0 if direction == "min" else 1.0

@@ -13,6 +13,7 @@ from ...files import read_json, write_bytes
 from ...reporting import numbers
 from ...reporting.figures import write_figure
 from ...reporting.templates import environment, style
+from ...task.gain import arrow, sign
 from ..analysis import FORMAT, analyse
 from ..significance import notes, reach
 from .intervals import Line, intervals
@@ -180,15 +181,14 @@ class _Setup:
     def _task(self, task: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         spreads = {method: found[task] for method, found in self.statistics["tasks"].items()}
         known = {method: found["mean"] for method, found in spreads.items() if found["mean"] is not None}
-        best = max if entry["direction"] == "max" else min
         return {
             "name": task,
             "metric": entry["metric"],
-            "arrow": "↑" if entry["direction"] == "max" else "↓",
+            "arrow": arrow(entry["direction"]),
             "decimals": numbers.places(known.values()),
             "level": self.statistics["levels"][task],
             "spreads": spreads,
-            "best": best(known, key=lambda method: known[method]) if known else None,
+            "best": max(known, key=lambda method: sign(entry["direction"]) * known[method], default=None),
             "tests": self.statistics["tests"]["tasks"].get(task, {}),
         }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from ...display.text import listed
 from ...reporting.numbers import shown
 from ..significance import tally
 
@@ -46,13 +47,3 @@ def _tasks(setup: Mapping[str, Any], reference: str) -> list[str]:
         if counts["better"] or counts["worse"]
     ]
     return [f"Beyond chance, {'; '.join(found)}."] if found else []
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them.
-
-    Example:
-        >>> listed(["a", "b", "c"])
-        'a, b and c'
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
