@@ -48,6 +48,12 @@ def test_signposts_lead_to_what_they_name() -> None:
     assert len(named) > 12 and wrong == []
 
 
+def test_the_way_of_a_run_names_modules() -> None:
+    text = PAGE.read_text(encoding="utf-8").partition("\n## A run\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+)`", text)) - {"auto"}
+    assert len(named) > 10 and named <= {path.stem for path in (SOURCE / "runs").rglob("*.py")} | set(floors())
+
+
 def test_no_module_needs_itself() -> None:
     """An import of the package by its own modules is one: all names of ``polytask`` load on demand."""
     assert circle(one for one in imports(KNOWN_MODULES) if one.imported != "polytask") == []
