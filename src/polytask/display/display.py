@@ -38,6 +38,11 @@ class Display:
         """One of all trainings was finished before the run was interrupted."""
 
     @contextmanager
-    def training(self, title: str) -> Iterator[Progress | None]:
-        """Around one training; gives what is called with the done and the total number of steps."""
+    def training(self, title: str, *, counts: bool = True) -> Iterator[Progress | None]:
+        """Around one training; gives what is called with the done and the total number of steps.
+
+        Args:
+            title: What is trained.
+            counts: It is one of all trainings; not several at once, each of which is then ``trained_before``.
+        """
         yield None

@@ -68,16 +68,16 @@ class Terminal(Display):
         self.done += 1
 
     @contextmanager
-    def training(self, title: str) -> Iterator[ProgressCall | None]:
+    def training(self, title: str, *, counts: bool = True) -> Iterator[ProgressCall | None]:
         started = time.monotonic()
-        with self._bar(f"{title}{self._of_all(1)}") as progress:
+        number = self._of_all(self.done + 1) if counts else ""
+        with self._bar(f"{title}{number}") as progress:
             yield progress
-        self.done += 1
-        self.say(f"trained {title} in {time.monotonic() - started:.1f} s{self._of_all(0)}{self._left()}")
+        self.done += counts
+        self.say(f"trained {title} in {time.monotonic() - started:.1f} s{number}{self._left()}")
 
-    def _of_all(self, more: int) -> str:
+    def _of_all(self, number: int) -> str:
         """Which of all trainings this is, where their number is known."""
-        number = self.done + more
         return f" ({number} of {self.trainings})" if number <= self.trainings and self.trainings > 1 else ""
 
     def _left(self) -> str:

@@ -56,8 +56,8 @@ class FoldDisplay(Display):
         self._display.trained_before()
 
     @contextmanager
-    def training(self, title: str) -> Iterator[Progress | None]:
-        with self._display.training(f"{self._title}: {title}") as progress:
+    def training(self, title: str, *, counts: bool = True) -> Iterator[Progress | None]:
+        with self._display.training(f"{self._title}: {title}", counts=counts) as progress:
             yield progress
 
 

@@ -57,7 +57,8 @@ def train_ahead(trainer: Trainer, works: Sequence[Work], *, joint: bool = False,
     }
     pool = LocalProcesses(jobs, lane)
     try:
-        with trainer.display.training(f"{len(left)} networks in {jobs} processes") as progress:
+        title = f"{len(left)} networks in {jobs} processes"
+        with trainer.display.training(title, counts=False) as progress:
             places = [(folder.trainings / "processes" / str(number)).absolute() for number in range(jobs)]
             _watch([pool.submit(spec, place) for place in places], trainer, left, progress)
     finally:
