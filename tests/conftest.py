@@ -26,6 +26,12 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that of several processes none has one left when the others have done all."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collectstart() -> None:
     """Networks and numbers that a module draws while it is imported are the same in every run."""
     seed()

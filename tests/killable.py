@@ -21,10 +21,12 @@ class Uninterrupted(NamedTuple):
     outcome: dict[str, Any]
 
 
-def small_fit(data: Path, rows: int, steps: int) -> tuple[str, ...]:
-    """A table of ``rows`` rows at ``data``, and a command line for it that takes a checkpoint after every step."""
-    write_table(data, table_rows(rows))
-    settings = ("threads=1", f"steps={steps}", "checkpoint_seconds=0", "model.hidden=[16,8]", "convergence.patience=2")
+def small_fit(data: Path, steps: int) -> tuple[str, ...]:
+    """A table at ``data``, and a command line for it that takes a checkpoint after every step; its tasks converge."""
+    write_table(data, table_rows(200))
+    settings = ("threads=1", f"steps={steps}", "evaluate_every=2", "checkpoint_seconds=0", "model.hidden=[16,8]",
+                "convergence.test=fixed", f"convergence.fixed_step={steps // 2}",
+                "convergence.min_evaluations=0")  # fmt: skip
     options = ["fit", str(data), "--targets", ",".join(TARGETS), "--id", "key", "--networks", "2", "--quiet"]
     return (*options, *(part for setting in settings for part in ("--set", setting)))
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = ("threads=1", "steps=24", "batch_size=32", "evaluate_every=4", "optimizer=sgd", "ema=null",
             "column_kind={note: text}", "model.hidden=[16,8]", "model.dropout=0", "affinity.estimator=lookahead",
             "checkpoint_seconds=0")  # fmt: skip
+ONE_NETWORK = ("--networks", "1", "--no-baselines", "--balance", "uw")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -47,6 +48,15 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of one process."""
     out = tmp_path_factory.mktemp("alone") / "run"
     result = run(*command(data, out, "--networks", "2", "--no-baselines"))
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def one_alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process that trains one network."""
+    out = tmp_path_factory.mktemp("one_alone") / "run"
+    result = run(*command(data, out, *ONE_NETWORK))
     assert result.returncode == 0, result.stderr
     return out
 
@@ -82,13 +92,10 @@ def test_a_strategy_that_cannot_work_is_refused(data: Path, tmp_path: Path) -> N
     assert result.returncode == 2 and result.stderr.count("fsdp has no gradients per task") == 2  # networks, balance
 
 
-def test_fsdp_of_the_command_equals_one(data: Path, tmp_path: Path) -> None:
-    options = ("--networks", "1", "--no-baselines", "--balance", "uw")
-    runs = {name: tmp_path / name for name in ("alone", "fsdp")}
-    for name, more in (("alone", ()), ("fsdp", ("--devices", "2", "--strategy", "fsdp"))):
-        result = run(*command(data, runs[name], *options, *more))
-        assert result.returncode == 0, result.stderr
-    assert_equal(runs["fsdp"], runs["alone"])
+def test_fsdp_of_the_command_equals_one(data: Path, one_alone: Path, tmp_path: Path) -> None:
+    result = run(*command(data, tmp_path / "run", *ONE_NETWORK, "--devices", "2", "--strategy", "fsdp"))
+    assert result.returncode == 0, result.stderr
+    assert_equal(tmp_path / "run", one_alone)
 
 
 @pytest.fixture
@@ -119,11 +126,11 @@ def _ip(*arguments: str) -> None:
 
 
 @pytest.mark.parametrize("starter", ["polytask", "torchrun", "srun"])
-def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, alone: Path, tmp_path: Path, starter: str) -> None:
+def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, one_alone: Path, tmp_path: Path, starter: str) -> None:
     out = tmp_path / "run"
     started = []
     for number, host in enumerate(hosts):
-        arguments, module = command(data, out, "--networks", "2", "--no-baselines"), ["polytask"]
+        arguments, module = command(data, out, *ONE_NETWORK), ["polytask"]
         environment = {**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "eth0"}
         if starter == "polytask":
             arguments += ["--nodes", "2", "--devices", "1"]
@@ -139,7 +146,7 @@ def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, alone: Path, tm
         started.append(subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment))
     errors = [process.communicate(timeout=400)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], errors
-    assert_equal(out, alone)
+    assert_equal(out, one_alone)
 
 
 def test_torchrun_continues_when_a_worker_dies(data: Path, alone: Path, tmp_path: Path) -> None:

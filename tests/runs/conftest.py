@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from killable import Uninterrupted, finish, outcome, small_fit
+from killable import Uninterrupted, outcome, small_fit
 from small_table import polytask
 
 
 @pytest.fixture(scope="session")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     folder = tmp_path_factory.mktemp("uninterrupted")
-    options = small_fit(folder / "table.csv", rows=200, steps=40)
+    options = small_fit(folder / "table.csv", steps=20)
     result = polytask(*options, "--out", folder / "run")
     assert result.exit_code == 0, result.output
-    return Uninterrupted(folder / "table.csv", options, outcome(folder / "run"))
-
-
-@pytest.fixture(scope="session")
-def uninterrupted_long(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    options = small_fit(folder / "table.csv", rows=400, steps=150)
-    assert finish(*options, "--out", folder / "run") == 0
     return Uninterrupted(folder / "table.csv", options, outcome(folder / "run"))

@@ -28,8 +28,6 @@ def test_a_run_of_two_processes_equals_one_of_one(uninterrupted: Uninterrupted, 
     [
         ("network_1", TWO),
         pytest.param("all_in_one", TWO, marks=pytest.mark.slow),
-        pytest.param("single_task_2", TWO, marks=pytest.mark.slow),
-        pytest.param("all_in_one", (), marks=pytest.mark.slow),
         pytest.param("single_task_2", (), marks=pytest.mark.slow),
     ],
 )
