@@ -116,6 +116,7 @@ METHODS: dict[str, Method] = {
         _joint("joint_reopen", reopen=True),
         _joint("joint_weight_3", kd_weight=3.0),
         _joint("joint_temperature_2", temperature=2.0),
+        _joint("joint_logits", soft_loss="logits"),
         _joint("joint_restore", restore=True),
         _joint("joint_8_unlabelled_reopen", teachers=8, unlabelled=True, reopen=True),
         _posthoc("posthoc", teachers=3),

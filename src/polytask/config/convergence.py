@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from ..errors import raise_all
+from ..errors import did_you_mean, raise_all
 from ..ranges import Count, Range, range_problems
 from .key import Key, documented, without_effect
 from .training import STRICT
@@ -69,6 +69,11 @@ class ConvergenceOptions:
         "`stored`: predicted once for all training rows; `online`: frozen snapshots predict every batch, for inputs "
         "with random augmentation.",
     )] = "stored"  # fmt: skip
+    soft_loss: Annotated[str, Key(
+        "Distance to the soft labels: `own`: the default of each kind; `cross_entropy` (classes, without subtracting "
+        "the teacher's entropy), `logits` (classes, squared), `l1` or `huber` (numbers). Kinds without it keep "
+        "their default.",
+    )] = "own"  # fmt: skip
 
     def __post_init__(self) -> None:
         raise_all([f"convergence: {problem}" for problem in self._problems()])
@@ -76,6 +81,13 @@ class ConvergenceOptions:
     def _problems(self) -> Iterator[str]:
         yield from range_problems(self)
         yield from without_effect(self)
+        if self.soft_loss != "own":
+            from ..task.kinds import SOFT_LOSSES  # with PyTorch
+
+            if self.soft_loss not in SOFT_LOSSES:
+                yield f"soft_loss: {self.soft_loss!r} is not known; {did_you_mean(str(self.soft_loss), SOFT_LOSSES)}"
+        if self.soft_loss in ("logits", "l1", "huber") and self.temperature != 1.0:
+            yield f"temperature: has no effect on soft_loss {self.soft_loss!r}, found {self.temperature}"
         if self.relative and not self.min_delta:
             yield "relative: has an effect only with min_delta above 0; give one, or leave it out"
         if self.test == "fixed" and self.fixed_step is None:

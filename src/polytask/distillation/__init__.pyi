@@ -1,5 +1,5 @@
 from .adaptors import Adaptors
-from .convergence import Convergence, check_tasks, labels_of, monitor_of
+from .convergence import Convergence, check_tasks, labels_of, monitor_of, soft_loss_fits
 from .feature_distance import adaptive_feature_distance, feature_distance
 from .monitor import ConvergenceMonitor
 from .online import online_task_weights
@@ -23,4 +23,5 @@ __all__ = [
     "map_labels",
     "monitor_of",
     "online_task_weights",
+    "soft_loss_fits",
 ]

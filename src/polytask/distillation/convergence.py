@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.convergence import ConvergenceOptions
 from ..errors import did_you_mean, raise_all
+from ..task.kinds import KINDS
 from ..uncertainty import Estimate, as_estimate, exceeds
 from .monitor import ConvergenceMonitor
 from .soft_labels import SoftLabels
@@ -22,12 +23,25 @@ FLOOR = 0.05
 FALSE_REOPENED = 0.01
 
 
+def soft_loss_fits(soft_loss: str, kinds: Iterable[str]) -> bool:
+    """Whether a kind of task knows a distance to soft labels.
+
+    Example:
+        >>> soft_loss_fits("l1", ["binary"]), soft_loss_fits("l1", ["binary", "regression"])
+        (False, True)
+    """
+    return soft_loss == "own" or any(soft_loss in KINDS[kind].soft_losses for kind in kinds)
+
+
 def check_tasks(options: ConvergenceOptions, tasks: Iterable[Task]) -> None:
     """Raise a :class:`~polytask.UserError` where an option does not fit the tasks."""
+    kinds, names, problems = {task.kind for task in tasks}, [task.name for task in tasks], []
     if isinstance(options.fixed_step, dict):
-        names = [task.name for task in tasks]
-        raise_all([f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"
-                   for name in options.fixed_step if name not in names])  # fmt: skip
+        problems += [f"convergence: fixed_step: {name!r} is not a task; {did_you_mean(name, names)}"
+                     for name in options.fixed_step if name not in names]  # fmt: skip
+    if not soft_loss_fits(options.soft_loss, kinds):
+        problems.append(f"convergence: soft_loss {options.soft_loss!r} fits no task of kind {', '.join(sorted(kinds))}")
+    raise_all(problems)
 
 
 def monitor_of(
@@ -61,7 +75,7 @@ def monitor_of(
 
 def labels_of(options: ConvergenceOptions, outputs: Any, column: int | None = None) -> SoftLabels:
     """Soft labels from a teacher's outputs, see :class:`~polytask.SoftLabels`."""
-    return SoftLabels(outputs, options.temperature, options.kd_weight, options.unlabelled, column)
+    return SoftLabels(outputs, options.temperature, options.kd_weight, options.unlabelled, column, options.soft_loss)
 
 
 @dataclass(eq=False)

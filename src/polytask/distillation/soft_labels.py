@@ -24,6 +24,7 @@ class SoftLabels:
         weight: Factor of the distillation loss.
         unlabelled: Rows without a true label learn from the teacher, too.
         column: The task's index in ``outputs``.
+        soft_loss: ``own``: the distance of the task's kind; or one of :attr:`~polytask.task.Kind.soft_losses`.
 
     Source:
         Lu et al., NAACL 2022 Industry Track: the recorded predictions of the best parameters replace the labels.
@@ -34,11 +35,12 @@ class SoftLabels:
     weight: float = 1.0
     unlabelled: bool = False
     column: int | None = None
+    soft_loss: str = "own"
 
     @property
-    def settings(self) -> tuple[float, float, bool]:
+    def settings(self) -> tuple[float, float, bool, str]:
         """All but the outputs: tasks of one kind that agree in it can be computed together."""
-        return self.temperature, self.weight, self.unlabelled
+        return self.temperature, self.weight, self.unlabelled, self.soft_loss
 
     def of(self, batch: Batch) -> Tensor:
         """``[B]`` or ``[B, C]`` outputs of the teacher for the rows of a batch."""
@@ -49,7 +51,8 @@ class SoftLabels:
 
     def loss(self, kind: Kind, outputs: Tensor, teacher: Tensor) -> Tensor:
         """Weighted distance of every element of a student's ``outputs`` to the teacher's."""
-        soft = kind.soft_loss(outputs, teacher, self.temperature)
+        distance = kind.soft_losses.get(self.soft_loss, kind.soft_loss)
+        soft = distance(outputs, teacher, self.temperature)
         return soft if self.weight == 1.0 else self.weight * soft
 
 

@@ -14,6 +14,7 @@ from ..config.training import TrainingSettings
 from ..data import Rows
 from ..display.display import Display
 from ..display.titles import title_of
+from ..distillation import soft_loss_fits
 from ..models import MultiTaskModel, take_over
 from ..records.folder import RunFolder
 from ..task.order import task_order
@@ -162,6 +163,8 @@ class Trainer:
             asked, seed = self.config.sequential.order, self.config.seed
             order = task_order(asked, tasks, labels=labels, best_epochs=best_epochs, gaps=gaps, seed=seed)
         options = convergence_options(self.config, tasks)
+        if not soft_loss_fits(options["soft_loss"], {task.kind for task in self.data.tasks if task.name in tasks}):
+            options["soft_loss"] = "own"  # it is for tasks of other networks
         if self.config.converge == "joint":
             return [AsynchronousConvergence(**options)]
         found = SequentialConvergence(**options | {"order": order or tasks})

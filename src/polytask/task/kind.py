@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .conformal import likely
+from .distances import Distance
 from .labels import Labels
 from .losses import Loss
 from .metrics import Metric
@@ -73,6 +74,8 @@ class Kind(ABC):
     default_metric: ClassVar[str]
     #: Losses that a task may have instead of :meth:`loss`, by name.
     losses: ClassVar[Mapping[str, Loss]] = {}
+    #: Distances to a teacher's outputs instead of :meth:`soft_loss`, by name.
+    soft_losses: ClassVar[Mapping[str, Distance]] = {}
     #: Training loss of a constant prediction, about; None if it can be anything.
     constant_loss: ClassVar[float | None] = None
     #: Estimator of scikit-learn that boosts trees for such a target and its arguments; None if there is none.

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from polytask import AsynchronousConvergence, Callback, Rows, UserError
+from polytask import AsynchronousConvergence, Callback, Rows, SoftLabels, Task, UserError
+from polytask.task import KINDS
 from polytask.training import Training
 from polytask.training.callbacks.inference import Inference, TeacherOutputs
 from polytask.training.callbacks.label_sources import StoredLabels
@@ -160,10 +161,40 @@ def test_which_parameters_are_returned(returned):
             assert result.epoch == round(last.best_step / watch.every, 4) or lost > 0
 
 
+def test_distances_by_hand():
+    outputs, teacher = torch.tensor([0.3, -1.0]), torch.tensor([1.2, 2.0])
+    binary = KINDS["binary"].soft_losses["cross_entropy"](outputs, teacher, 1.0)
+    assert float(binary[0]) == pytest.approx(0.623798, abs=1e-6)
+    torch.testing.assert_close(KINDS["binary"].soft_losses["logits"](outputs, teacher, 1.0), torch.tensor([0.81, 9.0]))
+    torch.testing.assert_close(KINDS["regression"].soft_losses["l1"](outputs, teacher, 1.0), torch.tensor([0.9, 3.0]))
+    torch.testing.assert_close(
+        KINDS["regression"].soft_losses["huber"](outputs, teacher, 1.0), torch.tensor([0.405, 2.5])
+    )
+    logits, wanted = torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([[2.0, 0.0, -1.0]])
+    torch.testing.assert_close(
+        KINDS["multiclass"].soft_losses["logits"](logits, wanted, 1.0), torch.tensor([(1 + 0.25 + 1) / 3])
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_cross_entropy_has_the_gradient_of_the_divergence(kind):
+    generator = torch.Generator().manual_seed(0)
+    shape = (5, 3) if kind == "multiclass" else (5,)
+    outputs, teacher = (torch.randn(shape, generator=generator, requires_grad=True) for _ in range(2))
+    gradients = [torch.autograd.grad(loss(outputs, teacher.detach(), 2.0).sum(), outputs)[0]
+                 for loss in (KINDS[kind].soft_losses["cross_entropy"], KINDS[kind].soft_loss)]  # fmt: skip
+    torch.testing.assert_close(*gradients)
+
+
+def test_soft_labels_use_the_distance_by_name():
+    labels = SoftLabels(torch.tensor([1.0]), soft_loss="logits")
+    assert float(labels.loss(KINDS["binary"], torch.tensor([3.0]), torch.tensor([1.0]))) == 4.0
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"soft_labels": "onlin"}, "did you mean"), ({"returned": "best"}, "returned"),
-     ({"soft_labels": "online", "half": True}, "half")],
+    [({"soft_labels": "onlin"}, "did you mean"), ({"soft_loss": "kl"}, "soft_loss"), ({"returned": "best"}, "returned"),
+     ({"soft_labels": "online", "half": True}, "half"), ({"soft_loss": "l1", "temperature": 2.0}, "no effect")],
 )  # fmt: skip
 def test_unusable_settings_are_refused(options, words):
     with pytest.raises(UserError, match=words):
@@ -171,5 +202,7 @@ def test_unusable_settings_are_refused(options, words):
 
 
 def test_settings_that_fit_no_task_are_refused():
+    with pytest.raises(UserError, match="fits no task"):
+        train(AsynchronousConvergence(soft_loss="huber"), model=make_model([Task("a"), Task("b")]))
     with pytest.raises(UserError, match="did you mean 'spam'"):
         train(AsynchronousConvergence(test="fixed", fixed_step={"spma": 8}), model=make_model(TASKS))

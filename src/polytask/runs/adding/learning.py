@@ -122,8 +122,8 @@ def continue_network(
         outputs = {part: bundle.outputs_of(number, rows.inputs, len(rows)) for part, rows in parts.items()}
         levels = {name: level(addition, "validation", name, outputs) for name in held}
         teachers = {name: outputs["train"][name] for name in held}
-        options = config.convergence
-        callbacks.append(HeldTasks(teachers, levels, temperature=options.temperature, kd_weight=options.kd_weight))
+        options = {key: getattr(config.convergence, key) for key in ("temperature", "kd_weight", "soft_loss")}
+        callbacks.append(HeldTasks(teachers, levels, **options))
     else:
         parts = {part: labelled_rows(trainer.data.rows[part], positions) for part in ("train", "validation")}
     callbacks += trainer.convergence(learning, None, None)

@@ -27,3 +27,5 @@ def _metrics() -> Iterator[Metric]:
 
 #: Metrics by name; more may be added, each naming the kinds that it fits.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
+#: Names of the distances to a teacher's outputs; a kind that does not know one keeps its own distance.
+SOFT_LOSSES = ("own", *dict.fromkeys(name for kind in KINDS.values() for name in kind.soft_losses))

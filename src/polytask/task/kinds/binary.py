@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ...errors import UserError
+from ..distances import Distance, binary_cross_entropy, squared_logits
 from ..kind import ClassKind, Plot
 from ..labels import Labels, negative_first
 from ..losses import Focal, Loss, brier
@@ -61,6 +62,7 @@ class Binary(ClassKind):
         BRIER,
     )
     losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": Focal(_loss), "brier": brier}
+    soft_losses: ClassVar[Mapping[str, Distance]] = {"cross_entropy": binary_cross_entropy, "logits": squared_logits}
     constant_loss = 0.7
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
+from ..distances import Distance, mean_squared_logits
+from ..distances import cross_entropy as soft_cross_entropy
 from ..kind import ClassKind
 from ..labels import Labels, check_single_rows, negative_first
 from ..losses import Focal, Loss, brier_of_classes
@@ -31,6 +33,7 @@ class Multiclass(ClassKind):
     default_metric = "accuracy"
     metrics = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, MATTHEWS, LOG_LOSS, BRIER)
     losses: ClassVar[Mapping[str, Loss]] = {"cross_entropy": _loss, "focal": Focal(_loss), "brier": brier_of_classes}
+    soft_losses: ClassVar[Mapping[str, Distance]] = {"cross_entropy": soft_cross_entropy, "logits": mean_squared_logits}
     constant_loss = 7.0
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
+from ..distances import Distance
+from ..distances import absolute as soft_absolute
+from ..distances import huber as soft_huber
 from ..kind import NumberKind
 from ..labels import Labels
 from ..losses import Loss, absolute, huber
@@ -28,6 +31,7 @@ class Regression(NumberKind):
     default_metric = "r2"
     metrics = (R2, SPEARMAN, PEARSON, RMSE, MAE)
     losses: ClassVar[Mapping[str, Loss]] = {"squared": _loss, "absolute": absolute, "huber": huber}
+    soft_losses: ClassVar[Mapping[str, Distance]] = {"l1": soft_absolute, "huber": soft_huber}
     constant_loss = 1.0
     trees = ("HistGradientBoostingRegressor", {})
 

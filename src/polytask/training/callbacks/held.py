@@ -28,6 +28,7 @@ class HeldTasks(Callback):
             checkpoint to return is to keep.
         temperature: Softens the outputs of class kinds.
         kd_weight: Factor of their losses.
+        soft_loss: Distance to the outputs, see :class:`~polytask.SoftLabels`.
 
     Raises:
         UserError: A temperature or weight out of range.
@@ -57,10 +58,11 @@ class HeldTasks(Callback):
         *,
         temperature: float = 1.0,
         kd_weight: float = 1.0,
+        soft_loss: str = "own",
     ) -> None:
         raise_all([f"held tasks: {problem}" for problem in check_soft_labels(temperature, kd_weight)])
         self.outputs, self.levels = dict(outputs), dict(levels or {})
-        self.temperature, self.kd_weight = temperature, kd_weight
+        self.temperature, self.kd_weight, self.soft_loss = temperature, kd_weight, soft_loss
         self.gives_labels = frozenset(self.outputs)
         #: For the results: they had converged when the training began.
         self.converged_at = dict.fromkeys(self.outputs, 0)
@@ -79,7 +81,13 @@ class HeldTasks(Callback):
             if len(outputs) != rows
         ])  # fmt: skip
         for name, outputs in self.outputs.items():
-            labels = SoftLabels(outputs.to(training.device), self.temperature, self.kd_weight, unlabelled=True)
+            labels = SoftLabels(
+                outputs.to(training.device),
+                self.temperature,
+                self.kd_weight,
+                unlabelled=True,
+                soft_loss=self.soft_loss,
+            )
             training.objective.use_soft_labels(positions[name], labels)
             level = self.levels.get(name, math.nan)
             if not math.isnan(level):
