@@ -23,7 +23,7 @@ from polytask.runs.bundle import Bundle
 from polytask.serving import make_application
 from polytask.serving.application import MOST_BYTES
 from polytask.serving.batcher import Batcher
-from polytask.serving.body_limit import BodyLimit
+from polytask.serving.body_limit import BODY_SECONDS, BodyLimit
 from polytask.serving.patience import Patience, patient
 from polytask.serving.rows import Moment, row_model
 from polytask.serving.token import read_token
@@ -128,7 +128,9 @@ def test_limits(client, rows):
 
 
 def test_a_body_without_its_length_is_limited_too(client):
+    began = time.monotonic()
     assert client.post("/predict", content=(b"x" * 1000 for _ in range(100))).status_code == 413
+    assert time.monotonic() - began < BODY_SECONDS / 2  # all of it was there: no more is awaited
 
 
 def test_health_metrics_and_documentation(client, rows):

@@ -26,18 +26,19 @@ class BodyLimit:
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.most:
-            await self._refuse(receive, send)
+            await self._refuse(receive, send, more=True)
             return
         try:
             async with asyncio.timeout(self.seconds):
-                body = await self._read(receive)
+                found = await self._read(receive)
         except TimeoutError:
             await _answer(send, 408, f"the body was not there after {self.seconds:g} seconds", last=True)
             return
-        if body is None:
+        if found is None:
             return  # the client has gone
+        body, more = found
         if len(body) > self.most:
-            await self._refuse(receive, send)
+            await self._refuse(receive, send, more=more)
             return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -46,8 +47,8 @@ class BodyLimit:
 
         await self.app(scope, read, send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        """The body, or as much of it as shows that it is too long; None if the client has gone."""
+    async def _read(self, receive: Receive) -> tuple[bytes, bool] | None:
+        """The body, or as much of it as shows that it is too long, and whether there is more; None without a client."""
         body, more = bytearray(), True
         while more and len(body) <= self.most:
             message = await receive()
@@ -55,14 +56,14 @@ class BodyLimit:
                 return None
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        return bytes(body)
+        return bytes(body), more
 
-    async def _refuse(self, receive: Receive, send: Send) -> None:
+    async def _refuse(self, receive: Receive, send: Send, *, more: bool) -> None:
         await _answer(send, 413, f"the body has more than {self.most} bytes; send fewer rows at once", last=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.seconds):
-                while (await receive()).get("more_body", False):
-                    pass
+                while more:  # after the end, nothing comes until the answer is complete
+                    more = (await receive()).get("more_body", False)
         await send({"type": "http.response.body", "body": b""})
 
 
