@@ -130,9 +130,15 @@ def test_moved_run_predicts_the_same(fitted: Any, predictions: pa.Table, tmp_pat
     assert predict(tmp_path / "deep" / "elsewhere", fitted.data, tmp_path / "p.parquet").equals(predictions)
 
 
-def test_csv_out_holds_the_same(fitted: Any, predictions: pa.Table, tmp_path: Path) -> None:
-    assert polytask("predict", fitted.run, fitted.data, "--out", tmp_path / "p.csv").exit_code == 0
-    found = read_table(tmp_path / "p.csv")
+@pytest.mark.parametrize(
+    ("name", "start"), [("p.csv", b'"key","click"'), ("p.csv.gz", b"\x1f\x8b"), ("p.tsv", b'"key"\t"click"')]
+)
+def test_text_out_holds_the_same_and_is_what_its_name_states(
+    fitted: Any, predictions: pa.Table, tmp_path: Path, name: str, start: bytes
+) -> None:
+    assert polytask("predict", fitted.run, fitted.data, "--out", tmp_path / name).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+    found = read_table(tmp_path / name)
     assert found.column_names == predictions.column_names
     np.testing.assert_allclose(found["price"].to_numpy(), predictions["price"].to_numpy())
 

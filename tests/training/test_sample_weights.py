@@ -11,7 +11,9 @@ from torch import Tensor
 
 import polytask as pt
 from polytask.distillation.soft_labels import SoftLabels
+from polytask.errors import UserError
 from polytask.models.heads import group_tasks
+from polytask.training.fit import labelled_rows
 from polytask.training.objective import Objective
 from small_table import assert_refused, fit, polytask, table_rows, write_table
 
@@ -58,6 +60,15 @@ def test_weights_per_sample_and_task() -> None:
     elements = TASKS[1].definition.loss(OUTPUTS[1][:, 0], ROWS.targets[:, 1])
     torch.testing.assert_close(found.means[1], (elements[0] * 0.5 + elements[5] * 1.5) / 2)
     assert found.present.tolist() == [True, True, False] and not found.complete
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_a_task_whose_labels_all_weigh_nothing_is_refused(single: bool) -> None:
+    weights = torch.ones(len(ROWS), 3)
+    weights[:, 1:] = 0
+    message = "all labels of .*, .*, .* have the weight 0" if single else "all labels of [^,]*, [^,]* have the weight 0"
+    with pytest.raises(UserError, match=message):
+        labelled_rows(ROWS.with_weights(torch.zeros(len(ROWS)) if single else weights), TASKS, "train")
 
 
 def test_weights_follow_their_rows() -> None:

@@ -59,7 +59,7 @@ def show_results(results: dict[str, Any], display: Terminal, out: Path, as_json:
     served = {network: row.task for row in table for network in row.networks}
     trainings = totals.get("trainings") if display.widest and not totals.get("ensemble") else None
     if names := numbered(trainings or [], served):
-        display.result(f"networks by number: {'; '.join(names)}")
+        display.result(f"networks: {'; '.join(names)}")
     display.result(f"{_served(totals, table)}, {totals['parameters']:,} parameters; "
                    f"{totals['seconds']:.0f} s in all; one seed, so small differences may be chance")  # fmt: skip
     display.result(f"report: {out / 'report.html'}; next: polytask doctor {shlex.quote(str(out))}")
@@ -70,7 +70,7 @@ def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
 
     Example:
         >>> numbered(["network_0", "all_in_one", "single_task_0", "single_task_1"], {2: "click", 3: "spend"})
-        ['1 plain network', '2 to 3 single-task models of click, spend']
+        ['1 is the plain network', '2 and 3 are single-task models of click, spend']
     """
     named = [(i, name) for i, name in enumerate(trainings) if name != f"network_{i}" and len(trainings) > 1]
     found = []
@@ -78,9 +78,10 @@ def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
         entries = list(group)
         if single and len(entries) > 1:
             tasks = some_names([served[i] for i, _ in entries])
-            found.append(f"{entries[0][0]} to {entries[-1][0]} single-task models of {tasks}")
+            to = "and" if len(entries) == 2 else "to"
+            found.append(f"{entries[0][0]} {to} {entries[-1][0]} are single-task models of {tasks}")
         else:
-            found += [f"{i} {title_of(f'single_task.{served[i]}' if single else name)}" for i, name in entries]
+            found += [f"{i} is the {title_of(f'single_task.{served[i]}' if single else name)}" for i, name in entries]
     return found
 
 

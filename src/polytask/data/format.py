@@ -78,8 +78,8 @@ class Format(ABC):
         """Whether the table has at most this many rows, or (where that is not known) bytes."""
         return self.file(path).stat().st_size <= size
 
-    def writer(self, path: Path, schema: pa.Schema) -> Any:
-        """A context whose ``write_table`` writes pieces of this schema."""
+    def writer(self, path: Path, schema: pa.Schema, name: str) -> Any:
+        """A context whose ``write_table`` writes pieces of this schema to ``path``, which is to be called ``name``."""
         raise NotImplementedError
 
 

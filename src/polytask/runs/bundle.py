@@ -369,7 +369,7 @@ def write_predictions(path: Path, pieces: Iterable[pa.Table]) -> int:
         writer: Any = None
         for piece in pieces:
             if writer is None:
-                schema, writer = piece.schema, stack.enter_context(chosen.writer(temporary, piece.schema))
+                schema, writer = piece.schema, stack.enter_context(chosen.writer(temporary, piece.schema, path.name))
             writer.write_table(piece.cast(schema))
             rows += piece.num_rows
         stack.close()  # before the file takes its place

@@ -203,6 +203,14 @@ def labelled_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozense
     empty = [task.name for task, count in counts if not count and task.name not in taught]
     if empty:
         raise UserError(f"{what}: no labels for {', '.join(empty)}; give some, or leave the task out")
+    if rows.weights is not None:
+        some = rows.weights > 0 if rows.observed is None else (rows.weights > 0) & rows.observed
+        idle = [
+            task.name for task, any_ in zip(tasks, some.any(0).expand(len(tasks)).tolist(), strict=True) if not any_
+        ]
+        if idle:
+            raise UserError(f"{what}: all labels of {', '.join(idle)} have the weight 0; give some more, or leave the "
+                            "task out")  # fmt: skip
     return rows
 
 

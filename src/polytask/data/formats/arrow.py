@@ -46,7 +46,7 @@ class Arrow(Format):
     def is_small(self, path: Path, rows: int, size: int) -> bool:
         return path.stat().st_size <= size
 
-    def writer(self, path: Path, schema: pa.Schema) -> Any:
+    def writer(self, path: Path, schema: pa.Schema, name: str) -> Any:
         return pa.ipc.new_file(str(path), schema)
 
 

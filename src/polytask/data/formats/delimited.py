@@ -57,8 +57,15 @@ class Delimited(Format):
             return len(stream.read(size + 1)) <= size  # two megabytes can decode to gigabytes
         return True  # reading it states what is wrong with it
 
-    def writer(self, path: Path, schema: pa.Schema) -> Any:
-        return pa.csv.CSVWriter(path, schema)
+    @contextlib.contextmanager
+    def writer(self, path: Path, schema: pa.Schema, name: str) -> Iterator[Any]:
+        options = pa.csv.WriteOptions(delimiter="\t" if ".tsv" in name.lower() else ",")
+        packed = "gzip" if name.lower().endswith(".gz") else None
+        with (
+            pa.output_stream(str(path), packed) as file,
+            pa.csv.CSVWriter(file, schema, write_options=options) as found,
+        ):
+            yield found
 
 
 def _csv_pieces(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:

@@ -45,7 +45,7 @@ class Parquet(Format):
             return bool(pa.parquet.read_metadata(path).num_rows <= rows)
         return True  # reading it states what is wrong with it
 
-    def writer(self, path: Path, schema: pa.Schema) -> Any:
+    def writer(self, path: Path, schema: pa.Schema, name: str) -> Any:
         return pa.parquet.ParquetWriter(path, schema)
 
 
