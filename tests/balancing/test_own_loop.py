@@ -123,6 +123,11 @@ def test_second_forward_changes_no_running_statistic_and_no_random_state() -> No
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_losses_instead_of_a_function_are_refused() -> None:
+    with pytest.raises(pt.UserError, match="expected a function that computes the losses again, found dict"):
+        BALANCERS["famo"]().after_step({"a": torch.ones(())})
+
+
 def test_importing_the_package_does_not_import_torchjd() -> None:
     import subprocess
     import sys

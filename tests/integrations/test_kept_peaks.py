@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -138,6 +139,25 @@ def test_mistakes(make) -> None:
     train(peaks, network, COURSE)
     with pytest.raises(UserError, match=r"'sold' has converged.*ids"):
         peaks.losses(network(X), TARGETS)
+
+
+@pytest.mark.parametrize("lost", [math.nan, math.inf])
+def test_soft_labels_that_are_not_finite_are_refused(lost: float) -> None:
+    outputs = torch.where(torch.arange(40) == 7, lost, X[:, 0])
+    peaks = KeptPeaks([Task("y", "regression")], lambda model, name: outputs)
+    with pytest.raises(
+        UserError, match=r"infer\(model, 'y'\): the outputs of 1 of 40 rows are not finite, first of row 7"
+    ):
+        peaks.update(1, {"y": 0.5}, Network())
+
+
+def test_an_infinite_metric_is_refused_and_one_that_is_undefined_is_none() -> None:
+    peaks = KeptPeaks([Task("y", "regression")], lambda model, name: X[:, 0])
+    assert peaks.update(1, {"y": math.nan}, Network()) == []
+    with pytest.raises(
+        UserError, match="metric of 'y': expected a finite number, or NaN if it is undefined, found inf"
+    ):
+        peaks.update(2, {"y": math.inf}, Network())
 
 
 def test_a_column_of_outputs_is_taken_as_one_output_per_row(make) -> None:

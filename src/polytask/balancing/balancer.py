@@ -370,7 +370,14 @@ class Balancer(nn.Module, ABC):
         Args:
             losses: Computes the losses of the same batch again, with the new parameters, equal dropout masks and no
                 change of running statistics.
+
+        Raises:
+            UserError: If it is no function.
         """
+        if not callable(losses):
+            found = type(losses).__name__
+            raise UserError(f"after_step: expected a function that computes the losses again, found {found}; give "
+                            "lambda: losses_of(batch)")  # fmt: skip
         self._called("after_step")
 
     def observe_metrics(self, levels: Mapping[str, float]) -> None:

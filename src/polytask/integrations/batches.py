@@ -121,4 +121,8 @@ def inferred(task: Task, outputs: Any, largest: int) -> Tensor:
         raise UserError(f"{expected}, found {list(outputs.shape)}")
     if len(outputs) <= largest:
         raise UserError(f"{expected}, found {len(outputs)} rows, and the id {largest} in a batch")
+    lost = ~outputs.isfinite().reshape(len(outputs), -1).all(1)
+    if lost.any():
+        raise UserError(f"infer(model, {task.name!r}): the outputs of {int(lost.sum()):,} of {len(outputs):,} rows are "
+                        f"not finite, first of row {int(lost.int().argmax())}; did the training diverge?")  # fmt: skip
     return outputs

@@ -305,9 +305,14 @@ class KeptPeaks:
 
 def _number(name: str, value: Any) -> float | Estimate:
     try:
-        return value if isinstance(value, Estimate) else float(value)
+        found = value if isinstance(value, Estimate) else float(value)
     except (TypeError, ValueError, RuntimeError):
         raise UserError(f"update: metric of {name!r}: expected a number or an Estimate, found {value!r:.60}") from None
+    if math.isinf(as_estimate(found).value):
+        raise UserError(
+            f"update: metric of {name!r}: expected a finite number, or NaN if it is undefined, found {value}"
+        )
+    return found
 
 
 def _of_rows(
