@@ -27,7 +27,7 @@ from .methods.nash_mtl import NashMTL
 from .methods.pbi import PBI
 from .methods.pcd import PCD
 from .methods.pcgrad import PCGrad
-from .methods.rlw import RLW, rlw_weights
+from .methods.rlw import RLW
 from .methods.scale_invariant import ScaleInvariant, scale_invariant_weights
 from .methods.static import Static
 from .methods.stch import STCH, stch_mtl_weights, stch_weights
@@ -96,7 +96,6 @@ __all__ = [
     "gls_weights",
     "gradnorm_gradient",
     "repeatable",
-    "rlw_weights",
     "scale_invariant_weights",
     "stch_mtl_weights",
     "stch_weights",

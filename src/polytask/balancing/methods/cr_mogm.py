@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -84,13 +84,17 @@ class CRMOGM(GradientBalancer):
 
 
 def _make(name: str, options: dict[str, Any]) -> GradientBalancer:
-    from .. import BALANCERS
-
-    plain = {
-        key: method
-        for key, method in BALANCERS.items()
-        if issubclass(method, GradientBalancer) and method._update is GradientBalancer._update and method is not CRMOGM
-    }
+    plain: dict[str, type[GradientBalancer]] = {}
+    for method in _below(GradientBalancer):
+        if hasattr(method, "name") and method._update is GradientBalancer._update and method is not CRMOGM:
+            plain.setdefault(method.name, method)
     if name not in plain:
         raise UserError(f"balancer 'cr_mogm': method={name!r} is not one of them; {did_you_mean(name, plain)}")
     return plain[name](**options)
+
+
+def _below(kind: type[GradientBalancer]) -> Iterator[type[GradientBalancer]]:
+    """All subclasses: every method is one, and knows no list of them."""
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)

@@ -10,16 +10,6 @@ from ..randomness import step_seed
 from ..task_losses import TaskLosses
 
 
-def rlw_weights(tasks: int, generator: torch.Generator | None = None) -> Tensor:
-    """``softmax(z)`` with standard normal ``z``: ``[tasks]`` weights that sum to 1.
-
-    Example:
-        >>> round(rlw_weights(3).sum().item(), 4)
-        1.0
-    """
-    return torch.softmax(torch.randn(tasks, generator=generator), 0)
-
-
 class RLW(Balancer):
     """Random loss weighting: new random weights in every step.
 
