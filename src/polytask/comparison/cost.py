@@ -16,10 +16,6 @@ _STATUS = Path("/proc/self/status")
 def passes(needs: Needs, tasks: int) -> tuple[float, float]:
     """Forward and backward passes of the shared part per step, in units of one pass.
 
-    Args:
-        needs: What the method asks for.
-        tasks: Number of tasks.
-
     Example:
         >>> passes(Needs(), 5), passes(Needs(gradients="exact"), 5), passes(Needs(second_forward=True), 5)
         ((1.0, 1.0), (1.0, 5.0), (2.0, 1.0))

@@ -56,15 +56,7 @@ def meaning(source: str) -> str:
 
 
 def run_fingerprint(learner: str, config: Mapping[str, Any], options: Mapping[str, Any], part: str, data: str) -> str:
-    """SHA-256 of everything that decides a run's numbers.
-
-    Args:
-        learner: What learns; see :class:`~polytask.comparison.execute.RunSpec`.
-        config: The resolved configuration.
-        options: Options of the learner.
-        part: The part of the split that is read at the end.
-        data: SHA-256 of the data.
-    """
+    """SHA-256 of everything that decides a run's numbers."""
     decisive = {key: value for key, value in config.items() if key not in FREE_KEYS}
     if isinstance(config.get("data"), list | tuple):  # which data set has labels for what
         decisive["sources"] = [list(source["targets"]) for source in config["data"]]

@@ -79,12 +79,6 @@ class Setup:
 def plan(config: CompareConfig, where: str, folder: Path, display: Display | None = None) -> dict[str, Setup]:
     """All set-ups with all methods.
 
-    Args:
-        config: The comparison.
-        where: Its name for messages.
-        folder: Where tables of named data sets are made.
-        display: Where downloads are shown.
-
     Raises:
         UserError: All mistakes of all methods and set-ups at once, each once.
     """

@@ -182,11 +182,6 @@ class MemberHeads(LinearHeads):
     In training mode the outputs are those of the members, ``[M, B, ...]``, so that each has a separate loss; in
     evaluation mode there is one output, whose prediction is the mean of the members' predictions.
 
-    Args:
-        in_features: Width of all members' features together.
-        groups: The tasks' groups.
-        members: Number of members M.
-
     Raises:
         UserError: For tasks that read features by item.
     """

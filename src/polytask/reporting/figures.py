@@ -20,13 +20,7 @@ _DRAWN = re.compile(
 
 
 def write_figure(path: Path, drawing: str, css: str) -> None:
-    """``path.svg``, and ``path.png`` where the extra ``figures`` is installed.
-
-    Args:
-        path: Without ending.
-        drawing: An ``<svg>`` element.
-        css: The report's style.
-    """
+    """``path.svg``, and ``path.png`` where the extra ``figures`` is installed."""
     svg = standalone(drawing, css)
     write_bytes(path.with_name(f"{path.name}.svg"), svg.encode())
     png = to_png(svg)

@@ -15,12 +15,7 @@ LONGEST_LIST = 160  # characters of task names that still read as a sentence
 
 
 def compared(table: Sequence[Row], single: bool) -> list[str]:
-    """How ours compares with everything that was trained beside it.
-
-    Args:
-        table: The results.
-        single: Whether ours is one network.
-    """
+    """How ours compares with everything that was trained beside it."""
     found = _against(table, single)
     return found or ["No baselines were trained, so there is nothing to compare these results with."]
 

@@ -17,13 +17,7 @@ from .preparation.prepared import labelled_places
 
 
 class Outputs:
-    """Raw outputs of trained networks for the rows of one part; every network infers those once that it has labels for.
-
-    Args:
-        rows: The rows, with the columns of all tasks.
-        tasks: All tasks.
-        models: Networks by name or number.
-    """
+    """Raw outputs of trained networks for the rows of a part; each infers once those that it has labels for."""
 
     def __init__(self, rows: Rows, tasks: Sequence[Task], models: Mapping[Any, MultiTaskModel]) -> None:
         self.rows = rows

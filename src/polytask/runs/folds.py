@@ -159,14 +159,7 @@ def pooled(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, dict[str
 
 
 def with_folds(run: RunFolder, config: Config, tasks: Sequence[Task], results: dict[str, Any]) -> dict[str, Any]:
-    """The results of the run on all rows, with test metrics over the predictions of all folds.
-
-    Args:
-        run: The run.
-        config: Its configuration.
-        tasks: Its tasks.
-        results: What the run on all rows gave, which has no test rows.
-    """
+    """The results of the run on all rows, with test metrics over the predictions of all folds."""
     folders = fold_folders(run, config)
     plans = pooled(folders, tasks)
     ours = {name: one.estimate(one.task.metric) for name, one in plans["ours"].items()}

@@ -31,11 +31,5 @@ def versions() -> dict[str, str]:
 
 
 def made_with(fingerprint: str, seed: int, decided: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The entry in ``results.json``; the rest is in ``config.yaml``.
-
-    Args:
-        fingerprint: SHA-256 of the data.
-        seed: The run's seed.
-        decided: What the machine has decided, see :class:`~polytask.runs.decided.Decided`.
-    """
+    """The entry in ``results.json``; the rest is in ``config.yaml``."""
     return {"data": fingerprint, "seed": seed, "decided": decided, "versions": versions()}

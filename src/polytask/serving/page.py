@@ -45,13 +45,7 @@ _WORDS = {pa.float64(): "number", pa.string(): "text"}
 
 
 def documentation(tasks: Sequence[str], types: Mapping[str, tuple[Any, pa.DataType]], most_rows: int) -> str:
-    """The page.
-
-    Args:
-        tasks: Targets that are predicted.
-        types: Columns of a row, see :func:`~polytask.serving.rows.column_types`.
-        most_rows: Rows of one request.
-    """
+    """The page."""
     words = {name: _WORDS.get(type_, "image, as the base64 of its file") for name, (_, type_) in types.items()}
     rows = [f"<tr><td>{_safe(name)}</td><td>{word}</td></tr>" for name, word in words.items()]
     example = json.dumps({"rows": [{name: 0.5 if word == "number" else "..." for name, word in words.items()}]})

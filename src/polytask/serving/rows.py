@@ -47,12 +47,7 @@ Image = Annotated[str, AfterValidator(_decoded), Field(description="a PNG, JPEG 
 
 
 def column_types(schema: Schema, images: Collection[str] = ()) -> dict[str, tuple[Any, pa.DataType]]:
-    """What a cell of every feature is in a request and in a table.
-
-    Args:
-        schema: Of the run.
-        images: Columns of images.
-    """
+    """What a cell of every feature is in a request and in a table."""
     kinds: dict[str, tuple[Any, pa.DataType]] = {name: (Number, pa.float64()) for name in schema.feature_names}
     kinds |= {column.name: (Moment, pa.string()) for column in schema.temporal}
     kinds |= {name: (Text, pa.string()) for name in schema.word_columns}

@@ -47,11 +47,6 @@ def single_losses(kind: str, names: Iterable[str], outputs: Tensor, targets: Ten
 def with_losses(kind: Kind, losses: Sequence[tuple[str, float]], gamma: float = GAMMA) -> Kind:
     """A kind whose loss is a weighted sum of others; all else is the kind's own.
 
-    Args:
-        kind: The kind.
-        losses: Names and weights.
-        gamma: Focusing parameter of the loss ``focal``.
-
     Example:
         >>> kind = with_losses(KINDS["regression"], [("squared", 1.0), ("absolute", 0.5)])
         >>> kind.loss(torch.tensor([2.0]), torch.tensor([0.0]))

@@ -10,12 +10,6 @@ import numpy as np
 def spread(heights: Sequence[float], distance: float, least: float, most: float) -> list[float]:
     """Heights at least ``distance`` apart, in the same order and as near to the given ones as can be.
 
-    Args:
-        heights: Where the labels would stand.
-        distance: From one to the next.
-        least: None is above it.
-        most: None is below it, if there is room for all.
-
     Example:
         >>> spread([50.0, 50.0, 90.0], 10.0, 0.0, 100.0)
         [45.0, 55.0, 90.0]

@@ -21,11 +21,6 @@ from .table import OfTable
 class ColumnTokens(nn.Module):
     """A row as tokens: one that stands for the whole row, then one for every column; hashed text is a single one.
 
-    Args:
-        schema: Of the table.
-        numbers: From numbers to vectors, or None if there are none.
-        width: Length of the vectors.
-
     Shapes:
         As :class:`~polytask.TableEncoder` takes them, to ``[B, 1 + columns, width]``.
     """

@@ -19,11 +19,6 @@ from .table import OfTable
 class Ensemble(nn.Module):
     """The members' representations side by side.
 
-    Args:
-        schema: Of the table.
-        numbers: From numbers to vectors, or None for numbers as they are.
-        options: Of the encoder.
-
     Shapes:
         As :class:`~polytask.TableEncoder` takes them, to ``[B, members * width]``.
     """

@@ -100,17 +100,7 @@ class CrossFitted:
 def cross_fit(
     family: Family, task: Task, inputs: object, ids: Tensor, labels: ToLearn, data: Development, seed: int
 ) -> CrossFitted | None:
-    """Fit a family for one target in every fold; None where a fold has nothing to learn.
-
-    Args:
-        family: What is fitted.
-        task: The target.
-        inputs: Of all rows, as the family takes them.
-        ids: Rows with a label.
-        labels: Of all rows.
-        data: The folds.
-        seed: Seed of all that is drawn.
-    """
+    """Fit a family for one target in every fold; None where a fold has nothing to learn."""
     observed = torch.zeros(len(data.rows), dtype=torch.bool)
     observed[ids] = True
     found: list[list[Tensor]] = []

@@ -61,13 +61,7 @@ def _of_pair(one: Tensor, other: Tensor) -> float | None:
 
 
 def missing_labels(rows: Rows, drawn: Sequence[Task], tasks: Sequence[Task]) -> list[Matrix]:
-    """Where labels are missing: their share in blocks of training rows, in their order; nothing if none is.
-
-    Args:
-        rows: The training rows.
-        drawn: The targets to show.
-        tasks: All targets, in the order of the rows' columns.
-    """
+    """Where labels are missing: their share in blocks of training rows, in their order; nothing if none is."""
     if rows.observed is None or not len(rows):
         return []
     places = [place for place, task in enumerate(tasks) if task in drawn]

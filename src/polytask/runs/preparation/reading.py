@@ -73,13 +73,7 @@ def notes_on(inferred: Sequence[InferredTask], schema: Schema, table: pa.Table) 
 
 
 def far_values(schema: Schema, table: pa.Table, where: str = "") -> list[str]:
-    """A line for every column of numbers with values that are clipped.
-
-    Args:
-        schema: The columns and their ranges.
-        table: Its rows.
-        where: Name of the table, for the lines.
-    """
+    """A line for every column of numbers with values that are clipped."""
     lines = []
     for column, values in zip(schema.numeric, schema.values(schema.read(table)), strict=False):
         low, high = column.limits
