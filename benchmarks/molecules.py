@@ -25,7 +25,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from polytask.config import make_config
-from polytask.data import Schema, infer_tasks, load_split, read_table
+from polytask.data import Schema, infer_targets, load_split, read_table
 from polytask.runs import fit_run
 
 FILES = {"tox21": "tox21/tox21.csv", "muv": "muv/muv.csv.gz"}
@@ -88,7 +88,7 @@ def _number(value: float | None) -> float:
 def forests(path: Path, out: Path) -> dict[str, float]:
     """A forest per target, on the rows of the networks' run of this seed."""
     table = read_table(path)
-    tasks = infer_tasks(table, where=path.name, targets=targets(path))
+    tasks = [found.task for found in infer_targets(table, where=path.name, targets=targets(path))]
     codes, _ = load_split(out.with_name(f"{out.name}-molecules") / "split.parquet")
     schema = Schema.fit(table, tasks, train=codes == 0, column_kinds={"smiles": "smiles"})
     found = schema.encode_inputs(table)

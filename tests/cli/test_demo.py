@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inferred import infer_tasks
 from polytask.cli.demo import lesson
 from polytask.comparison.datasets.digits import TARGETS, TRAIN, VALIDATION, write_demo_table, write_few_labels
-from polytask.data import infer_tasks, read_table
+from polytask.data import read_table
 from polytask.reporting.outcome import Tally
 from small_table import assert_refused, polytask
 

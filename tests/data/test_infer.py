@@ -5,7 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from polytask.data import infer_targets, infer_tasks
+from inferred import infer_tasks
+from polytask.data import infer_targets
 from polytask.errors import UserError
 from polytask.task import Task
 

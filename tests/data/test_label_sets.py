@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from polytask.data import check_split, encode_targets, encode_wide, infer_tasks, label_columns
+from inferred import infer_tasks
+from polytask.data import check_split, encode_targets, encode_wide, label_columns
 from polytask.errors import UserError
 from polytask.task import Task
 from polytask.task.kind import cells

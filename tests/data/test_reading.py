@@ -16,7 +16,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polytask.data import MARKS, Reading, Schema, all_marks, infer_tasks, interpret, read_cells, read_sources
+from inferred import infer_tasks
+from polytask.data import MARKS, Reading, Schema, all_marks, interpret, read_cells, read_sources
 from polytask.data import reading as reading_module
 from polytask.data.dates import date_parts, moments, read_dates
 from polytask.data.features import fit_column

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inferred import infer_tasks
 from polytask.data import (
     Schema,
     check_split,
     encode_targets,
     find_leaks,
-    infer_tasks,
     make_split,
     read_table,
     split_from_column,

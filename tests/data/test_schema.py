@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from polytask.data import Schema, SparseRows, TextSettings, features, infer_tasks, read_table
+from inferred import infer_tasks
+from polytask.data import Schema, SparseRows, TextSettings, features, read_table
 from polytask.data.columns import coded
 from polytask.data.roles import repeated_ids
 from polytask.errors import UserError

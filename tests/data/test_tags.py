@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
+from inferred import infer_tasks
 from polytask import Task
-from polytask.data import check_split, encode_targets, encode_wide, for_words, infer_tasks
+from polytask.data import check_split, encode_targets, encode_wide, for_words
 from polytask.errors import UserError
 from polytask.task.kinds.tags import tags_of
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+BETAS, EPS = (0.9, 0.999), 1e-8
+
 
 def adam_step(
     values: Tensor,
@@ -14,10 +16,8 @@ def adam_step(
     *,
     where: Tensor,
     weight_decay: float = 0.0,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
 ) -> tuple[Tensor, Tensor]:
-    """One step of Adam for the elements in ``where``; the others keep value and state.
+    """One step of Adam with torch's betas and epsilon for the elements in ``where``; the others keep value and state.
 
     Args:
         values: ``[K]``.
@@ -34,9 +34,9 @@ def adam_step(
         D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, arXiv:1412.6980, Algorithm 1.
     """
     gradient = torch.where(where, gradient + weight_decay * values, 0.0)
-    first = betas[0] * moments[0] + (1 - betas[0]) * gradient
-    second = betas[1] * moments[1] + (1 - betas[1]) * gradient**2
+    first = BETAS[0] * moments[0] + (1 - BETAS[0]) * gradient
+    second = BETAS[1] * moments[1] + (1 - BETAS[1]) * gradient**2
     steps = moments[2] + 1
-    size = lr * (first / (1 - betas[0] ** steps)) / ((second / (1 - betas[1] ** steps)).sqrt() + eps)
+    size = lr * (first / (1 - BETAS[0] ** steps)) / ((second / (1 - BETAS[1] ** steps)).sqrt() + EPS)
     updated = torch.stack([first, second, steps])
     return torch.where(where, values - size, values), torch.where(where, updated, moments)

@@ -1,7 +1,7 @@
 from .as_rows import Data, as_rows
 from .cells import encode_wide
 from .data_sets import rows_of_data_sets
-from .infer import InferredTask, infer_targets, infer_tasks
+from .infer import InferredTask, infer_targets
 from .items import Items, opened
 from .label_columns import label_columns
 from .leaks import find_leaks
@@ -51,7 +51,6 @@ __all__ = [
     "find_leaks",
     "for_words",
     "infer_targets",
-    "infer_tasks",
     "interpret",
     "label_columns",
     "load_split",

@@ -46,20 +46,6 @@ class InferredTask:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def infer_tasks(
-    table: pa.Table,
-    *,
-    where: str,
-    targets: Sequence[str],
-    kinds: Mapping[str, str] | None = None,
-    metrics: Mapping[str, str] | None = None,
-    weights: Mapping[str, float] | None = None,
-) -> tuple[Task, ...]:
-    """The tasks of :func:`infer_targets`, without the reasons."""
-    found = infer_targets(table, where=where, targets=targets, kinds=kinds, metrics=metrics, weights=weights)
-    return tuple(inferred.task for inferred in found)
-
-
 def infer_targets(
     table: pa.Table,
     *,

@@ -112,7 +112,7 @@ class Schema:
 
         Args:
             table: All rows; statistics are taken from those of ``train`` alone.
-            tasks: From :func:`~polytask.data.infer.infer_tasks`.
+            tasks: As :func:`~polytask.data.infer.infer_targets` finds them.
             where: Name of the table in messages.
             features: Names of feature columns; by default every column that is nothing else.
             ignore: Columns not to be used.
