@@ -100,6 +100,13 @@ def apply_overrides(
         >>> apply_overrides(values, ["data.column_kind.wage.1979=numeric"])
         >>> values
         {'column_kind': {'wage.1979': 'numeric'}}
+
+    An option of what is given by its name alone:
+
+        >>> values = {"balance": "gradnorm"}
+        >>> apply_overrides(values, ["balance.alpha=2"])
+        >>> values
+        {'balance': {'name': 'gradnorm', 'alpha': 2}}
     """
     wrong = [override for override in overrides if not _set(values, override, above)]
     raise_all([f"--set {override}: expected key=value, such as training.steps=100" for override in wrong])
@@ -125,6 +132,8 @@ def _set(values: dict[str, Any], override: str, above: Callable[[Sequence[str]],
 def _put(values: Any, path: Sequence[str], value: Any) -> bool:
     """Set a value in nested mappings; False if something else is on the way."""
     for parent in path[:-1]:
+        if isinstance(values, dict) and isinstance(name := values.get(parent), str):
+            values[parent] = {"name": name}
         values = values.setdefault(parent, {}) if isinstance(values, dict) else None
     if isinstance(values, dict):
         values[path[-1]] = value
