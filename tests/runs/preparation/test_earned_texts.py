@@ -47,6 +47,13 @@ def test_text_that_helps_stays_and_text_that_does_not_is_left_out_with_figures(p
     assert "'title'" in warning and "±" in warning and "column_kind.title=text" in warning
 
 
+def test_a_run_that_continues_has_decided(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = prepared(path)
+    first.save(tmp_path / "schema.json", tmp_path / "split.parquet", tmp_path / "encoder")
+    monkeypatch.setattr("polytask.runs.preparation.earned_texts.linear_models", None)  # nothing is fitted again
+    assert prepared(path, tmp_path / "split.parquet").schema.text == first.schema.text
+
+
 @pytest.mark.parametrize(
     ("keys", "texts"),
     [
