@@ -154,6 +154,21 @@ def test_last_layer_is_what_autograd_gives(kind: str, heads: nn.Module) -> None:
     assert relative.sqrt().std(0).max() < 0.4
 
 
+@pytest.mark.parametrize("kind", ["relu", "norm"])
+def test_last_layer_at_some_of_its_outputs(kind: str) -> None:
+    encoder, heads = trunk(kind), Separate(norm=True)
+    weight, features = encoder[2].weight, encoder(X)  # type: ignore[index]
+    values = losses_of(heads, features)
+    expected = torch.stack([grad(value, weight, retain_graph=True)[0] for value in values])
+    losses, squares = Differentiated.of(values, [features]), []
+    for seed in range(3):
+        found = last_layer_rows(losses, [features], weight, directions=8, every=3, seed=seed)
+        assert found is not None
+        torch.testing.assert_close(found, expected[:, seed::3] * 3**0.5, rtol=1e-4, atol=1e-6)
+        squares.append(found.square().sum((1, 2)))
+    torch.testing.assert_close(torch.stack(squares).mean(0), expected.square().sum((1, 2)), rtol=1e-4, atol=1e-6)
+
+
 def test_last_layer_of_several_representations_and_of_tokens() -> None:
     encoder, heads = trunk(), Wide()
     tokens = torch.randn(12, 4, 5, generator=torch.Generator().manual_seed(3))

@@ -84,7 +84,7 @@ def test_gradnorm(
     alpha: float, gradient: tuple[float, ...], stepped: tuple[float, ...], renormalised: tuple[float, ...]
 ) -> None:
     first, norms = tensor([1.0, 2.5, 4.0]), tensor([2.0, 1.0, 0.5])
-    found = b.gradnorm_gradient(torch.ones(3), norms, LOSSES, first, alpha)
+    found = tensor(b.gradnorm_gradient([1.0, 1.0, 1.0], norms.tolist(), LOSSES.tolist(), first.tolist(), alpha))
     close(found, *gradient)
     close(torch.ones(3) - 0.025 * found, *stepped)
     # The same through the class: losses whose gradients for the shared layer have these norms.
@@ -103,6 +103,21 @@ def test_gradnorm_without_alpha_equalises_the_norms() -> None:
         balancer.backward({t: LOSSES[i] + norms[i] * shared[i, 0] for i, t in enumerate("abc")}, shared=[shared])
     scaled = balancer.found * norms
     assert scaled.max() / scaled.min() < 1.02
+
+
+def test_gradnorm_leaves_alone_a_task_without_a_label_or_without_a_finite_loss() -> None:
+    balancer = b.GradNorm()
+    balancer.bind(["a", "b", "c", "d"])
+    for step in range(3):
+        shared = torch.zeros(2, 2, requires_grad=True)
+        losses = {"a": 1 + (2 + step) * shared[0, 0], "b": 1 + shared[0, 0], "c": math.inf + shared[0, 0]}
+        balancer.backward(losses, shared=[shared])
+    assert balancer.first.isnan().tolist() == [False, False, True, True]
+    assert balancer.moments[:, 2:].eq(0).all()
+    assert balancer.moments[2].tolist() == [3, 3, 0, 0]
+    found = balancer.found
+    torch.testing.assert_close(found.sum(), tensor(4.0))
+    assert found[0] < found[2] == found[3] < found[1]
 
 
 def test_gradnorm_takes_the_log_of_the_number_of_classes() -> None:
@@ -260,6 +275,8 @@ def test_gradnorm_is_exact_on_request_and_for_narrow_layers() -> None:
         balancer.bind(["a", "b"])
         found.append([balancer._number(width) for width in (64, 512)])
     assert found == [[64, 16], [8, 8], [64, 512]]
+    assert [b.GradNorm()._every(outputs, 512) for outputs in (32, 64, 200, 512)] == [1, 1, 3, 8]
+    assert [b.GradNorm()._every(512, 64), b.GradNorm(directions="exact")._every(512, 512)] == [1, 1]
 
 
 def test_imtl_is_imtl_g_on_scaled_losses() -> None:

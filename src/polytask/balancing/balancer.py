@@ -335,14 +335,13 @@ class Balancer(nn.Module, ABC):
             if self.steps % WATCHED:
                 return
         self._lowest = None
-        if above.min().item() < -ROUNDING:
-            task = int(above.argmin())
-            raise UserError(
-                f"balancer {self.name!r} needs losses of at least their lower bound (0, if none is given), and that of "
-                f"{self.tasks[task]!r} is {-above[task].item():.3g} below it (step {self.steps}): add a constant to "
-                "that loss which keeps it above 0, or choose a method that takes any loss, such as equal, static or "
-                "upgrad"
-            )
+        for task, value in zip(self.tasks, above.tolist(), strict=True):
+            if value < -ROUNDING:
+                raise UserError(
+                    f"balancer {self.name!r} needs losses of at least their lower bound (0, if none is given), and "
+                    f"that of {task!r} is {-value:.3g} below it (step {self.steps}): add a constant to that loss which "
+                    "keeps it above 0, or choose a method that takes any loss, such as equal, static or upgrad"
+                )
 
     def _notice_uncalled(self) -> None:
         """Say once that a call is missing without which the weights stay as they are."""

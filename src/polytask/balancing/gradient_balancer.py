@@ -46,7 +46,6 @@ class StepTensors:
     Attributes:
         losses: The losses as the method sees them: tasks that learn from soft labels count as absent.
         everything: The losses with those of these tasks.
-        present: ``[n]`` positions of the tasks that the method sees.
         features: The shared representations, if given, and if the shared parameters act through them alone.
         shared: The shared parameters, if given.
         source: Where gradients come from in this step.
@@ -55,11 +54,16 @@ class StepTensors:
 
     losses: TaskLosses
     everything: TaskLosses
-    present: Tensor
     features: list[Tensor] | None
     shared: list[Tensor] | None
     source: Gradients
     graph: StepGraph
+
+    @cached_property
+    def present(self) -> Tensor:
+        """``[n]`` positions of the tasks that the method sees."""
+        everybody = torch.arange(len(self.losses.counts), device=self.losses.counts.device)
+        return everybody if self.losses.complete else everybody[self.losses.present]
 
     @property
     def values(self) -> Tensor:
@@ -177,7 +181,7 @@ class GradientBalancer(Balancer):
         backward: Callable[[Tensor], object],
     ) -> Tensor:
         step = self._step_tensors(losses, shared, features)
-        self.gramian, self.took_part = None, step.losses.present
+        self.gramian = None
         if not step.losses.nothing:
             return self._update(step, backward, new=self.steps % self.every == 0)
         weights = self._weigh(torch.zeros_like(losses.means), step)
@@ -196,11 +200,9 @@ class GradientBalancer(Balancer):
         if not somebody and parts is not None:  # no task in this process
             losses = replace(losses, values=losses.values + 0.0 * parts[0].sum())
         learning = self._learning(losses)
-        everybody = torch.arange(len(losses.counts), device=losses.counts.device)
-        present = everybody if learning.complete else everybody[learning.present]
         nodes = losses.nodes
         if nodes is not None and not learning.complete:
-            nodes = tuple(nodes[position] for position in present.tolist())
+            nodes = tuple(node for node, here in zip(nodes, learning.present.tolist(), strict=True) if here)
         graph = StepGraph(losses.values, nodes, parts)
         if graph.acts_past(trained):  # rows at the representation would lack a part of the gradient
             trained, parts = graph.behind if trained is None else trained, None
@@ -209,7 +211,7 @@ class GradientBalancer(Balancer):
             trained = graph.behind
         if source != "representation" and somebody:
             graph.check(trained or [])
-        return StepTensors(learning, losses, present, parts, trained, source, graph)
+        return StepTensors(learning, losses, parts, trained, source, graph)
 
     def _weigh(self, found: Tensor, step: StepTensors) -> Tensor:
         """``[K]`` weights with the user's, from what the method has found for the tasks that it sees."""
@@ -253,6 +255,7 @@ class GradientBalancer(Balancer):
         """
         self._means = step.losses.means
         inner = self.gramian = self._gramian(step, rows)
+        self.took_part = step.losses.present
         if factor is not None:
             inner = inner * factor * factor[:, None]
         if not torch.isfinite(inner).all():

@@ -3,7 +3,8 @@
 For ``y = a W^T`` the gradient of a loss is ``G = delta^T a`` with the gradient ``delta`` at y. Written out for K losses
 that costs as much as K backward passes through the layer. Its norm needs less: for directions R with
 ``E[R R^T] = 1``, ``E |G R|^2 = |G|^2``, and ``G R = delta^T (a R)`` is narrow. The first direction is the mean of the
-inputs, in which most of a gradient lies behind a ReLU, and is exact; the others are random and orthogonal to it.
+inputs, in which most of a gradient lies behind a ReLU, and is exact; the others are random and orthogonal to it. A wide
+layer need not be measured at all of its outputs, either.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from .step_graph import Differentiated
 
 
 def last_layer_rows(
-    losses: Differentiated, features: Sequence[Tensor], weight: Tensor, *, directions: int, seed: int
+    losses: Differentiated, features: Sequence[Tensor], weight: Tensor, *, directions: int, every: int = 1, seed: int
 ) -> Tensor | None:
-    """``[n, D_out, r]``: gradients for ``weight`` along ``r`` directions, averaged over processes.
+    """``[n, r, D_out / every]``: gradients for ``weight`` along ``r`` directions, averaged over processes.
 
     Args:
         losses: ``[n]`` losses and their graph.
         features: The representations from which all heads read, ``[B, D]`` each.
         weight: ``[D_out, D_in]`` of a linear layer on the way to them.
         directions: r; from ``D_in`` on, the gradients themselves.
-        seed: Seed of the directions, equal on every process.
+        every: Measure at every so manieth output of the layer only, enlarged so that squared norms keep their mean.
+        seed: Seed of the directions and of the choice of outputs, equal on every process.
 
     Returns:
         None where there is no such layer: the caller differentiates.
@@ -40,11 +42,13 @@ def last_layer_rows(
     if not _everywhere(len(found) == len(features), losses.values):
         return None
     sketch = _directions([layer.inputs for layer in found], directions, seed)
-    parts = []
+    outputs, parts = slice(seed % every, None, every), []
     for layer, here in zip(found, features, strict=True):
-        projected = layer.inputs.float() if sketch is None else layer.inputs.float() @ sketch
-        parts.append(_rows(losses, here, readout(losses, here), layer, projected))
-    rows = sum(parts[1:], parts[0])
+        inputs = layer.inputs.float().T
+        projected = inputs if sketch is None else sketch @ inputs
+        parts.append(_rows(losses, here, readout(losses, here), layer, projected, outputs))
+    rows = sum(parts[1:], parts[0]).mT
+    rows = rows if every == 1 else rows * every**0.5
     return sum_over_processes(rows) / world_size() if world_size() > 1 else rows
 
 
@@ -56,28 +60,35 @@ def _everywhere(condition: bool, like: Tensor) -> bool:
 
 
 def _directions(inputs: Sequence[Tensor], number: int, seed: int) -> Tensor | None:
-    """``[D_in, r]``: the mean of the inputs, and random vectors orthogonal to it; None for all."""
+    """``[r, D_in]``: the mean of the inputs, and random vectors orthogonal to it; None for all."""
     width = inputs[0].shape[1]
     if number >= width:
         return None
-    total = sum_over_processes(torch.stack([part.float().sum(0) for part in inputs]).sum(0))
-    mean = torch.nn.functional.normalize(torch.nan_to_num(total), dim=0)[:, None]
+    sums = [part.float().sum(0, keepdim=True) for part in inputs]
+    total = sum_over_processes(sum(sums[1:], sums[0]))
+    mean = total / torch.linalg.vector_norm(total).clamp_min(1e-12)
     generator = torch.Generator(mean.device).manual_seed(step_seed(seed, number))
-    random = torch.randn(width, number - 1, device=mean.device, generator=generator) / max(1, number - 1) ** 0.5
-    return torch.cat([mean, random - mean @ (mean.T @ random)], 1)
+    random = torch.randn(number - 1, width, device=mean.device, generator=generator).div_(max(1, number - 1) ** 0.5)
+    return torch.cat([mean, torch.addmm(random, random @ mean.T, mean, alpha=-1)])
 
 
-def _rows(losses: Differentiated, here: Tensor, heads: Readout | None, layer: LinearPart, projected: Tensor) -> Tensor:
-    """``[n, D_out, r]`` from the projected inputs ``[N, r]`` of the layer behind the representation ``here``."""
+def _rows(
+    losses: Differentiated,
+    here: Tensor,
+    heads: Readout | None,
+    layer: LinearPart,
+    projected: Tensor,
+    outputs: slice,
+) -> Tensor:
+    """``[n, r, D_out]`` from the projected inputs ``[r, N]`` of the layer behind the representation ``here``."""
     factor = None if heads is None else slope(layer, here)
     if heads is None or factor is None:
-        return _differentiated(losses, layer).transpose(1, 2) @ projected
+        return projected @ _differentiated(losses, layer)[..., outputs]
     # delta of loss i is the sum over its outputs p of errors_p x weight_p, times the slope: first per output.
-    per_output = factor.T @ (heads.errors[:, :, None] * projected[:, None]).flatten(1)
-    per_output = per_output.view(-1, len(heads.weight), projected.shape[1]) * heads.weight.T[:, :, None]
-    if len(heads.weight) == heads.owned.shape[1] and bool((heads.owned.sum(0) == 1).all()):  # one output for each
-        return per_output.transpose(0, 1)[heads.owned.argmax(0)]
-    return torch.einsum("dwr,wn->ndr", per_output, heads.owned)
+    errors = heads.errors.T.contiguous()[:, None]
+    products = (errors * projected).flatten(0, 1) @ factor[:, outputs]
+    per_output = products.unflatten(0, (len(errors), -1)) * heads.weight[:, None, outputs]
+    return (heads.owned.T @ per_output.flatten(1)).unflatten(1, per_output.shape[1:])
 
 
 def _differentiated(losses: Differentiated, layer: LinearPart) -> Tensor:

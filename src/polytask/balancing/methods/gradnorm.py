@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import isfinite, isnan
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ...errors import UserError, raise_all
 from ...processes.collectives import sum_over_processes, world_size
-from ..adam import adam_step
+from ..adam import adam
 from ..gradient_balancer import GradientBalancer, StepTensors
 from ..gradients import gramian, parameter_rows, rows_at_representation
 from ..last_layer import last_layer_rows
@@ -19,32 +20,41 @@ from ..needs import Needs
 from ..step_graph import Differentiated
 from ..task_losses import TaskLosses
 
-#: Directions times tasks, at most, by default; and the width of a layer up to which all directions cost no more.
-WORK, NARROW = 256, 64
+#: Directions times tasks, at most, by default; and the width of a layer up to which to measure all of it costs no more.
+WORK, NARROW = 320, 64
 L0 = ("first", "first_epoch", "logC")
 OPTIMISERS = ("adam", "sgd")
 
 
-def gradnorm_gradient(weights: Tensor, norms: Tensor, losses: Tensor, first: Tensor, alpha: float = 1.5) -> Tensor:
+def gradnorm_gradient(
+    weights: Sequence[float],
+    norms: Sequence[float],
+    losses: Sequence[float],
+    first: Sequence[float],
+    alpha: float = 1.5,
+) -> list[float]:
     """``sign(w_t n_t - tau_t) n_t``: the gradient of ``sum_t |w_t n_t - tau_t|`` for a constant target tau.
 
     Args:
-        weights: ``[K]``.
-        norms: ``[K]`` norms of the gradients of the unweighted losses for the last shared layer.
-        losses: ``[K]``.
-        first: ``[K]`` losses at the start, more than 0.
+        weights: K numbers.
+        norms: K norms of the gradients of the unweighted losses for the last shared layer.
+        losses: K losses.
+        first: K losses at the start, more than 0.
         alpha: How strongly slow tasks are pulled: ``tau_t = mean(w n) r_t^alpha``, ``r_t`` the loss ratio
             ``losses / first`` relative to its mean.
 
     Example:
-        >>> losses, first = torch.tensor([.5, 2., 1.]), torch.tensor([1., 2.5, 4.])
-        >>> gradnorm_gradient(torch.ones(3), torch.tensor([2., 1., .5]), losses, first)
-        tensor([ 2.0000, -1.0000,  0.5000])
+        >>> gradnorm_gradient([1, 1, 1], norms=[2, 1, .5], losses=[.5, 2, 1], first=[1, 2.5, 4])
+        [2, -1, 0.5]
     """
-    ratio = losses / first
-    rate = ratio / ratio.mean().clamp_min(1e-12)
-    scaled = weights * norms
-    return torch.sign(scaled - scaled.mean() * rate**alpha) * norms
+    ratios = [loss / start for loss, start in zip(losses, first, strict=True)]
+    scaled = [weight * norm for weight, norm in zip(weights, norms, strict=True)]
+    mean_ratio, mean_scaled = max(sum(ratios) / len(ratios), 1e-12), sum(scaled) / len(scaled)
+    targets = [mean_scaled * (ratio / mean_ratio) ** alpha for ratio in ratios]
+    return [
+        norm if one > target else -norm if one < target else 0.0
+        for norm, one, target in zip(norms, scaled, targets, strict=True)
+    ]
 
 
 class GradNorm(GradientBalancer):
@@ -67,16 +77,16 @@ class GradNorm(GradientBalancer):
             ``representation``: norms at the shared representation. ``exact``: of all shared parameters.
         directions: Directions along which the norms for a linear last layer are measured: the mean of its inputs and
             random ones. ``exact`` (or a number from that of the layer's inputs on) costs a backward pass through the
-            layer per task. By default exact for up to 64 inputs, then 16 directions for up to 16 tasks and fewer for
-            more (at least 4). The error of a norm in a single step is 10 to 12 % with 16 directions at the start of
-            training and 3 to 10 % later, 25 % with 4 (``benchmarks/gradnorm_sketch.py``); it is new in every step, and
-            ``lr`` averages over steps.
+            layer per task. By default exact for up to 64 inputs; for more 16 directions with up to 20 tasks and fewer
+            with more (at least 4), at every so manieth of the layer's outputs, about 64 of them. The error of a norm
+            in a single step is then 13 to 14 % at the start of training and 10 to 17 % later, with 4 directions 23 to
+            29 % (``benchmarks/gradnorm_sketch.py``); it is new in every step, and ``lr`` averages over steps.
         every: Steps between updates of the weights.
 
     Cost:
-        With linear heads on a linear last layer about a fifth of a small network's step, for nine as for forty tasks,
-        and little of a large one's. Otherwise the part of the backward pass from each loss down to the last shared
-        layer, per task.
+        With linear heads on a linear last layer an eighth of a small network's step for nine tasks and a seventh for
+        forty, and little of a large one's. Otherwise the part of the backward pass from each loss down to the last
+        shared layer, per task.
 
     When to choose it:
         Losses or gradients of very different scale, tasks that start together; it finds in one run what a search of
@@ -111,7 +121,7 @@ class GradNorm(GradientBalancer):
     ) -> None:
         super().__init__(gradients=gradients, every=every, head_weighting=True)
         self._check(optimiser=(optimiser, OPTIMISERS), **({"l0": (l0, L0)} if isinstance(l0, str) else {}))
-        self._check_range(alpha=(alpha, 0, float("inf")), lr=(lr, 0, float("inf")), w_min=(w_min, 1e-12, 1))
+        self._check_range(alpha=(alpha, 0, 10), lr=(lr, 0, float("inf")), w_min=(w_min, 1e-12, 1))
         if isinstance(directions, str):
             self._check(directions=(directions, ("exact",)))
         elif directions is not None:
@@ -147,23 +157,28 @@ class GradNorm(GradientBalancer):
 
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         """The weights of this step, then new ones for the next from this step's norms, as in the paper's algorithm."""
-        losses = step.losses
-        found = torch.where(losses.present, self.found, 0.0)
+        losses, found = step.losses, self.found
         if not losses.complete:  # the present tasks' weights sum to their number
+            found = torch.where(losses.present, found, 0.0)
             found = found * (losses.present.sum() / found.sum())
-        self._remember_start(losses)
-        if new:
-            self.found = self._next(step, self._norms(step))
+        squares = self._squares(step) if new else None
         weights = self._weigh(found, step)
         self._finish(step, weights, weights, None, backward)
+        self._remember_start(losses)  # after the backward pass was started: to read a number is to wait for a device
+        if squares is not None:
+            self._learn(losses, squares.tolist())
         return weights
 
     def _remember_start(self, losses: TaskLosses) -> None:
         if self.l0 == "first_epoch":
             counts = torch.where(losses.usable, losses.counts, 0.0)
             self.sums += torch.stack([torch.where(losses.usable, losses.means, 0.0) * counts, counts])
-        else:
-            self.first = torch.where(self.first.isnan() & losses.usable, losses.means, self.first)
+            return
+        first = self.first.tolist()
+        if any(isnan(start) for start in first):
+            known = zip(first, losses.means.tolist(), losses.counts.tolist(), strict=True)
+            begun = [mean if isnan(start) and count > 0 and isfinite(mean) else start for start, mean, count in known]
+            self.first = self.first.new_tensor(begun)
 
     def end_epoch(self) -> None:
         super().end_epoch()
@@ -171,12 +186,8 @@ class GradNorm(GradientBalancer):
         self.first = torch.where(self.first.isnan() & (counts > 0), sums / counts, self.first).to(self.first.dtype)
         self.sums = torch.zeros_like(self.sums)
 
-    def _norms(self, step: StepTensors) -> Tensor:
-        """``[K]`` norms of the unweighted losses' gradients, 0 for absent tasks."""
-        squares = self._squares(step)
-        return torch.zeros_like(self.found).index_copy(0, step.present, squares.sqrt().to(self.found.dtype))
-
     def _squares(self, step: StepTensors) -> Tensor:
+        """``[n]`` squared norms of the unweighted losses' gradients."""
         for losses in step.attempts(step.differentiated):
             squares = self._squares_of(losses, step)
             if losses.factors is None or bool(torch.isfinite(squares).all()):
@@ -193,11 +204,12 @@ class GradNorm(GradientBalancer):
         if step.source == "last_layer":
             shared = [last_layer(shared)]
             if step.features is not None:
+                number, every = self._number(shared[0].shape[-1]), self._every(*shared[0].shape)
                 rows = last_layer_rows(
-                    losses, step.features, shared[0], directions=self._number(shared[0].shape[-1]), seed=self.steps
+                    losses, step.features, shared[0], directions=number, every=every, seed=self.steps
                 )
         if rows is not None:
-            return rows.flatten(1).square().sum(1)
+            return rows.square().sum((1, 2))
         blocks = parameter_rows(losses, step.features, shared)
         return torch.stack([block.rows.flatten(1).square().sum(1) for block in blocks]).sum(0)
 
@@ -207,22 +219,35 @@ class GradNorm(GradientBalancer):
             return width
         return int(self.directions or max(4, min(16, WORK // len(self.tasks))))
 
-    def _next(self, step: StepTensors, norms: Tensor) -> Tensor:
-        losses = step.losses
-        taking_part = losses.usable & torch.isfinite(norms) & ~self.first.isnan()
-        if not taking_part.any():
-            return self.found
-        old, chosen = self.found, taking_part.nonzero()[:, 0]
-        gradient = torch.zeros_like(old)
-        gradient[chosen] = gradnorm_gradient(
-            old[chosen], norms[chosen], losses.means[chosen], self.first[chosen].clamp_min(1e-12), self.alpha
+    def _every(self, outputs: int, inputs: int, *others: int) -> int:
+        """Of a layer's outputs every so manieth is measured at."""
+        return 1 if self.directions is not None or inputs <= NARROW else max(1, outputs // NARROW)
+
+    def _learn(self, losses: TaskLosses, squares: Sequence[float]) -> None:
+        """The weights of the next step. In plain numbers: operations on such small tensors would take longer."""
+        weights, first, means = self.found.tolist(), self.first.tolist(), losses.means.tolist()
+        present = [task for task, count in enumerate(losses.counts.tolist()) if count > 0]
+        norms = {task: square**0.5 for task, square in zip(present, squares, strict=True)}
+        chosen = [t for t in present if isfinite(norms[t]) and isfinite(means[t]) and not isnan(first[t])]
+        if not chosen:
+            return
+        gradient = gradnorm_gradient(
+            [weights[t] for t in chosen],
+            [norms[t] for t in chosen],
+            [means[t] for t in chosen],
+            [max(first[t], 1e-12) for t in chosen],
+            self.alpha,
         )
-        if self.optimiser == "adam":
-            weights, self.moments = adam_step(old, gradient, self.moments, self.lr, where=taking_part)
-        else:
-            weights = torch.where(taking_part, old - self.lr * gradient, old)
-        weights = weights.clamp_min(self.w_min)
-        return len(weights) * weights / weights.sum()
+        moments = self.moments.T.tolist()
+        for t, slope in zip(chosen, gradient, strict=True):
+            if self.optimiser == "adam":
+                weights[t], moments[t] = adam(weights[t], slope, moments[t], self.lr)
+            else:
+                weights[t] -= self.lr * slope
+        weights = [max(weight, self.w_min) for weight in weights]
+        share = len(weights) / sum(weights)
+        self.found = self.found.new_tensor([share * weight for weight in weights])
+        self.moments = self.moments.new_tensor(moments).T.contiguous()
 
     def _forget(self, task: int) -> None:
         self.first[task] = torch.nan
