@@ -118,9 +118,13 @@ class FAMO(Balancer):
         return self.bounds
 
     def weights(self, losses: TaskLosses) -> Tensor:
-        above = self._above(losses.means)
-        self._before = torch.where(losses.usable, above, torch.nan) if self.steps % self.every == 0 else None
-        return famo_weights(torch.where(losses.present, self.logits, -torch.inf), above)
+        above, logits = self._above(losses.means), self.logits
+        before = above
+        if not losses.complete:
+            logits = torch.where(losses.present, logits, -torch.inf)
+            before = torch.where(losses.present, above, torch.nan)
+        self._before = before if self.steps % self.every == 0 else None
+        return famo_weights(logits, above)
 
     def after_step(self, losses: Callable[[], Losses]) -> None:
         super().after_step(losses)
@@ -134,7 +138,7 @@ class FAMO(Balancer):
         self._before = None
 
     def _learn(self, before: Tensor, again: TaskLosses) -> None:
-        took_part = ~before.isnan() & torch.isfinite(again.means)
+        took_part = torch.isfinite(before + again.means)
         logits = torch.where(took_part, self.logits, -torch.inf)
         gradient = famo_gradient(logits, before, self._above(again.means))
         self.logits, self.moments = adam_step(
