@@ -171,12 +171,21 @@ def _sampled_products(moment: Moment, errors: Tensor, layers: list[str], number:
         features = moment.model.features(map_inputs(moment.inputs, lambda leaf: leaf[rows]))
         outputs = moment.model.heads.wide(features).float().sum(0)
         calls = [call for call in calls if call.name in layers]
-        jacobians = representation_rows(outputs, [call.output for call in calls])
+        jacobians = _jacobians(outputs, [call.output for call in calls])
     found = [
         jacobian_products(jacobian.repeat(2, 1, 1), weights, call.squared_lengths() + call.biased)
         for call, jacobian in zip(calls, jacobians, strict=True)
     ]
     return JacobianProducts(torch.stack([p.different for p in found]), torch.stack([p.same for p in found]))
+
+
+def _jacobians(outputs: Tensor, layers: list[Tensor]) -> list[Tensor]:
+    """``[W, N, D]`` of every layer for ``[W]`` outputs."""
+    if len(outputs) > FEW_OUTPUTS:
+        return representation_rows(outputs, layers)
+    # Of scalars, one after another: given where to start, torch loads SymPy, which takes longer than a short training.
+    each = [torch.autograd.grad(output, layers, retain_graph=True) for output in outputs.unbind()]
+    return [torch.stack(rows) for rows in zip(*each, strict=True)]
 
 
 def _owners(heads: LinearHeads, like: Tensor) -> Tensor:
