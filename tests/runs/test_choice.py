@@ -93,6 +93,20 @@ def test_pairs_are_trained_for_the_higher_order_approximation(tmp_path: Path) ->
     assert set(selection["serves"]) == {"click", "price", "rank"} and len(selection["networks"]) <= 2
 
 
+@pytest.mark.parametrize("grouping", ["grad_tag", "stg"])
+def test_groupings_for_classes(grouping: str, tmp_path: Path) -> None:
+    data = write_table(tmp_path / "table.csv", table_rows())
+    options = ("--grouping", grouping, "--networks", 2, "--no-baselines", "--quiet", "--set", "model.hidden=[16,8]")
+    assert_refused(fit(data, tmp_path / "run", *options), f"grouping: {grouping} is for binary and multiclass", "price")
+    assert not (tmp_path / "run").exists()
+    result = fit(data, tmp_path / "run", *options, targets=("click", "size", "rank"))
+    assert result.exit_code == 0, result.output
+    selection = json.loads((tmp_path / "run" / "selection.json").read_text())
+    assert set(selection["serves"]) == {"click", "size", "rank"}
+    chosen = selection.get("planned", selection)  # a task may move beyond chance to another training after it
+    assert len(chosen["networks"]) <= 2
+
+
 def test_wishes_and_a_cap_are_heeded(tmp_path: Path) -> None:
     data = write_table(tmp_path / "table.csv", table_rows())
     options = ("--networks", 2, "--together", "click,price", "--apart", "size,rank", "--no-baselines", "--quiet")

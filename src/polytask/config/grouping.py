@@ -15,7 +15,9 @@ from .section import Section, problems_of
 if TYPE_CHECKING:
     from .config import Config
 
-Grouping = Literal["tag", "cosine", "hoa", "exhaustive", "random", "given", "all_in_one", "one_per_task"]
+Grouping = Literal[
+    "tag", "cosine", "hoa", "grad_tag", "stg", "exhaustive", "random", "given", "all_in_one", "one_per_task"
+]
 
 
 class GroupingKeys(Section):
@@ -31,7 +33,8 @@ class GroupingKeys(Section):
     )] = "auto"  # fmt: skip
     grouping: Annotated[Grouping, Key(
         "How tasks are grouped.",
-        Option(str, "NAME", "tag, cosine, hoa, exhaustive, random, given, all_in_one or one_per_task"),
+        Option(str, "NAME",
+               "tag, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task"),
         of_first_run=True, inside="name",
     )] = "tag"  # fmt: skip
     groups: Annotated[tuple[tuple[str, ...], ...], Key(

@@ -72,7 +72,9 @@ Settings = TypedDict(
         "joint": Mapping[str, Any],
         "sequential": Mapping[str, Any],
         "networks": Literal["auto", "single_task"] | int,
-        "grouping": Literal["tag", "cosine", "hoa", "exhaustive", "random", "given", "all_in_one", "one_per_task"],
+        "grouping": Literal[
+            "tag", "cosine", "hoa", "grad_tag", "stg", "exhaustive", "random", "given", "all_in_one", "one_per_task"
+        ],
         "groups": Sequence[Any],
         "max_size": int | None,
         "together": Sequence[Any],

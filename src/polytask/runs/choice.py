@@ -9,11 +9,11 @@ from typing import Any
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.stability import Stability, selection_stability
-from ..grouping.strategies import GROUPINGS, Context
+from ..grouping.strategies import GROUPINGS, Context, Joint
 from ..grouping.strategies.by_affinity import MANY, MOST_SECONDS
 from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import TrainingResult
-from ..training.callbacks import AffinityProbe, affinity_from_state
+from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state
 from ..training.evaluation import trivial_levels
 from .side_by_side import train_ahead
 from .trainer import Trainer
@@ -79,6 +79,12 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         if config.affinity.stop == "confident":
             trainer.display.say(_said_of_stop(affinity.meta["stop"]))
 
+    trained = maps = None
+    if joint is not None:
+        trained = Joint(joint.model, trainer.data.rows["train"], trainer.data.rows["validation"])
+    if joint is not None and DataMaps.name in joint.callbacks:
+        maps = maps_from_state(joint.callbacks[DataMaps.name])
+
     def work(tasks: tuple[str, ...]) -> Work:
         positions = tuple(names.index(task) for task in tasks)
         return Work("subset_" + "_".join(map(str, positions)), positions)
@@ -97,6 +103,8 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         config.groups,
         config.seed,
         constraints(config),
+        trained,
+        maps,
         ahead,
     )
 

@@ -10,6 +10,7 @@ from ..config import Config
 from ..config.learning import unused_entries
 from ..display.display import Display
 from ..distillation import check_tasks
+from ..errors import raise_all
 from ..grouping.strategies import GROUPINGS
 from ..records.folder import RunFolder
 from ..training import Parts, check_training, check_trains
@@ -55,6 +56,13 @@ class NewRun(Variant):
         return prepare(config, None if run is None else run.split)
 
     def check(self, config: Config, data: Prepared, balancer: Balancer) -> None:
+        kinds = GROUPINGS[config.grouping].kinds
+        named = f"grouping: {config.grouping} is for {' and '.join(kinds)} targets"
+        raise_all([
+            f"{named}, found {task.kind} {task.name!r}; use tag"
+            for task in data.tasks
+            if kinds and task.kind not in kinds
+        ])  # fmt: skip
         check_candidates(data, config.candidates, config.ensemble)
         _made_once(config, data, balancer)
         check_kept(config, data)

@@ -17,7 +17,7 @@ from ..grouping.confidence import measured_enough
 from ..grouping.strategies import GROUPINGS
 from ..task.order import task_order
 from ..training import Callback, Parts, TrainingResult, only_parts_of
-from ..training.callbacks import AffinityProbe
+from ..training.callbacks import AffinityProbe, DataMaps
 from ..training.mixture import make_stream
 from ..training.optimizer import make_optimizer
 from .distill import distillation, needs_teachers
@@ -25,6 +25,8 @@ from .encoders import network_of
 from .preparation.prepared import Prepared
 from .trainer import Trainer, make_balancer
 
+#: What a grouping strategy may need of a training for all tasks.
+JOINT_NEEDS = ("affinity", "joint", "data_maps")
 #: The automatic choice looks at budgets up to this many networks.
 MOST_AUTOMATIC = 5
 
@@ -113,7 +115,7 @@ def train_network(
 
 def joint_wanted(config: Config) -> bool:
     """Whether a network for all tasks is trained: as a baseline, or for the grouping strategy."""
-    return config.baselines or "affinity" in _needs(config)
+    return config.baselines or not set(JOINT_NEEDS).isdisjoint(_needs(config))
 
 
 def singles_wanted(config: Config) -> int:
@@ -176,6 +178,8 @@ def _check_probes(config: Config, data: Prepared, probes: Sequence[Callback]) ->
 
 def joint_probes(config: Config, tasks: int) -> list[Callback]:
     """What the joint training of this many tasks has to measure for the grouping strategy."""
+    if "data_maps" in _needs(config):
+        return [DataMaps()]
     if "affinity" not in _needs(config):
         return []
     estimator = GROUPINGS[config.grouping].estimator

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
+from planted import planted
 from polytask.errors import UserError
 from polytask.grouping.affinity_matrix import Affinity
-from polytask.grouping.strategies import GROUPINGS, Context
+from polytask.grouping.strategies import GROUPINGS, Context, Joint
 from polytask.grouping.strategies.random_groups import draw_networks
 
 TASKS = ("a", "b", "c", "d")
@@ -21,9 +24,17 @@ def train(tasks: tuple[str, ...]) -> dict[str, float]:
     }
 
 
+@cache
+def small_joint() -> Joint:
+    """A network that has learned a little: a and b have the same rule, c and d another."""
+    return planted(TASKS, 2)
+
+
 def context(budgets=(2,), **changes) -> Context:
     matrix = np.kron(np.eye(2), np.ones((2, 2))) - 0.5
-    fields = {"affinity": Affinity(TASKS, matrix), "train": train, "groups": (("a", "c"), ("b", "c", "d"))}
+    maps = np.kron(np.eye(2), np.ones((2, 2))) + 0.1 * np.eye(4)
+    fields = {"affinity": Affinity(TASKS, matrix), "train": train, "groups": (("a", "c"), ("b", "c", "d")),
+              "data_maps": maps, "joint": small_joint()}  # fmt: skip
     return Context(TASKS, budgets, **(fields | changes))
 
 
@@ -35,7 +46,7 @@ def test_every_task_is_served_within_the_budget(name):
         assert all(task in selection.networks[k] for task, k in selection.serves.items())
 
 
-@pytest.mark.parametrize("name", ["tag", "hoa", "exhaustive"])
+@pytest.mark.parametrize("name", ["tag", "hoa", "exhaustive", "stg", "grad_tag"])
 def test_friends_are_found(name):
     (selection,) = GROUPINGS[name].propose(context())
     assert selection.networks == (("a", "b"), ("c", "d"))

@@ -1,7 +1,7 @@
 """Ways to group tasks, all with one interface: ``propose(context) -> one selection per budget``."""
 
 from .catalogue import GROUPINGS, Grouping
-from .context import Context, TrainSubset
+from .context import Context, Joint, TrainSubset
 from .higher_order import select_by_pairs
 from .table import Measured, select_from_table
 
@@ -9,6 +9,7 @@ __all__ = [
     "GROUPINGS",
     "Context",
     "Grouping",
+    "Joint",
     "Measured",
     "TrainSubset",
     "select_by_pairs",

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ...task import KINDS
 from ..selection import Selection
 from .all_in_one import all_in_one
 from .by_affinity import by_affinity
 from .context import Context
 from .exhaustive import exhaustive
 from .given import given
+from .grad_tag import grad_tag
 from .higher_order import higher_order
 from .one_per_task import one_per_task
 from .random_groups import random_groups
+from .stg import stg
 
-Need = Literal["affinity", "train", "groups"]
+Need = Literal["affinity", "train", "groups", "joint", "data_maps"]
+CLASSES = tuple(name for name, kind in KINDS.items() if kind.logits)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Grouping:
         heeds: the constraints that it keeps to.
         chooses: whether the budget has an effect.
         estimator: what the affinity has to be; None: what the user sets.
+        kinds: the only kinds of tasks that it can do; none: any.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Grouping:
     heeds: tuple[str, ...] = ()
     chooses: bool = True
     estimator: str | None = None
+    kinds: tuple[str, ...] = ()
 
 
 WISHES = ("max_size", "together", "apart")
@@ -52,6 +58,21 @@ GROUPINGS = {
         ),
         Grouping("cosine", "cosine of the tasks' gradients", ("affinity",), by_affinity, WISHES, estimator="cosine"),
         Grouping("hoa", "trains all pairs and predicts larger networks from them", ("train",), higher_order, WISHES),
+        Grouping(
+            "grad_tag",
+            "estimates networks for random sets of tasks from the gradients of one; classification",
+            ("joint",),
+            grad_tag,
+            WISHES,
+            kinds=CLASSES,
+        ),
+        Grouping(
+            "stg",
+            "clusters tasks by the history of their samples' predictions; classification",
+            ("data_maps",),
+            stg,
+            kinds=CLASSES,
+        ),
         Grouping("exhaustive", "trains all networks, for at most 8 tasks", ("train",), exhaustive, ("max_size",)),
         Grouping("random", "random networks", (), random_groups, ("max_size",)),
         Grouping("given", "the groups that you give", ("groups",), given, chooses=False),

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from ...data import Rows
 from ...errors import UserError
+from ...models import MultiTaskModel
 from ..affinity_matrix import Affinity
 from ..selection import Selection
 from .table import Measured
 
 #: Trains a network for some tasks and gives how good it is for each of them on validation; larger is better.
 TrainSubset = Callable[[tuple[str, ...]], Mapping[str, float]]
+
+
+class Joint(NamedTuple):
+    """A network that was trained for all tasks.
+
+    Attributes:
+        model: the network, with hard sharing.
+        train: what it was trained on.
+        validation: what it was chosen on.
+    """
+
+    model: MultiTaskModel
+    train: Rows
+    validation: Rows
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,9 @@ class Context:
         groups: the user's own groups.
         seed: seed of what is drawn.
         constraints: as for :func:`~polytask.grouping.select_networks`.
+        joint: a network trained for all tasks; only for methods that need it.
+        data_maps: shape [K, F], what describes each task by the history of its samples in that training; only for
+            methods that need them.
         ahead: told which networks :attr:`train` will be asked for, so that they may be trained side by side.
     """
 
@@ -37,6 +58,8 @@ class Context:
     groups: Sequence[Sequence[str]] = ()
     seed: int = 0
     constraints: Mapping[str, Any] = field(default_factory=dict)
+    joint: Joint | None = None
+    data_maps: np.ndarray | None = None
     ahead: Callable[[Sequence[tuple[str, ...]]], None] | None = None
 
     @property
@@ -49,6 +72,28 @@ class Context:
         if self.affinity is None:
             raise UserError("grouping: this method needs a measured affinity; found none")
         return self.affinity
+
+    @property
+    def trained_joint(self) -> Joint:
+        """The network trained for all tasks.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self.joint is None:
+            raise UserError("grouping: this method needs a network trained for all tasks; found none")
+        return self.joint
+
+    @property
+    def measured_maps(self) -> np.ndarray:
+        """The data maps.
+
+        Raises:
+            UserError: there are none.
+        """
+        if self.data_maps is None:
+            raise UserError("grouping: this method needs the data maps of a training for all tasks; found none")
+        return self.data_maps
 
     def will_train(self, subsets: Sequence[tuple[str, ...]]) -> None:
         """Say which networks :meth:`trained` will be called for."""

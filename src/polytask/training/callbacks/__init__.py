@@ -6,6 +6,7 @@ from .best_of_each import BestOfEach
 from .convergence import AsynchronousConvergence
 from .converging import Converging
 from .cooperative import CooperativeDistillation
+from .data_maps import DataMaps, maps_from_state
 from .deadline import Deadline
 from .distilling import MTLKD, EnsembleDistillation
 from .early_stopping import EarlyStopping
@@ -21,6 +22,7 @@ __all__ = [
     "Callback",
     "Converging",
     "CooperativeDistillation",
+    "DataMaps",
     "Deadline",
     "EarlyStopping",
     "EnsembleDistillation",
@@ -29,4 +31,5 @@ __all__ = [
     "OnlineDistillation",
     "SequentialConvergence",
     "affinity_from_state",
+    "maps_from_state",
 ]
