@@ -8,7 +8,7 @@ import torch
 
 from planted import planted
 from polytask.grouping.strategies import GROUPINGS, Context
-from polytask.grouping.strategies.grad_tag import Projection, estimated_affinity, shared_tensors, true_class_logit
+from polytask.grouping.strategies.grad_tag import RandomSigns, estimated_affinity, shared_tensors, true_class_logit
 from small_training import make_model
 
 TASKS = tuple("abcdef")
@@ -36,10 +36,10 @@ def test_the_network_is_left_as_it_was_and_the_seed_decides(joint):
 
 def test_projections_keep_lengths_and_large_ones_are_drawn_again(monkeypatch):
     vectors = torch.randn(20, 3000, generator=torch.Generator().manual_seed(0))
-    kept = Projection(3000, 0)
+    kept = RandomSigns(3000, 0)
     assert np.allclose(kept.down(vectors).norm(dim=1) / vectors.norm(dim=1), 1, atol=0.2)
     monkeypatch.setattr("polytask.grouping.strategies.grad_tag.MOST_KEPT", 10)
-    assert torch.equal(Projection(3000, 0).down(vectors), kept.down(vectors))
+    assert torch.equal(RandomSigns(3000, 0).down(vectors), kept.down(vectors))
     whole = kept.down(torch.eye(3000))
     torch.testing.assert_close(kept.up(torch.ones(whole.shape[1])), whole.sum(1))
 

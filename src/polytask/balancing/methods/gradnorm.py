@@ -20,8 +20,9 @@ from ..needs import Needs
 from ..step_graph import Differentiated
 from ..task_losses import TaskLosses
 
-#: Directions times tasks, at most, by default; and the width of a layer up to which to measure all of it costs no more.
-WORK, NARROW = 320, 64
+#: Directions times tasks, at most, by default; the width of a layer up to which to measure all of it costs no more;
+#: and at how many of its outputs a wider one is measured.
+WORK, NARROW, OUTPUTS = 320, 64, 128
 L0 = ("first", "first_epoch", "logC")
 OPTIMISERS = ("adam", "sgd")
 
@@ -78,9 +79,9 @@ class GradNorm(GradientBalancer):
         directions: Directions along which the norms for a linear last layer are measured: the mean of its inputs and
             random ones. ``exact`` (or a number from that of the layer's inputs on) costs a backward pass through the
             layer per task. By default exact for up to 64 inputs; for more 16 directions with up to 20 tasks and fewer
-            with more (at least 4), at every so manieth of the layer's outputs, about 64 of them. The error of a norm
-            in a single step is then 13 to 14 % at the start of training and 10 to 17 % later, with 4 directions 23 to
-            29 % (``benchmarks/gradnorm_sketch.py``); it is new in every step, and ``lr`` averages over steps.
+            with more (at least 4), at every so manieth of the layer's outputs, about 128 of them. The error of a
+            norm in a single step is then 12 to 14 % at the start of training and 9 to 12 % later, with 4 directions 23
+            to 28 % (``benchmarks/gradnorm_sketch.py``); it is new in every step, and ``lr`` averages over steps.
         every: Steps between updates of the weights.
 
     Cost:
@@ -221,7 +222,7 @@ class GradNorm(GradientBalancer):
 
     def _every(self, outputs: int, inputs: int, *others: int) -> int:
         """Of a layer's outputs every so manieth is measured at."""
-        return 1 if self.directions is not None or inputs <= NARROW else max(1, outputs // NARROW)
+        return 1 if self.directions is not None or inputs <= NARROW else max(1, outputs // OUTPUTS)
 
     def _learn(self, losses: TaskLosses, squares: Sequence[float]) -> None:
         """The weights of the next step. In plain numbers: operations on such small tensors would take longer."""

@@ -55,7 +55,7 @@ def estimated_affinity(joint: Joint, seed: int = 0) -> Affinity:
     shared = shared_tensors(model)
     rng = np.random.default_rng(seed)
     start = torch.cat([parameter.detach().flatten() for parameter in shared])
-    projection = Projection(len(start), seed)
+    projection = RandomSigns(len(start), seed)
     gradients = [_projected(model, shared, joint, place, rng, projection) for place in range(len(model.tasks))]
     rows = joint.validation.subset(_even(len(joint.validation), VALIDATION_ROWS))
     count = len(model.tasks)
@@ -76,7 +76,7 @@ def estimated_affinity(joint: Joint, seed: int = 0) -> Affinity:
     return Affinity(tuple(task.name for task in model.tasks), matrix, {"method": "grad_tag"})
 
 
-class Projection:
+class RandomSigns:
     """A random matrix of +-1 / sqrt(DIMENSIONS), with a row for each parameter.
 
     It is drawn again each time where it is large, so that memory does not grow with the model.
@@ -86,7 +86,7 @@ class Projection:
         seed: seed of the signs.
 
     Example:
-        >>> projection, vector = Projection(1000, 0), torch.randn(1, 1000)
+        >>> projection, vector = RandomSigns(1000, 0), torch.randn(1, 1000)
         >>> projection.down(vector).shape, projection.up(torch.ones(DIMENSIONS)).shape
         (torch.Size([1, 200]), torch.Size([1000]))
     """
@@ -157,7 +157,7 @@ def _projected(
     joint: Joint,
     place: int,
     rng: np.random.Generator,
-    projection: Projection,
+    projection: RandomSigns,
 ) -> np.ndarray:
     """``[n, DIMENSIONS]`` projected gradients of the true class's logit, for samples of one task."""
     known = labelled(joint.train, place)
