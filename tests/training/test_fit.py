@@ -8,6 +8,7 @@ from torch import nn
 
 from polytask import Callback, MultiTaskModel, Rows, Task, UserError, evaluate, fit
 from polytask.balancing import DWA, Equal
+from polytask.training.common_checkpoint import CommonCheckpoint
 from small_training import (
     INPUTS,
     TASKS,
@@ -218,3 +219,21 @@ def test_an_encoder_that_has_been_evaluated_is_trained_with_dropout():
     models = [make_model(dropout=0.4), make_model(dropout=0.4)]
     models[1].encoder.eval()
     assert_same_result(*(train(model=model, settings={"steps": 5}) for model in models))
+
+
+def test_evaluations_after_a_task_has_converged_are_no_further_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it has learned does not become doubtful because others train on: its peak no longer moves."""
+    looks: dict[str, int] = {}
+    first, *others = [task.name for task in TASKS]
+
+    converged = Callback()
+    converged.name, converged.converged_at = "converged", {first: 10}
+
+    def learned(self: CommonCheckpoint, task: Task, evaluations: int) -> bool:
+        looks[task.name] = evaluations
+        return True
+
+    monkeypatch.setattr(CommonCheckpoint, "learned", learned)
+    result = train(converged, settings={"steps": 40, "evaluate_every": 5})
+    assert result.tasks[first].converged_epoch is not None
+    assert looks == {first: 2} | dict.fromkeys(others, 8)

@@ -222,14 +222,15 @@ def _result(training: Training) -> TrainingResult:
     results = {}
     for task in training.tasks:
         peak, step = returned.peaks.get(task.name, (float("nan"), training.step))
-        value = returned.values[task.name]
+        value, last = returned.values[task.name], converged.get(task.name, training.step)
+        looks = sum(evaluation.step <= last for evaluation in training.history)  # until its peak could no longer move
         results[task.name] = TaskResult(
             value,
             peak,
             training.epoch_of(step),
-            training.epoch_of(converged[task.name]) if task.name in converged else None,
+            training.epoch_of(last) if task.name in converged else None,
             kept_share(task, value, peak, training.trivial[task.name]),
-            returned.learned(task, len(training.history)),
+            returned.learned(task, looks),
         )
     states = {callback.name: callback.state_dict() for callback in training.callbacks}
     return TrainingResult(
