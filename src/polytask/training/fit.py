@@ -14,6 +14,7 @@ from ..data.class_weights import weighted_by_class
 from ..data.finite import finite_problems
 from ..display.display import Progress
 from ..display.html import cell, table
+from ..distillation.monitor import ConvergenceMonitor
 from ..errors import UserError, raise_all
 from ..models import MultiTaskModel
 from ..processes.collectives import is_first, wait_for_all
@@ -216,21 +217,25 @@ def labelled_rows(data: Data, tasks: Sequence[Task], what: str, taught: frozense
 
 def _result(training: Training) -> TrainingResult:
     converged: dict[str, int] = {}
+    monitors: dict[str, ConvergenceMonitor] = {}
     for callback in training.callbacks:
-        converged |= getattr(callback, "converged_at", {})
+        own = getattr(callback, "converged_at", {})
+        converged |= own
+        monitors |= {name: one for name, one in getattr(callback, "monitors", {}).items() if name in own}
     returned = training.returned
     results = {}
     for task in training.tasks:
         peak, step = returned.peaks.get(task.name, (float("nan"), training.step))
-        value, last = returned.values[task.name], converged.get(task.name, training.step)
-        looks = sum(evaluation.step <= last for evaluation in training.history)  # until its peak could no longer move
+        value = returned.values[task.name]
+        monitor = monitors.get(task.name)  # of a task that has converged: what it had learned then
+        learned = returned.learned(task, len(training.history)) if monitor is None else monitor.learned
         results[task.name] = TaskResult(
             value,
             peak,
             training.epoch_of(step),
-            training.epoch_of(last) if task.name in converged else None,
+            training.epoch_of(converged[task.name]) if task.name in converged else None,
             kept_share(task, value, peak, training.trivial[task.name]),
-            returned.learned(task, looks),
+            learned,
         )
     states = {callback.name: callback.state_dict() for callback in training.callbacks}
     return TrainingResult(
