@@ -31,7 +31,7 @@ def last_layer_rows(
         features: The representations from which all heads read, ``[B, D]`` each.
         weight: ``[D_out, D_in]`` of a linear layer on the way to them.
         directions: r; from ``D_in`` on, the gradients themselves.
-        every: Measure at every so manieth output of the layer only, enlarged so that squared norms keep their mean.
+        every: Measure at one in this many of the layer's outputs, enlarged so that squared norms keep their mean.
         seed: Seed of the directions and of the choice of outputs, equal on every process.
 
     Returns:

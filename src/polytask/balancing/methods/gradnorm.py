@@ -79,7 +79,7 @@ class GradNorm(GradientBalancer):
         directions: Directions along which the norms for a linear last layer are measured: the mean of its inputs and
             random ones. ``exact`` (or a number from that of the layer's inputs on) costs a backward pass through the
             layer per task. By default exact for up to 64 inputs; for more 16 directions with up to 20 tasks and fewer
-            with more (at least 4), at every so manieth of the layer's outputs, about 128 of them. The error of a
+            with more (at least 4), at evenly spaced outputs of the layer, about 128 of them. The error of a
             norm in a single step is then 12 to 14 % at the start of training and 9 to 12 % later, with 4 directions 23
             to 28 % (``benchmarks/gradnorm_sketch.py``); it is new in every step, and ``lr`` averages over steps.
         every: Steps between updates of the weights.
@@ -221,7 +221,7 @@ class GradNorm(GradientBalancer):
         return int(self.directions or max(4, min(16, WORK // len(self.tasks))))
 
     def _every(self, outputs: int, inputs: int, *others: int) -> int:
-        """Of a layer's outputs every so manieth is measured at."""
+        """The gradients are measured at one in this many of the layer's outputs."""
         return 1 if self.directions is not None or inputs <= NARROW else max(1, outputs // OUTPUTS)
 
     def _learn(self, losses: TaskLosses, squares: Sequence[float]) -> None:
