@@ -198,3 +198,12 @@ def test_metrics_of_several_datasets_come_in_several_evaluations(tmp_path: Path)
     evaluated(eval_b=0.2)
     with pytest.raises(pt.UserError, match="eval_a not logged in this evaluation, found eval_b"):
         callback.on_step_begin(arguments, state, None, model=model)
+
+
+def test_the_old_name_goes_on_for_a_while() -> None:
+    import polytask.integrations.lightning as lightning
+    import polytask.integrations.transformers as ours
+
+    for module in (ours, lightning):
+        with pytest.warns(DeprecationWarning, match="KeepPeaks is now called ConvergenceCallback"):
+            assert module.KeepPeaks is module.ConvergenceCallback

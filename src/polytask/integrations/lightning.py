@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..extras import require
 from .kept_peaks import KeptPeaks
 from .logged import metrics_of
+from .renamed import renamed
 
 require("lightning", "pytorch_lightning", needed_by="polytask.integrations.lightning")
 import pytorch_lightning as pl  # noqa: E402, after the message that states how to get it
@@ -71,3 +72,9 @@ class ConvergenceCallback(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.peaks.load_state_dict(state_dict)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KeepPeaks":
+        return renamed(name, ConvergenceCallback)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,6 +17,7 @@ from ..processes.collectives import is_first
 from ..training.trees import load_tree, save_tree
 from .kept_peaks import KeptPeaks
 from .logged import metrics_of, missing_metrics
+from .renamed import renamed
 
 require("transformers", "transformers", "accelerate", needed_by="polytask.integrations.transformers")
 from transformers import Trainer, TrainerCallback  # noqa: E402, after the message that states how to get it
@@ -164,3 +165,9 @@ class ConvergenceCallback(TrainerCallback):
 def _fingerprint(state: Any) -> str:
     """What tells one training's checkpoints from another's."""
     return hashlib.sha256(json.dumps([state.global_step, state.log_history], sort_keys=True).encode()).hexdigest()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KeepPeaks":
+        return renamed(name, ConvergenceCallback)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
