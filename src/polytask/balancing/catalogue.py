@@ -23,7 +23,7 @@ _CHOICE = """## How to choose
 | what you see | try | why |
 |---|---|---|
 | losses of different, unknown scale | `uw`, `scale_invariant`, `famo` | scale drops out; no gradients per task |
-| a few tasks with much larger gradients | `gradnorm` | one run instead of a search; up to a fifth of a step |
+| a few tasks with much larger gradients | `gradnorm` | one run instead of a search; up to a quarter of a step |
 | one task's metric lags behind | `dtp` | uses metrics |
 | tasks learn at different speeds, many epochs | `dwa` | costs nothing; changes little |
 | the worst task decides | `stch`, `cagrad` | larger weights for the worst tasks, smoothly |

@@ -85,7 +85,7 @@ class GradNorm(GradientBalancer):
         every: Steps between updates of the weights.
 
     Cost:
-        With linear heads on a linear last layer an eighth of a small network's step for nine tasks and a seventh for
+        With linear heads on a linear last layer a seventh of a small network's step for nine tasks and a quarter for
         forty, and little of a large one's. Otherwise the part of the backward pass from each loss down to the last
         shared layer, per task.
 
