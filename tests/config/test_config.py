@@ -47,7 +47,7 @@ def test_data_and_targets_are_enough():
         ({"networks": 0}, "networks: expected auto, single_task or a number of at least 1, found 0"),
         ({"networks": "all"}, "networks: expected auto, single_task or a number of at least 1, found 'all'"),
         ({"balance": "equl"}, "balance: unknown method 'equl'; did you mean 'equal'?"),
-        ({"balance": {"temperature": 2}}, "balance: unknown method None"),
+        ({"balance": {"temperature": 2}}, "balance: expected a method with its options, found"),
         ({"metric": {"clik": "roc_auc"}}, "metric: 'clik' is not a target; did you mean 'click'?"),
         ({"split": [0.5, 0.4, 0.3]}, "split: expected three shares above 0 that sum to 1, found [0.5, 0.4, 0.3]"),
         ({"split": [0.5, 0.5]}, "split: expected the name of a column, or three shares, found [0.5, 0.5]"),
@@ -211,6 +211,21 @@ def test_overrides_that_are_not_key_and_value_are_all_named():
     with pytest.raises(UserError) as error:
         apply_overrides({"seed": 1}, [*wrong, "steps=5"])
     assert [problem.split(":")[0] for problem in error.value.problems] == [f"--set {text}" for text in wrong]
+
+
+@pytest.mark.parametrize("key", ["balance", "distillation.distill", "model.encoder"])
+def test_an_option_is_added_to_what_is_given_by_its_name(key: str) -> None:
+    inner = key.split(".")[-1]
+    values = {inner: "one"}
+    apply_overrides(values, [f"{key}.alpha=2", f"{key}.beta=3"])
+    assert values == {inner: {"name": "one", "alpha": 2, "beta": 3}}
+
+
+@pytest.mark.parametrize("key", ["split", "note", "threshold", "calibration"])
+def test_nothing_is_added_to_other_words(key: str) -> None:
+    """`--threshold auto` has no target called `name`."""
+    with pytest.raises(UserError, match="expected key=value"):
+        apply_overrides({key: "auto"}, [f"{key}.click=0.3"])
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ def make_balancer(spec: str | dict[str, Any]) -> Balancer:
     """
     options = {"name": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("name", None)
+    if name is None:
+        raise UserError(f"balance: expected a method with its options, found {spec} without `name`; give it, such as "
+                        "name: gradnorm")  # fmt: skip
     if name not in BALANCERS:
         raise UserError(f"balance: unknown method {name!r}; {did_you_mean(str(name), BALANCERS)}")
     defaults = signature(BALANCERS[name].__init__).parameters

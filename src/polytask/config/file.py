@@ -72,6 +72,8 @@ _BY_NAME = (
     "kind", "column_kind", "weights", "sample_weight", "metric", "focal", "threshold", "calibration", "transform",
     "bounds",
 )  # fmt: skip
+#: Keys with a name, or a mapping of it and options.
+_NAMED = ("balance", "distill", "encoder")
 
 
 def apply_overrides(
@@ -132,7 +134,7 @@ def _set(values: dict[str, Any], override: str, above: Callable[[Sequence[str]],
 def _put(values: Any, path: Sequence[str], value: Any) -> bool:
     """Set a value in nested mappings; False if something else is on the way."""
     for parent in path[:-1]:
-        if isinstance(values, dict) and isinstance(name := values.get(parent), str):
+        if parent in _NAMED and isinstance(values, dict) and isinstance(name := values.get(parent), str):
             values[parent] = {"name": name}
         values = values.setdefault(parent, {}) if isinstance(values, dict) else None
     if isinstance(values, dict):
