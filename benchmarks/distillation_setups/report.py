@@ -57,6 +57,8 @@ def report(runs: Runs) -> str:
                 f"| {ranks[setup][name]:.2f} | {fmean(run['seconds'] for run in own):.0f}, "
                 f"{fmean(run['teaching'] for run in own):.0f} |"
             )
+    if not gains:
+        return "no set-up has the runs of all methods yet"
     return "\n".join([*_over_all(gains, ranks), *_variants(gains), *lines])
 
 

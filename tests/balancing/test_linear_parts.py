@@ -57,7 +57,7 @@ class Common(nn.Module):
         return [(output - Y[:, i]).square().mean() for i in range(3)]
 
 
-def trunk(kind: str = "relu") -> nn.Module:
+def trunk(kind: str = "relu") -> nn.Sequential:
     torch.manual_seed(2)
     ends = {
         "relu": [nn.ReLU()],
@@ -133,7 +133,7 @@ def test_readout_under_autocast(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("kind", ["relu", "tanh", "none", "norm", "no_bias"])
 def test_last_layer_is_what_autograd_gives(kind: str, heads: nn.Module) -> None:
     encoder = trunk(kind)
-    weight = encoder[2].weight  # type: ignore[index]
+    weight = encoder[2].weight
     features = encoder(X)
     values = losses_of(heads, features)
     expected = torch.stack([grad(value, weight, retain_graph=True)[0] for value in values])
@@ -157,7 +157,7 @@ def test_last_layer_is_what_autograd_gives(kind: str, heads: nn.Module) -> None:
 @pytest.mark.parametrize("kind", ["relu", "norm"])
 def test_last_layer_at_some_of_its_outputs(kind: str) -> None:
     encoder, heads = trunk(kind), Separate(norm=True)
-    weight, features = encoder[2].weight, encoder(X)  # type: ignore[index]
+    weight, features = encoder[2].weight, encoder(X)
     values = losses_of(heads, features)
     expected = torch.stack([grad(value, weight, retain_graph=True)[0] for value in values])
     losses, squares = Differentiated.of(values, [features]), []
@@ -174,7 +174,7 @@ def test_last_layer_of_several_representations_and_of_tokens() -> None:
     tokens = torch.randn(12, 4, 5, generator=torch.Generator().manual_seed(3))
     parts = [encoder(X), encoder(tokens).mean(1)]
     values = sum((losses_of(heads, part) for part in parts), torch.zeros(3))
-    weight = encoder[2].weight  # type: ignore[index]
+    weight = encoder[2].weight
     expected = torch.stack([grad(value, weight, retain_graph=True)[0] for value in values])
     found = last_layer_rows(Differentiated.of(values, parts), parts, weight, directions=99, seed=0)
     assert found is not None

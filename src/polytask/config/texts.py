@@ -14,10 +14,11 @@ from ..errors import UserError
 class _Words(yaml.SafeLoader):
     """Classes are called yes and no, and a threshold is off: these are words."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [found for found in resolvers if found[0] != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Words.yaml_implicit_resolvers = {
+    first: [found for found in resolvers if found[0] != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def names(text: str, option: str) -> list[str]:
