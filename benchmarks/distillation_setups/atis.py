@@ -64,7 +64,9 @@ def load_atis(folder: Path, cache: Path, seed: int) -> Data:
 
     def network(tasks: tuple[pt.Task, ...], seed: int, dropout: float) -> pt.MultiTaskModel:
         torch.manual_seed(seed)
-        return pt.MultiTaskModel(SentenceEncoder(len(vocabulary) + 2, dropout), tasks)
+        model = pt.MultiTaskModel(SentenceEncoder(len(vocabulary) + 2, dropout), tasks)
+        model.heads.first_item = True  # the model of the intent alone, too
+        return model
 
     return Data(tasks, rows, network)
 
