@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from functools import lru_cache
@@ -55,6 +56,15 @@ class Cells:
             with self.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(cell) + "\n")
         return self.found[key]
+
+    def complete(self, seed: int) -> None:
+        """Train the networks of all groups of tasks, and for all together what measures affinity."""
+        names = self.names()
+        for size in range(len(names), 0, -1):
+            for tasks in itertools.combinations(names, size):
+                self.get(tasks, seed)
+        for probe in PROBES:
+            self.get(names, seed, probe)
 
     def names(self) -> tuple[str, ...]:
         """The set's tasks."""

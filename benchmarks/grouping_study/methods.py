@@ -37,17 +37,18 @@ class Method:
         return [self._proposed(names, seed, budget)]
 
     def _proposed(self, names: tuple[str, ...], seed: int, budget: int) -> Networks:
-        measured = self.name in PROBES
-        affinity = affinity_of(self.cells.get(names, seed, self.name)) if measured else None
-        grouping = GROUPINGS["tag" if measured else self.name]
+        probe = "default" if self.name == "gains" else self.name
+        affinity = affinity_of(self.cells.get(names, seed, probe)) if probe in PROBES else None
+        grouping = GROUPINGS["tag" if self.name in PROBES else self.name]
 
         def train(tasks: tuple[str, ...]) -> dict[str, float]:
             return {task: max(-1.0, skill) for task, skill in self.cells.get(tasks, seed)["validation"].items()}
 
-        return grouping.propose(Context(names, [budget], affinity, train, seed=seed))[0].networks
+        known = {tasks: train(tasks) for tasks in [names, *((name,) for name in names)]} if self.name == "gains" else {}
+        return grouping.propose(Context(names, [budget], affinity, train, seed=seed, known=known))[0].networks
 
 
-METHODS = ("all_in_one", "single_task", *PROBES, "random", "hoa", "exhaustive")
+METHODS = ("all_in_one", "single_task", *PROBES, "gains", "random", "hoa", "exhaustive")
 
 
 def methods(cells: Cells, wanted: tuple[str, ...]) -> Iterator[Method]:
@@ -74,6 +75,9 @@ def result(cells: Cells, networks: Networks, seed: int, part: str = "test") -> f
 def finding_seconds(cells: Cells, method: Method, seed: int) -> float:
     """Time of the trainings that a method needs before it can choose."""
     names = cells.names()
+    if method.name == "gains":
+        alone = sum(cells.get((name,), seed)["seconds"] for name in names)
+        return cells.get(names, seed, "default")["seconds"] + alone
     if method.name in PROBES:
         return cells.get(names, seed, method.name)["seconds"]
     if method.name == "hoa":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -117,6 +117,18 @@ def load_molecules(folder: Path, seed: int) -> Data:
     return Data(data.tasks, data.rows, data.rows["train"].inputs["numeric"].shape[1])
 
 
+def few(whole: Set, count: int) -> Set:
+    """A set with some of its tasks, evenly spaced, so that networks for all groups of them can be trained."""
+    places = [place * whole.tasks // count for place in range(count)]
+
+    def load(folder: Path, seed: int) -> Data:
+        data = whole.load(folder, seed)
+        rows = {part: rows.only_tasks(places) for part, rows in data.rows.items()}
+        return Data(tuple(data.tasks[place] for place in places), rows, data.width)
+
+    return replace(whole, name=f"{whole.name}_{count}", tasks=count, load=load)
+
+
 SETS = {
     one.name: one
     for one in (
@@ -125,5 +137,13 @@ SETS = {
         Set("tox21", len(TOX21), load_molecules, 400, 128),
         Set("scm20d", 16, regression("scm20d", in_time=True), 600, 128),
         Set("tmc2007", 22, load_tmc, 400, 128),
+    )
+}
+#: Sets whose networks are all trained, for every group of tasks.
+SMALL = {
+    one.name: one
+    for one in (
+        *(few(whole, 7) for whole in SETS.values()),
+        Set("andro", 6, regression("andro", in_time=False), 300, 16),
     )
 }

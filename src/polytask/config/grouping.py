@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from .config import Config
 
 Grouping = Literal[
-    "tag", "cosine", "hoa", "grad_tag", "stg", "exhaustive", "random", "given", "all_in_one", "one_per_task"
+    "tag",
+    "gains",
+    "cosine",
+    "hoa",
+    "grad_tag",
+    "stg",
+    "exhaustive",
+    "random",
+    "given",
+    "all_in_one",
+    "one_per_task",
 ]
 
 
@@ -34,7 +44,7 @@ class GroupingKeys(Section):
     grouping: Annotated[Grouping, Key(
         "How tasks are grouped.",
         Option(str, "NAME",
-               "tag, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task"),
+               "tag, gains, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task"),
         of_first_run=True, inside="name",
     )] = "tag"  # fmt: skip
     groups: Annotated[tuple[tuple[str, ...], ...], Key(

@@ -73,7 +73,17 @@ Settings = TypedDict(
         "sequential": Mapping[str, Any],
         "networks": Literal["auto", "single_task"] | int,
         "grouping": Literal[
-            "tag", "cosine", "hoa", "grad_tag", "stg", "exhaustive", "random", "given", "all_in_one", "one_per_task"
+            "tag",
+            "gains",
+            "cosine",
+            "hoa",
+            "grad_tag",
+            "stg",
+            "exhaustive",
+            "random",
+            "given",
+            "all_in_one",
+            "one_per_task",
         ],
         "groups": Sequence[Any],
         "max_size": int | None,

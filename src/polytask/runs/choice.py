@@ -9,8 +9,8 @@ from typing import Any
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.stability import Stability, selection_stability
-from ..grouping.strategies import GROUPINGS, Context, Joint
-from ..grouping.strategies.by_affinity import MANY, MOST_SECONDS
+from ..grouping.strategies import GROUPINGS, Context, Grouping, Joint
+from ..grouping.strategies.by_affinity import MANY, MOST_SECONDS, by_affinity
 from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state
@@ -26,8 +26,10 @@ def one_network(trainer: Trainer, training: str = "network_0") -> list[Network]:
     return [Network(training, tuple(range(len(names))), names)]
 
 
-def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Network]:
-    """The networks to train, as the run's grouping strategy proposes them."""
+def plan_networks(
+    trainer: Trainer, joint: TrainingResult | None, singles: Mapping[int, TrainingResult]
+) -> list[Network]:
+    """The networks to train, as the run's grouping strategy proposes them, from what was trained before."""
     config, run = trainer.config, trainer.run
     if config.networks == "single_task":
         return [Network(f"network_{k}", (k,), (task.name,)) for k, task in enumerate(trainer.data.tasks)]
@@ -36,13 +38,13 @@ def plan_networks(trainer: Trainer, joint: TrainingResult | None) -> list[Networ
     if run.selection.exists():  # chosen before an interruption; a search under a time limit need not end equal
         stored = read_json(run.selection)
         return networks_of(trainer, Selection.from_json_dict(stored.get("planned", stored), str(run.selection)))
-    context = _context(trainer, joint)
+    context = _context(trainer, joint, singles)
     selections = GROUPINGS[config.grouping].propose(context)
     selection = selections[choose_budget(selections) - 1]
     first = context.budgets[-1] - len(selections) + 1
     points = [{"networks": number, "score": found.score} for number, found in enumerate(selections, first)]
     content = selection.to_json_dict() | {"grouping": config.grouping, "curve": points if len(points) > 1 else []}
-    stability = _stability(context, selection)
+    stability = _stability(GROUPINGS[config.grouping], context, selection)
     if stability is not None:
         content["stability"] = stability.to_json_dict()
     if is_first():
@@ -68,7 +70,7 @@ def _said_of_networks(networks: Sequence[Sequence[str]], most: int = 12) -> str:
     return f"networks ({len(networks)}): {shown}"
 
 
-def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
+def _context(trainer: Trainer, joint: TrainingResult | None, singles: Mapping[int, TrainingResult]) -> Context:
     """What the grouping strategy may ask for."""
     config, names = trainer.config, tuple(task.name for task in trainer.data.tasks)
     affinity = None
@@ -92,6 +94,11 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
     def train(tasks: tuple[str, ...]) -> Mapping[str, float]:
         return skills(trainer, train_subset(trainer, work(tasks)), work(tasks).positions)
 
+    known: dict[tuple[str, ...], Mapping[str, float]] = {}
+    known |= {(names[position],): skills(trainer, result, [position]) for position, result in singles.items()}
+    if joint is not None:
+        known[names] = skills(trainer, joint, range(len(names)))
+
     def ahead(subsets: Sequence[tuple[str, ...]]) -> None:
         train_ahead(trainer, [work(tasks) for tasks in subsets])
 
@@ -105,6 +112,7 @@ def _context(trainer: Trainer, joint: TrainingResult | None) -> Context:
         constraints(config),
         trained,
         maps,
+        known,
         ahead,
     )
 
@@ -127,9 +135,9 @@ def _said_of_stop(stop: int | str) -> str:
     return f"affinity: stable enough for the choice at step {stop}; not probed after it"
 
 
-def _stability(context: Context, selection: Selection) -> Stability | None:
-    """How stable the choice is, where its affinity was measured over some time."""
-    if context.affinity is None:
+def _stability(strategy: Grouping, context: Context, selection: Selection) -> Stability | None:
+    """How stable a choice by affinity alone is, where it was measured over some time."""
+    if context.affinity is None or strategy.propose is not by_affinity:
         return None
     return selection_stability(
         context.affinity,

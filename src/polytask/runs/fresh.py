@@ -78,7 +78,8 @@ class NewRun(Variant):
         together = [Work("all_in_one", tuple(everyone))] if joint_wanted(config) else []
         train_ahead(trainer, [*together, *_alone(compared)])
         joint = train_joint(trainer)
-        networks = plan_networks(trainer, joint)
+        singles = {position: train_single(trainer, position) for position in compared}
+        networks = plan_networks(trainer, joint, singles)
         if joint is not None and config.start == "measured":
             start = f"from the weights of the training for all tasks (epoch {joint.epoch:g})"
             trainer.display.say(f"networks start {start}")
@@ -86,8 +87,8 @@ class NewRun(Variant):
         chosen = config.networks == "auto" and len(networks) > 1 and GROUPINGS[config.grouping].chooses
         if chosen and config.max_cost is not None and config.max_cost > len(networks) + len(everyone):
             compared = list(everyone)
-        train_ahead(trainer, _alone(compared))
-        singles = {position: train_single(trainer, position) for position in compared}
+        train_ahead(trainer, _alone([position for position in compared if position not in singles]))
+        singles = {position: singles.get(position) or train_single(trainer, position) for position in compared}
         keep(config, trainer.data, trainer.run, compared)
         alternative = one_network(trainer, ALTERNATIVE) if chosen else []
         works = [network.work for network in [*networks, *alternative]]

@@ -22,7 +22,7 @@ from .encoders import network_of
 from .limit import Limit
 from .preparation.prepared import Prepared, labelled_rows
 from .trainer import make_balancer
-from .trainings import compared_alone, joint_wanted
+from .trainings import budgets, compared_alone, joint_wanted
 
 #: Steps of the trainings by which speed is measured, a short and a longer one.
 FEW, MANY = 2, 12
@@ -198,11 +198,13 @@ def _fitting(config: Config, speeds: tuple[Speed, Speed], asked: int, every: int
 def _plan(config: Config, changes: dict[str, Any], speeds: tuple[Speed, Speed], steps: int, every: int) -> Plan:
     together, alone = (speed.seconds(steps, every) for speed in speeds)
     plain, single, networks = int(joint_wanted(config)), len(compared_alone(config)), _networks(config)
+    extra = _to_choose(config)
     members, student = config.ensemble if config.ensemble > 1 else 0, int(is_wanted(config))
-    seconds = (single * alone + (plain + networks + members + student) * together) / max(1, config.jobs)
+    seconds = (single * alone + (plain + extra + networks + members + student) * together) / max(1, config.jobs)
     sorts = {
         f"plain network{' with affinity' if _chosen(config) else ''}": plain,
         "single-task model": single,
+        "trial network": extra,
         "network": networks,
         "member of the ensemble": members,
         "distilled network": student,
@@ -218,6 +220,15 @@ def _may_be_one(config: Config) -> bool:
 
 def _chosen(config: Config) -> bool:
     return config.networks == "auto" and len(config.targets) > 1 and GROUPINGS[config.grouping].chooses
+
+
+def _to_choose(config: Config) -> int:
+    """Most networks of several tasks that are trained only to choose others."""
+    count = len(config.targets)
+    if count == 1 or config.networks in (1, "single_task"):
+        return 0
+    largest = budgets(config, count)[-1]
+    return GROUPINGS[config.grouping].trainings(count, largest)
 
 
 def _networks(config: Config) -> int:

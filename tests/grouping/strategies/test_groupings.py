@@ -69,6 +69,9 @@ def test_higher_order_and_exhaustive_train_what_they_say():
     GROUPINGS["hoa"].propose(context(train=counted))
     assert len(asked) == len(set(asked)) == 4 + 6
     asked.clear()
+    GROUPINGS["hoa"].propose(context(train=counted, known={(task,): train((task,)) for task in TASKS}))
+    assert len(asked) == 6
+    asked.clear()
     GROUPINGS["exhaustive"].propose(context(train=counted))
     assert len(asked) == len(set(asked)) == 15
 

@@ -12,6 +12,7 @@ from .all_in_one import all_in_one
 from .by_affinity import by_affinity
 from .context import Context
 from .exhaustive import exhaustive
+from .gains import gains
 from .given import given
 from .grad_tag import grad_tag
 from .higher_order import higher_order
@@ -36,6 +37,8 @@ class Grouping:
         chooses: whether the budget has an effect.
         estimator: what the affinity has to be; None: what the user sets.
         kinds: the only kinds of tasks that it can do; none: any.
+        trainings: from the number of tasks and the largest budget, how many networks for several tasks it trains at
+            most before it chooses.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Grouping:
     chooses: bool = True
     estimator: str | None = None
     kinds: tuple[str, ...] = ()
+    trainings: Callable[[int, int], int] = lambda tasks, budget: 0
 
 
 WISHES = ("max_size", "together", "apart")
@@ -57,7 +61,17 @@ GROUPINGS = {
             "tag", "affinity: the effect of an update on one task on the others", ("affinity",), by_affinity, WISHES
         ),
         Grouping("cosine", "cosine of the tasks' gradients", ("affinity",), by_affinity, WISHES, estimator="cosine"),
-        Grouping("hoa", "trains all pairs and predicts larger networks from them", ("train",), higher_order, WISHES),
+        Grouping(
+            "gains", "what single-task models gain over one network for all, and affinity", ("affinity",), gains, WISHES
+        ),
+        Grouping(
+            "hoa",
+            "trains all pairs and predicts larger networks from them",
+            ("train",),
+            higher_order,
+            WISHES,
+            trainings=lambda tasks, budget: tasks * (tasks - 1) // 2,
+        ),
         Grouping(
             "grad_tag",
             "estimates networks for random sets of tasks from the gradients of one; classification",
@@ -73,7 +87,14 @@ GROUPINGS = {
             stg,
             kinds=CLASSES,
         ),
-        Grouping("exhaustive", "trains all networks, for at most 8 tasks", ("train",), exhaustive, ("max_size",)),
+        Grouping(
+            "exhaustive",
+            "trains all networks, for at most 8 tasks",
+            ("train",),
+            exhaustive,
+            ("max_size",),
+            trainings=lambda tasks, budget: 2**tasks - 1 - tasks,
+        ),
         Grouping("random", "random networks", (), random_groups, ("max_size",)),
         Grouping("given", "the groups that you give", ("groups",), given, chooses=False),
         Grouping("all_in_one", "one network for all", (), all_in_one, chooses=False),
