@@ -54,7 +54,9 @@ def linear_models(
     most = int(MOST_NUMBERS / max(1.0, entries * outputs * len(STRENGTHS)))
     if most < min(LEAST_ROWS, len(train)):
         return {}, f"no linear models: {width:,} columns for {len(chosen)} tasks take more than seconds"
-    matrices = {part: _matrix(parts[part].inputs, width) for part in {"train", "validation", final_part}}
+    matrices = _without_empty(
+        {part: _matrix(parts[part].inputs, width) for part in {"train", "validation", final_part}}
+    )
     generator = torch.Generator().manual_seed(seed)
     found: dict[str, dict[str, Estimate]] = {}
     for place in chosen:
@@ -65,6 +67,17 @@ def linear_models(
         if best is not None:
             found[tasks[place].name] = {"validation": best["validation"], "test": best[final_part]}
     return found, f"linear models of {most:,} of {len(train):,} training rows" if most < len(train) else ""
+
+
+def _without_empty(matrices: dict[str, Any]) -> dict[str, Any]:
+    """Sparse matrices without the columns that are empty in all training rows, such as most of hashed texts.
+
+    The penalty keeps the weight of such a column at 0, but a solver goes through all of them in each pass.
+    """
+    if isinstance(matrices["train"], np.ndarray):
+        return matrices
+    filled = np.unique(matrices["train"].indices)
+    return {part: matrix[:, filled] for part, matrix in matrices.items()}
 
 
 def _best(
