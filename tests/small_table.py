@@ -6,10 +6,12 @@ import csv
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import typer.testing
 from typer.testing import CliRunner
 
 from polytask.cli import app
@@ -22,6 +24,8 @@ SMALL = ("--set", "model.hidden=[24,8]")
 Row = dict[str, Any]
 #: Before click 8.2 a runner mixes the two streams unless it is told.
 APART = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner.__init__).parameters else {}
+# Otherwise every call would make all commands anew, which takes longer than to refuse a mistake.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 
 def table_rows(rows: int = 300, seed: int = 0) -> list[Row]:
