@@ -62,10 +62,15 @@ def _call(arguments: tuple[str, ...]) -> None:
     app(list(arguments))
 
 
+#: With what they load a short run of the default options loads no more, which would take longer than the run.
+IMPORTED = ("polytask.runs.fresh", "polytask.runs.pipeline", "polytask.runs.adding.add", "polytask.runs.side_by_side",
+            "sklearn.linear_model", "torch.fx.experimental.symbolic_shapes", "rtdl_num_embeddings")  # fmt: skip
+
+
 def start(*arguments: object) -> BaseProcess:
     """``polytask`` in a process of its own (forked from one that has imported the program already)."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["polytask.cli", "polytask.runs", "scipy.special"])
+    context.set_forkserver_preload(["polytask.cli.app", *IMPORTED])
     process = context.Process(target=_call, args=(tuple(map(str, arguments)),))
     process.start()
     return process

@@ -11,7 +11,7 @@ from small_table import polytask
 @pytest.fixture(scope="session")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     folder = tmp_path_factory.mktemp("uninterrupted")
-    options = small_fit(folder / "table.csv", steps=20)
+    options = small_fit(folder / "table.csv", steps=10)
     result = polytask(*options, "--out", folder / "run")
     assert result.exit_code == 0, result.output
     return Uninterrupted(folder / "table.csv", options, outcome(folder / "run"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,11 +38,12 @@ def fill(monkeypatch: pytest.MonkeyPatch, room: int, name: str = "") -> Disk:
     return disk
 
 
-def check(uninterrupted: Uninterrupted, run: Path, monkeypatch: pytest.MonkeyPatch, room: int, name: str = "") -> None:
+def check(uninterrupted: Uninterrupted, run: Path, monkeypatch: pytest.MonkeyPatch, room: int, name: str = "",
+          *options: str) -> None:  # fmt: skip
     command = (*uninterrupted.options, "--out", run)
     with monkeypatch.context() as patch:
         fill(patch, room, name)
-        assert_refused(polytask(*command), "No space left", "--resume", status=1)
+        assert_refused(polytask(*command, *options), "No space left", "--resume", status=1)
     assert not list(run.rglob("*.tmp"))
     result = polytask(*command, "--resume")
     assert result.exit_code == 0, result.output
@@ -81,11 +83,41 @@ def test_full_between_the_result_of_a_training_and_its_note(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [5, 6, 50, 100, -8, -7, -6, -5, -4, -3, -2])
+@pytest.mark.parametrize("place", [5, 6, 50, 100])
 def test_full_at_many_positions(
-    uninterrupted: Uninterrupted, writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+    uninterrupted: Uninterrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
-    check(uninterrupted, tmp_path / "run", monkeypatch, place % writes)
+    check(uninterrupted, tmp_path / "run", monkeypatch, place)
+
+
+@pytest.fixture(scope="module")
+def nearly_done(
+    uninterrupted: Uninterrupted, writes: int, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, int]:
+    """A run that lacks its last files, and how many files the command completes that continues it."""
+    run, end = (tmp_path_factory.mktemp("nearly") / name for name in ("run", "end"))
+    with pytest.MonkeyPatch.context() as patch:
+        fill(patch, writes - 8)
+        assert polytask(*uninterrupted.options, "--out", run).exit_code == 1
+        patch.undo()
+        shutil.copytree(run, end)
+        disk = fill(patch, 10**9)
+        assert polytask(*uninterrupted.options, "--out", end, "--resume").exit_code == 0
+    assert 10**9 - disk.room >= 8
+    return run, 10**9 - disk.room
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("last", range(2, 9))
+def test_full_at_the_last_positions(
+    uninterrupted: Uninterrupted,
+    nearly_done: tuple[Path, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: int,
+) -> None:
+    run = Path(shutil.copytree(nearly_done[0], tmp_path / "run"))
+    check(uninterrupted, run, monkeypatch, nearly_done[1] - last, "", "--resume")
 
 
 def test_full_while_predicting_keeps_the_old_file(

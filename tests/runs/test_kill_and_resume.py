@@ -81,7 +81,7 @@ def test_killed_at_random_moments(uninterrupted: Uninterrupted, duration: float,
 @pytest.mark.slow
 def test_killed_many_times(uninterrupted: Uninterrupted, duration: float, tmp_path: Path) -> None:
     draw = random.Random(0)
-    moments = [draw.uniform(0.2, 0.5) * duration for _ in range(7)]
+    moments = [draw.uniform(0.1, 0.3) * duration for _ in range(7)]
     assert killed_run(uninterrupted, tmp_path / "run", moments) >= 4
     assert_same(tmp_path / "run", uninterrupted.outcome)
 
@@ -95,7 +95,7 @@ def test_killed_before_there_was_a_run(uninterrupted: Uninterrupted, tmp_path: P
         (run / "state.json").write_text('{"fingerprint": "", "phases": {}, "log": null}')
         (run / "metrics.jsonl").write_text('{"event": "sta')
         (run / ".config.yaml.77.tmp").write_text("data:")
-    short = [option.replace("steps=20", "steps=2") for option in uninterrupted.options]
+    short = [option.replace("steps=10", "steps=2") for option in uninterrupted.options]
     result = polytask(*short, "--no-baselines", "--out", run, "--resume")
     assert result.exit_code == 0, result.output
     assert (run / "results.json").exists()

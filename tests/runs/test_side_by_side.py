@@ -55,7 +55,7 @@ def kill_when(training: Path, *arguments: object) -> bool:
     process = start(*arguments)
     while process.exitcode is None:
         steps = [int(path.stem.partition("-")[2]) for path in training.glob("checkpoint-*.safetensors")]
-        if max(steps, default=0) >= 5:
+        if max(steps, default=0) >= 2:
             os.kill(process.pid or 0, signal.SIGKILL)
             process.join()
             return True
