@@ -1,0 +1,283 @@
+"""Newer methods than the library has, once on real tables: do they earn a place?
+
+    python benchmarks/new_methods.py run --data DATA --out new_methods.jsonl [--sets rf1 wq] [--seeds 5]
+    python benchmarks/new_methods.py report --out new_methods.jsonl
+
+DATA (or POLYTASK_DATA) as for ``grouping.py``, with its sets, networks and steps. Every method tries the same three
+learning rates on two seeds, chosen by mean skill on validation; other seeds are reported, test skill, 0 for a constant.
+
+- ``coba``: Z. Gong et al., "CoBa: Convergence Balancer for Multitask Finetuning of Large Language Models", EMNLP 2024,
+  arXiv:2410.06741; slopes of the validation loss of a batch per step.
+- ``go4align``: J. Shen et al., "GO4Align: Group Optimization for Multi-Task Alignment", NeurIPS 2024, arXiv:2404.06486;
+  half as many groups as tasks.
+- ``ldc``: P. Xiao et al., "LDC-MTL: Balancing Multi-Task Learning through Scalable Loss Discrepancy Control", 2025,
+  arXiv:2502.08585; weights are free parameters instead of the output of a router.
+- ``merged``: single-task models from common first weights, whose encoders' changes are added with the best of some
+  factors on validation (G. Ilharco et al., "Editing Models with Task Arithmetic", ICLR 2023, arXiv:2212.04089).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+
+import polytask as pt
+from grouping_study.cells import HIDDEN
+from grouping_study.sets import SETS, SMALL, Data
+from polytask.balancing import Balancer, Equal, ScaleInvariant, TaskLosses, UncertaintyWeighting
+from polytask.balancing.adam import adam_step
+from polytask.training.evaluation import evaluate, task_outputs, task_targets, trivial_levels
+from sets_and_seeds import read_lines, table
+
+TABLES = {**SETS, "andro": SMALL["andro"]}
+RATES, TUNING = (0.001, 0.003, 0.01), 2
+FACTORS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+
+
+class CoBa(Balancer):
+    """Weights from slopes of validation losses, relative to their first values; tasks that diverge are slowed down."""
+
+    name = "coba"
+
+    def __init__(self, warmup: int = 20, history: int = 60, tau: float = 5.0) -> None:
+        super().__init__()
+        self.warmup, self.history, self.tau = warmup, history, tau
+        self.seen: list[Tensor] = []
+        self.slopes: list[Tensor] = []
+        self.total_slopes: list[Tensor] = []
+
+    def see(self, losses: Tensor) -> None:
+        """Validation losses of a step, [K]."""
+        self.seen.append(losses / self.seen[0] if self.seen else losses)
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        tasks = len(losses.means)
+        ratios = torch.stack(self.seen[1:][-self.history :]) if len(self.seen) > 1 else torch.ones(0, tasks)
+        if len(ratios) < max(2, self.warmup):
+            return torch.ones(tasks)
+        steps = torch.arange(len(ratios), dtype=ratios.dtype)
+        centred = (steps - steps.mean()) / ((steps - steps.mean()) ** 2).sum()
+        self.slopes.append(centred @ ratios)
+        self.total_slopes.append(centred @ ratios.amax(1))
+        own = torch.stack(self.slopes[-self.history :])
+        relative = torch.softmax(tasks * own[-1] / own[-1].abs().sum(), 0)
+        absolute = torch.softmax(-len(own) * own[-1] / own.abs().sum(0), 0)
+        every = torch.stack(self.total_slopes)
+        divergence = len(every) * torch.softmax(-self.tau * len(every) * every / every.abs().sum(), 0)[-1]
+        share = divergence.clamp(max=1.0)
+        found = torch.softmax(tasks * (share * relative + (1 - share) * absolute), 0)
+        return tasks * (0.9 * found + 0.1 / tasks)
+
+
+class Watch(pt.Callback):
+    """Shows CoBa the losses of a batch of validation rows in every step."""
+
+    def __init__(self, balancer: CoBa, rows: pt.Rows, size: int) -> None:
+        self.balancer, self.rows, self.size = balancer, rows, size
+        self.random = torch.Generator().manual_seed(0)
+
+    def before_step(self, training: object, batch: object) -> None:
+        some = self.rows.subset(torch.randperm(len(self.rows), generator=self.random)[: self.size])
+        model = training.model  # type: ignore[attr-defined]
+        last = self.balancer.seen[-1] if self.balancer.seen else torch.ones(len(model.tasks))
+        losses = []
+        found = task_outputs(model, some, range(len(model.tasks)))
+        for position, (task, outputs) in enumerate(zip(model.tasks, found, strict=True)):
+            ids, targets = task_targets(some, position)
+            loss = binary_cross_entropy_with_logits if task.kind == "binary" else mse_loss
+            losses.append(loss(outputs[ids], targets.float()) if len(ids) else last[position])
+        self.balancer.see(torch.stack(losses))
+
+
+class GO4Align(Balancer):
+    """Losses of equal size, times probabilities that fall for tasks with large ones; a group has its mean weight."""
+
+    name = "go4align"
+
+    def __init__(self, step: float = 1e-4) -> None:
+        super().__init__()
+        self.step = step
+        self.shares = torch.ones(0)
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        means, tasks = losses.means.clamp_min(1e-6), len(losses.means)
+        shares = self.shares if len(self.shares) else torch.full((tasks,), 1 / tasks)
+        shares = shares * torch.exp(-self.step * means)
+        self.shares = shares / shares.sum()
+        found = means.sum() / means * self.shares
+        groups = max(1, tasks // 2)
+        fitted = KMeans(groups, n_init=1, random_state=0).fit(found[:, None].numpy())
+        return torch.from_numpy(fitted.cluster_centers_[fitted.labels_, 0]).to(means.dtype)
+
+
+class LDC(Balancer):
+    """Weights that are learned to make weighted losses alike, beside the weighted loss itself."""
+
+    name = "ldc"
+
+    def __init__(self, discrepancy: float = 0.1, lr: float = 0.01) -> None:
+        super().__init__()
+        self.discrepancy, self.lr = discrepancy, lr
+        self.logits, self.moments, self.ratios = torch.zeros(0), torch.zeros(0), torch.ones(0)
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        means = losses.means.clamp_min(1e-6)
+        if not len(self.logits):
+            self.logits, self.moments = torch.zeros(len(means)), torch.zeros(3, len(means))
+            self.ratios = means / means.min()
+        with torch.enable_grad():
+            logits = self.logits.clone().requires_grad_()
+            scaled = (means / self.ratios).requires_grad_()
+            weighted = torch.softmax(logits, 0) * scaled
+            total = weighted.sum() + self.discrepancy * weighted.diff().abs().sum()
+            gradient, weights = torch.autograd.grad(total, (logits, scaled))
+        self.logits, self.moments = adam_step(
+            self.logits, gradient, self.moments, self.lr, where=torch.ones(len(means), dtype=torch.bool)
+        )
+        return len(means) * weights / self.ratios
+
+
+METHODS: dict[str, Callable[[], Balancer]] = {
+    "equal": Equal,
+    "uw": UncertaintyWeighting,
+    "scale_invariant": ScaleInvariant,
+    "coba": CoBa,
+    "go4align": GO4Align,
+    "ldc": LDC,
+}
+
+
+@lru_cache(maxsize=1)
+def load(name: str, data: Path, seed: int) -> Data:
+    return TABLES[name].load(data, seed)
+
+
+def run(name: str, method: str, rate: float, seed: int, folder: Path) -> dict[str, float]:
+    """Mean skill on validation and test."""
+    data = load(name, folder, seed)
+    torch.manual_seed(seed)
+    model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=HIDDEN, dropout=0.1), data.tasks)
+    if method == "merged":
+        return merged(name, model, data, rate, seed)
+    balancer = METHODS[method]()
+    callbacks = [Watch(balancer, data.rows["validation"], 128)] if isinstance(balancer, CoBa) else []
+    found = fitted(name, model, data, rate, seed, balancer, callbacks)
+    return {part: skill(found, data.rows[part]) for part in ("validation", "test")}
+
+
+def fitted(
+    name: str,
+    model: pt.MultiTaskModel,
+    data: Data,
+    rate: float,
+    seed: int,
+    balancer: Balancer | None = None,
+    callbacks: list[pt.Callback] | None = None,
+) -> pt.MultiTaskModel:
+    settings = TABLES[name].settings().model_copy(update={"learning_rate": rate})
+    rows = {part: data.rows[part] for part in ("train", "validation")}
+    return pt.fit(
+        model, **rows, balancer=balancer or Equal(), callbacks=callbacks or [], settings=settings, seed=seed
+    ).model
+
+
+def skill(model: pt.MultiTaskModel, rows: pt.Rows) -> float:
+    levels, values = trivial_levels(model.tasks, rows), evaluate(model, rows)
+    return fmean(max(-1.0, task.metric_definition.skill(values[task.name], levels[task.name])) for task in model.tasks)
+
+
+def merged(name: str, model: pt.MultiTaskModel, data: Data, rate: float, seed: int) -> dict[str, float]:
+    """Encoders of single-task models added, each task with the head of its own model."""
+    first = copy.deepcopy(model.encoder.state_dict())
+    changes = {key: torch.zeros_like(value) for key, value in first.items()}
+    heads = []
+    for position, task in enumerate(data.tasks):
+        rows = {part: _of(rows, position) for part, rows in data.rows.items()}
+        single = pt.MultiTaskModel(copy.deepcopy(model.encoder), [task])
+        single = fitted(name, single, Data((task,), rows, data.width), rate, seed)
+        for key, value in single.encoder.state_dict().items():
+            changes[key] = changes[key] + (value - first[key])
+        heads.append(single)
+    scores = {}
+    for factor in FACTORS:
+        added = {key: value + (factor * changes[key]).to(value.dtype) for key, value in first.items()}
+        for single in heads:
+            single.encoder.load_state_dict(added)
+        scores[factor] = {
+            part: fmean(skill(single, _of(data.rows[part], place)) for place, single in enumerate(heads))
+            for part in ("validation", "test")
+        }
+    return max(scores.values(), key=lambda found: found["validation"])
+
+
+def _of(rows: pt.Rows, position: int) -> pt.Rows:
+    """The rows with a label of one task."""
+    own = rows.only_tasks([position])
+    return own if own.observed is None else own.subset(own.observed[:, 0].nonzero()[:, 0])
+
+
+def train(names: list[str], methods: list[str], seeds: int, folder: Path, out: Path) -> None:
+    """All missing lines: the learning rates on the tuning seeds, then the chosen one on the others."""
+    found = {(line["set"], line["method"], line["rate"], line["seed"]): line for line in read_lines(out)}
+
+    def get(name: str, method: str, rate: float, seed: int) -> float:
+        key = name, method, rate, seed
+        if key not in found:
+            line = {"set": name, "method": method, "rate": rate, "seed": seed, **run(*key, folder)}
+            found[key] = line
+            with out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        return float(found[key]["validation"])
+
+    for name in names:
+        for method in methods:
+            tuned = {rate: fmean(get(name, method, rate, seed) for seed in range(TUNING)) for rate in RATES}
+            best = max(tuned, key=lambda rate: tuned[rate])
+            for seed in range(TUNING, TUNING + seeds):
+                get(name, method, best, seed)
+        print(f"{name}: done", flush=True)
+
+
+def report(out: Path) -> None:
+    """Differences to equal weights."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for line in read_lines(out):
+        if line["seed"] >= TUNING:
+            found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line["test"]
+    methods = [*METHODS, "merged"]
+    lines = [{"set": name, "seed": seed, "skill": skills} for (name, seed), skills in found.items()
+             if set(methods) <= skills.keys()]  # fmt: skip
+    columns = {f"{method} - equal": (method, "equal") for method in methods if method != "equal"}
+    table("equal", [(line, line) for line in lines], columns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "report"])
+    parser.add_argument("--data", type=Path, default=os.environ.get("POLYTASK_DATA"), help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="file of the lines")
+    parser.add_argument("--sets", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser.add_argument("--methods", nargs="+", choices=[*METHODS, "merged"], default=[*METHODS, "merged"])
+    parser.add_argument("--seeds", type=int, default=5, help="how many are reported")
+    arguments = parser.parse_args()
+    if arguments.action == "report":
+        report(arguments.out)
+    elif arguments.data is None:
+        parser.error("--data: say where the data are, or set POLYTASK_DATA")
+    else:
+        train(arguments.sets, arguments.methods, arguments.seeds, Path(arguments.data), arguments.out)
+
+
+if __name__ == "__main__":
+    main()
