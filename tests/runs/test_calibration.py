@@ -91,3 +91,8 @@ def test_numbers_stay_where_a_few_rows_cannot_tell() -> None:
     assert choose_temperature(task, outputs, targets, torch.arange(12)) is None
     task, outputs, targets = numbers(0.5)
     assert choose_temperature(task, 0.5 * outputs, targets, torch.arange(ROWS)) is None
+
+
+def test_numbers_are_never_taken_further_from_the_mean() -> None:
+    task, outputs, targets = numbers(0.9)
+    assert choose_temperature(task, 0.3 * outputs, targets, torch.arange(ROWS)) is None

@@ -23,8 +23,8 @@ from .thresholds import FALSE_MOVES
 CANDIDATES = torch.logspace(-0.75, 1.0, 71, dtype=torch.float64)
 #: Further ones of numbers, where a learning rate that is too high took predictions over 10 deviations from the mean.
 FAR = torch.logspace(1.25, 5.0, 16, dtype=torch.float64)
-#: Probability that predictions of numbers are drawn to the mean, or from it, where that is no better; with 5 %, as for
-#: classes, small tables lost.
+#: Probability that predictions of numbers are drawn to the mean where that is no better; with 5 %, as for classes, small
+#: tables lost.
 FALSE_DRAWN = 0.01
 #: Parts of the validation rows for cross-fitting.
 FOLDS = 5
@@ -70,14 +70,15 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
     """
     if len(targets) <= FOLDS:
         return None
-    losses = _losses(task, outputs, targets)
+    tried = _tried(task, outputs)
+    losses = _losses(task, tried, outputs, targets)
     fold, gains = torch.arange(len(targets)) % FOLDS, torch.empty(len(targets), dtype=torch.float64)
     for number in range(FOLDS):
         best = int(losses[:, fold != number].mean(1).argmin())
         own = fold == number
-        gains[own] = losses[_one(), own] - losses[best, own]
+        gains[own] = losses[_one(tried), own] - losses[best, own]
     gain = estimate_of_rows(gains, ids)
-    lowest = round(float(_tried(task, outputs)[int(losses.mean(1).argmin())]), 4)
+    lowest = round(float(tried[int(losses.mean(1).argmin())]), 4)
     found = Warmed(lowest, gain, numbers=not task.classes)
     sure = exceeds(gain, FALSE_DRAWN if found.numbers else FALSE_MOVES)
     if not sure or _worse(task, found.temperature, outputs, targets, ids):
@@ -85,15 +86,19 @@ def choose_temperature(task: Task, outputs: Tensor, targets: Tensor, ids: Tensor
     return found
 
 
-def _losses(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
+def _losses(task: Task, tried: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
     """``[T, n]`` loss of every row, of all its labels, at every temperature."""
     kind, outputs = KINDS[task.kind], outputs.double()
-    return torch.stack([_of_rows(kind.loss(outputs / temperature, targets)) for temperature in _tried(task, outputs)])
+    return torch.stack([_of_rows(kind.loss(outputs / temperature, targets)) for temperature in tried])
 
 
 def _tried(task: Task, outputs: Tensor) -> Tensor:
-    far = not task.classes and float(outputs.double().square().mean()) > 100
-    return torch.cat([CANDIDATES, FAR]) if far else CANDIDATES
+    """Temperatures to try; numbers are never taken further from the mean: what was too small on the validation rows of
+    one time was too large on those of the next."""
+    if task.classes:
+        return CANDIDATES
+    nearer = CANDIDATES[_one(CANDIDATES) :]
+    return torch.cat([nearer, FAR]) if float(outputs.double().square().mean()) > 100 else nearer
 
 
 def _of_rows(losses: Tensor) -> Tensor:
@@ -107,9 +112,9 @@ def _worse(task: Task, temperature: float, outputs: Tensor, targets: Tensor, ids
     return exceeds((before - after) * task.metric_definition.sign, FALSE_MOVES)
 
 
-def _one() -> int:
+def _one(tried: Tensor) -> int:
     """Position of the temperature 1."""
-    return int((CANDIDATES - 1).abs().argmin())
+    return int((tried - 1).abs().argmin())
 
 
 def save_temperatures(run: RunFolder, found: Mapping[str, Warmed]) -> None:
@@ -131,10 +136,9 @@ def describe_temperatures(found: Mapping[str, Warmed]) -> list[str]:
 def _described(found: Warmed) -> str:
     size = f"{found.gain.value:.3g} ±{1.96 * found.gain.error:.2g}"
     if found.numbers:
-        drawn = f"predictions are {'nearer to' if found.temperature > 1 else 'further from'} the mean"
         return (
-            f"{drawn} (distances divided by {found.temperature:.3g}): squared error on validation is lower by {size} "
-            "of the target's variance"
+            f"predictions are nearer to the mean (distances divided by {found.temperature:.3g}): squared error on "
+            f"validation is lower by {size} of the target's variance"
         )
     return (
         f"probabilities are calibrated (logits divided by {found.temperature:.3g}): log loss on validation is "
