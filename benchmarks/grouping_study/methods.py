@@ -10,6 +10,7 @@ from polytask.grouping.strategies import GROUPINGS, Context
 from polytask.grouping.strategies.random_groups import draw_networks
 
 from .cells import PROBES, Cells, affinity_of
+from .gains import gains
 
 Networks = tuple[tuple[str, ...], ...]
 BUDGETS = (1, 2, 3, 4, 5)
@@ -39,13 +40,14 @@ class Method:
     def _proposed(self, names: tuple[str, ...], seed: int, budget: int) -> Networks:
         probe = "default" if self.name == "gains" else self.name
         affinity = affinity_of(self.cells.get(names, seed, probe)) if probe in PROBES else None
-        grouping = GROUPINGS["tag" if self.name in PROBES else self.name]
 
         def train(tasks: tuple[str, ...]) -> dict[str, float]:
             return {task: max(-1.0, skill) for task, skill in self.cells.get(tasks, seed)["validation"].items()}
 
         known = {tasks: train(tasks) for tasks in [names, *((name,) for name in names)]} if self.name == "gains" else {}
-        return grouping.propose(Context(names, [budget], affinity, train, seed=seed, known=known))[0].networks
+        context = Context(names, [budget], affinity, train, seed=seed, known=known)
+        propose = gains if self.name == "gains" else GROUPINGS["tag" if self.name in PROBES else self.name].propose
+        return propose(context)[0].networks
 
 
 METHODS = ("all_in_one", "single_task", *PROBES, "gains", "random", "hoa", "exhaustive")

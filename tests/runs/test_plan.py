@@ -89,6 +89,15 @@ def test_the_sentence_counts_families_and_the_distilled_network_but_not_their_ti
     assert "forest" not in good.sentence(config(), 1000)
 
 
+def test_networks_that_are_only_trained_to_choose_are_planned() -> None:
+    speed = Speed(0.01, 0.1)
+
+    def planned(grouping: str) -> int:
+        return make_plan(config(grouping=grouping, networks=2, steps=1000), ROWS, (speed, speed)).sorts["trial network"]
+
+    assert {name: planned(name) for name in ("tag", "hoa", "exhaustive")} == {"tag": 0, "hoa": 3, "exhaustive": 4}
+
+
 def test_constraints_of_the_user_stay_under_a_limit() -> None:
     speeds = (Speed(1.0, 0.0), Speed(1.0, 0.0))
     for keys in ({"apart": [["a", "b"]]}, {"networks": 2}):

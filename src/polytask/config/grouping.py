@@ -16,17 +16,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 Grouping = Literal[
-    "tag",
-    "gains",
-    "cosine",
-    "hoa",
-    "grad_tag",
-    "stg",
-    "exhaustive",
-    "random",
-    "given",
-    "all_in_one",
-    "one_per_task",
+    "tag", "cosine", "hoa", "grad_tag", "stg", "exhaustive", "random", "given", "all_in_one", "one_per_task"
 ]
 
 
@@ -44,7 +34,7 @@ class GroupingKeys(Section):
     grouping: Annotated[Grouping, Key(
         "How tasks are grouped.",
         Option(str, "NAME",
-               "tag, gains, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task"),
+               "tag, cosine, hoa, grad_tag, stg, exhaustive, random, given, all_in_one or one_per_task"),
         of_first_run=True, inside="name",
     )] = "tag"  # fmt: skip
     groups: Annotated[tuple[tuple[str, ...], ...], Key(

@@ -73,17 +73,7 @@ Settings = TypedDict(
         "sequential": Mapping[str, Any],
         "networks": Literal["auto", "single_task"] | int,
         "grouping": Literal[
-            "tag",
-            "gains",
-            "cosine",
-            "hoa",
-            "grad_tag",
-            "stg",
-            "exhaustive",
-            "random",
-            "given",
-            "all_in_one",
-            "one_per_task",
+            "tag", "cosine", "hoa", "grad_tag", "stg", "exhaustive", "random", "given", "all_in_one", "one_per_task"
         ],
         "groups": Sequence[Any],
         "max_size": int | None,

@@ -23,8 +23,8 @@ from .thresholds import FALSE_MOVES
 CANDIDATES = torch.logspace(-0.75, 1.0, 71, dtype=torch.float64)
 #: Further ones of numbers, where a learning rate that is too high took predictions over 10 deviations from the mean.
 FAR = torch.logspace(1.25, 5.0, 16, dtype=torch.float64)
-#: Probability that predictions of numbers are drawn to the mean where that is no better; with 5 %, as for classes, small
-#: tables lost.
+#: Probability that predictions of numbers are drawn to the mean where that is no better; with 5 %, as for classes,
+#: small tables lost.
 FALSE_DRAWN = 0.01
 #: Parts of the validation rows for cross-fitting.
 FOLDS = 5

@@ -9,8 +9,8 @@ from typing import Any
 from ..files import read_json, write_json
 from ..grouping import Affinity, Selection, choose_budget
 from ..grouping.stability import Stability, selection_stability
-from ..grouping.strategies import GROUPINGS, Context, Grouping, Joint
-from ..grouping.strategies.by_affinity import MANY, MOST_SECONDS, by_affinity
+from ..grouping.strategies import GROUPINGS, Context, Joint
+from ..grouping.strategies.by_affinity import MANY, MOST_SECONDS
 from ..processes.collectives import is_first, wait_for_all, world_size
 from ..training import TrainingResult
 from ..training.callbacks import AffinityProbe, DataMaps, affinity_from_state, maps_from_state
@@ -44,7 +44,7 @@ def plan_networks(
     first = context.budgets[-1] - len(selections) + 1
     points = [{"networks": number, "score": found.score} for number, found in enumerate(selections, first)]
     content = selection.to_json_dict() | {"grouping": config.grouping, "curve": points if len(points) > 1 else []}
-    stability = _stability(GROUPINGS[config.grouping], context, selection)
+    stability = _stability(context, selection)
     if stability is not None:
         content["stability"] = stability.to_json_dict()
     if is_first():
@@ -135,9 +135,9 @@ def _said_of_stop(stop: int | str) -> str:
     return f"affinity: stable enough for the choice at step {stop}; not probed after it"
 
 
-def _stability(strategy: Grouping, context: Context, selection: Selection) -> Stability | None:
-    """How stable a choice by affinity alone is, where it was measured over some time."""
-    if context.affinity is None or strategy.propose is not by_affinity:
+def _stability(context: Context, selection: Selection) -> Stability | None:
+    """How stable the choice is, where its affinity was measured over some time."""
+    if context.affinity is None:
         return None
     return selection_stability(
         context.affinity,

@@ -12,7 +12,6 @@ from .all_in_one import all_in_one
 from .by_affinity import by_affinity
 from .context import Context
 from .exhaustive import exhaustive
-from .gains import gains
 from .given import given
 from .grad_tag import grad_tag
 from .higher_order import higher_order
@@ -61,9 +60,6 @@ GROUPINGS = {
             "tag", "affinity: the effect of an update on one task on the others", ("affinity",), by_affinity, WISHES
         ),
         Grouping("cosine", "cosine of the tasks' gradients", ("affinity",), by_affinity, WISHES, estimator="cosine"),
-        Grouping(
-            "gains", "what single-task models gain over one network for all, and affinity", ("affinity",), gains, WISHES
-        ),
         Grouping(
             "hoa",
             "trains all pairs and predicts larger networks from them",

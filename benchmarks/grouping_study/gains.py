@@ -8,12 +8,12 @@ from math import log
 
 import numpy as np
 
-from ..selection import Selection, select_networks
-from ..selection.checks import Constraints, checked
-from ..selection.clock import Clock
-from ..selection.result import TOLERANCE
-from .by_affinity import MANY, MOST_SECONDS, by_affinity
-from .context import Context
+from polytask.grouping import Selection, select_networks
+from polytask.grouping.selection.checks import Constraints, checked
+from polytask.grouping.selection.clock import Clock
+from polytask.grouping.selection.result import TOLERANCE
+from polytask.grouping.strategies import Context
+from polytask.grouping.strategies.by_affinity import MANY, MOST_SECONDS, by_affinity
 
 #: Weight of the standardised affinity, in units of the mean size of the gains; chosen on other seeds than those of the
 #: study.
@@ -24,11 +24,11 @@ def gains(context: Context) -> list[Selection]:
     """The networks with the highest predicted skill, for every budget.
 
     Predicted is a line between one network for all and a single-task model, over the logarithm of the number of tasks:
-    a task that is better alone gets few partners, another one many; affinity says which ones. Single-task models that
-    are not known have the mean gain of those that are; without any, networks are chosen by affinity alone. The choice
-    is what a search finds, which has a minute for more than 200 tasks.
+    a task that is better alone gets few partners, another one many; affinity decides which ones. Single-task models
+    that are not known have the mean gain of those that are; without any, networks are chosen by affinity alone. The
+    choice is what a search finds, which has a minute for more than 200 tasks.
 
-    Source: ours; docs/results/studies/grouping.md compares it with affinity, pairs and all networks.
+    Not in the library: on seeds that did not choose the weight of affinity it is no better than affinity alone.
     """
     together = context.known.get(context.tasks)
     alone = {task: context.known[task,][task] for task in context.tasks if (task,) in context.known}
@@ -37,11 +37,11 @@ def gains(context: Context) -> list[Selection]:
     skills = np.array([together[task] for task in context.tasks])
     mean = float(np.mean([alone[task] - together[task] for task in alone]))
     gain = np.array([alone[task] - together[task] if task in alone else mean for task in context.tasks])
-    search = _Search(context, Predicted(skills, gain, np.asarray(context.measured.matrix, float)))
+    search = _Search(context, ExpectedSkill(skills, gain, np.asarray(context.measured.matrix, float)))
     return [search.selection(budget) for budget in context.budgets]
 
 
-class Predicted:
+class ExpectedSkill:
     """How good networks would be for each of their tasks.
 
     Args:
@@ -50,7 +50,7 @@ class Predicted:
         affinity: Shape [K, K], effect of the row's task on the column's; the diagonal is not read. None: not known.
 
     Example:
-        >>> predicted = Predicted(np.array([0.5, 0.5, 0.5]), np.array([0.2, 0.0, -0.2]))
+        >>> predicted = ExpectedSkill(np.array([0.5, 0.5, 0.5]), np.array([0.2, 0.0, -0.2]))
         >>> predicted(np.array([[True, False, False], [True, False, True], [True, True, True]])).round(3).tolist()
         [[0.7, -inf, -inf], [0.574, -inf, 0.426], [0.5, 0.5, 0.5]]
     """
@@ -71,7 +71,7 @@ class Predicted:
 class _Search:
     """The networks that a prediction prefers; a network is a row of K truth values."""
 
-    def __init__(self, context: Context, predicted: Predicted) -> None:
+    def __init__(self, context: Context, predicted: ExpectedSkill) -> None:
         self.context, self.predicted = context, predicted
         served = checked(context.measured, Constraints(**context.constraints), context.budgets[-1], None, None).served
         #: Tasks that are in the same networks, and served by the same one; a row each.
