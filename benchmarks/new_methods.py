@@ -255,11 +255,12 @@ def report(out: Path) -> None:
     for line in read_lines(out):
         if line["seed"] >= TUNING:
             found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line["test"]
-    methods = [*METHODS, "merged"]
-    lines = [{"set": name, "seed": seed, "skill": skills} for (name, seed), skills in found.items()
-             if set(methods) <= skills.keys()]  # fmt: skip
-    columns = {f"{method} - equal": (method, "equal") for method in methods if method != "equal"}
-    table("equal", [(line, line) for line in lines], columns)
+    for methods in ([*METHODS], ["equal", "merged"]):
+        lines = [{"set": name, "seed": seed, "skill": skills} for (name, seed), skills in found.items()
+                 if set(methods) <= skills.keys()]  # fmt: skip
+        columns = {f"{method} - equal": (method, "equal") for method in methods if method != "equal"}
+        table("equal", [(line, line) for line in lines], columns)
+        print()
 
 
 def main() -> None:
