@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from small_table import TARGETS, table_rows, write_table
+from small_table import TARGETS, polytask, table_rows, write_table
 
 pytestmark = pytest.mark.slow
 SETTINGS = ("threads=1", "steps=24", "batch_size=32", "evaluate_every=4", "optimizer=sgd", "ema=null",
@@ -47,8 +47,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of one process."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    result = run(*command(data, out, "--networks", "2", "--no-baselines"))
-    assert result.returncode == 0, result.stderr
+    result = polytask(*command(data, out, "--networks", "2", "--no-baselines"))
+    assert result.exit_code == 0, result.output
     return out
 
 
@@ -56,8 +56,8 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one_alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of one process that trains one network."""
     out = tmp_path_factory.mktemp("one_alone") / "run"
-    result = run(*command(data, out, *ONE_NETWORK))
-    assert result.returncode == 0, result.stderr
+    result = polytask(*command(data, out, *ONE_NETWORK))
+    assert result.exit_code == 0, result.output
     return out
 
 

@@ -21,7 +21,7 @@ def test_only_one_at_a_time(tmp_path):
 
 
 def test_two_runs_on_one_folder_the_second_refuses_and_the_first_goes_on(tmp_path):
-    options = (*small_fit(tmp_path / "data.csv", steps=40), "--out", tmp_path / "run")
+    options = (*small_fit(tmp_path / "data.csv", steps=20), "--out", tmp_path / "run")
     first = start(*options)
     while not (tmp_path / "run" / "state.json").exists():
         time.sleep(0.01)
@@ -54,7 +54,7 @@ def test_whoever_comes_before_it_is_released_waits_for_the_same_file(tmp_path, m
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_batch_system_s_signal_saves_exits_130_and_leaves_a_run_to_resume(tmp_path, number):
-    options = (*small_fit(tmp_path / "data.csv", steps=400), "--no-baselines", "--out", tmp_path / "run")
+    options = (*small_fit(tmp_path / "data.csv", steps=200), "--no-baselines", "--out", tmp_path / "run")
     process = start(*options, "--set", "checkpoint_seconds=1000")
     while not list(tmp_path.glob("run/trainings/*/checkpoint-*")):
         time.sleep(0.01)
