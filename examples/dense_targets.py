@@ -47,7 +47,7 @@ def main(folder):
     encoder = {"class": "polytask.models.conv_encoder:ConvEncoder", "args": {"hidden": [16, 32], "items": True}}
     results = fit_run(make_config({
         "data": str(folder / "crops"), "targets": [task.name for task in TASKS], "encoder": encoder, "networks": 1,
-        "baselines": False, "steps": 200, "batch_size": 32, "evaluate_every": 25, "learning_rate": 5e-3, "threads": 1,
+        "baselines": False, "steps": 300, "batch_size": 32, "evaluate_every": 25, "learning_rate": 5e-3, "threads": 1,
     }), folder / "run")  # fmt: skip
     trivial = results["totals"]["trivial"]
     for name, task in results["tasks"].items():

@@ -12,6 +12,6 @@ def test_positions_and_the_whole_image_are_learned(tmp_path: Path) -> None:
     results = runpy.run_path(str(EXAMPLE))["main"](tmp_path)
     tasks, trivial = results["tasks"], results["totals"]["trivial"]
     assert tasks["strongest"]["test"] > 0.25 + 0.75 * trivial["strongest"]
-    assert tasks["red-green"]["test"] < 0.9 * trivial["red-green"]
-    assert tasks["blue-yellow"]["test"] < 0.92 * trivial["blue-yellow"]
+    assert tasks["red-green"]["test"] < 0.85 * trivial["red-green"]
+    assert tasks["blue-yellow"]["test"] < 0.9 * trivial["blue-yellow"]
     assert tasks["photograph"]["test"] > 0.9
