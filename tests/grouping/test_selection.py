@@ -310,7 +310,7 @@ def test_search_agrees_with_the_exact_choice_and_its_bound_holds(kind, monkeypat
             exact = select_networks(affinity, budget, single_score=single)
             with monkeypatch.context() as patch:
                 patch.setattr("polytask.grouping.selection.select.MOST_EXACT", 5)
-                searched = select_networks(affinity, budget, single_score=single, seconds=0.1)
+                searched = select_networks(affinity, budget, single_score=single, rounds=50)
             check_consistent(affinity, searched, budget, single)
             assert searched.score == pytest.approx(exact.score)
             assert searched.bound >= exact.score - 1e-9
