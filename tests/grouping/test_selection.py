@@ -209,7 +209,7 @@ def test_limited_size_agrees_with_brute_force(kind, single, monkeypatch):
         assert selection.networks == tuple(tuple(f"t{i}" for i in group) for group in networks)
         with monkeypatch.context() as patch:
             patch.setattr("polytask.grouping.selection.select.MOST_EXACT", 0)
-            searched = select_networks(affinity, budget, single_score=single, max_size=max_size, seconds=0.1)
+            searched = select_networks(affinity, budget, single_score=single, max_size=max_size, rounds=20)
         check_consistent(affinity, searched, budget, single)
         assert max(map(len, searched.networks)) <= max_size
         assert searched.score == pytest.approx(score, abs=1e-9) and searched.bound >= score - 1e-9
