@@ -92,10 +92,14 @@ def test_the_sentence_counts_families_and_the_distilled_network_but_not_their_ti
 def test_networks_that_are_only_trained_to_choose_are_planned() -> None:
     speed = Speed(0.01, 0.1)
 
-    def planned(grouping: str) -> int:
-        return make_plan(config(grouping=grouping, networks=2, steps=1000), ROWS, (speed, speed)).sorts["trial network"]
+    def planned(grouping: str, networks: int | str = 2, **keys: Any) -> int:
+        keys |= {"grouping": grouping, "networks": networks, "steps": 1000}
+        return make_plan(config(**keys), ROWS, (speed, speed)).sorts["trial network"]
 
-    assert {name: planned(name) for name in ("tag", "hoa", "exhaustive")} == {"tag": 0, "hoa": 3, "exhaustive": 4}
+    names = ("tag", "hoa", "exhaustive", "random")
+    assert [planned(name) for name in names] == [0, 3, 4, 2]
+    assert [planned(name, baselines=False) for name in names] == [0, 6, 7, 2]  # single-task models, too
+    assert planned("random", "auto") == 2 + 3
 
 
 def test_constraints_of_the_user_stay_under_a_limit() -> None:

@@ -223,12 +223,11 @@ def _chosen(config: Config) -> bool:
 
 
 def _to_choose(config: Config) -> int:
-    """Most networks of several tasks that are trained only to choose others."""
+    """Most networks that are trained only to choose others."""
     count = len(config.targets)
     if count == 1 or config.networks in (1, "single_task"):
         return 0
-    largest = budgets(config, count)[-1]
-    return GROUPINGS[config.grouping].trainings(count, largest)
+    return GROUPINGS[config.grouping].trainings(count, budgets(config, count), len(compared_alone(config)))
 
 
 def _networks(config: Config) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,8 +36,8 @@ class Grouping:
         chooses: whether the budget has an effect.
         estimator: what the affinity has to be; None: what the user sets.
         kinds: the only kinds of tasks that it can do; none: any.
-        trainings: from the number of tasks and the largest budget, how many networks for several tasks it trains at
-            most before it chooses.
+        trainings: from the number of tasks, the budgets and the number of single-task models that there are already,
+            how many networks it trains at most before it chooses.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Grouping:
     chooses: bool = True
     estimator: str | None = None
     kinds: tuple[str, ...] = ()
-    trainings: Callable[[int, int], int] = lambda tasks, budget: 0
+    trainings: Callable[[int, Sequence[int], int], int] = lambda tasks, budgets, alone: 0
 
 
 WISHES = ("max_size", "together", "apart")
@@ -66,7 +66,7 @@ GROUPINGS = {
             ("train",),
             higher_order,
             WISHES,
-            trainings=lambda tasks, budget: tasks * (tasks - 1) // 2,
+            trainings=lambda tasks, budgets, alone: tasks * (tasks + 1) // 2 - alone,
         ),
         Grouping(
             "grad_tag",
@@ -89,9 +89,16 @@ GROUPINGS = {
             ("train",),
             exhaustive,
             ("max_size",),
-            trainings=lambda tasks, budget: 2**tasks - 1 - tasks,
+            trainings=lambda tasks, budgets, alone: 2**tasks - 1 - alone,
         ),
-        Grouping("random", "random networks", (), random_groups, ("max_size",)),
+        Grouping(
+            "random",
+            "random networks",
+            (),
+            random_groups,
+            ("max_size",),
+            trainings=lambda tasks, budgets, alone: sum(budget for budget in budgets if budget > 1),
+        ),
         Grouping("given", "the groups that you give", ("groups",), given, chooses=False),
         Grouping("all_in_one", "one network for all", (), all_in_one, chooses=False),
         Grouping("one_per_task", "a network for each task", (), one_per_task, chooses=False),
