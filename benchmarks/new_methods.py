@@ -37,7 +37,9 @@ from grouping_study.cells import HIDDEN
 from grouping_study.sets import SETS, SMALL, Data
 from polytask.balancing import Balancer, Equal, ScaleInvariant, TaskLosses, UncertaintyWeighting
 from polytask.balancing.adam import adam_step
+from polytask.data import Batch
 from polytask.training.evaluation import evaluate, task_outputs, task_targets, trivial_levels
+from polytask.training.loop import Training
 from sets_and_seeds import read_lines, table
 
 TABLES = {**SETS, "andro": SMALL["andro"]}
@@ -87,9 +89,9 @@ class Watch(pt.Callback):
         self.balancer, self.rows, self.size = balancer, rows, size
         self.random = torch.Generator().manual_seed(0)
 
-    def before_step(self, training: object, batch: object) -> None:
+    def before_step(self, training: Training, batch: Batch) -> None:
         some = self.rows.subset(torch.randperm(len(self.rows), generator=self.random)[: self.size])
-        model = training.model  # type: ignore[attr-defined]
+        model = training.model
         last = self.balancer.seen[-1] if self.balancer.seen else torch.ones(len(model.tasks))
         losses = []
         found = task_outputs(model, some, range(len(model.tasks)))
