@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from .setup import Data, Setup
 #: Of a pair: both sentence vectors, their distance and their product (of the last layer's half).
 PAIR_WIDTH = 4 * WIDTH // 2
 HIDDEN = (128, 64)
+#: ``vectors(data folder, cache folder)``: vector of every sentence.
+Vectors = Callable[[Path, Path], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,14 @@ class SentenceEncoder(nn.Module):
         return self.rest(first)
 
 
-def load_text(folder: Path, cache: Path, seed: int) -> Data:
-    """Questions (6 classes), subjectivity, grammar (Matthews), paraphrases, similarity (Spearman)."""
+def load_text(folder: Path, cache: Path, seed: int, vectors: Vectors | None = None) -> Data:
+    """Questions (6 classes), subjectivity, grammar (Matthews), paraphrases, similarity (Spearman).
+
+    Args:
+        vectors: Gives the vectors by sentence; by default those of a pretrained model.
+    """
     sets = read_all(folder / "text", seed)
-    vector = _vectors(folder, cache)
+    vector = (vectors or _vectors)(folder, cache)
     scores = torch.tensor([label for _, label in sets["stsb"]["train"]])
     tasks = (
         pt.Task("trec", "multiclass", classes=TREC),
@@ -115,10 +122,15 @@ def _inputs(features: list[Tensor], moments: dict[str, tuple[Tensor, Tensor]]) -
 @lru_cache(maxsize=1)
 def _vectors(folder: Path, cache: Path) -> dict[str, Tensor]:
     """The vector of every sentence of the five sets."""
+    sentences = all_sentences(folder)
+    return dict(zip(sentences, sentence_vectors(sentences, cache), strict=True))
+
+
+def all_sentences(folder: Path) -> list[str]:
+    """The sentences of the five sets, each once."""
     sets = read_all(folder / "text", 0)
     examples: list[Example] = [example for parts in sets.values() for part in parts.values() for example in part]
-    sentences = sorted({sentence for example, _ in examples for sentence in example})
-    return dict(zip(sentences, sentence_vectors(sentences, cache), strict=True))
+    return sorted({sentence for example, _ in examples for sentence in example})
 
 
 SETUPS = (

@@ -1,0 +1,1 @@
+"""The study of convergence over sets: data, methods, runs and report."""
