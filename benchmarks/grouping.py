@@ -26,10 +26,10 @@ from pathlib import Path
 
 from grouping_study.cells import Cells
 from grouping_study.finding import HEAD, finding_time
-from grouping_study.methods import BUDGETS, METHODS, methods, result
+from grouping_study.methods import BUDGETS, METHODS, methods
 from grouping_study.regret import report
 from grouping_study.sets import SETS, SMALL, Set
-from grouping_study.table import table
+from grouping_study.table import over_sets, table
 
 
 def main() -> None:
@@ -60,7 +60,8 @@ def main() -> None:
     else:
         cells = [Cells(one, arguments.data, arguments.out, train=False) for one in sets]
         if arguments.action == "table":
-            print(table(cells, arguments.methods))
+            print(table(cells, arguments.methods) + "\n")
+            over_sets(cells, arguments.methods, "all_in_one")
         else:
             report(cells, range(arguments.first, arguments.seeds))
 
@@ -90,8 +91,7 @@ def train_all(name: str, seed: int, data: Path, out: Path, wanted: tuple[str, ..
     cells = Cells((SETS | SMALL)[name], data, out)
     for method in methods(cells, wanted):
         for budget in BUDGETS:
-            for networks in method.networks(seed, budget):
-                result(cells, networks, seed)
+            method.skill(seed, budget)
     print(f"{name} seed {seed}: done", flush=True)
 
 

@@ -15,7 +15,7 @@ import polytask as pt
 from polytask.grouping.affinity_matrix import Affinity
 from polytask.task import Task
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
-from polytask.training.evaluation import evaluate, trivial_levels
+from polytask.training.evaluation import estimates_of, task_outputs, trivial_levels
 
 from .sets import Data, Set
 
@@ -43,7 +43,7 @@ class Cells:
                 self.found[cell["subset"], cell["probe"], cell["seed"]] = cell
 
     def get(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell:
-        """The training of a network for ``tasks``, with an affinity estimator at work or without.
+        """The training of a network for ``tasks``: with an affinity estimator, as ``wide3`` or ``seeds3``, or plain.
 
         Raises:
             LookupError: If it is missing and is not to be done.
@@ -76,29 +76,46 @@ class Cells:
         positions = [place for place, task in enumerate(data.tasks) if task.name in tasks]
         chosen = [data.tasks[place] for place in positions]
         rows = {part: _labelled(part_rows, positions) for part, part_rows in data.rows.items()}
-        torch.manual_seed(seed)
-        model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=HIDDEN, dropout=0.1), chosen)
-        callbacks = [AffinityProbe(**PROBES[probe])] if probe else []
-        started = time.perf_counter()
-        result = pt.fit(
-            model,
-            train=rows["train"],
-            validation=rows["validation"],
-            settings=self.one.settings(),
-            callbacks=callbacks,
-            seed=seed,
-        )
+        callbacks = [AffinityProbe(**PROBES[probe])] if probe in PROBES else []
+        wide, seeds = (int(probe.removeprefix(word)) if probe.startswith(word) else 1 for word in (WIDE, SEEDS))
+        started, members = time.perf_counter(), []
+        for member in range(seeds):
+            own = seed + ANOTHER * member
+            torch.manual_seed(own)
+            hidden = tuple(width * wide for width in HIDDEN)
+            model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=hidden, dropout=0.1), chosen)
+            result = pt.fit(
+                model,
+                train=rows["train"],
+                validation=rows["validation"],
+                settings=self.one.settings(),
+                callbacks=callbacks,
+                seed=own,
+            )
+            members.append(result.model)
         seconds = time.perf_counter() - started
         cell: Cell = {"set": self.one.name, "subset": "+".join(tasks), "probe": probe, "seed": seed}
         cell |= {"seconds": round(seconds, 3), "steps": result.steps}
         for part in ("validation", "test"):
-            cell[part] = _skills(chosen, evaluate(result.model, rows[part]), trivial_levels(chosen, rows[part]))
-        if probe:
+            cell[part] = _skills(chosen, _metrics(members, rows[part]), trivial_levels(chosen, rows[part]))
+        if callbacks:
             affinity = affinity_from_state(result.callbacks[AffinityProbe.name], list(tasks))
             cell["affinity"] = affinity.matrix.tolist()
         return cell
 
 
+def _metrics(members: list[pt.MultiTaskModel], rows: pt.Rows) -> dict[str, float]:
+    """Metrics of the mean of several networks' outputs."""
+    tasks = members[0].tasks
+    outputs = [task_outputs(model, rows, range(len(tasks))) for model in members]
+    means = [sum(found) / len(members) for found in zip(*outputs, strict=True)]
+    return {name: found.value for name, found in estimates_of(tasks, means, rows).items()}
+
+
+#: In place of several networks: one for all tasks with as many times the units, or the mean of as many networks for all
+#: tasks from other weights and rows.
+WIDE, SEEDS = "wide", "seeds"
+ANOTHER = 1_000
 #: Ways to measure affinity in a joint training.
 PROBES: dict[str, dict[str, Any]] = {
     "tag": {"estimator": "lookahead", "every": 10},

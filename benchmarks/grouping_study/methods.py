@@ -9,7 +9,7 @@ import numpy as np
 from polytask.grouping.strategies import GROUPINGS, Context
 from polytask.grouping.strategies.random_groups import draw_networks
 
-from .cells import PROBES, Cells, affinity_of
+from .cells import PROBES, SEEDS, WIDE, Cell, Cells, affinity_of
 from .gains import gains
 
 Networks = tuple[tuple[str, ...], ...]
@@ -28,7 +28,7 @@ class Method:
         names = self.cells.names()
         if budget == 1 and self.name != "single_task":
             return [(names,)]
-        if self.name == "all_in_one":
+        if self.name == "all_in_one" or self.name in CONTROLS:
             return [(names,)]
         if self.name == "single_task":
             return [tuple((name,) for name in names)]
@@ -36,6 +36,14 @@ class Method:
             rng = np.random.default_rng([seed, budget])
             return [tuple(draw_networks(names, budget, rng)) for _ in range(DRAWS)]
         return [self._proposed(names, seed, budget)]
+
+    def skill(self, seed: int, budget: int, part: str = "test") -> float:
+        """Mean skill over the tasks, and over the choices that it makes for a budget."""
+        if self.name in CONTROLS and budget > 1:
+            names = self.cells.names()
+            probe = f"{WIDE}{len(names)}" if self.name == AS_WIDE else f"{self.name}{budget}"
+            return _mean(dict.fromkeys(names, self.cells.get(names, seed, probe)), part)
+        return float(np.mean([result(self.cells, networks, seed, part) for networks in self.networks(seed, budget)]))
 
     def _proposed(self, names: tuple[str, ...], seed: int, budget: int) -> Networks:
         probe = "default" if self.name == "gains" else self.name
@@ -50,7 +58,11 @@ class Method:
         return propose(context)[0].networks
 
 
-METHODS = ("all_in_one", "single_task", *PROBES, "gains", "random", "hoa", "exhaustive")
+#: One network with as many units as all single-task models together, whatever the budget.
+AS_WIDE = "wide_all"
+#: At the cost of a budget without any grouping.
+CONTROLS = (WIDE, SEEDS, AS_WIDE)
+METHODS = ("all_in_one", "single_task", *PROBES, "gains", "random", *CONTROLS, "hoa", "exhaustive")
 
 
 def methods(cells: Cells, wanted: tuple[str, ...]) -> Iterator[Method]:
@@ -71,6 +83,11 @@ def result(cells: Cells, networks: Networks, seed: int, part: str = "test") -> f
         task: max((cell for cell in found if task in cell["validation"]), key=lambda cell: cell["validation"][task])
         for task in cells.names()
     }
+    return _mean(served, part)
+
+
+def _mean(served: dict[str, Cell], part: str) -> float:
+    """Mean skill over tasks, at least -1 each."""
     return float(np.mean([max(-1.0, cell[part][task]) for task, cell in served.items()]))
 
 

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from scipy import stats
 
+from sets_and_seeds import Line
+from sets_and_seeds import table as differences
+
 from .cells import Cells
-from .methods import BUDGETS, Method, finding_seconds, methods, result
+from .methods import BUDGETS, Method, finding_seconds, methods
 
 
 def table(sets: Sequence[Cells], wanted: Sequence[str]) -> str:
     """Markdown: one table per set, of the seeds for which all methods are complete."""
     return "\n\n".join(_one(cells, tuple(wanted)) for cells in sets)
+
+
+def over_sets(sets: Sequence[Cells], wanted: Sequence[str], base: str) -> None:
+    """Print mean skills over budgets of 2 to 5 networks, as differences to a method, with tests over sets."""
+    lines: list[Line] = []
+    for cells in sets:
+        found = list(methods(cells, tuple(wanted)))
+        for seed in sorted({seed for _, _, seed in cells.found}):
+            skills = {m.name: [_known(cells, m, seed, budget) for budget in BUDGETS[1:]] for m in found}
+            if not any(value is None for values in skills.values() for value in values):
+                means = {name: fmean(value or 0.0 for value in values) for name, values in skills.items()}
+                lines.append({"set": cells.one.name, "seed": seed, "skill": means})
+    others = [name for name in wanted if name != base]
+    differences(base, [(line, line) for line in lines], {f"{name} - {base}": (name, base) for name in others})
 
 
 def _one(cells: Cells, wanted: tuple[str, ...]) -> str:
@@ -54,6 +72,6 @@ def _cell(values: np.ndarray, together: np.ndarray) -> str:
 def _known(cells: Cells, method: Method, seed: int, budget: int) -> float | None:
     """Mean over the choices of a method, None if one of its trainings is missing."""
     try:
-        return float(np.mean([result(cells, networks, seed) for networks in method.networks(seed, budget)]))
+        return method.skill(seed, budget)
     except LookupError:
         return None
