@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from polytask.comparison.datasets.mulan import TARGETS, ordered_split, read_arff
+from polytask.comparison.datasets.mulan import TARGETS, read_arff
 
 
 def main() -> None:
@@ -35,6 +36,13 @@ def main() -> None:
         table = table.append_column("split", pa.array(ordered_split(table.num_rows, fractions)))
     pa.csv.write_csv(table, args.out)
     print(f"{args.out}: {table.num_rows} rows, {table.num_columns} columns\ntargets: {','.join(targets)}")
+
+
+def ordered_split(n: int, fractions: list[float]) -> np.ndarray:
+    """``[n]`` words: the first rows training, the next validation, the last test."""
+    first, second = np.round(np.cumsum(fractions)[:2] * n)
+    position = np.arange(n)
+    return np.select([position < first, position < second], ["train", "validation"], "test")
 
 
 if __name__ == "__main__":

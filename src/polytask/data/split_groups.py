@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from .splits import strata
 
 #: Parts whose shares of the rows differ by more than this from those asked for are reported.
 UNEVEN = 0.05
+#: A standard error of as many rows rests on at least as many blocks in time.
+FEWEST_BLOCKS = 20
 
 
 def group_codes(column: pa.ChunkedArray) -> np.ndarray:
@@ -101,16 +104,44 @@ def times(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
     if is_numeric(column.type):
         values = numbers(column)
     else:
-        found = read_dates(coded(column).words, order)
-        if not found.order and not order:
+        order = date_order(column, order)
+        if not order:
             raise UserError(f"{at}: day and month cannot be distinguished; state which comes first: column_kind "
                             "day_first or month_first (--set data.column_kind.COLUMN=day_first)")  # fmt: skip
-        values = moments(column, order or found.order, at)
+        values = moments(column, order, at)
     unknown = ~np.isfinite(values)
     if unknown.any():
         raise UserError(f"{at}: {int(unknown.sum())} rows have no time, first row {int(unknown.argmax()) + 1}; fill "
                         "the cells, or remove these rows")  # fmt: skip
     return values
+
+
+def date_order(column: pa.ChunkedArray, order: str) -> str:
+    """Order of day and month in a column of dates: ``order`` if it is stated, else what the cells show; or empty."""
+    return order or ("" if is_numeric(column.type) else read_dates(coded(column).words, order).order)
+
+
+def time_blocks(when: np.ndarray, rows: int) -> np.ndarray:
+    """Blocks of rows that follow each other in time, as neighbouring rows err alike.
+
+    A block has about the square root of ``rows`` rows, so that errors that are correlated over fewer rows than these
+    stay within a block, but there are at least 20 in ``rows`` rows. Rows of one moment are in one block.
+
+    Args:
+        when: ``[n]``, orders the rows.
+        rows: How many rows a standard error is of.
+
+    Returns:
+        ``[n]`` int64 number of each row's block.
+
+    Example:
+        >>> np.bincount(time_blocks(np.arange(900.0), 900)).tolist() == [30] * 30
+        True
+        >>> time_blocks(np.array([3.0, 1.0, 1.0, 2.0]), 4).tolist()
+        [3, 0, 0, 2]
+    """
+    length = max(1, min(math.isqrt(max(0, rows - 1)) + 1, rows // FEWEST_BLOCKS))
+    return np.searchsorted(np.sort(when), when) // length
 
 
 def split_by_time(when: np.ndarray, shares: np.ndarray, at: str = "time") -> np.ndarray:

@@ -29,7 +29,6 @@ TARGETS = {
 }
 #: Sets whose rows follow each other in time: a random split would leak.
 IN_TIME = ("rf1", "scm20d")
-SHARES = [0.7, 0.15, 0.15]
 SHA256 = {
     "andro": "08f0e2757b2a7635136ac58ea76c4e801ffeb0a81116b29e6ac169228c8aa132",
     "edm": "37777374030f592a53cbcf597ae0aa6105238a1c696dd04ccb229be982f6bc5b",
@@ -55,8 +54,8 @@ def mulan(name: str) -> Callable[[Path, Display], dict[str, Any]]:
         targets = table.column_names[-TARGETS[name] :]
         keys: dict[str, Any] = {"data": str(path), "targets": targets, "kind": dict.fromkeys(targets, "regression")}
         if name in IN_TIME:
-            table = table.append_column("split", pa.array(ordered_split(table.num_rows, SHARES)))
-            keys["split"] = "split"
+            table = table.append_column("row", pa.array(range(table.num_rows)))
+            keys["time"] = "row"
         if not path.exists():
             write_parquet(table, path)
         return keys
@@ -93,10 +92,3 @@ def _nominal(cells: np.ndarray) -> pa.Array:
 def _numeric(cells: np.ndarray) -> pa.Array:
     missing = cells == "?"
     return pa.array(np.where(missing, "0", cells).astype(float), mask=missing)
-
-
-def ordered_split(n: int, fractions: list[float]) -> np.ndarray:
-    """``[n]`` words: the first rows training, the next validation, the last test."""
-    first, second = np.round(np.cumsum(fractions)[:2] * n)
-    position = np.arange(n)
-    return np.select([position < first, position < second], ["train", "validation"], "test")

@@ -28,6 +28,7 @@ from .encoded import inputs_of
 from .labelled import labelled
 from .prepared import Prepared
 from .reading import far_values, invalid_molecules, unseen_values
+from .splitting import groups_in
 
 
 def with_held_files(config: Config, data: Prepared) -> Prepared:
@@ -63,7 +64,7 @@ def _with_file(data: Prepared, part: str, path: Path) -> Prepared:
     if known.isdisjoint(set(names) - {schema.id_column} - set(schema.feature_names)):
         targets = ", ".join(task.name for task in schema.tasks)
         raise UserError(f"{path}: none of the targets is a column; expected at least one of {targets}")
-    table, notes = read_cells(path, [name for name in names if name in known])
+    table, notes = read_cells(path, [name for name in names if name in known or name in data.together.values()])
     require_rows(table, path)
     rows, keys = _rows(data, table, path)
     ids = data.ids
@@ -88,7 +89,8 @@ def _rows(data: Prepared, table: pa.Table, path: Path) -> tuple[Rows, np.ndarray
     schema, where = data.schema, path.name
     inputs = inputs_of(table, schema, data.encoded, folder=path.parent, where=where)
     keys = row_keys(table, schema, {name: inputs[name] for name in schema.input_names})
-    return labelled(inputs, table, schema, where=where), keys
+    rows = labelled(inputs, table, schema, where=where)
+    return replace(rows, groups=groups_in(table, data.together)), keys
 
 
 def _labels(rows: Rows, position: int) -> np.ndarray:

@@ -12,14 +12,15 @@ from torch import Tensor
 
 from ...config import Config
 from ...config.split import SCAFFOLD
-from ...data import InferredTask, Rows, Schema
+from ...data import PARTS, InferredTask, Rows, Schema
+from ...data.split_groups import date_order
 from ...task import Task
 from ...task.prediction_columns import check_prediction_columns, interval_notes
 from .encoded import EncodedColumns
 from .held_files import checked_rows, with_held_files
 from .prepared import Prepared, fingerprint, judge_columns, learned_for_encoder
 from .reading import notes_on, with_renamed
-from .splitting import groups_in, molecule_column
+from .splitting import TIME, groups_in, molecule_column, order_of
 from .suspicions import suspicions
 
 
@@ -117,12 +118,16 @@ class TableSource(Source):
     def together(self) -> dict[str, str]:
         if self.config.split == SCAFFOLD:
             return {SCAFFOLD: molecule_column(self.config, self.table, self.where)}
+        if self.config.time is not None:
+            order = date_order(self.column(self.config.time), order_of(self.config))
+            return {f"{TIME} {order}".strip(): self.config.time}
         return {} if self.config.group is None else {"group": self.config.group}
 
-    def groups(self) -> Tensor | None:
+    def groups(self, split: np.ndarray) -> Tensor | None:
         """``[n]`` which rows count as one in standard errors; None if all differ."""
-        together = self.together()
-        return groups_in(pa.table({name: self.column(name) for name in together.values()}), together)
+        together, held = self.together(), np.bincount(split, minlength=len(PARTS))[1:]
+        columns = pa.table({name: self.column(name) for name in together.values()})
+        return groups_in(columns, together, int(min(held[held > 0], default=len(split))))
 
     def judged(self, split: np.ndarray) -> np.ndarray:
         """The parts of the rows of :attr:`table`."""

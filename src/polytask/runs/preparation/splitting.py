@@ -15,11 +15,13 @@ from ...config.split import SCAFFOLD, shares_of, split_column
 from ...data import PARTS, check_split, load_split, make_split
 from ...data.columns import coded, is_text
 from ...data.molecules import are_molecules, require_rdkit, scaffolds
-from ...data.split_groups import group_codes, split_by_groups, split_by_time, times, uneven
+from ...data.split_groups import group_codes, split_by_groups, split_by_time, time_blocks, times, uneven
 from ...data.splits import held_shares, split_from_column, stratified
 from ...errors import UserError, raise_all
 from ...task import Task
 
+#: How rows are grouped that follow each other.
+TIME = "time"
 #: The cells of a column, by its name.
 Cells = Callable[[str], pa.ChunkedArray]
 
@@ -125,21 +127,27 @@ def molecule_column(config: Config, table: pa.Table, where: str) -> str:
     return names[0]
 
 
-def groups_in(table: pa.Table, together: Mapping[str, str]) -> Tensor | None:
+def groups_in(table: pa.Table, together: Mapping[str, str], rows: int | None = None) -> Tensor | None:
     """``[n]`` int64 group of every row, see :attr:`polytask.data.Rows.groups`; None for a table that states none.
 
     Args:
         table: The rows.
-        together: By what they are grouped: ``group`` or ``scaffold``, and the column that states it.
+        together: By what they are grouped, and the column that states it: ``group``, ``scaffold``, or ``time`` with the
+            order of day and month.
+        rows: How many of the rows a standard error is of, for blocks in time; default: all.
 
     Example:
         >>> groups_in(pa.table({"who": ["b", "a", "b"]}), {"group": "who"})
         tensor([0, 1, 0])
     """
     for how, name in together.items():
-        if name in table.column_names:
-            column = scaffolds(coded(table[name])) if how == SCAFFOLD else table[name]
-            return torch.from_numpy(group_codes(column))
+        if name not in table.column_names:
+            continue
+        word, _, order = how.partition(" ")
+        if word == TIME:
+            when = times(table[name], order, f"time {name!r}")
+            return torch.from_numpy(time_blocks(when, table.num_rows if rows is None else rows))
+        return torch.from_numpy(group_codes(scaffolds(coded(table[name])) if word == SCAFFOLD else table[name]))
     return None
 
 

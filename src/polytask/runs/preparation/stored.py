@@ -128,7 +128,7 @@ class StoredTable(TableSource):
         labels, weights = _labels(self.config, self.path, schema, split, self.where)
         self.warnings += check_parts([list(part.numpy().T) for part in labels], schema.tasks, self.where)
         encode = StoredEncoding.fit(self.config, schema, self.table, judged == 0, self.where)
-        rows, groups = _parts(self.path, encode, split, labels, weights), self.groups()
+        rows, groups = _parts(self.path, encode, split, labels, weights), self.groups(split)
         if groups is not None:
             rows = {
                 part: replace(own, groups=groups[torch.from_numpy(split == code)])

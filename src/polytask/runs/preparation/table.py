@@ -80,7 +80,7 @@ class Table(TableSource):
             rows = rows.with_weights(sample_weights(self.table, self.config.sample_weight, names, where=self.where))
         if len(self.paths) > 1:
             rows = replace(rows, source=torch.from_numpy(self.sources.source))
-        rows = replace(rows, groups=self.groups())
+        rows = replace(rows, groups=self.groups(split))
         self.ids = schema.ids(self.table, where=self.where)
         self.places = {part: torch.from_numpy(np.flatnonzero(split == code)) for code, part in enumerate(PARTS)}
         return {part: rows.subset(place) for part, place in self.places.items()}, encoded
