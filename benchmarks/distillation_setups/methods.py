@@ -31,6 +31,7 @@ class Method:
         taught: Single-task teachers are needed.
         converge: Tasks converge asynchronously as well.
         tuned_as: The method whose setting it takes; its own if empty.
+        elsewhere: It is the method that it is tuned as, with the choice that is best on the other set-ups.
         options: Of ``distil``, or of the balancer where there is none.
         choices: Further options, one of which is chosen together with the learning rate. A method without any has as
             many more learning rates to choose from, so that all have the same number of trials.
@@ -42,6 +43,7 @@ class Method:
     taught: bool = False
     converge: bool = False
     tuned_as: str = ""
+    elsewhere: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     choices: tuple[dict[str, Any], ...] = ({},)
 
@@ -114,6 +116,7 @@ METHODS: dict[str, Method] = {
         _scd("scd_outputs", features=False),
         _scd("scd_every_step", every=1),
         _scd("scd_converge", converge=True),
+        *(Method(f"{name}_elsewhere", tuned_as=name, elsewhere=True) for name in ("scd", "mtlkd", "outputs")),
     )
 }
-STANDARD = {setup: list(METHODS) for setup in SETUPS}
+STANDARD = {setup: [name for name, method in METHODS.items() if not method.elsewhere] for setup in SETUPS}

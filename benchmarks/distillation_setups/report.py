@@ -14,7 +14,7 @@ from .runs import Runs
 from .setups import SETUPS
 
 #: Methods of equal standing are ranked and tested; variants of SCD are compared with SCD alone.
-MAIN = [name for name in METHODS if not METHODS[name].tuned_as or name == "scd_converge"]
+MAIN = [name for name, method in METHODS.items() if not method.tuned_as or method.elsewhere or name == "scd_converge"]
 #: What the paper of SCD claims for its average performance, per cent above.
 CLAIMED = {"mtlkd": 3.72, "okd": 12.95}
 
@@ -86,7 +86,7 @@ def _variants(gains: Gains) -> list[str]:
     found = {
         name: [fmean(gains[setup][name].values()) - fmean(gains[setup]["scd"].values()) for setup in gains]
         for name in METHODS
-        if METHODS[name].tuned_as and all(name in gains[setup] for setup in gains)
+        if METHODS[name].tuned_as not in ("", "mtlkd", "outputs") and all(name in gains[setup] for setup in gains)
     }
     if not found:
         return []

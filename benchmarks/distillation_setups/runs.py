@@ -47,7 +47,7 @@ class Runs:
             for seed in TUNING_SEEDS:
                 self._make((setup, name, setting, seed) for name in some for setting in self.trials(setup, name, seed))
         for some in ([name for name in methods if name == SINGLE], [name for name in methods if name != SINGLE]):
-            self._make((setup, name, self.setting(setup, name), seed) for seed in seeds for name in some)
+            self._make((setup, trained_as(name), self.setting(setup, name), seed) for seed in seeds for name in some)
 
     def _make(self, cells: Iterable[Cell]) -> None:
         todo = [cell for cell in dict.fromkeys(cells) if cell not in self.found]
@@ -92,15 +92,37 @@ class Runs:
 
     def setting(self, setup: str, method: str) -> Setting:
         """The same once the runs are there."""
-        setting = self.chosen(setup, method)
+        setting = (self.chosen_elsewhere if METHODS[method].elsewhere else self.chosen)(setup, method)
         assert setting is not None
         return setting
 
+    def chosen_elsewhere(self, setup: str, method: str) -> Setting | None:
+        """The choice that loses least on the other set-ups, with the best learning rate for it on this one."""
+        method = trained_as(method)
+        tried = {name: {setting: self.skill(cell) for setting in METHODS[method].grid(one.learning_rates, one.dropouts)
+                        if (cell := (name, method, setting, TUNING_SEEDS[0])) in self.found}
+                 for name, one in SETUPS.items()}  # fmt: skip
+        others = [found for name, found in tried.items() if name != setup and found]
+        if not others or not tried[setup]:
+            return None
+
+        def loss(choice: int) -> float:
+            return fmean(max(found.values()) - max(v for s, v in found.items() if s[2] == choice) for found in others)
+
+        best = min(range(len(METHODS[method].choices)), key=loss)
+        own = {setting: value for setting, value in tried[setup].items() if setting[2] == best}
+        return max(own, key=lambda setting: own[setting])
+
     def of_method(self, setup: str, method: str) -> dict[int, dict[str, Any]]:
         """Runs with the chosen setting by seed; empty if it has not been chosen."""
-        setting = self.chosen(setup, method)
-        keys = ((setup, method, setting, seed) for seed in range(SEEDS))
+        setting = (self.chosen_elsewhere if METHODS[method].elsewhere else self.chosen)(setup, method)
+        keys = ((setup, trained_as(method), setting, seed) for seed in range(SEEDS))
         return {key[-1]: self.found[key] for key in keys if key in self.found}
+
+
+def trained_as(method: str) -> str:
+    """The name of a method's runs."""
+    return METHODS[method].tuned_as if METHODS[method].elsewhere else method
 
 
 @lru_cache(maxsize=2)
