@@ -93,6 +93,7 @@ class CommonCheckpoint:
         known = {name: level if isinstance(level, tuple) else (level, 0.0) for name, level in trivial.items()}
         self._trivial = {name: (as_estimate(level), null) for name, (level, null) in known.items()}
         self._peaks: dict[str, tuple[Estimate, int]] = {}
+        self._of_peaks: dict[str, tuple[float, float]] = {}  # skill of each peak and its say, once they are asked for
         self._values: dict[str, Estimate] = {}
         self.step = -1
         self.rank = -1
@@ -129,34 +130,32 @@ class CommonCheckpoint:
         skill = self._skill(task, found)
         return skill if skill.value > 0 else replace(Estimate.exact(0.0), counted=max(found.counted, 1))
 
-    def _say(self, task: Task) -> float:
-        """How much the task has to say, by how sure its peak is."""
-        trivial, null = self._trivial[task.name]
-        if task.name not in self._peaks or math.isnan(trivial.value):
-            return 0.0
-        peak = self._skill(task, self._peaks[task.name][0])
-        perfect = task.metric_definition.perfect
-        least = null / abs(perfect - trivial.value) if perfect != trivial.value else 0.0
-        return say_of(peak.value, max(peak.error, least))
+    def _of_peak(self, task: Task) -> tuple[float, float]:
+        """Skill of the task's peak, and how much the task has to say, by how sure its peak is."""
+        if task.name not in self._of_peaks:
+            trivial, null = self._trivial[task.name]
+            peak = self._skill(task, self._peaks[task.name][0])
+            perfect = task.metric_definition.perfect
+            least = null / abs(perfect - trivial.value) if perfect != trivial.value else 0.0
+            say = 0.0 if math.isnan(trivial.value) else say_of(peak.value, max(peak.error, least))
+            self._of_peaks[task.name] = max(peak.value, LEAST_SKILL), say
+        return self._of_peaks[task.name]
 
     def score(self, values: Mapping[str, float | Estimate]) -> Estimate:
         """Share of the present peaks that an evaluation's ``values`` keep, by the criterion."""
         main = self.select_by.removeprefix(MAIN) if self.select_by.startswith(MAIN) else None
         tasks = [task for task in self.tasks if main in (None, task.name) and task.name in self._peaks]
-        says = {task.name: self._say(task) for task in tasks}
+        says = {task.name: self._of_peak(task)[1] for task in tasks}
         skills = {task.name: self._kept_skill(task, values[task.name]) for task in tasks}
         if main is None and not any(says.values()):
             return mean_of(skills.values())  # nothing is sure: the best mean of what there is
         if main is None:
             tasks = [task for task in tasks if says[task.name]]
-        shares = [skills[task.name] * (1 / self._peak_skill(task)) for task in tasks]
+        shares = [skills[task.name] * (1 / self._of_peak(task)[0]) for task in tasks]
         if self.select_by == "worst":
             return min(shares, key=lambda share: share.value)
         weights = [says[task.name] * (task.weight if self.select_by == "weighted" else 1.0) for task in tasks]
         return mean_of(shares, weights if any(weights) else None)
-
-    def _peak_skill(self, task: Task) -> float:
-        return max(self._skill(task, self._peaks[task.name][0]).value, LEAST_SKILL)
 
     def update(
         self, step: int, values: Mapping[str, float | Estimate], rank: int = 0, frozen: Sequence[str] = ()
@@ -178,6 +177,7 @@ class CommonCheckpoint:
             better = task.name not in self._peaks or sign * (value - self._peaks[task.name][0].value) > 0
             if not math.isnan(value) and better and task.name not in frozen:
                 self._peaks[task.name] = (found[task.name], step)
+                self._of_peaks.pop(task.name, None)
         # Of what was never measured the latest.
         wins = self.step < 0 or not self._peaks or self._beats(found, rank)
         if wins:
@@ -203,5 +203,6 @@ class CommonCheckpoint:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
         self._peaks = {name: (Estimate(**peak), step) for name, (peak, step) in state["peaks"].items()}
+        self._of_peaks = {}
         self.step, self.rank = state["step"], state["rank"]
         self._values = {name: Estimate(**found) for name, found in state["values"].items()}

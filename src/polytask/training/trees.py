@@ -50,9 +50,10 @@ class TreeCopy:
         The tensors, and in its header the shape of the tree as JSON, and a checksum of everything.
         """
         shape = json.dumps(self._shape)
-        metadata = {"tree": shape, "sha256": _checksum(shape, self._tensors)}
+        content = {name: _bytes(tensor) for name, tensor in self._tensors.items()}
+        metadata = {"tree": shape, "sha256": _checksum(shape, self._tensors, content)}
         with replaced(path) as temporary:
-            _write_safetensors(temporary, self._tensors, metadata)
+            _write_safetensors(temporary, self._tensors, content, metadata)
 
 
 def save_tree(path: Path, tree: Any) -> None:
@@ -60,7 +61,9 @@ def save_tree(path: Path, tree: Any) -> None:
     TreeCopy(tree).save(path)
 
 
-def _write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def _write_safetensors(
+    path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, memoryview], metadata: Mapping[str, str]
+) -> None:
     """Write tensors piece by piece, which holds up no other thread.
 
     The package's ``save`` lets no other thread run while it copies everything twice, and its ``save_file`` writes to a
@@ -78,7 +81,7 @@ def _write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapp
     with path.open("wb") as file:
         file.write(len(head).to_bytes(8, "little") + head)
         for name in names:
-            file.write(_bytes(tensors[name]))
+            file.write(content[name])
 
 
 def load_tree(path: Path) -> Any:
@@ -92,7 +95,8 @@ def load_tree(path: Path) -> Any:
         with safe_open(path, framework="pt") as stored:
             header = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        if _checksum(header["tree"], tensors) != header["sha256"]:
+        content = {name: _bytes(tensor) for name, tensor in tensors.items()}
+        if _checksum(header["tree"], tensors, content) != header["sha256"]:
             raise ValueError("its checksum does not fit its content")
         return _decode(json.loads(header["tree"]), tensors.__getitem__)
     except FileNotFoundError:
@@ -103,12 +107,12 @@ def load_tree(path: Path) -> Any:
         ) from None
 
 
-def _checksum(shape: str, tensors: Mapping[str, Tensor]) -> str:
+def _checksum(shape: str, tensors: Mapping[str, Tensor], content: Mapping[str, memoryview]) -> str:
     digest = hashlib.sha256(shape.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(_bytes(tensor))
+        digest.update(content[name])
     return digest.hexdigest()
 
 
@@ -116,26 +120,36 @@ def _bytes(tensor: Tensor) -> memoryview:
     return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
+#: Leaves that JSON holds as they are; subclasses of them, too.
+PLAIN = frozenset({type(None), str, bool, int, float})
+
+
 def _encode(node: Any, tensors: dict[str, Tensor], spare: Mapping[str, Tensor]) -> Any:
+    if type(node) in PLAIN:  # most nodes: asked first, as states are copied at every evaluation
+        return node
     if isinstance(node, Tensor):
-        name = str(len(tensors))
-        if node.dtype not in DTYPES:
-            raise TypeError(f"a state tree cannot hold tensors of {node.dtype}")
-        old = spare.get(name)
-        if old is not None and (old.dtype, old.shape) == (node.dtype, node.shape):
-            tensors[name] = old.copy_(node.detach())
-        else:
-            tensors[name] = node.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        return {"tensor": name}
+        return _copied(node, tensors, spare)
     if isinstance(node, dict):
-        return {"items": [[key, _encode(value, tensors, spare)] for key, value in node.items()]}
-    if isinstance(node, tuple):
-        return {"tuple": [_encode(value, tensors, spare) for value in node]}
-    if isinstance(node, list):
-        return [_encode(value, tensors, spare) for value in node]
-    if node is None or isinstance(node, str | bool | int | float):
+        items = node.items()
+        return {"items": [[k, v if type(v) in PLAIN else _encode(v, tensors, spare)] for k, v in items]}
+    if isinstance(node, list | tuple):
+        copied = [value if type(value) in PLAIN else _encode(value, tensors, spare) for value in node]
+        return copied if isinstance(node, list) else {"tuple": copied}
+    if isinstance(node, str | int | float):
         return node
     raise TypeError(f"a state tree cannot hold {type(node).__name__}")
+
+
+def _copied(tensor: Tensor, tensors: dict[str, Tensor], spare: Mapping[str, Tensor]) -> dict[str, str]:
+    name = str(len(tensors))
+    if tensor.dtype not in DTYPES:
+        raise TypeError(f"a state tree cannot hold tensors of {tensor.dtype}")
+    old = spare.get(name)
+    if old is not None and (old.dtype, old.shape) == (tensor.dtype, tensor.shape):
+        tensors[name] = old.copy_(tensor.detach())
+    else:
+        tensors[name] = tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+    return {"tensor": name}
 
 
 def _decode(node: Any, tensor: Callable[[str], Tensor]) -> Any:

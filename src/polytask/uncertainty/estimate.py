@@ -55,10 +55,10 @@ class Estimate:
         return Estimate(self.value + other.value, self.blocks + other.blocks, min(self.counted, other.counted))
 
     def __sub__(self, other: Estimate) -> Estimate:
-        return self + other * -1.0
+        return Estimate(self.value - other.value, self.blocks - other.blocks, min(self.counted, other.counted))
 
     def __mul__(self, factor: float) -> Estimate:
-        return replace(self, value=self.value * factor, blocks=self.blocks * factor)
+        return Estimate(self.value * factor, self.blocks * factor, self.counted)
 
     def shifted(self, by: float) -> Estimate:
         """The same with a constant added to the value."""
