@@ -12,7 +12,6 @@ import dataclasses
 import gzip
 import itertools
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -41,6 +40,7 @@ from polytask.data import read_table
 from polytask.grouping.strategies import GROUPINGS
 from polytask.models.sharing import SHARING
 from small_table import Called, polytask, table_rows, write_table
+from spawned import fork_server
 
 ROWS = 80
 TARGETS = ("click", "size", "price")
@@ -78,10 +78,6 @@ VALUES: dict[str, list[Any]] = {
 }
 #: Keys of other data, or of things that are not there or too slow here; ``split`` belongs to the table.
 ELSEWHERE = {"compile", "precision", "device", "report_to", "stream", "jobs"}
-#: What runs import when they come to it: paid once, by the process that all others are forked from.
-PRELOADED = ["drawn_runs", "polytask.runs", "polytask.reporting", "polytask.diagnosis", "lightning_fabric", "pandas",
-             "polytask.comparison.significance", "torchmetrics.functional", "sklearn.ensemble", "narwhals", "tabm",
-             "rtdl_num_embeddings", "torchjd.aggregation", "torchjd.autojac", "scipy.stats"]  # fmt: skip
 
 
 class Drawn(NamedTuple):
@@ -241,9 +237,7 @@ def try_run(drawn: Drawn, folder: Path, kill: bool, chance: random.Random) -> st
 
 def apart(function: Callable[..., None], *arguments: Any) -> int | None:
     """The exit status of a function in a process of its own, forked from one that has paid the imports."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=function, args=arguments)
+    process = fork_server().Process(target=function, args=arguments)
     process.start()
     process.join(300)
     if process.exitcode is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from polytask.cli import app
 from small_table import TARGETS, table_rows, write_table
+from spawned import fork_server
 
 
 class Uninterrupted(NamedTuple):
@@ -62,16 +62,9 @@ def _call(arguments: tuple[str, ...]) -> None:
     app(list(arguments))
 
 
-#: With what they load a short run of the default options loads no more, which would take longer than the run.
-IMPORTED = ("polytask.runs.fresh", "polytask.runs.pipeline", "polytask.runs.adding.add", "polytask.runs.side_by_side",
-            "sklearn.linear_model", "torch.fx.experimental.symbolic_shapes", "rtdl_num_embeddings")  # fmt: skip
-
-
 def start(*arguments: object) -> BaseProcess:
     """``polytask`` in a process of its own (forked from one that has imported the program already)."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["polytask.cli.app", *IMPORTED])
-    process = context.Process(target=_call, args=(tuple(map(str, arguments)),))
+    process = fork_server().Process(target=_call, args=(tuple(map(str, arguments)),))
     process.start()
     return process
 

@@ -1,19 +1,50 @@
-"""Processes of their own for tests."""
+"""Processes of their own for tests, forked from one that has imported everything."""
+
+from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from torch.multiprocessing import start_processes
 
+#: With what they load most runs load no more, which would take longer than most runs.
+PRELOADED = (
+    "drawn_runs", "process_matrix", "two_processes", "balancing.processes", "polytask.cli.app", "polytask.runs.fresh",
+    "polytask.runs.pipeline", "polytask.runs.adding.add", "polytask.runs.side_by_side", "polytask.reporting",
+    "polytask.diagnosis", "polytask.comparison.significance", "lightning_fabric", "pandas", "sklearn.linear_model",
+    "sklearn.ensemble", "scipy.stats", "torchmetrics.functional", "torch.fx.experimental.symbolic_shapes", "narwhals",
+    "tabm", "rtdl_num_embeddings", "torchjd.aggregation", "torchjd.autojac",
+)  # fmt: skip
+#: Ids of the servers that were started here.
+_started: set[int | None] = set()
+
+
+def fork_server() -> ForkServerContext:
+    """Where processes are forked from one that has imported :data:`PRELOADED`.
+
+    Python keeps one such server, which the first who needs it starts with his modules, and that may be the library: its
+    server is left to end, and another started.
+    """
+    server = forkserver._forkserver
+    if server._forkserver_pid not in _started:
+        alive = server._forkserver_alive_fd
+        server.__init__()  # type: ignore[misc]  # forgets it
+        if alive is not None:
+            os.close(alive)  # it ends with the last of its processes
+        multiprocessing.set_forkserver_preload([*PRELOADED, "frozen"])
+        forkserver.ensure_running()
+        _started.add(server._forkserver_pid)
+    return multiprocessing.get_context("forkserver")
+
 
 def run_in_processes(function: Callable[..., None], arguments: tuple[Any, ...], number: int, seconds: float) -> None:
-    """``function(process, *arguments)`` in several processes at once; fail if they have not ended after ``seconds``.
-
-    They are forked from one that has imported the function's module, which takes longer than most functions.
-    """
-    multiprocessing.set_forkserver_preload([function.__module__])
+    """``function(process, *arguments)`` in several processes at once; fail if they have not ended after ``seconds``."""
+    fork_server()
     context = start_processes(function, arguments, nprocs=number, join=False, start_method="forkserver")
     assert context is not None
     give_up = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Every method on two processes, in one spawn."""
+"""Every method on two processes, which are started once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from balancing.cases import TASKS, Net, batch, gradients, make
 from polytask.balancing import BALANCERS
 from polytask.processes.collectives import average_gradients
+from spawned import run_in_processes
 
 
 class AsOne(nn.Module):
@@ -44,7 +45,7 @@ def train(name: str, way: str, rank: int) -> tuple[Tensor, Tensor]:
     return weights, gradients(net)
 
 
-def _run(rank: int, folder: str) -> None:
+def run(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     found = {}
@@ -58,6 +59,6 @@ def _run(rank: int, folder: str) -> None:
 
 def two_processes(folder: Path) -> dict[str, dict[str, Tensor]]:
     """Weights and gradients by method and way, of both processes."""
-    torch.multiprocessing.spawn(_run, (str(folder),), nprocs=2)
+    run_in_processes(run, (str(folder),), 2, seconds=300)
     parts = [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
     return {key: parts[0][key] | parts[1][key] for key in parts[0]}

@@ -26,6 +26,7 @@ from polytask.data import read_table
 from polytask.runs import Bundle
 from small_table import polytask
 from small_training import Interrupt
+from spawned import run_in_processes
 
 Faq = Callable[[int], Answer]
 #: Rows of the first of two processes; the second has no label for the price.
@@ -93,7 +94,7 @@ def test_wish_03_several_processes(faq: Faq, tmp_path: Path) -> None:
         torch.nn.functional.binary_cross_entropy_with_logits(outputs["click"], labels["click"])
         + torch.nn.functional.mse_loss(outputs["price"][:HALF], labels["price"][:HALF])
     ).backward()
-    torch.multiprocessing.spawn(in_process, (tmp_path,), nprocs=2)
+    run_in_processes(in_process, (tmp_path,), 2, seconds=300)
     both = [load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1)]
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(both[0][name], parameter.grad)
