@@ -3,6 +3,7 @@
 Property-based tests try few examples, and always the same; ``--hypothesis-profile=long`` for thousands.
 """
 
+import gc
 import random
 import signal
 
@@ -23,7 +24,20 @@ settings.load_profile("short")
 def seed() -> None:
     random.seed(0)
     np.random.seed(0)
-    torch.manual_seed(0)
+    if torch.cuda.is_initialized():
+        torch.manual_seed(0)
+    else:  # otherwise it notes down for every device where it was called from, which takes a millisecond
+        torch.default_generator.manual_seed(0)
+
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded till now stays: garbage collections, which begin here, need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
