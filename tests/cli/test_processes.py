@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hosts import start_on_host
 from small_table import TARGETS, polytask, table_rows, write_table
 
 pytestmark = pytest.mark.slow
@@ -88,8 +89,8 @@ def test_a_mistake_is_reported_once(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_strategy_that_cannot_work_is_refused(data: Path, tmp_path: Path) -> None:
-    result = run(*command(data, tmp_path / "run", "--devices", "2", "--strategy", "fsdp", "--balance", "upgrad"))
-    assert result.returncode == 2 and result.stderr.count("fsdp has no gradients per task") == 2  # networks, balance
+    result = polytask(*command(data, tmp_path / "run", "--devices", "2", "--strategy", "fsdp", "--balance", "upgrad"))
+    assert result.exit_code == 2 and result.stderr.count("fsdp has no gradients per task") == 2  # networks, balance
 
 
 def test_fsdp_of_the_command_equals_one(data: Path, one_alone: Path, tmp_path: Path) -> None:
@@ -99,8 +100,8 @@ def test_fsdp_of_the_command_equals_one(data: Path, one_alone: Path, tmp_path: P
 
 
 @pytest.fixture
-def hosts() -> Iterator[list[list[str]]]:
-    """Beginnings of commands on two hosts: network namespaces of this machine that share nothing but a cable."""
+def hosts() -> Iterator[list[str]]:
+    """Names of two hosts: network namespaces of this machine that share nothing but a cable."""
     if shutil.which("ip") is None or os.geteuid() != 0:
         pytest.skip("network namespaces need `ip` and root")
     names = [f"polytask{os.getpid()}{letter}" for letter in "ab"]
@@ -115,7 +116,7 @@ def hosts() -> Iterator[list[list[str]]]:
             _ip("-n", name, "address", "add", f"10.77.0.{number}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 _ip("-n", name, "link", "set", device, "up")
-        yield [["ip", "netns", "exec", name] for name in names]
+        yield names
     finally:
         for name in names:
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
@@ -125,24 +126,35 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("starter", ["polytask", "torchrun", "srun"])
-def test_two_hosts_equal_one(hosts: list[list[str]], data: Path, one_alone: Path, tmp_path: Path, starter: str) -> None:
-    out = tmp_path / "run"
-    started = []
+@pytest.mark.parametrize("starter", ["polytask", "srun"])
+def test_two_hosts_equal_one(hosts: list[str], data: Path, one_alone: Path, tmp_path: Path, starter: str) -> None:
+    options = ("--nodes", "2", "--devices", "1") if starter == "polytask" else ()
+    arguments, started = command(data, tmp_path / "run", *ONE_NETWORK, *options), []
     for number, host in enumerate(hosts):
-        arguments, module = command(data, out, *ONE_NETWORK), ["polytask"]
-        environment = {**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "eth0"}
         if starter == "polytask":
-            arguments += ["--nodes", "2", "--devices", "1"]
-            environment |= {"NODE_RANK": str(number), "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": "29511"}
-        elif starter == "srun":
+            environment = {"NODE_RANK": str(number), "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": "29511"}
+        else:
             own = {"PROCID": number, "NODEID": number, "LOCALID": 0, "JOB_ID": 9, "STEP_ID": 0, "STEP_NUM_TASKS": 2}
             own |= {"STEP_NUM_NODES": 2, "STEP_TASKS_PER_NODE": "1(x2)", "STEP_NODELIST": "10.77.0.1,10.77.0.2"}
-            environment |= {f"SLURM_{name}": str(value) for name, value in own.items()}
-        else:
-            module = ["torch.distributed.run", "--nnodes=2", f"--node-rank={number}", "--nproc-per-node=1",
-                      "--master-addr=10.77.0.1", "--master-port=29511", "-m", "polytask"]  # fmt: skip
-        line = [*host, sys.executable, "-m", *module, *arguments]
+            environment = {f"SLURM_{name}": str(value) for name, value in own.items()}
+        environment["GLOO_SOCKET_IFNAME"] = "eth0"
+        errors = tmp_path / f"errors{number}.txt"
+        started.append((start_on_host(host, arguments, environment, errors), errors))
+    for process, _ in started:
+        process.join(400)
+        process.kill()
+    found = [(process.exitcode, errors.read_text()) for process, errors in started]
+    assert [status for status, _ in found] == [0, 0], found
+    assert_equal(tmp_path / "run", one_alone)
+
+
+def test_two_hosts_of_torchrun_equal_one(hosts: list[str], data: Path, one_alone: Path, tmp_path: Path) -> None:
+    out, started = tmp_path / "run", []
+    for number, host in enumerate(hosts):
+        torchrun = ["torch.distributed.run", "--nnodes=2", f"--node-rank={number}", "--nproc-per-node=1",
+                    "--master-addr=10.77.0.1", "--master-port=29511", "-m", "polytask"]  # fmt: skip
+        line = ["ip", "netns", "exec", host, sys.executable, "-m", *torchrun, *command(data, out, *ONE_NETWORK)]
+        environment = {**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "eth0"}
         started.append(subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment))
     errors = [process.communicate(timeout=400)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], errors

@@ -1,0 +1,32 @@
+"""The command as on another host: in a process of its own, within a network namespace."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from spawned import fork_server
+
+NETWORK = 0x40000000  # CLONE_NEWNET
+
+
+def start_on_host(name: str, arguments: Sequence[str], environment: Mapping[str, str], errors: Path) -> BaseProcess:
+    """``python -m polytask`` in a network namespace; what it writes to standard error goes to a file."""
+    process = fork_server().Process(target=_run, args=(name, list(arguments), dict(environment), str(errors)))
+    process.start()
+    return process
+
+
+def _run(name: str, arguments: list[str], environment: dict[str, str], errors: str) -> None:
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 2)
+    space = os.open(f"/var/run/netns/{name}", os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).setns(space, NETWORK):
+        raise OSError(ctypes.get_errno(), f"setns {name}")
+    os.environ.update(environment)
+    sys.argv = ["polytask", *arguments]
+    runpy.run_module("polytask", run_name="__main__", alter_sys=True)
