@@ -21,6 +21,8 @@ TASKS = (
     Task("click"),
 )
 INPUTS = 5
+#: For ``checkpoint_seconds`` of a training that is not interrupted (again): nobody would read a checkpoint of it.
+RARE = 1000.0
 
 
 class Interrupt(Callback):

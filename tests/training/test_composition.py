@@ -8,7 +8,7 @@ from polytask.balancing import UPGrad
 from polytask.models.sharing import SHARING
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
 from small_distillation import small_scd, two_layers
-from small_training import TASKS, Interrupt, assert_same_result, train
+from small_training import RARE, TASKS, Interrupt, assert_same_result, train
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,8 @@ def test_all_methods_in_one_training_that_is_interrupted(sharing, precision, tmp
             small_scd(kappa=0.5),
             AsynchronousConvergence(patience=1),
         )
-        settings = {"checkpoint_seconds": 0.0, "evaluate_every": 4, "precision": precision}
+        seconds = RARE if step is None else 0.0
+        settings = {"checkpoint_seconds": seconds, "evaluate_every": 4, "precision": precision}
         balancer = UPGrad()
         return train(
             *methods, Interrupt(step), model=two_layers(sharing), balancer=balancer, folder=folder, settings=settings

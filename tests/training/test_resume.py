@@ -11,7 +11,7 @@ from polytask.balancing import DWA
 from polytask.distillation import SoftLabelStore
 from polytask.training import EventLog, callbacks, snapshots
 from polytask.training.callbacks import AffinityProbe
-from small_training import Interrupt, assert_same_result, make_model, make_rows, small_settings, train
+from small_training import RARE, Interrupt, assert_same_result, make_model, make_rows, small_settings, train
 
 ROWS, VALIDATION = make_rows(missing=0.3), make_rows(700, seed=1)
 STEPS = 60
@@ -50,7 +50,7 @@ def test_interrupted_before_any_step(tmp_path, uninterrupted, step):
     if step < uninterrupted.steps:
         with pytest.raises(KeyboardInterrupt):
             full(tmp_path, Interrupt(step))
-    assert_same_result(full(tmp_path), uninterrupted)
+    assert_same_result(full(tmp_path, seconds=RARE), uninterrupted)
 
 
 def test_interrupted_again_and_again(tmp_path, uninterrupted):
@@ -62,7 +62,7 @@ def test_interrupted_again_and_again(tmp_path, uninterrupted):
 
 def test_checkpoints_that_are_rare_only_cost_time(tmp_path, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
-        full(tmp_path, Interrupt(20), seconds=1000.0)
+        full(tmp_path, Interrupt(20), seconds=RARE)
     assert_same_result(full(tmp_path), uninterrupted)
 
 
@@ -105,7 +105,7 @@ def test_interrupted_inside_the_switch(tmp_path, monkeypatch, uninterrupted, pla
         patch.setattr(module, name, Failing(getattr(module, name), call, after))
         with pytest.raises(KeyboardInterrupt):
             full(tmp_path)
-    assert_same_result(full(tmp_path), uninterrupted)
+    assert_same_result(full(tmp_path, seconds=RARE), uninterrupted)
 
 
 def test_early_stopping_resumes(tmp_path):
@@ -139,11 +139,11 @@ def events(path):
 
 
 def test_the_events_of_a_resumed_training_are_those_of_an_uninterrupted_one(tmp_path):
-    full(tmp_path / "one", log=EventLog(tmp_path / "one.jsonl"), seconds=1000.0)
+    full(tmp_path / "one", log=EventLog(tmp_path / "one.jsonl"), seconds=RARE)
     for step in (6, 18):
         with pytest.raises(KeyboardInterrupt):
-            full(tmp_path / "two", Interrupt(step), log=EventLog(tmp_path / "two.jsonl"), seconds=1000.0)
-    full(tmp_path / "two", log=EventLog(tmp_path / "two.jsonl"), seconds=1000.0)
+            full(tmp_path / "two", Interrupt(step), log=EventLog(tmp_path / "two.jsonl"), seconds=RARE)
+    full(tmp_path / "two", log=EventLog(tmp_path / "two.jsonl"), seconds=RARE)
     assert events(tmp_path / "two.jsonl") == events(tmp_path / "one.jsonl")
 
 

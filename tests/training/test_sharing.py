@@ -9,7 +9,7 @@ from polytask.balancing import BALANCERS, DWA, GradientBalancer
 from polytask.config import TrainingSettings
 from polytask.models import ARCHITECTURES
 from polytask.training.optimizer import absent_tasks_kept, make_optimizer
-from small_training import INPUTS, TASKS, Interrupt, assert_same_result, make_rows, train
+from small_training import INPUTS, RARE, TASKS, Interrupt, assert_same_result, make_rows, train
 
 OPTIONS = {"static": {"values": {"spam": 2.0}}}
 EXACT = {
@@ -87,7 +87,7 @@ def test_what_absent_tasks_own_is_left_alone(sharing):
 def test_convergence_affinity_and_resuming_work_as_in_hard_sharing(sharing, tmp_path):
     def run(folder, stop: int | None = None):
         callbacks = [AffinityProbe(every=5), AsynchronousConvergence(patience=1, min_evaluations=2, tail=2)]
-        settings = {"checkpoint_seconds": 0.0, "ema": 0.9}
+        settings = {"checkpoint_seconds": RARE if stop is None else 0.0, "ema": 0.9}
         options = {"train": make_rows(missing=0.3), "settings": settings, "balancer": DWA(), "folder": folder}
         return train(Interrupt(stop), *callbacks, model=make(sharing, dropout=0.2), **options)
 

@@ -11,7 +11,7 @@ import torch
 from polytask import Callback, SequentialConvergence, UserError
 from polytask.data import Batch
 from polytask.training import Evaluation, Training
-from small_training import TASKS, assert_same_result, make_model, make_rows, train
+from small_training import RARE, TASKS, assert_same_result, make_model, make_rows, train
 
 NAMES = [task.name for task in TASKS]
 QUICK: dict[str, Any] = {"patience": 2, "min_evaluations": 2, "max_stage_steps": 12}
@@ -124,6 +124,7 @@ def test_an_interrupted_run_continues_bit_for_bit(tmp_path: Path, stop: int) -> 
     with pytest.raises(KeyboardInterrupt):
         train(SequentialConvergence(**QUICK), interrupt, settings=settings, folder=tmp_path)
     interrupt.armed = False
+    settings["checkpoint_seconds"] = RARE
     resumed = train(SequentialConvergence(**QUICK), interrupt, settings=settings, folder=tmp_path)
     assert_same_result(resumed, whole, callbacks=False)
 
