@@ -56,6 +56,7 @@ METHODS = {
     "uw": Method("uw"),
     "gradnorm": Method("gradnorm"),
     "joint": Method(converge="joint", tuned_as="equal"),
+    "joint_errors": Method(converge="joint", options={"min_errors": 1.0}, tuned_as="equal"),
     "joint_3": Method(converge="joint", options={"teachers": 3}, tuned_as="equal"),
     "joint_uw": Method("uw", converge="joint", tuned_as="uw"),
     "sequential": Method(converge="sequential", tuned_as="equal"),

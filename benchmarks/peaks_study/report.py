@@ -46,6 +46,7 @@ AGAINST_EQUAL = {
     "uw": ("uw", skill),
     "gradnorm": ("gradnorm", skill),
     "joint": ("joint", skill),
+    "joint, beyond one error": ("joint_errors", skill),
     "joint, three teachers": ("joint_3", skill),
     "sequential": ("sequential", skill),
     "checkpoint by mean metric": ("equal", by_metric),

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from polytask import ConvergenceMonitor
+from polytask.uncertainty import Estimate
 
 NAN = math.nan
 
@@ -134,3 +136,26 @@ def test_noise_is_the_standard_deviation_of_noise():
     for step, value in enumerate(np.random.default_rng(0).normal(0.7, 0.02, 2000)):
         monitor.update(step, float(value))
     assert monitor.noise == pytest.approx(0.02, rel=0.1)
+
+
+def with_errors(values: list[float], error: float) -> list[Estimate]:
+    """Values whose paired differences all have this standard error."""
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn(len(values), 256, generator=draw, dtype=torch.float64)
+    noise -= noise.mean(1, keepdim=True)
+    blocks = noise / noise.norm(dim=1, keepdim=True) * error / 2**0.5
+    return [Estimate(value, own, 1000) for value, own in zip(values, blocks, strict=True)]
+
+
+def test_an_improvement_may_have_to_exceed_errors() -> None:
+    rising = with_errors([0.5 + 0.002 * step for step in range(40)], error=0.02)
+    assert feed(rising, patience=5)[1] is None
+    assert feed(rising, patience=5, min_errors=1.0)[1] == 6
+    assert feed(rising, patience=15, min_errors=1.0)[1] is None  # ten evaluations are more than an error
+
+
+def test_a_task_that_only_varies_converges() -> None:
+    draw = np.random.default_rng(0)
+    series = [with_errors(list(draw.normal(0.8, 0.007, 200)), error=0.01) for _ in range(50)]
+    switches = [feed(one, patience=10, min_evaluations=20, trivial=0.5)[1] for one in series]
+    assert None not in switches and np.median(switches) < 40

@@ -12,8 +12,6 @@ from ..config.convergence import Test
 from ..task.gain import direction_of, sign
 from ..uncertainty import THREE_ERRORS, Estimate, as_estimate, exceeds
 
-#: A new value is an improvement when it is this many standard errors of their paired difference above the best.
-IMPROVEMENT_ERRORS = 1.0
 #: Probability that a task that knows nothing is ever said to have learned, over all its evaluations.
 FALSE_LEARNED = 0.01
 #: Values without a standard error: the best of some tens of values of pure noise is two to three deviations up.
@@ -49,15 +47,15 @@ class ConvergenceMonitor:
     not improve any more. A metric that still is where a constant prediction would put it looks converged but has not
     begun.
 
-    Values come as :class:`~polytask.uncertainty.Estimate`, which holds the standard error of a metric on its rows; an
-    improvement then is one by more than a standard error of the paired difference. Plain numbers are taken as exact,
-    and four times the noise between successive values replaces the error.
+    Values come as :class:`~polytask.uncertainty.Estimate`, which holds the standard error of a metric on its rows.
+    Plain numbers are taken as exact, and four times the noise between successive values replaces the error.
 
     Args:
         higher_is_better: Direction of the metric.
         patience: Evaluations in a row without improvement, at least 1; for ``slope`` the length of the line.
         min_evaluations: No convergence before this many evaluations.
         min_delta: An improvement counts if it is larger than this, in units of the metric.
+        min_errors: An improvement counts if it is larger than this many standard errors of the paired difference.
         trivial: Value of a constant prediction, as a number or an estimate.
         floor: Least distance of the best value from ``trivial``, in units of the metric.
         keep: How many of the best evaluations to remember.
@@ -81,6 +79,7 @@ class ConvergenceMonitor:
     patience: int = 10
     min_evaluations: int = 20
     min_delta: float = 0.0
+    min_errors: float = 0.0
     trivial: float | Estimate = -math.inf
     floor: float = 0.0
     keep: int = 1
@@ -142,18 +141,18 @@ class ConvergenceMonitor:
     def kept_step(self) -> int:
         """Step of the best of all evaluations, whose parameters are kept; -1 without any.
 
-        The one of the peak may be an earlier one, as an improvement has to be larger than ``min_delta`` and its error.
+        The one of the peak may be an earlier one, where an improvement has to be larger than ``min_delta``.
         """
         return self.top[0][1] if self.top else -1
 
     def improves(self, value: float | Estimate) -> bool:
-        """``value`` beats the best so far by more than ``min_delta``, and by more than the error of the difference."""
+        """``value`` beats the best so far by more than ``min_delta``, and by more than ``min_errors`` of its errors."""
         found = as_estimate(value)
         if self.peak is None:
             return not math.isnan(found.value)
         delta = self.min_delta * abs(self.peak.value) if self.relative else self.min_delta
         difference = (found - self.peak) * self.sign
-        return difference.value > max(delta, IMPROVEMENT_ERRORS * difference.error)
+        return difference.value > max(delta, self.min_errors * difference.error)
 
     @property
     def sign(self) -> float:

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from ..loop import Training
 
 
+#: Smaller improvements, in standard errors of the paired difference, are not waited for.
+LEAST_ERRORS = 1.0
+
+
 class EarlyStopping(Callback):
     """Ends the training when every task's validation metric has stalled.
 
-    A task that has not learned yet is waited for until three quarters of the budget are used.
+    An improvement is one by more than a standard error of the paired difference. A task that has not learned yet is
+    waited for until three quarters of the budget are used.
 
     Args:
         patience: Evaluations without improvement, per task; one task that improves continues the training.
@@ -33,7 +38,7 @@ class EarlyStopping(Callback):
         self.monitors: dict[str, ConvergenceMonitor] = {}
 
     def start(self, training: Training) -> None:
-        options = ConvergenceOptions(patience=self.patience, min_evaluations=0)
+        options = ConvergenceOptions(patience=self.patience, min_evaluations=0, min_errors=LEAST_ERRORS)
         self._of_all = {task.name: monitor_of(options, task, *training.baseline[task.name]) for task in training.tasks}
         self._progress = 0.0
         self.monitors = {
