@@ -63,8 +63,9 @@ def spread(run: Run) -> float:
 
 def report(runs: Runs) -> str:
     names = [name for name in (*APART, *(name for name in SETS if name not in APART)) if runs.of(name, "equal")]
-    parts = [_against_equal(runs, names), _with_uw(runs, names), _against_best(runs, names), _map(runs, names)]
-    return "\n\n".join(parts)
+    pairs = [_pair(runs, names, "uw", "joint_uw"), _pair(runs, names, "joint_errors", "joint")]
+    parts = [_against_equal(runs, names), *pairs, _against_best(runs, names), _map(runs, names)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def differences(runs: Runs, name: str, method: str, value: Value, base: str) -> list[float]:
@@ -101,16 +102,14 @@ def _against_equal(runs: Runs, names: list[str]) -> str:
     return _table(["tasks", "seeds", "spread of peaks", "equal weights", *AGAINST_EQUAL], lines)
 
 
-def _with_uw(runs: Runs, names: list[str]) -> str:
+def _pair(runs: Runs, names: list[str], base: str, method: str) -> str:
+    """A method less another."""
     lines = {
-        name: (
-            [f"{fmean(map(skill, runs.of(name, 'uw').values())):.4f}"],
-            [differences(runs, name, "joint_uw", skill, "uw")],
-        )
+        name: ([f"{fmean(map(skill, theirs.values())):.4f}"], [differences(runs, name, method, skill, base)])
         for name in names
-        if runs.of(name, "uw")
+        if (theirs := runs.of(name, base)) and runs.of(name, method)
     }
-    return _table(["uncertainty weighting", "joint with it"], lines) if lines else ""
+    return _table([base, f"{method} - {base}"], lines) if lines else ""
 
 
 def best_plain(runs: Runs, name: str) -> str:
