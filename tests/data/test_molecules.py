@@ -154,7 +154,8 @@ def test_from_fit_to_the_deployed_model(csv: Path, tmp_path: Path) -> None:
     assert predicted.exit_code == 0 and "row 2 (first 'C1CC')" in predicted.stderr
     table = pa.parquet.read_table(tmp_path / "p.parquet")
     assert table["aromatic"].to_pylist()[0] == "1" and table["noise"].null_count == 0
-    assert table["noise"][1] == table["noise"][2]  # both are missing
+    missing = table["noise"].to_pylist()[1:]
+    assert missing[0] == pytest.approx(missing[1], rel=1e-6)  # a product of matrices rounds each row in its own way
     bundle, rows = Bundle.load(run), table_of_molecules()
     model = DeployedModel(bundle, ["noise"]).eval()
     deployed = model(**deployed_inputs(bundle, rows))["noise"].detach().numpy()
