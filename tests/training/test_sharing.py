@@ -86,7 +86,10 @@ def test_what_absent_tasks_own_is_left_alone(sharing):
 
 def test_convergence_affinity_and_resuming_work_as_in_hard_sharing(sharing, tmp_path):
     def run(folder, stop: int | None = None):
-        callbacks = [AffinityProbe(every=5), AsynchronousConvergence(patience=1, min_evaluations=2, tail=2)]
+        callbacks = [
+            AffinityProbe(every=5),
+            AsynchronousConvergence(patience=1, min_evaluations=2, tail=2, min_errors=1.0),
+        ]
         settings = {"checkpoint_seconds": RARE if stop is None else 0.0, "ema": 0.9}
         options = {"train": make_rows(missing=0.3), "settings": settings, "balancer": DWA(), "folder": folder}
         return train(Interrupt(stop), *callbacks, model=make(sharing, dropout=0.2), **options)
