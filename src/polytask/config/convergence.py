@@ -37,6 +37,7 @@ class ConvergenceOptions:
     min_delta: Annotated[float, Range(), Key("Minimum improvement that counts, in units of the task's metric.")] = 0.0
     min_errors: Annotated[float, Range(), Key(
         "Minimum improvement that counts, in standard errors of the paired difference of two evaluations.",
+        needs={"test": ("patience",)},
     )] = 0.0  # fmt: skip
     relative: Annotated[bool, Key("Interpret `min_delta` as a fraction of the best value.")] = False
     patience_steps: Annotated[int | None, Range(1, whole=True), Key(

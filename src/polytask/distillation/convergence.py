@@ -62,7 +62,6 @@ def monitor_of(
         options.patience,
         2 * options.patience if options.min_evaluations is None else options.min_evaluations,
         options.min_delta,
-        options.min_errors,
         trivial,
         floor=FLOOR * abs(metric.perfect - level) if math.isfinite(level) else 0.0,
         keep=options.teachers,
@@ -71,6 +70,7 @@ def monitor_of(
         test=options.test,
         fixed_step=fixed,
         null_error=null_error,
+        min_errors=options.min_errors,
     )
 
 

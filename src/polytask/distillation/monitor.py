@@ -55,7 +55,6 @@ class ConvergenceMonitor:
         patience: Evaluations in a row without improvement, at least 1; for ``slope`` the length of the line.
         min_evaluations: No convergence before this many evaluations.
         min_delta: An improvement counts if it is larger than this, in units of the metric.
-        min_errors: An improvement counts if it is larger than this many standard errors of the paired difference.
         trivial: Value of a constant prediction, as a number or an estimate.
         floor: Least distance of the best value from ``trivial``, in units of the metric.
         keep: How many of the best evaluations to remember.
@@ -66,6 +65,8 @@ class ConvergenceMonitor:
         fixed_step: See ``test``.
         null_error: Standard error of the metric for a prediction that knows nothing, if known; see
             :class:`~polytask.task.Metric`.
+        min_errors: An improvement counts if it is larger than this many standard errors of the paired difference, which
+            are 0 for plain numbers.
 
     Example:
         >>> monitor = ConvergenceMonitor(patience=2, min_evaluations=0)
@@ -79,7 +80,6 @@ class ConvergenceMonitor:
     patience: int = 10
     min_evaluations: int = 20
     min_delta: float = 0.0
-    min_errors: float = 0.0
     trivial: float | Estimate = -math.inf
     floor: float = 0.0
     keep: int = 1
@@ -88,6 +88,7 @@ class ConvergenceMonitor:
     test: str = "patience"
     fixed_step: int | None = None
     null_error: float = 0.0
+    min_errors: float = 0.0
     evaluations: int = 0
     bad: int = 0
     peak: Estimate | None = None
@@ -141,7 +142,7 @@ class ConvergenceMonitor:
     def kept_step(self) -> int:
         """Step of the best of all evaluations, whose parameters are kept; -1 without any.
 
-        The one of the peak may be an earlier one, where an improvement has to be larger than ``min_delta``.
+        The one of the peak may be an earlier one, where an improvement has to exceed ``min_delta`` or its errors.
         """
         return self.top[0][1] if self.top else -1
 

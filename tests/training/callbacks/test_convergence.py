@@ -268,7 +268,8 @@ def test_parameters_of_the_time_after_the_switches_are_preferred():
 @pytest.mark.parametrize(
     "options",
     [{"patience": 0}, {"teachers": 0}, {"min_evaluations": -1}, {"tail": -1}, {"min_delta": -0.1},
-     {"min_delta": NAN}, {"temperature": 0.0}, {"kd_weight": 0.0}],
+     {"min_delta": NAN}, {"temperature": 0.0}, {"kd_weight": 0.0}, {"min_errors": -1.0},
+     {"min_errors": 1.0, "test": "slope"}],
 )  # fmt: skip
 def test_an_unusable_setting_is_refused_by_name(options):
     with pytest.raises(UserError, match=next(iter(options))):
