@@ -33,7 +33,7 @@ def fork_server() -> ForkServerContext:
     server = forkserver._forkserver
     if server._forkserver_pid not in _started:
         alive = server._forkserver_alive_fd
-        server.__init__()  # type: ignore[misc]  # forgets it
+        forkserver.ForkServer.__init__(server)  # forgets it
         if alive is not None:
             os.close(alive)  # it ends with the last of its processes
         multiprocessing.set_forkserver_preload([*PRELOADED, "frozen"])
