@@ -10,7 +10,7 @@ import polytask as pt
 #: Learning rate, dropout, position of the balancer's option.
 Setting = tuple[float, float, int]
 FOREVER = 1_000_000
-ALPHAS = (1.5, 0.5, 0.1)
+ALPHAS = (1.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Method:
     def grid(self, rates: tuple[float, ...], dropouts: tuple[float, ...]) -> list[Setting]:
         """Six settings: learning rates and dropouts, or for GradNorm learning rates and its alpha, in pairs."""
         if self.balancer == "gradnorm":
-            return [(rate, dropouts[-1], place) for rate in rates for place in range(2)]
+            return [(rate, dropouts[-1], place) for rate in rates for place in range(len(ALPHAS))]
         return [(rate, dropout, 0) for rate in rates for dropout in dropouts]
 
     def make_balancer(self, choice: int) -> pt.balancing.Balancer:

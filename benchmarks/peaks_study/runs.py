@@ -144,7 +144,8 @@ def train(name: str, method: str, setting: Setting, seed: int, data: Data, slowe
         values = evaluate(network, rows["test"])
         own |= {"": values} if task == "" else {task: values[task]}
     by_metric = own.pop("")
-    validation = skills("validation", {task: abs(watch.best[task][0]) for task in own})
+    signs = {task.name: task.metric_definition.sign for task in data.tasks}
+    validation = skills("validation", {task: signs[task] * watch.best[task][0] for task in own})
     return run | {
         "own": {"test": own, "skill": skills("test", own)},
         "by_metric": {"test": by_metric, "skill": skills("test", by_metric)},

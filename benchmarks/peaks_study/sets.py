@@ -120,7 +120,7 @@ def words(hashed: bool) -> Callable[[Path, Path, int], Data]:
 
 
 TEMPERATURE = {"sampling": "temperature", "sampling_temperature": 2.0}
-LENGTH = {"steps": 600, "batch_size": 256, "evaluate_every": 10, "seeds": 10}
+LENGTH = {"steps": 600, "batch_size": 256, "evaluate_every": 10}
 SETS: dict[str, Setup] = {
     one.name: one
     for one in (
