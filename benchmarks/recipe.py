@@ -3,7 +3,8 @@
     python benchmarks/recipe.py run --sets jura enb wq --seeds 0 1 2 --out recipe.jsonl
     python benchmarks/recipe.py report --out recipe.jsonl
 
-Runs of `polytask fit --networks 1 --no-baselines`; a set and seed are a line of the file. POLYTASK_DATA names the data.
+Runs of `polytask fit --networks 1 --no-baselines`; a set, seed and way are a line of the file. POLYTASK_DATA names the
+data.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ WAYS: Ways = {
     "learning rate / 3": {"learning_rate": 0.0003},
     "half the width": {"model": {"hidden": (128, 64)}},
     "twice the width": {"model": {"hidden": (512, 256)}},
+    "four times the width": {"model": {"hidden": (1024, 512)}},
+    "three layers of 256": {"model": {"hidden": (256, 256, 256)}},
+    "twice the width, dropout .3": {"model": {"hidden": (512, 256), "dropout": 0.3}},
     "TabM": {"encoder": {"name": "tabm"}},
 }
 
