@@ -7,9 +7,11 @@ For every set and seed (split, weights and row order): `fast`, `good` and `best`
 learned from the candidates of `best` (`--distill best`); and per target scikit-learn's random forest, extra trees,
 histogram gradient boosting and linear models, as `--candidates` fits them: settings chosen by five folds of the
 training and validation rows, then fitted on all of these. `mean of trees` is their equal mean without the linear
-models. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one. Every
-method, set and seed is a line of the file; lines that are there are not repeated, and a run that was interrupted goes
-on from its folder beside the file. POLYTASK_DATA names the data.
+models. CatBoost and LightGBM with their defaults, and RealMLP-TD and TabM-D of pytabkit, also per target, are fitted
+by the Python of ``--python``, an environment with `pip install pytabkit catboost lightgbm`; their seconds have no
+loading of libraries. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one.
+Every method, set and seed is a line of the file; lines that are there are not repeated, and a run that was interrupted
+goes on from its folder beside the file. POLYTASK_DATA names the data.
 """
 
 from __future__ import annotations
@@ -28,15 +30,19 @@ from scipy.stats import rankdata
 
 from polytask.comparison.datasets.registry import with_dataset
 from polytask.config import make_config
-from polytask.models.fitted import FittedModel
+from polytask.data import SparseRows
+from polytask.data.rows import joined
+from polytask.models.fitted import Columns, FittedModel
 from polytask.records.folder import RunFolder
 from polytask.runs import fit_run
 from polytask.runs.averaged import Outputs
 from polytask.runs.candidates.cross_fit import development
 from polytask.runs.candidates.ensemble import fit_family
-from polytask.runs.candidates.families import families
+from polytask.runs.candidates.families import families, projection_of
 from polytask.runs.preparation.prepare import prepare
-from polytask.training.evaluation import trivial_levels
+from polytask.runs.preparation.prepared import Prepared
+from polytask.training.evaluation import task_targets, trivial_levels
+from quality_study.peers import METHODS, fitted_elsewhere, metric_of, written_job
 from sets_and_seeds import Line, read_lines, table
 
 SETS = ("slump", "andro", "edm", "jura", "enb", "wq", "sf1", "sf2", "digits", "rf1", "scm20d", "tmc2007", "tox21")
@@ -95,28 +101,50 @@ def run_peers(name: str, seed: int, work: Path) -> list[Line]:
             }
     shutil.rmtree(folder)
     outputs = Outputs(data.rows["test"], data.tasks, models)
-    levels = trivial_levels(data.tasks, data.rows["test"])
     lines = []
     for method, own in {**{one: [one] for one in models}, MEAN_OF_TREES: list(TREES)}.items():
-        entries = {
-            task.name: {"test": outputs.metric(task.name, own).value, "trivial": levels[task.name],
-                        "direction": task.metric_definition.direction}
-            for task in data.tasks
-        }  # fmt: skip
-        lines.append({"method": method, "skill": fmean(skills(entries)), **about[method]})
+        values = {task.name: outputs.metric(task.name, own).value for task in data.tasks}
+        lines.append({"method": method, "skill": mean_skill(data, values), **about[method]})
     return lines
 
 
-def together(lines: Sequence[Line]) -> list[Line]:
+def mean_skill(data: Prepared, values: dict[str, float]) -> float:
+    """Of test metrics by target."""
+    levels = trivial_levels(data.tasks, data.rows["test"])
+    return fmean(skills({
+        task.name: {"test": values[task.name], "trivial": levels[task.name],
+                    "direction": task.metric_definition.direction}
+        for task in data.tasks
+    }))  # fmt: skip
+
+
+def run_elsewhere(name: str, seed: int, method: str, work: Path, python: Path) -> list[Line]:
+    """The same of a model of another library per target, fitted to all rows that are not of the test part."""
+    folder = work / f"{name}-{seed}-{method}"
+    folder.mkdir(parents=True, exist_ok=True)
+    data = prepare(make_config(with_dataset({"dataset": name}, folder) | {"seed": seed}))
+    learn, test = joined([data.rows["train"], data.rows["validation"]]), data.rows["test"]
+    text = learn.inputs.get("text") if isinstance(learn.inputs, dict) else None
+    columns = Columns(projection_of(text) if isinstance(text, SparseRows) else None)
+    written_job(folder, learn, test, columns, data.tasks, seed)
+    found, seconds = fitted_elsewhere(folder, method, python)
+    values = {
+        task.name: metric_of(task, place, test, task_targets(learn, place)[1].numpy(), found[task.name])
+        for place, task in enumerate(data.tasks)
+    }
+    shutil.rmtree(folder)
+    return [{"method": method, "skill": mean_skill(data, values), "seconds": seconds, "parameters": None}]
+
+
+def together(lines: Sequence[Line], methods: Sequence[str]) -> list[Line]:
     """By set and seed the skill, seconds and parameters of every method, where all methods are there."""
-    methods = list(dict.fromkeys(line["method"] for line in lines))
     found: dict[tuple[str, int], dict[str, Line]] = {}
     for line in lines:
         found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line
     return [
         {"set": name, "seed": seed,
          **{what: {method: own[method][what] for method in methods} for what in ("skill", "seconds", "parameters")}}
-        for (name, seed), own in found.items() if len(own) == len(methods)
+        for (name, seed), own in found.items() if set(methods) <= own.keys()
     ]  # fmt: skip
 
 
@@ -132,7 +160,8 @@ def report(lines: Sequence[Line]) -> None:
     print(f"| mean | | {' | '.join(f'{level:.3f}' for level in np.mean(levels, 0))} |")
     print(f"| mean rank | | {' | '.join(f'{rank:.2f}' for rank in rankdata(-np.array(levels), axis=1).mean(0))} |")
     for what in ("seconds", "parameters"):
-        cells = [f"{np.median([line[what][method] for line in lines]):,.0f}" for method in methods]
+        known = {method: [line[what][method] for line in lines] for method in methods}
+        cells = ["?" if None in values else f"{np.median(values):,.0f}" for values in known.values()]
         print(f"| median {what} | | {' | '.join(cells)} |")
     for ours in ("best", "distilled", "good"):
         if ours in methods:
@@ -146,13 +175,18 @@ def main() -> None:
     parser.add_argument("command", choices=["run", "report"])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS[:9]), metavar="SET")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--methods", nargs="+", choices=[*OURS, PEERS], default=[*OURS, PEERS])
+    parser.add_argument("--methods", nargs="+", choices=[*OURS, PEERS, *METHODS], default=[*OURS, PEERS])
+    parser.add_argument("--python", type=Path, help="of an environment with the other libraries")
     parser.add_argument("--out", type=Path, default=Path("quality.jsonl"))
     arguments = parser.parse_args()
     done = read_lines(arguments.out)
     if arguments.command == "report":
-        report(together(done))
+        own = [*TREES, "linear", MEAN_OF_TREES]
+        methods = [one for name in arguments.methods for one in (own if name == PEERS else [name])]
+        report(together([line for line in done if line["set"] in arguments.sets], methods))
         return
+    if arguments.python is None and set(arguments.methods) & set(METHODS):
+        parser.error(f"{', '.join(METHODS)} need --python, an environment with their libraries")
     known = {(line["set"], line["seed"], line["method"]) for line in done}
     work = arguments.out.with_suffix(".runs")
     for seed in arguments.seeds:
@@ -160,7 +194,10 @@ def main() -> None:
             for method in arguments.methods:
                 if (name, seed, TREES[0] if method == PEERS else method) in known:
                     continue
-                found = run_peers(name, seed, work) if method == PEERS else run_ours(name, seed, method, work)
+                if method in METHODS:
+                    found = run_elsewhere(name, seed, method, work, arguments.python)
+                else:
+                    found = run_peers(name, seed, work) if method == PEERS else run_ours(name, seed, method, work)
                 with arguments.out.open("a") as file:
                     file.writelines(json.dumps({"set": name, "seed": seed, **line}) + "\n" for line in found)
 
