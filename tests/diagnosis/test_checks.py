@@ -131,6 +131,15 @@ def test_what_happens_after_a_switch_is_not_the_tasks_own_learning():
 def test_starved():
     run = make_run(alone={"c": 0.95})
     assert found(starved, run) == {"c"}
+    for options, advice in (
+        ({}, "twice the width (`--set model.hidden=[512,256]`), "),
+        ({"model": {"hidden": [64, 32]}}, "twice the width (`--set model.hidden=[128,64]`), "),
+        ({"encoder": {"name": "resnet"}}, "`--networks 2`, "),  # its widths have other names
+    ):
+        run.config.update(options)
+        (finding,) = starved(run)
+        assert finding.advice.startswith(advice)
+    del run.config["model"], run.config["encoder"]
     known = run.results["baselines"]["single_task"]["c"]
     for half, expected in ((0.04, {"c"}), (0.06, set())):  # behind by .05: more or less than chance
         known["gain_interval"] = [0.01 - half, 0.01 + half]

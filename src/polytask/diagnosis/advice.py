@@ -87,6 +87,14 @@ def more_validation(run: Run) -> str:
     return f"more validation rows ({quoted(f'--split {train:g},{wanted:g},{test:g}')})" if train > 0.4 else "more rows"
 
 
+def wider(run: Run) -> list[str]:
+    """Twice the width, where the run's encoder is the default one."""
+    if run.config.get("encoder") is not None:
+        return []
+    widths = (run.config.get("model") or {}).get("hidden") or _default("model").hidden
+    return [f"--set model.hidden=[{','.join(str(2 * width) for width in widths)}]"]
+
+
 def networks(run: Run) -> str:
     """Several networks, if the run has not compared that with one."""
     return "--networks 2" if str(_of(run, "networks")) == "auto" else "--networks auto"

@@ -10,7 +10,19 @@ import numpy as np
 from ..records.run import Run
 from ..reporting.outcome import rows
 from ..task.gain import best_of, gain
-from .advice import OF_CONFLICT, OF_LOUDNESS, balance, kd_weight, more_weight, networks, patience, quoted, steps, weight
+from .advice import (
+    OF_CONFLICT,
+    OF_LOUDNESS,
+    balance,
+    kd_weight,
+    more_weight,
+    networks,
+    patience,
+    quoted,
+    steps,
+    weight,
+    wider,
+)
 from .finding import Finding
 from .loudness import loudest
 
@@ -37,13 +49,14 @@ def starved(run: Run) -> Iterator[Finding]:
             for r, a, _ in found[:5]
         )
         worst = min(found, key=lambda pair: pair[2].relative or 0.0)[0].task
-        louder = "".join(f"more weight ({quoted(setting)}), " for setting in more_weight(run, worst, 2))
+        more = [f"twice the width ({quoted(setting)})" for setting in wider(run)]
+        more += [quoted(networks(run)), *(f"more weight ({quoted(setting)})" for setting in more_weight(run, worst, 2))]
         yield Finding(
             "starved",
             tuple(row.task for row, _, _ in found),
             "; ".join(seen),
-            f"{quoted(networks(run))}, {louder}or a method with per-task gradients "
-            f"({quoted(balance(run, OF_CONFLICT))}; `polytask methods` has others)",
+            f"{', '.join(more)} or a method with per-task gradients ({quoted(balance(run, OF_CONFLICT))}; "
+            "`polytask methods` has others)",
         )
 
 
@@ -148,7 +161,9 @@ def conflict(run: Run) -> Iterator[Finding]:
             tuple(dict.fromkeys(tasks[place] for pair in worst for place in pair)),
             f"an update on one raises the loss of the other in {many} of one network: "
             + "; ".join(says(*pair) for pair in worst[:3]),
-            " or ".join(map(quoted, [*_apart(run, tasks, worst[0]), networks(run), balance(run, OF_CONFLICT)])),
+            " or ".join(
+                map(quoted, [*wider(run), *_apart(run, tasks, worst[0]), networks(run), balance(run, OF_CONFLICT)])
+            ),
         )
 
 
