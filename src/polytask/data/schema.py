@@ -64,6 +64,7 @@ class Schema:
         text_settings: How text is hashed.
         missing: Words that mean "no value"; None in schemas of before they were stored (then only the empty cell).
         renamed: By target, labels that are read as another one, or (empty) as no label.
+        rows: Number of training rows; 0 in schemas of before it was stored.
 
     Example:
         >>> table = pa.table({"size": [1.0, None, 2.0], "colour": ["red", "blue", ""], "sold": [0, 1, 1]})
@@ -87,6 +88,7 @@ class Schema:
     text_settings: TextSettings = field(default_factory=TextSettings)
     missing: tuple[str, ...] | None = None
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    rows: int = 0
 
     @classmethod
     def fit(
@@ -164,6 +166,7 @@ class Schema:
             text_settings=text_settings or TextSettings(),
             missing=tuple(missing),
             renamed=dict(renamed or {}),
+            rows=int(rows.sum()),
         )
         if not schema.feature_names:
             reasons = "; ".join(f"{column.name!r}: {column.reason}" for column in schema.dropped)
@@ -408,6 +411,7 @@ class Schema:
             text_settings=TextSettings(**stored["text_settings"]),
             missing=None if (marks := stored.get("missing")) is None else tuple(marks),
             renamed=dict(stored.get("renamed", {})),
+            rows=stored.get("rows", 0),
         )
 
 

@@ -91,8 +91,8 @@ def wider(run: Run) -> list[str]:
     """Twice the width, where the run's encoder is the default one."""
     if run.config.get("encoder") is not None:
         return []
-    widths = (run.config.get("model") or {}).get("hidden") or _default("model").hidden
-    return [f"--set model.hidden=[{','.join(str(2 * width) for width in widths)}]"]
+    widths = _default("model").model_copy(update=run.config.get("model") or {}).for_rows(run.log.rows.get("train", 0))
+    return [f"--set model.hidden=[{','.join(str(2 * width) for width in widths.hidden)}]"]
 
 
 def networks(run: Run) -> str:

@@ -42,15 +42,26 @@ Found = TypeVar("Found")
 WEIGHTS, METADATA = "model.safetensors", "network.json"
 
 
-def save_network(folder: Path, model: MultiTaskModel, serves: Sequence[str], config: Config, schema: Path) -> None:
-    """Write a network: weights as safetensors, what is needed to make it again as JSON with fingerprints."""
+def save_network(
+    folder: Path, model: MultiTaskModel, serves: Sequence[str], config: Config, schema: Path, rows: int
+) -> None:
+    """Write a network: weights as safetensors, what is needed to make it again as JSON with fingerprints.
+
+    Args:
+        folder: Of the network.
+        model: The network.
+        serves: Tasks that it serves.
+        config: The run's configuration.
+        schema: The run's file of the schema.
+        rows: Training rows of the schema.
+    """
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(weights))
     metadata = {
         "tasks": [task.name for task in model.tasks],
         "serves": list(serves),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "model": config.model.model_dump(mode="json"),
+        "model": config.model.for_rows(rows).model_dump(mode="json"),
         "encoder": config.encoder,
         "sharing": model.sharing,
         "sharing_options": config.sharing_options if model.sharing == config.sharing else {},

@@ -160,7 +160,7 @@ def _save(trainer: Trainer, place: int, network: Delivered) -> None:
     run = trainer.run
     folder = run.networks / str(place)
     if network.source is None:
-        save_network(folder, network.model, network.serves, trainer.config, run.schema)
+        save_network(folder, network.model, network.serves, trainer.config, run.schema, trainer.data.schema.rows)
         return
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(network.source / WEIGHTS, folder / WEIGHTS)

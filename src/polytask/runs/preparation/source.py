@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ class Source(ABC):
         self.notes += interval_notes(schema.tasks) if self.config.interval is not None else []
         rows, encoded = self.rows(schema, split)
         schema, rows = self.chosen(schema, rows, stored_split)
+        schema = replace(schema, rows=len(rows["train"]))  # not those of a sample
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
                         self.columns_of_sources(schema), encoded, self.notes, self.keys,
                         self.together())  # fmt: skip
