@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -109,6 +109,7 @@ METHODS: dict[str, Method] = {
         Method("okd", distil=pt.OnlineDistillation, choices=({}, {"weight": 0.1}, {"weight": 0.01})),
         _outputs("outputs", pt.MTLKD),
         _outputs("outputs_where_better", WhereBetter),
+        replace(_outputs("outputs_uw", pt.MTLKD), balancer=pt.balancing.UncertaintyWeighting),
         _scd("scd"),
         # No queue: all blocks are distilled after the warm-up.
         _scd("scd_no_blocks", blocks=1),
