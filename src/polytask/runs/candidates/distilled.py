@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,15 +10,20 @@ from torch import Tensor
 
 from ...balancing.make import balance_of
 from ...config import Config
+from ...data import Rows
+from ...data.rows import joined
 from ...distillation.teacher import Teacher
+from ...task import Task
 from ...training import EnsembleDistillation, TrainingResult
 from ...training.distillations import distillation_of
+from ...training.evaluation import task_outputs
 from ...uncertainty import exceeds
 from ..keep import skill_estimate
 from ..preparation.prepared import labelled_places
 from ..served import Trained
 from ..trainer import Trainer, make_balancer
 from ..trainings import Network
+from .augmented import resampled, without_labels
 from .cross_fit import Development
 from .ensemble import (
     JudgedCandidate,
@@ -33,6 +38,10 @@ from .mixing import FALSE_MOVES, mixed
 
 #: Name of the student's training.
 STUDENT = "distilled"
+#: Rows without labels that the student learns from, for each training row; and at most.
+AUGMENTED, MOST_AUGMENTED = 4, 20_000
+#: Probability that a column of such a row comes from another row.
+RESAMPLED = 0.3
 
 
 def is_wanted(config: Config) -> bool:
@@ -44,6 +53,7 @@ def distilled(
     trainer: Trainer,
     data: Development,
     served: Sequence[Trained],
+    pool: Mapping[str, Trained],
     candidates: Sequence[JudgedCandidate],
     found: Mixture,
 ) -> ServedEnsemble | None:
@@ -53,11 +63,12 @@ def distilled(
         trainer: The run.
         data: The rows, of which those of the validation part have taught no candidate.
         served: The networks that would be served without.
+        pool: The candidates' models by training; those of rows apart have learned from none of these.
         candidates: What the candidates predict.
         found: The shares of their mean.
     """
-    teachers = _teachers(trainer, data, candidates, found)
-    result = _student(trainer, teachers)
+    rows, teachers = _lesson(trainer, pool, candidates, found)
+    result = _student(trainer, rows, teachers)
     names = tuple(task.name for task in trainer.data.tasks)
     student = [Trained(Network(STUDENT, tuple(range(len(names))), names), result)]
     skills, before = (
@@ -87,25 +98,41 @@ def distilled(
     return ServedEnsemble(kept, {}, {"distilled": about}, sentence, means)
 
 
-def _teachers(
-    trainer: Trainer, data: Development, candidates: Sequence[JudgedCandidate], found: Mixture
-) -> dict[str, Teacher]:
-    """What the mean of all candidates that know the training rows predicts for them, by task where there are any."""
-    train = trainer.data.rows["train"]
-    places = labelled_places(train, range(len(trainer.data.tasks)))
-    rows = torch.arange(len(train)) if places is None else places
+def _lesson(
+    trainer: Trainer, pool: Mapping[str, Trained], candidates: Sequence[JudgedCandidate], found: Mixture
+) -> tuple[Rows, dict[str, Teacher]]:
+    """What the student learns from: the training rows and, of one table, rows that are made of them; with what the mean
+    of all candidates that know the training rows predicts for them, by task where there are any."""
+    train, tasks = trainer.part("train", range(len(trainer.data.tasks))), trainer.data.tasks
+    places = labelled_places(trainer.data.rows["train"], range(len(tasks)))
+    known = torch.arange(len(train)) if places is None else places
+    more = None
+    if train.source is None:
+        count = min(AUGMENTED * len(train), MOST_AUGMENTED)
+        more = without_labels(resampled(train.inputs, count, RESAMPLED, trainer.config.seed), train)
     teachers = {}
-    for task in trainer.data.tasks:
-        known: dict[str, Tensor] = {
-            one.name: one.outputs[task.name][rows] for one in candidates if task.name in one.outputs
-        }
-        own = {name: share for name, share in found.shares[task.name].items() if complete(known[name]).all()}
+    for task in tasks:
+        outputs = {one.name: one.outputs[task.name][known] for one in candidates if task.name in one.outputs}
+        own = {name: share for name, share in found.shares[task.name].items() if complete(outputs[name]).all()}
         if own:
-            teachers[task.name] = Teacher(outputs=mixed(task, known, own))
-    return teachers
+            parts = [mixed(task, outputs, own)]
+            if more is not None:
+                by_models = {one.name: _predicted(task, one, pool, more) for one in candidates if one.name in own}
+                parts.append(mixed(task, by_models, own))
+            teachers[task.name] = Teacher(outputs=torch.cat(parts))
+    return train if more is None else joined([train, more]), teachers
 
 
-def _student(trainer: Trainer, teachers: dict[str, Teacher]) -> TrainingResult:
+def _predicted(task: Task, candidate: JudgedCandidate, pool: Mapping[str, Trained], rows: Rows) -> Tensor:
+    """Outputs whose prediction is the mean of those of a candidate's models, for rows that none of them has seen."""
+    models = [pool[name].result.model for name in candidate.models[task.name]]
+    places = [[own.name for own in model.tasks].index(task.name) for model in models]
+    return task.definition.average(
+        [task_outputs(model, rows, [place])[0].cpu() for model, place in zip(models, places, strict=True)]
+    )
+
+
+def _student(trainer: Trainer, rows: Rows, teachers: dict[str, Teacher]) -> TrainingResult:
     """A network for all tasks, as configured, that also follows the teachers."""
     everyone = range(len(trainer.data.tasks))
     names = tuple(task.name for task in trainer.data.tasks)
@@ -118,4 +145,5 @@ def _student(trainer: Trainer, teachers: dict[str, Teacher]) -> TrainingResult:
         balancer=make_balancer(balance_of(own.config.balance, names, own.config.targets)),
         plain=False,
         callbacks=[method, *own.convergence(names, None, None)],
+        parts={"train": rows, "validation": trainer.part("validation", everyone)},
     )

@@ -174,7 +174,7 @@ def family_candidate(
             state = load_tree(stored)
         else:
             with threadpool_limits(trainer.config.threads):
-                fitted = fit_family(family, data, trainer.data.tasks, trainer.config.seed, serve=not len(data.apart))
+                fitted = fit_family(family, data, trainer.data.tasks, trainer.config.seed)
             state = fitted | {"seconds": time.monotonic() - started}
             stored.parent.mkdir(parents=True, exist_ok=True)
             save_tree(stored, state)
@@ -191,9 +191,7 @@ def family_candidate(
     return candidate
 
 
-def fit_family(
-    family: Family, data: Development, targets: Sequence[Task], seed: int, serve: bool = True
-) -> dict[str, Any]:
+def fit_family(family: Family, data: Development, targets: Sequence[Task], seed: int) -> dict[str, Any]:
     """Fit a family for all targets that it takes.
 
     Args:
@@ -201,11 +199,10 @@ def fit_family(
         data: The rows, with the columns of all targets, and folds.
         targets: All targets.
         seed: Seed of all that is drawn.
-        serve: Also fit models to all rows; otherwise ``model`` and ``stored`` are empty.
 
     Returns:
         ``tasks``: names of the targets; ``outputs``: by name those of a cross-fit; ``model`` and ``stored``:
-        the models that have learned from all rows, for :meth:`FittedModel.restored`.
+        the models that have learned from all rows but those apart, for :meth:`FittedModel.restored`.
     """
     tasks, parts, outputs = [], [], {}
     columns = _columns(data.rows) if family.of_columns else None
@@ -217,7 +214,8 @@ def fit_family(
         ids, labels = task_targets(data.rows, position)[0], labels_of(weighted, position)
         found = cross_fit(family, task, inputs, ids, labels, data, seed)
         if found is not None:
-            parts += [family.final(task, inputs, ids, labels, seed, found.variant)] if serve else []
+            own = ids[~torch.isin(ids, data.apart)]
+            parts.append(family.final(task, inputs, own, labels, seed, found.variant))
             tasks.append(task)
             outputs[task.name] = found.outputs
     model = FittedModel(family.name, columns, parts, tasks) if parts else None

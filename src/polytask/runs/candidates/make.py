@@ -64,5 +64,5 @@ def make_ensemble(trainer: Trainer, served: Sequence[Trained]) -> ServedEnsemble
             candidates.append(found)
     means = mix(trainer, data, served, candidates)
     if student:
-        return distilled(trainer, data, served, candidates, means)
+        return distilled(trainer, data, served, pool, candidates, means)
     return kept_ensemble(trainer, pool, candidates, means)
