@@ -12,6 +12,10 @@ learning rates on two seeds, chosen by mean skill on validation; other seeds are
   half as many groups as tasks.
 - ``ldc``: P. Xiao et al., "LDC-MTL: Balancing Multi-Task Learning through Scalable Loss Discrepancy Control", 2025,
   arXiv:2502.08585; weights are free parameters instead of the output of a router.
+- ``auto_lambda``: S. Liu et al., "Auto-Lambda: Disentangling Dynamic Task Relationships", TMLR 2022, arXiv:2202.03091;
+  all tasks are primary.
+- ``selective``: W. Jeong, K.-J. Yoon, "Selective Task Group Updates for Multi-Task Optimization", ICLR 2025,
+  arXiv:2502.11986; a task joins a group if an update on either has lately lowered the loss of the other.
 - ``merged``: single-task models from common first weights, whose encoders' changes are added with the best of some
   factors on validation (G. Ilharco et al., "Editing Models with Task Arithmetic", ICLR 2023, arXiv:2212.04089).
 """
@@ -150,6 +154,103 @@ class LDC(Balancer):
         return len(means) * weights / self.ratios
 
 
+class Weighted(Balancer):
+    """The weights that a callback sets."""
+
+    name = "weighted"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = torch.ones(0)
+
+    def weights(self, losses: TaskLosses) -> Tensor:
+        return self.now if len(self.now) else torch.ones(len(losses.means))
+
+
+class AutoLambda(pt.Callback):
+    """Weights that lower the losses of validation rows after a step, by central differences."""
+
+    def __init__(self, balancer: Weighted, rows: pt.Rows, size: int, lr: float = 1e-2, first: float = 0.1) -> None:
+        self.balancer, self.rows, self.size, self.lr, self.first = balancer, rows, size, lr, first
+        self.random = torch.Generator().manual_seed(0)
+        self.moments = torch.zeros(0)
+
+    def before_step(self, training: Training, batch: Batch) -> None:
+        tasks, parameters = len(training.tasks), list(training.model.parameters())
+        if not len(self.balancer.now):
+            self.balancer.now, self.moments = torch.full((tasks,), self.first), torch.zeros(3, tasks)
+        kept = [parameter.detach().clone() for parameter in parameters]
+        rate = training.optimizer.param_groups[0]["lr"]
+        _moved(parameters, kept, _gradients((self.balancer.now * _means(training, batch)).sum(), parameters), -rate)
+        some = self.rows[torch.randperm(len(self.rows), generator=self.random)[: self.size]]
+        ahead = _gradients(_means(training, some).sum(), parameters)
+        width = 0.01 / max(1e-12, float(torch.stack([gradient.norm() for gradient in ahead]).norm()))
+        sides = []
+        for sign in (1, -1):
+            _moved(parameters, kept, ahead, sign * width)
+            with torch.no_grad():
+                sides.append(_means(training, batch))
+        _moved(parameters, kept, ahead, 0.0)
+        self.balancer.now, self.moments = adam_step(
+            self.balancer.now, -rate * (sides[0] - sides[1]) / (2 * width), self.moments, self.lr,
+            where=torch.ones(tasks, dtype=torch.bool),
+        )  # fmt: skip
+
+
+class Selective(pt.Callback):
+    """One update after the other for groups of tasks; the last one is that of the loop."""
+
+    def __init__(self, balancer: Weighted, decay: float = 0.95) -> None:
+        self.balancer, self.decay = balancer, decay
+        self.random = torch.Generator().manual_seed(0)
+        self.affinity = torch.zeros(0, 0)
+
+    def before_step(self, training: Training, batch: Batch) -> None:
+        tasks, parameters = len(training.tasks), list(training.model.parameters())
+        if not len(self.affinity):
+            self.affinity = torch.zeros(tasks, tasks)  # and every task is a group
+        *others, last = self._groups()
+        before = _means(training, batch)
+        for group in others:
+            for parameter, gradient in zip(parameters, _gradients(before[group].sum(), parameters), strict=True):
+                parameter.grad = gradient
+            training.optimizer.step()
+            after = _means(training, batch)
+            gain = 1 - after.detach() / before.detach().clamp_min(1e-6)
+            self.affinity[group] = self.decay * self.affinity[group] + (1 - self.decay) * gain
+            before = after
+        training.optimizer.zero_grad(set_to_none=True)
+        self.balancer.now = torch.zeros(tasks).index_fill(0, torch.tensor(last), 1.0)
+
+    def _groups(self) -> list[list[int]]:
+        both = torch.minimum(self.affinity, self.affinity.T)
+        groups: list[list[int]] = []
+        for task in torch.randperm(len(both), generator=self.random).tolist():
+            home = next((group for group in groups if (both[task, group] > 0).all()), None)
+            if home is None:
+                groups.append([task])
+            else:
+                home.append(task)
+        return groups
+
+
+def _means(training: Training, batch: Batch) -> Tensor:
+    """``[K]`` mean losses of a batch, with their graph."""
+    features, _ = training.represent(batch.inputs)
+    return training.objective(training.model.heads(features), batch).values
+
+
+def _gradients(total: Tensor, parameters: list[torch.nn.Parameter]) -> list[Tensor]:
+    found = torch.autograd.grad(total, parameters, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+
+
+@torch.no_grad()
+def _moved(parameters: list[torch.nn.Parameter], start: list[Tensor], along: list[Tensor], step: float) -> None:
+    for parameter, before, direction in zip(parameters, start, along, strict=True):
+        parameter.copy_(before + step * direction)
+
+
 METHODS: dict[str, Callable[[], Balancer]] = {
     "equal": Equal,
     "uw": UncertaintyWeighting,
@@ -157,6 +258,8 @@ METHODS: dict[str, Callable[[], Balancer]] = {
     "coba": CoBa,
     "go4align": GO4Align,
     "ldc": LDC,
+    "auto_lambda": Weighted,
+    "selective": Weighted,
 }
 
 
@@ -173,7 +276,12 @@ def run(name: str, method: str, rate: float, seed: int, folder: Path) -> dict[st
     if method == "merged":
         return merged(name, model, data, rate, seed)
     balancer = METHODS[method]()
-    callbacks = [Watch(balancer, data.rows["validation"], 128)] if isinstance(balancer, CoBa) else []
+    callbacks: list[pt.Callback] = []
+    if isinstance(balancer, CoBa):
+        callbacks = [Watch(balancer, data.rows["validation"], 128)]
+    elif isinstance(balancer, Weighted):
+        own = AutoLambda(balancer, data.rows["validation"], 128) if method == "auto_lambda" else Selective(balancer)
+        callbacks = [own]
     found = fitted(name, model, data, rate, seed, balancer, callbacks)
     return {part: skill(found, data.rows[part]) for part in ("validation", "test")}
 
@@ -257,7 +365,8 @@ def report(out: Path) -> None:
     for line in read_lines(out):
         if line["seed"] >= TUNING:
             found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line["test"]
-    for methods in ([*METHODS], ["equal", "merged"]):
+    later = ("auto_lambda", "selective")
+    for methods in ([one for one in METHODS if one not in later], ["equal", "merged"], ["equal", *later]):
         lines = [{"set": name, "seed": seed, "skill": skills} for (name, seed), skills in found.items()
                  if set(methods) <= skills.keys()]  # fmt: skip
         columns = {f"{method} - equal": (method, "equal") for method in methods if method != "equal"}
