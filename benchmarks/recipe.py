@@ -24,6 +24,7 @@ WAYS: Ways = {
     "no convergence": {"converge": "off"},
     "no moving average": {"ema": None},
     "numbers as they are": {"model": {"numbers": "linear"}},
+    "32 bins": {"model": {"numbers": {"name": "piecewise", "bins": 32}}},
     "no dropout": {"model": {"dropout": 0.0}},
     "dropout .3": {"model": {"dropout": 0.3}},
     "AdamW, decay .01": {"optimizer": "adamw", "weight_decay": 0.01},

@@ -1,5 +1,7 @@
 """Embeddings of numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -98,6 +100,15 @@ def test_auto_bends_numbers_of_any_usual_table_at_a_bounded_cost(columns: int, w
     assert max(len(one) for one in fewer_edges_of(schema, bins)) == bins + 1
     assert module(schema.encode_inputs(table)["numeric"]).shape == (101, columns, width)
     assert Auto().make(schema, 4).columns == columns + 1
+
+
+@pytest.mark.parametrize(("rows", "bins"), [(30, 8), (64, 8), (100, 12), (255, 31), (256, 32), (5000, 32)])
+def test_auto_has_fewer_bins_of_few_rows(rows: int, bins: int) -> None:
+    table = pa.table({"x": range(rows), "y": [row % 2 for row in range(rows)]})
+    schema = Schema.fit(table, [Task("y")], bins=Auto().bins_wanted)
+    assert Auto().make(schema).embedding.linear.weight.shape == (1, bins, 16)
+    stored_before = replace(schema, rows=0)  # a network of then has all of them
+    assert Auto().make(stored_before).embedding.linear.weight.shape[1] == 32
 
 
 def fewer_edges_of(schema: Schema, bins: int) -> list:

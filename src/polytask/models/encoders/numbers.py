@@ -26,6 +26,8 @@ WIDTH = 16
 #: Most inputs of the first layer, and most bins over all columns, that ``auto`` makes of numbers: 128 columns of 16
 #: inputs, and 256 columns of 32 bins.
 MOST_INPUTS, MOST_BINS = 2048, 8192
+#: Training rows that a bin of ``auto`` holds at least, where that leaves more than so many bins.
+ROWS_PER_BIN, FEW_BINS = 8, 8
 
 
 class _WhenUsed(ModuleType):
@@ -154,9 +156,10 @@ class Piecewise(OneKind):
 
 
 class Auto(NumberEmbedding):
-    """``piecewise`` with its defaults; of many columns each has a shorter vector and fewer bins, so that the cost of a
-    step is bounded and no number of columns changes the kind of network. Only beyond 4,096 columns, where not even two
-    bins are left for each, do numbers enter as they are."""
+    """``piecewise`` with its defaults; of few rows with fewer bins, which would be learned by heart; of many columns
+    each has a shorter vector and fewer bins, so that the cost of a step is bounded and no number of columns changes the
+    kind of network. Only beyond 4,096 columns, where not even two bins are left for each, do numbers enter as they are.
+    """
 
     name: Literal["auto"] = "auto"
 
@@ -167,6 +170,8 @@ class Auto(NumberEmbedding):
     def make(self, schema: Schema, width: int | None = None) -> NumberVectors | None:
         bent = sum(_PIECEWISE._embeds(column) for column in schema.numbers)
         bins = min(_PIECEWISE.bins, MOST_BINS // max(1, bent))
+        if schema.rows:
+            bins = min(bins, max(FEW_BINS, schema.rows // ROWS_PER_BIN))
         if bins < 2:
             return _LINEAR.make(schema, width)
         return Piecewise(name="piecewise", width=min(WIDTH, max(1, MOST_INPUTS // max(1, bent))), bins=bins).make(
