@@ -76,7 +76,8 @@ Left out of methods that are here: the focal loss that the paper of `dtp` uses w
 examples, and a balancer sees mean losses. It is a loss of the task (`focal`), not a method that weights tasks.
 
 CoBa, GO4Align and LDC-MTL were [compared once](../results/studies/new_methods.md) with equal weights on six tables,
-and gained nothing; neither did merging single-task models.
+and gained nothing; neither did merging single-task models, nor, on four tables, Auto-Lambda and selective updates of
+task groups.
 """
 
 
