@@ -94,12 +94,12 @@ def test_networks_that_are_missing(fitted: Any, run_copy: Path, tmp_path: Path) 
 def test_resume_of_a_damaged_run(fitted: Any, run_copy: Path, damage: Callable[[Path], object]) -> None:
     (run_copy / "results.json").unlink()
     damage(run_copy / "state.json")
-    assert_refused(fit(fitted.data, run_copy, "--networks", 2, "--resume"), str(run_copy / "state.json"))
+    assert_refused(fit(fitted.data, run_copy, *fitted.options, "--resume"), str(run_copy / "state.json"))
 
 
 def test_resume_with_a_damaged_configuration(fitted: Any, run_copy: Path) -> None:
     (run_copy / "config.yaml").write_text("targets: [")
-    assert_refused(fit(fitted.data, run_copy, "--networks", 2, "--resume"), str(run_copy / "config.yaml"))
+    assert_refused(fit(fitted.data, run_copy, *fitted.options, "--resume"), str(run_copy / "config.yaml"))
 
 
 def test_resume_of_something_else(fitted: Any, tmp_path: Path) -> None:
@@ -108,14 +108,14 @@ def test_resume_of_something_else(fitted: Any, tmp_path: Path) -> None:
 
 
 def test_resume_with_other_options_names_their_keys(fitted: Any) -> None:
-    result = fit(fitted.data, fitted.run, "--networks", 2, "--resume", "--seed", 5, "--set", "model.dropout=0.5")
+    result = fit(fitted.data, fitted.run, *fitted.options, "--resume", "--seed", 5, "--set", "model.dropout=0.5")
     assert_refused(result, "2 problems", "seed", "5", "model", "dropout", "resume with the same options")
 
 
 def test_resume_with_changed_data(fitted: Any, tmp_path: Path) -> None:
     data = tmp_path / fitted.data.name
     data.write_text(fitted.data.read_text().replace("red", "rot"))
-    assert_refused(fit(data, fitted.run, "--networks", 2, "--resume"), data.name, "has changed")
+    assert_refused(fit(data, fitted.run, *fitted.options, "--resume"), data.name, "has changed")
 
 
 def test_results_that_are_damaged(fitted: Any, run_copy: Path) -> None:

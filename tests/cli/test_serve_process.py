@@ -87,11 +87,8 @@ def check(run: Path, data: Path, folder: Path) -> None:
     assert f"polytask_rows_total {sum(1 + place % 3 for place in range(200) if place % 5)}.0" in metrics
 
 
-def test_several_networks_of_a_table(tmp_path):
-    data = write_table(tmp_path / "table.csv", table_rows())
-    two = ("--grouping", "given", "--groups", "click,size;price,rank", "--no-baselines")
-    assert fit(data, tmp_path / "run", *two).exit_code == 0
-    check(tmp_path / "run", data, tmp_path)
+def test_several_networks_of_a_table(fitted, tmp_path):
+    check(fitted.run, fitted.data, tmp_path)
 
 
 @pytest.mark.slow
