@@ -26,7 +26,7 @@ EXEMPT = {
 @parametrize_with_checks(
     [
         MultiTaskRegressor(steps=60, random_state=0, settings={"evaluate_every": 6}),
-        MultiTaskClassifier(steps=60, random_state=0, settings={"evaluate_every": 6}),
+        MultiTaskClassifier(steps=120, random_state=0, settings={"evaluate_every": 6}),
         MultiTaskEstimator(steps=20, random_state=0, settings={"evaluate_every": 5}),
     ],
     expected_failed_checks=lambda _: EXEMPT,

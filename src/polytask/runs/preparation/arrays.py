@@ -68,7 +68,7 @@ class Arrays(Source):
         return split
 
     def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
-        return Schema(tuple(tasks))
+        return Schema(tuple(tasks), rows=len(self.parts["train"]))
 
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
         if (encoder := pretrained(self.config)) is None:

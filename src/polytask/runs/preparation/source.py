@@ -69,7 +69,6 @@ class Source(ABC):
         self.notes += interval_notes(schema.tasks) if self.config.interval is not None else []
         rows, encoded = self.rows(schema, split)
         schema, rows = self.chosen(schema, rows, stored_split)
-        schema = replace(schema, rows=len(rows["train"]))  # not those of a sample
         data = Prepared(schema, inferred, split, self.ids, rows, self.warnings, fingerprint(self.config),
                         self.columns_of_sources(schema), encoded, self.notes, self.keys,
                         self.together())  # fmt: skip
@@ -145,4 +144,4 @@ class TableSource(Source):
         schema = Schema.fit(self.table, tasks, where=self.where, train=train, **self.roles, **learned)
         self.warnings += suspicions(self.table, schema)
         self.notes += notes_on(self.inferred, schema, self.table)
-        return schema
+        return replace(schema, rows=int((split == 0).sum()))  # the table may be a sample
