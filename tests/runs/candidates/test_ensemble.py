@@ -33,7 +33,7 @@ SMALL = {
     "baselines": False,
     "threads": 1,
     "evaluate_every": 4,
-    "model": {"hidden": [16, 8]},
+    "model": {"hidden": [16, 8], "numbers": {"name": "piecewise", "bins": 32}},  # networks that get a share
     "id": "key",
 }
 
