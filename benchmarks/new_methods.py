@@ -177,6 +177,7 @@ class AutoLambda(pt.Callback):
 
     def before_step(self, training: Training, batch: Batch) -> None:
         tasks, parameters = len(training.tasks), list(training.model.parameters())
+        training.model.eval()  # other units dropped on the two sides would be all of their difference
         if not len(self.balancer.now):
             self.balancer.now, self.moments = torch.full((tasks,), self.first), torch.zeros(3, tasks)
         kept = [parameter.detach().clone() for parameter in parameters]
@@ -195,6 +196,7 @@ class AutoLambda(pt.Callback):
             self.balancer.now, -rate * (sides[0] - sides[1]) / (2 * width), self.moments, self.lr,
             where=torch.ones(tasks, dtype=torch.bool),
         )  # fmt: skip
+        training.model.train()
 
 
 class Selective(pt.Callback):
@@ -210,17 +212,24 @@ class Selective(pt.Callback):
         if not len(self.affinity):
             self.affinity = torch.zeros(tasks, tasks)  # and every task is a group
         *others, last = self._groups()
-        before = _means(training, batch)
         for group in others:
-            for parameter, gradient in zip(parameters, _gradients(before[group].sum(), parameters), strict=True):
+            total = _means(training, batch)[group].sum()
+            for parameter, gradient in zip(parameters, _gradients(total, parameters), strict=True):
                 parameter.grad = gradient
+            known = self._levels(training, batch)
             training.optimizer.step()
-            after = _means(training, batch)
-            gain = 1 - after.detach() / before.detach().clamp_min(1e-6)
+            gain = 1 - self._levels(training, batch) / known.clamp_min(1e-6)
             self.affinity[group] = self.decay * self.affinity[group] + (1 - self.decay) * gain
-            before = after
         training.optimizer.zero_grad(set_to_none=True)
         self.balancer.now = torch.zeros(tasks).index_fill(0, torch.tensor(last), 1.0)
+
+    def _levels(self, training: Training, batch: Batch) -> Tensor:
+        """Losses without dropout, which can be compared before and after an update."""
+        training.model.eval()
+        with torch.no_grad():
+            found = _means(training, batch)
+        training.model.train()
+        return found
 
     def _groups(self) -> list[list[int]]:
         both = torch.minimum(self.affinity, self.affinity.T)

@@ -33,7 +33,7 @@ def model_of(method: str, numeric: bool, seed: int) -> Any:
         return kind(random_state=seed, n_jobs=1, verbose=-1)
     import pytabkit
 
-    name = {"realmlp": "RealMLP_TD", "tabm": "TabM_D", "catboost_td": "CatBoost_TD", "lightgbm_td": "LGBM_TD"}[method]
+    name = {"realmlp": "RealMLP_TD", "tabm": "TabM_D"}[method]
     kind = getattr(pytabkit, f"{name}_{'Regressor' if numeric else 'Classifier'}")
     return kind(random_state=seed, n_threads=1, device="cpu")
 
