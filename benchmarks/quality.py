@@ -31,15 +31,14 @@ from scipy.stats import rankdata
 
 from polytask.comparison.datasets.registry import with_dataset
 from polytask.config import make_config
-from polytask.data import SparseRows
 from polytask.data.rows import joined
-from polytask.models.fitted import Columns, FittedModel
+from polytask.models.fitted import FittedModel
 from polytask.records.folder import RunFolder
 from polytask.runs import fit_run
 from polytask.runs.averaged import Outputs
 from polytask.runs.candidates.cross_fit import development
-from polytask.runs.candidates.ensemble import fit_family
-from polytask.runs.candidates.families import families, projection_of
+from polytask.runs.candidates.ensemble import columns_of, fit_family
+from polytask.runs.candidates.families import families
 from polytask.runs.preparation.prepare import prepare
 from polytask.runs.preparation.prepared import Prepared
 from polytask.training.evaluation import task_targets, trivial_levels
@@ -131,9 +130,7 @@ def run_elsewhere(name: str, seed: int, method: str, work: Path, python: Path) -
     folder = work / f"{name}-{seed}-{method}"
     data = prepare(make_config(keys_of(name, folder) | {"seed": seed}))
     learn, test = joined([data.rows["train"], data.rows["validation"]]), data.rows["test"]
-    text = learn.inputs.get("text") if isinstance(learn.inputs, dict) else None
-    columns = Columns(projection_of(text) if isinstance(text, SparseRows) else None)
-    written_job(folder, learn, test, columns, data.tasks, seed)
+    written_job(folder, learn, test, columns_of(learn), data.tasks, seed)
     found, seconds = fitted_elsewhere(folder, method, python)
     values = {
         task.name: metric_of(task, place, test, task_targets(learn, place)[1].numpy(), found[task.name])

@@ -205,7 +205,7 @@ def fit_family(family: Family, data: Development, targets: Sequence[Task], seed:
         the models that have learned from all rows but those apart, for :meth:`FittedModel.restored`.
     """
     tasks, parts, outputs = [], [], {}
-    columns = _columns(data.rows) if family.of_columns else None
+    columns = columns_of(data.rows) if family.of_columns else None
     inputs: Any = LinearInputs(data.rows.inputs) if columns is None else columns(data.rows.inputs).numpy()
     weighted = weighted_by_class(data.rows, targets)
     for position, task in enumerate(targets):
@@ -227,7 +227,8 @@ def fit_family(family: Family, data: Development, targets: Sequence[Task], seed:
     }
 
 
-def _columns(rows: Rows) -> Columns:
+def columns_of(rows: Rows) -> Columns:
+    """What trees read of the inputs of a table."""
     text = rows.inputs.get("text") if isinstance(rows.inputs, Mapping) else None
     return Columns(projection_of(text) if isinstance(text, SparseRows) else None)
 
