@@ -18,27 +18,28 @@ PRELOADED = (
     "polytask.runs.pipeline", "polytask.runs.adding.add", "polytask.runs.side_by_side", "polytask.reporting",
     "polytask.diagnosis", "polytask.comparison.significance", "lightning_fabric", "pandas", "sklearn.linear_model",
     "sklearn.ensemble", "scipy.stats", "torchmetrics.functional", "torch.fx.experimental.symbolic_shapes", "narwhals",
-    "tabm", "rtdl_num_embeddings", "torchjd.aggregation", "torchjd.autojac",
+    "tabm", "rtdl_num_embeddings", "torchjd.aggregation", "torchjd.autojac", "torch.distributed.fsdp", "cvxpy",
 )  # fmt: skip
-#: Ids of the servers that were started here.
-_started: set[int | None] = set()
+#: What the servers that were started here have imported, by their ids.
+_started: dict[int | None, set[str]] = {}
 
 
-def fork_server() -> ForkServerContext:
-    """Where processes are forked from one that has imported :data:`PRELOADED`.
+def fork_server(*further: str) -> ForkServerContext:
+    """Where processes are forked from one that has imported :data:`PRELOADED` and some further modules.
 
     Python keeps one such server, which the first who needs it starts with his modules, and that may be the library: its
     server is left to end, and another started.
     """
     server = forkserver._forkserver
-    if server._forkserver_pid not in _started:
+    if not _started.get(server._forkserver_pid, set()).issuperset((*PRELOADED, *further)):
         alive = server._forkserver_alive_fd
         forkserver.ForkServer.__init__(server)  # forgets it
         if alive is not None:
             os.close(alive)  # it ends with the last of its processes
-        multiprocessing.set_forkserver_preload([*PRELOADED, "frozen"])
+        modules = [*PRELOADED, *further]
+        multiprocessing.set_forkserver_preload([*modules, "frozen"])
         forkserver.ensure_running()
-        _started.add(server._forkserver_pid)
+        _started[server._forkserver_pid] = set(modules)
     return multiprocessing.get_context("forkserver")
 
 

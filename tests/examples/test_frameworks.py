@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
-import os
 import runpy
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+from started import EXAMPLES, Started
+
+#: What processes of them import.
+FRAMEWORKS = (
+    "pytorch_lightning", "transformers.trainer", "transformers.models.bert.modeling_bert", "accelerate", "peft",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
@@ -49,37 +51,19 @@ def test_transformers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert all(map(torch.equal, found["trainer"].model.parameters(), again["trainer"].model.parameters()))
 
 
-def _two_processes(example: str, folder: Path) -> subprocess.Popen[str]:
-    """An example under torchrun."""
-    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d")
-    command = [sys.executable, *torchrun, "--rdzv-endpoint", "localhost:0", str(EXAMPLES / example)]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-
-
-def _output(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=480)
-    assert process.returncode == 0, output[-3000:]
-    return output
-
-
 def _killed_and_resumed(example: str, folder: Path, checkpoint: str) -> str:
     """What an example writes that two processes began, which were killed after their first checkpoint."""
-    psutil = pytest.importorskip("psutil", reason="psutil is not installed")
-    first = _two_processes(example, folder)
+    first = Started(example, folder, imports=FRAMEWORKS)
     give_up = time.monotonic() + 300
     try:
-        while not list(folder.glob(checkpoint)) and first.poll() is None:
+        while not list(folder.glob(checkpoint)):
+            assert all(process.exitcode is None for process in first.processes), first.output()
             assert time.monotonic() < give_up, "there is no checkpoint"
             time.sleep(0.05)
     finally:
-        torchrun = psutil.Process(first.pid)
-        for process in (torchrun, *torchrun.children(recursive=True)):  # they are in sessions of their own
-            process.kill()
-        written, _ = first.communicate()
-    assert first.returncode == -signal.SIGKILL, written[-3000:]
-    return _output(_two_processes(example, folder))
+        first.kill()
+    assert [process.exitcode for process in first.processes] == [-signal.SIGKILL] * 2
+    return Started(example, folder, imports=FRAMEWORKS).output()
 
 
 @pytest.mark.slow
@@ -110,10 +94,6 @@ def test_accelerate_in_two_processes_killed_and_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("processes", [1, 2])
 def test_adapters_with_checkpointing(processes: int, tmp_path: Path) -> None:
     pytest.importorskip("peft", reason="peft is not installed")
-    if processes == 2:
-        output = _output(_two_processes("peft_checkpointing.py", tmp_path))
-    else:
-        command = [sys.executable, str(EXAMPLES / "peft_checkpointing.py")]
-        output = subprocess.run(command, capture_output=True, text=True, timeout=480, check=True).stdout
+    output = Started("peft_checkpointing.py", tmp_path, processes, FRAMEWORKS).output()
     found = ast.literal_eval(output.splitlines()[-1])
     assert found["seven"] > 0.95 and found["small"] > 0.4
