@@ -12,9 +12,12 @@ INSTALLED = $(VENV)/.installed
 demo: $(LIBRARY)
 	$(BIN)/polytask demo
 
+# Temporary files of tests are held in memory where there is room: runs write through to the disk at every checkpoint.
+ROOM = $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
+
 # A file of tests goes to one process, with what its tests share; each process computes with one thread.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(ROOM) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # How good whole trainings on real tables are; where POLYTASK_DATA or shared/data has them.
 evidence: $(INSTALLED)

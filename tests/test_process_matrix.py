@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import process_matrix
-from process_matrix import CASES, STEPS, names
+from process_matrix import BATCH, CASES, ROWS, STEPS, names
 from small_training import differences
 from spawned import run_in_processes
 
@@ -64,6 +64,7 @@ def test_nothing_is_forgotten() -> None:
 
 def test_labels_are_uneven() -> None:
     """Batches in which a process lacks a task that another has, and ones in which nobody has a task."""
-    parts = process_matrix.ROWS.observed[: 6 * (len(process_matrix.ROWS) // 6)].view(-1, 2, 3, 4).any(2)
-    assert (parts[:, 0] ^ parts[:, 1]).any()
-    assert len(process_matrix.ROWS) * 2 > STEPS * 6
+    batches = [ROWS.observed[start : start + BATCH] for start in range(0, len(ROWS), BATCH)]
+    assert any((batch[::2].any(0) ^ batch[1::2].any(0)).any() for batch in batches)
+    assert any((~batch.any(0)).any() for batch in batches)
+    assert len(ROWS) * 2 > STEPS * BATCH
