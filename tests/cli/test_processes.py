@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hosts import start_on_host
+from hosts import start_command
 from small_table import TARGETS, polytask, table_rows, write_table
 
 pytestmark = pytest.mark.slow
@@ -33,10 +33,12 @@ def command(data: Path, out: Path, *options: str) -> list[str]:
     return ["fit", str(data), "--targets", ",".join(TARGETS), "--id", "key", "--out", str(out), *settings, *options]
 
 
-def run(*arguments: str, module: tuple[str, ...] = ("polytask",)) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *module, *arguments], capture_output=True, text=True, timeout=480, env=ENVIRONMENT
-    )
+def run(folder: Path, *arguments: str) -> tuple[int | None, str]:
+    """The exit status of the command in a process of its own, and its standard error."""
+    process = start_command(arguments, {"OMP_NUM_THREADS": "1"}, errors := folder / "errors.txt")
+    process.join(480)
+    process.kill()
+    return process.exitcode, errors.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +77,17 @@ def assert_equal(out: Path, alone: Path) -> None:
 
 
 def test_two_processes_of_the_command_equal_one(data: Path, alone: Path, tmp_path: Path) -> None:
-    result = run(*command(data, tmp_path / "run", "--networks", "2", "--no-baselines", "--devices", "2"))
-    assert result.returncode == 0, result.stderr
-    assert result.stderr.count("targets:") == 1  # one process speaks
+    options = ("--networks", "2", "--no-baselines", "--devices", "2")
+    status, errors = run(tmp_path, *command(data, tmp_path / "run", *options))
+    assert status == 0, errors
+    assert errors.count("targets:") == 1  # one process speaks
     assert_equal(tmp_path / "run", alone)
 
 
 def test_a_mistake_is_reported_once(data: Path, tmp_path: Path) -> None:
-    result = run(*command(data, tmp_path / "run", "--devices", "2", "--ignore", "nothing"))
-    assert result.returncode == 2
-    assert result.stderr.count("error:") == 1 and "nothing" in result.stderr
+    status, errors = run(tmp_path, *command(data, tmp_path / "run", "--devices", "2", "--ignore", "nothing"))
+    assert status == 2
+    assert errors.count("error:") == 1 and "nothing" in errors
     assert not (tmp_path / "run").exists()
 
 
@@ -94,8 +97,9 @@ def test_a_strategy_that_cannot_work_is_refused(data: Path, tmp_path: Path) -> N
 
 
 def test_fsdp_of_the_command_equals_one(data: Path, one_alone: Path, tmp_path: Path) -> None:
-    result = run(*command(data, tmp_path / "run", *ONE_NETWORK, "--devices", "2", "--strategy", "fsdp"))
-    assert result.returncode == 0, result.stderr
+    options = (*ONE_NETWORK, "--devices", "2", "--strategy", "fsdp")
+    status, errors = run(tmp_path, *command(data, tmp_path / "run", *options))
+    assert status == 0, errors
     assert_equal(tmp_path / "run", one_alone)
 
 
@@ -139,7 +143,7 @@ def test_two_hosts_equal_one(hosts: list[str], data: Path, one_alone: Path, tmp_
             environment = {f"SLURM_{name}": str(value) for name, value in own.items()}
         environment["GLOO_SOCKET_IFNAME"] = "eth0"
         errors = tmp_path / f"errors{number}.txt"
-        started.append((start_on_host(host, arguments, environment, errors), errors))
+        started.append((start_command(arguments, environment, errors, host), errors))
     for process, _ in started:
         process.join(400)
         process.kill()
