@@ -188,6 +188,15 @@ def test_a_missing_file_is_an_error(tmp_path):
         read_config(tmp_path / "no.yaml")
 
 
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_files_nested_a_hundred_thousand_times_are_refused(tmp_path, opening):
+    """The parser in C would end the process."""
+    path = tmp_path / "run.yaml"
+    path.write_text(opening * 100_000)
+    with pytest.raises(UserError, match=r"run\.yaml: not readable as YAML: nested too deeply"):
+        read_config(path)
+
+
 def test_overrides_are_yaml_and_reach_into_sections():
     values = {"model": {"dropout": 0.1}, "seed": 1}
     apply_overrides(values, ["model.hidden=[64, 32]", "seed=3", "convergence.patience=2", "id=a=b", "steps=null"])

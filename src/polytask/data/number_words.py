@@ -34,6 +34,8 @@ _CELL = (
 _GROUPS, _LAKHS = "[1-9][0-9]{0,2}([%s][0-9]{3})+", "[1-9][0-9]?(,[0-9]{2})+,[0-9]{3}"
 _POINT = rf"^([0-9]+|{_GROUPS % (',' + _SPACES)}|{_LAKHS})?(\.[0-9]*)?$"
 _COMMA = rf"^([0-9]+|{_GROUPS % ('.' + _SPACES)})?(,[0-9]*)?$"
+#: What most columns hold, which needs none of the patterns above, and those of it that may be digits in groups.
+_PLAIN, _PLAIN_GROUPS = r"^-?[0-9]+(\.[0-9]*)?$", r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
 #: Before an exponent digits are not grouped: ``1,257E-01`` has a decimal comma.
 _POWER_POINT, _POWER_COMMA = r"^[0-9]*(\.[0-9]*)?$", r"^[0-9]*(,[0-9]*)?$"
 _TIMES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
@@ -75,6 +77,10 @@ def read_numbers(words: pa.Array, decimal: str = "") -> NumberWords:
         ([12.0, 7.5, nan], [False, False, True], ("unit 'kg'",))
     """
     words = written = words.cast(pa.large_string())
+    if decimal != "," and _matches(words, _PLAIN).all():
+        tells = _matches(words, r"\.") & ~_matches(words, _PLAIN_GROUPS)
+        values = words.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return NumberWords(values, np.zeros(len(words), bool), "." if tells.any() else decimal, ())
     for pattern, read in _REWRITTEN:
         written = pc.replace_substring_regex(written, pattern, read)
     cells = pc.extract_regex(written, _CELL)
