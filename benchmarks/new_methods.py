@@ -1,10 +1,11 @@
-"""Newer methods than the library has, once on real tables: do they earn a place?
+"""Balancing methods on real tables: those of the library, and newer ones: do they earn a place?
 
     python benchmarks/new_methods.py run --data DATA --out new_methods.jsonl [--sets rf1 wq] [--seeds 5]
     python benchmarks/new_methods.py report --out new_methods.jsonl
 
 DATA (or POLYTASK_DATA) as for ``grouping.py``, with its sets, networks and steps. Every method tries the same three
 learning rates on two seeds, chosen by mean skill on validation; other seeds are reported, test skill, 0 for a constant.
+Methods of the library have their default options.
 
 - ``coba``: Z. Gong et al., "CoBa: Convergence Balancer for Multitask Finetuning of Large Language Models", EMNLP 2024,
   arXiv:2410.06741; slopes of the validation loss of a batch per step.
@@ -31,6 +32,7 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
@@ -39,12 +41,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 import polytask as pt
 from grouping_study.cells import HIDDEN
 from grouping_study.sets import SETS, SMALL, Data
-from polytask.balancing import Balancer, Equal, ScaleInvariant, TaskLosses, UncertaintyWeighting
+from polytask.balancing import BALANCERS, Balancer, Equal, TaskLosses
 from polytask.balancing.adam import adam_step
+from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.data import Batch
 from polytask.training.evaluation import evaluate, task_outputs, task_targets, trivial_levels
 from polytask.training.loop import Training
-from sets_and_seeds import read_lines, table
+from sets_and_seeds import interval, read_lines, table
 
 TABLES = {**SETS, "andro": SMALL["andro"]}
 RATES, TUNING = (0.001, 0.003, 0.01), 2
@@ -260,16 +263,14 @@ def _moved(parameters: list[torch.nn.Parameter], start: list[Tensor], along: lis
         parameter.copy_(before + step * direction)
 
 
+#: Those of the library that can be made without naming tasks: ``static`` with equal weights is ``equal``, ``pcd`` and
+#: ``pbi`` are for tasks of which some matter more.
+LIBRARY = [name for name in BALANCERS if name not in ("static", "pcd", "pbi")]
+NEWER: dict[str, Callable[[], Balancer]] = {"coba": CoBa, "go4align": GO4Align, "ldc": LDC}
+OF_CALLBACKS = {"auto_lambda": AutoLambda, "selective": Selective}
 METHODS: dict[str, Callable[[], Balancer]] = {
-    "equal": Equal,
-    "uw": UncertaintyWeighting,
-    "scale_invariant": ScaleInvariant,
-    "coba": CoBa,
-    "go4align": GO4Align,
-    "ldc": LDC,
-    "auto_lambda": Weighted,
-    "selective": Weighted,
-}
+    **{name: BALANCERS[name] for name in LIBRARY}, **NEWER, **dict.fromkeys(OF_CALLBACKS, Weighted),
+}  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -374,13 +375,29 @@ def report(out: Path) -> None:
     for line in read_lines(out):
         if line["seed"] >= TUNING:
             found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line["test"]
-    later = ("auto_lambda", "selective")
-    for methods in ([one for one in METHODS if one not in later], ["equal", "merged"], ["equal", *later]):
+    over_sets(found)
+    for methods in (["equal", "uw", "scale_invariant", *NEWER], ["equal", "merged"], ["equal", *OF_CALLBACKS]):
         lines = [{"set": name, "seed": seed, "skill": skills} for (name, seed), skills in found.items()
                  if set(methods) <= skills.keys()]  # fmt: skip
         columns = {f"{method} - equal": (method, "equal") for method in methods if method != "equal"}
         table("equal", [(line, line) for line in lines], columns)
         print()
+
+
+def over_sets(found: dict[tuple[str, int], dict[str, float]]) -> None:
+    """Every method of the library that is complete, less equal weights, the best first."""
+    sets = list(dict.fromkeys(name for name, _ in found))
+    print(f"| method | mean of {len(sets)} sets | p | {' | '.join(sets)} |\n|---|---:|---:|" + "---:|" * len(sets))
+    rows = []
+    for method in LIBRARY:
+        if method == "equal" or any(method not in skills for skills in found.values()):
+            continue
+        gains = [[skills[method] - skills["equal"] for (name, _), skills in found.items() if name == one]
+                 for one in sets]  # fmt: skip
+        means = [fmean(one) for one in gains]
+        cells = " | ".join(interval(one, 3) for one in gains)
+        rows.append((fmean(means), f"| {method} | {interval(means)} | {sign_flip_p(np.array(means)):.3f} | {cells} |"))
+    print("\n".join(row for _, row in sorted(rows, reverse=True)) + "\n")
 
 
 def main() -> None:
