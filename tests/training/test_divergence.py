@@ -162,3 +162,15 @@ def test_one_number_that_is_not_finite_is_found(dtype: torch.dtype) -> None:
         with torch.no_grad():
             layer.weight[1, 2] = value
         assert not all_finite(torch.nn.Linear(1, 1), layer)
+
+
+@pytest.mark.parametrize("largest", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_modules_of_different_precision_are_looked_at_together(largest: torch.dtype) -> None:
+    """Numbers that one of them cannot hold are finite in another."""
+    layers = [torch.nn.Linear(2, 1).to(kind) for kind in (torch.float32, torch.float16, torch.bfloat16, torch.float64)]
+    layers[0].to(largest).weight.data.fill_(torch.finfo(largest).max)
+    assert all_finite(*layers)
+    for layer in layers:
+        layer.bias.data.fill_(math.inf)
+        assert not all_finite(*layers)
+        layer.bias.data.fill_(0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,9 +37,10 @@ def all_finite(*modules: nn.Module) -> bool:
     """
     shares = (own_share(tensor.detach()) for module in modules for tensor in (*module.parameters(), *module.buffers()))
     tensors = [share for share in shares if share.is_floating_point() and share.numel()]
-    # On a CPU a twentieth of the time of isfinite or of the largest norm.
-    finite = [end.isfinite().to(tensors[0].device) for tensor in tensors for end in tensor.aminmax()]
-    lost = ~torch.stack(finite).all() if finite else torch.zeros(())
+    # On a CPU a twentieth of the time of isfinite or of the largest norm of each.
+    ends = [end for tensor in tensors for end in tensor.aminmax()]
+    widest = reduce(torch.promote_types, {end.dtype for end in ends}) if ends else torch.float32
+    lost = ~torch.stack([end.to(ends[0].device, widest) for end in ends]).isfinite().all() if ends else torch.zeros(())
     return bool(sum_over_processes(lost.float()) == 0)
 
 
