@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 LIBRARY = $(VENV)/.library
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test evidence lowest lint docs package clean
+.PHONY: demo test quick evidence lowest lint docs package clean
 
 demo: $(LIBRARY)
 	$(BIN)/polytask demo
@@ -16,8 +16,14 @@ demo: $(LIBRARY)
 ROOM = $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
 
 # A file of tests goes to one process, with what its tests share; each process computes with one thread.
+PYTEST = $(ROOM) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED)
-	$(ROOM) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+# Without the tests that take more than five seconds each.
+quick: $(INSTALLED)
+	$(PYTEST) -m 'not slow and not evidence'
 
 # How good whole trainings on real tables are; where POLYTASK_DATA or shared/data has them.
 evidence: $(INSTALLED)

@@ -186,15 +186,14 @@ CASES: dict[str, tuple[Callable[..., dict[str, Tensor]], int]] = {
 def _fewer() -> Iterator[str]:
     """For more processes than two, with which every case is seen: one method for each way to take gradients."""
     seen = set()
-    for name, (_, parts) in CASES.items():
+    for name in (name for name, (_, parts) in CASES.items() if parts == 1):
         if "balance" in name:
-            method = make_for_any(name.split("balance ")[1].removesuffix(" accumulated").split(" at ")[0])
+            method = make_for_any(name.split("balance ")[1].split(" at ")[0])
             way = (type(method).__mro__[1], method.needs, name.startswith("fsdp"), " at " in name)
-            if parts == 1 and way not in seen:
-                seen.add(way)
-                yield name
-        elif parts == 1 or name.startswith(("converge", "sharing")):
-            yield name
+            if way in seen:
+                continue
+            seen.add(way)
+        yield name
 
 
 FEWER = list(_fewer())

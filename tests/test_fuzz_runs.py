@@ -20,6 +20,7 @@ def test_runs_are_drawn_from_the_whole_schema() -> None:
     assert {run.table for run in drawn} == TABLES.keys() and sum(run.table in REFUSED for run in drawn) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1000) if settings.default.max_examples == 1000 else FEW)
 def test_runs(number: int) -> None:
     found = try_number(number, kill=number == FEW[0] or number % 3 == 0)

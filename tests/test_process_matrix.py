@@ -47,6 +47,7 @@ def assert_one(found: Found, name: str) -> None:
     torch.testing.assert_close(found[0][name], expected, rtol=1e-3, atol=3e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names(2))
 def test_two_processes_are_one(two: Found, name: str) -> None:
     assert_one(two, name)

@@ -170,6 +170,7 @@ def test_no_unpickling_while_a_run_is_used(strange: tuple[Path, Path], tmp_path:
     assert not found
 
 
+@pytest.mark.slow
 def test_no_key_but_encoder_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stranger.py").write_text(EVIL.format(str(tmp_path / "ran")))
     monkeypatch.chdir(tmp_path)

@@ -96,6 +96,7 @@ def test_mistakes_are_refused(options: tuple[str, ...], parts: tuple[str, ...], 
     assert_refused(fit(table, tmp_path / "run", *options), *parts)
 
 
+@pytest.mark.slow
 def test_teachers_are_kept_used_again_and_refused_if_they_do_not_fit(table: Path, tmp_path: Path) -> None:
     kept, options = tmp_path / "teachers", ("--distill", "mtlkd", "--networks", 1, "--converge", "off")
     once, again = (tmp_path / name for name in ("once", "again"))

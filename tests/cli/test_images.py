@@ -74,6 +74,7 @@ def test_images_that_do_not_fit_into_memory_are_read_while_training(folder, tmp_
     assert (tmp_path / "held.csv").read_bytes() == (tmp_path / "read.csv").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "format"), [("vit", "torch"), ("convnext", "onnx")])
 def test_an_exported_file_takes_images(folder, tmp_path, encoder, format):
     run, out = tmp_path / "run", tmp_path / "model"

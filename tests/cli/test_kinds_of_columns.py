@@ -79,6 +79,7 @@ def test_far_values_are_clipped_and_reported(run: Path, tmp_path: Path) -> None:
     assert_refused(exported, "is a file of the run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", "torch"])
 def test_the_exported_file_takes_dates_and_targets_in_millions(run: Path, tmp_path: Path, format: str) -> None:
     result = polytask("export", run, "--format", format, "--out", tmp_path / "model")

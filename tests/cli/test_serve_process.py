@@ -87,6 +87,7 @@ def check(run: Path, data: Path, folder: Path) -> None:
     assert f"polytask_rows_total {sum(1 + place % 3 for place in range(200) if place % 5)}.0" in metrics
 
 
+@pytest.mark.slow
 def test_several_networks_of_a_table(fitted, tmp_path):
     check(fitted.run, fitted.data, tmp_path)
 

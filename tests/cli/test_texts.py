@@ -106,6 +106,7 @@ def test_one_row_is_predicted_as_among_others(tuned, folder):
     assert whole["slots"] == single["slots"] and whole["double"] == pytest.approx(single["double"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_pair_of_columns_is_read_together(folder, tmp_path):
     draw, rows = np.random.default_rng(0), []
     for _ in range(120):
@@ -195,6 +196,7 @@ def test_a_service_reads_texts(frozen):
 SENTENCES = ["show me good flights from boston on monday", "", "bad é flights " * 30]
 
 
+@pytest.mark.slow
 def test_an_exported_file_predicts_from_texts_without_this_library(tuned, tmp_path):
     path = tmp_path / "model.onnx"
     result = polytask("export", tuned, "--out", path)
@@ -215,6 +217,7 @@ def test_an_exported_file_predicts_from_texts_without_this_library(tuned, tmp_pa
         assert read == expected["slots"].to_pylist()[:rows]
 
 
+@pytest.mark.slow
 def test_chosen_tasks_of_a_frozen_encoder_as_a_torch_program(frozen, tmp_path):
     path, texts = tmp_path / "model.pt2", {"polytask.json": "", "tokenizer.json": ""}
     assert polytask("export", frozen, "--format", "torch", "--tasks", "good", "--out", path).exit_code == 0

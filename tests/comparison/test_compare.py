@@ -110,6 +110,7 @@ def test_again_nothing_is_run_and_a_new_method_is_all_that_is(compared: Any) -> 
     assert added["setups"]["table"]["methods"]["dwa"] == results["setups"]["table"]["methods"]["dwa"]
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_results(compared: Any, tmp_path: Path) -> None:
     results, _ = run(study(tmp_path), tmp_path / "out", ProcessPool(2))
     assert without_times(results) == without_times(compared[1])

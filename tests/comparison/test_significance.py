@@ -48,6 +48,7 @@ def verdicts(results: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "setups"), [(2, 1), (5, 1), (8, 1), (8, 2), (3, 7)])
 def test_methods_that_are_equal(seeds: int, setups: int) -> None:
     """Over everything that is tested together, though tasks of one seed go up and down together."""

@@ -366,6 +366,7 @@ def test_schemas_of_before_are_read() -> None:
 WORDS = st.sampled_from(["1", "-2", "0", "007", "1.5", "-0.25", "1e3", "1,5", "NA", "", "nan", "inf", "5.", "x", "$3"])
 
 
+@pytest.mark.slow
 @given(
     columns=st.lists(st.lists(WORDS, min_size=3, max_size=3), min_size=1, max_size=6), marks=st.sampled_from(["", "1"])
 )

@@ -64,6 +64,7 @@ def as_columns(outputs: dict[str, np.ndarray], task: Task) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "level"), [("onnx", None), ("torch", 0.9999)])
 def test_outputs_are_the_columns_of_predictions(run: Path, tmp_path: Path, format: str, level: float | None) -> None:
     """Ends are infinite and sets full at the larger level."""

@@ -52,6 +52,7 @@ def test_prices_are_read_from_a_file(tmp_path: Path) -> None:
     assert table["S&P 500 next move"].to_numpy() == pytest.approx(expected.to_numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEAST)
 def test_an_example_keeps_its_promise(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = example(name).main()["tasks"]

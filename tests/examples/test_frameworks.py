@@ -24,6 +24,7 @@ def test_fewer_than_sixty_lines(example: Path) -> None:
     assert len(example.read_text(encoding="utf-8").splitlines()) < 60
 
 
+@pytest.mark.slow
 def test_lightning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("pytorch_lightning", reason="the extra 'lightning' is not installed")
     monkeypatch.chdir(tmp_path)
@@ -39,6 +40,7 @@ def test_lightning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert all(torch.equal(peaks.soft[task].outputs, again.peaks.soft[task].outputs) for task in peaks.soft)
 
 
+@pytest.mark.slow
 def test_transformers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="the extra 'transformers' is not installed")
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ class Killed(BaseException):
     """Stands for the signal that ends a process."""
 
 
+@pytest.mark.slow
 def test_peaks_are_kept_and_a_killed_training_continues(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

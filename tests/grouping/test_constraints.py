@@ -99,6 +99,7 @@ def as_names(groups):
     return [[f"t{i}" for i in group] for group in groups]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("search", [False, True])
 def test_agrees_with_brute_force_under_constraints(kind, search, monkeypatch):

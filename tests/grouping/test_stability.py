@@ -42,6 +42,7 @@ def test_noise_widens_intervals_and_loosens_networks():
     assert wide.regret > narrow.regret
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     held = []
     for seed in range(20):

@@ -55,6 +55,7 @@ def test_the_names_of_the_package_need_pytorch_but_no_heavy_library() -> None:
     assert not loaded & (HEAVY - {"pydantic"} | EXTRAS)
 
 
+@pytest.mark.slow
 def test_a_short_fit_waits_for_no_library_that_it_does_not_use(tmp_path: Path) -> None:
     """Most of the time of a fit of few steps was imports: of a compiler, of processes, of metrics of texts."""
     table = write_table(tmp_path / "table.csv", table_rows(60))
@@ -89,6 +90,7 @@ def test_a_prediction_loads_nothing_that_trains() -> None:
     assert not loaded & trains
 
 
+@pytest.mark.slow
 def test_every_part_can_be_imported_first() -> None:
     """Circles among modules are hidden as long as another module is always imported before."""
     parts = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))

@@ -98,6 +98,7 @@ def test_no_more_than_the_whole_peak_is_kept(make_run: MakeRun, read_report: Rea
     assert kept == ["100.0\N{NO-BREAK SPACE}%"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tasks", "megabytes"), [(20, 1.0), (1000, 3.0)])
 def test_the_page_is_small(make_run: MakeRun, tasks: int, megabytes: float) -> None:
     run = make_run(tasks=tasks, baselines=tasks < 100)

@@ -85,6 +85,7 @@ def test_results_are_those_of_the_mean(run: Path) -> None:
         assert found[name]["value"] == pytest.approx(entry["test"], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["torch", "onnx"])
 def test_the_exported_file_holds_all_networks(run: Path, format: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime" if format == "onnx" else "torch")

@@ -27,6 +27,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "table.parquet"
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_memory_and_cores_as_it_began(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

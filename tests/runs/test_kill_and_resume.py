@@ -117,6 +117,7 @@ def test_finished_run_that_lacks_its_report_gets_it(uninterrupted: Uninterrupted
     assert_same(run, uninterrupted.outcome)
 
 
+@pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_leaves_a_resumable_run(uninterrupted: Uninterrupted, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [*uninterrupted.options, "--out", str(run)]

@@ -52,6 +52,7 @@ def test_whoever_comes_before_it_is_released_waits_for_the_same_file(tmp_path, m
     assert refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_batch_system_s_signal_saves_exits_130_and_leaves_a_run_to_resume(tmp_path, number):
     options = (*small_fit(tmp_path / "data.csv", steps=200), "--no-baselines", "--out", tmp_path / "run")

@@ -16,6 +16,7 @@ from small_table import assert_refused, fit, polytask, table_rows, write_table
 TWO = ("--jobs", 2)
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_equals_one_of_one(uninterrupted: Uninterrupted, tmp_path: Path) -> None:
     assert finish(*uninterrupted.options, *TWO, "--out", tmp_path / "run") == 0
     assert_same(tmp_path / "run", uninterrupted.outcome)
@@ -23,6 +24,7 @@ def test_a_run_of_two_processes_equals_one_of_one(uninterrupted: Uninterrupted, 
     assert all(value > 0 for value in seconds.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "then"),
     [

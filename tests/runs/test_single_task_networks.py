@@ -17,6 +17,7 @@ def config(table: Path, **values: Any) -> Config:
     return make_config({"data": str(table), **fast, **values})
 
 
+@pytest.mark.slow
 def test_is_the_single_task_baseline(tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.csv", table_rows(200))
     single = fit_run(config(table, networks="single_task", baselines=False), tmp_path / "single")

@@ -15,6 +15,7 @@ from small_table import assert_refused, fit, table_rows, write_table
 MEASURED = ("--networks", 2, "--no-baselines", "--quiet", "--set", "start=measured")
 
 
+@pytest.mark.slow
 def test_networks_begin_with_the_measured_weights_and_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_table(tmp_path / "table.csv", table_rows())
     begun: dict[str, Any] = {}

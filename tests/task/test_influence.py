@@ -40,6 +40,7 @@ def example(kind: str, seed: int = 0):
 EXAMPLES = ("multiclass", "binary", "regression", "multilabel", "ranking", "tags", "dense")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if set(metric.kinds) & set(EXAMPLES)])
 def test_influence_is_that_of_leaving_one_row_out(name):
     metric = METRICS[name]

@@ -116,6 +116,7 @@ def test_compiled(name: str, accumulate: int) -> None:
     assert_alike(found(name, compile=True, accumulate=accumulate), found(name))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 def test_nothing_else_need_have_loaded_the_compiler() -> None:
     """Other tests load it; a command does not."""

@@ -75,6 +75,7 @@ def test_losses_are_means_over_the_targets_of_each_task() -> None:
         assert losses.counts[position] == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unlabelled", [False, True])
 def test_they_converge_in_memory_and_in_files_alike(tmp_path, unlabelled: bool) -> None:
     def run(folder=None):

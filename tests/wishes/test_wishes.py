@@ -239,6 +239,7 @@ def test_wish_15_own_model_and_loop(faq: Faq) -> None:
     assert all(parameter.grad is not None for parameter in answer["parameters"])
 
 
+@pytest.mark.slow
 def test_wish_16_export(faq: Faq) -> None:
     faq(13)
     answer = faq(16)

@@ -11,7 +11,6 @@ import yaml
 from ..errors import UserError, raise_all
 from .layout import flat, flat_path, paths, section_names
 
-
 #: In C where PyYAML was built with it, which reads a run's configuration ten times faster.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Collections within each other; the loader in C ends the process at some ten thousand.
@@ -40,7 +39,7 @@ def parse_yaml(text: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 raise ValueError("nested too deeply")
-        return yaml.load(text, LOADER)
+        return LOADER(text).get_single_data()
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(" ".join(str(error).split())) from None
 

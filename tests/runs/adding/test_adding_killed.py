@@ -27,6 +27,7 @@ def whole(earlier, tmp_path_factory):
     return of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("events", "options"), [(3, ()), (9, ()), (4, ("--set", "freeze=encoder"))])
 def test_killed_and_resumed(earlier, whole, tmp_path, events, options):
     out, options = tmp_path / "run", (*options, *OFTEN)

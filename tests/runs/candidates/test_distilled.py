@@ -39,6 +39,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"data": str(table), **ABOUT}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 2])
 def test_one_network_is_served_and_its_figures_are_its_own(keys: dict[str, Any], tmp_path: Path, members: int) -> None:
     results = fit_run(make_config(keys | {"ensemble": members}), tmp_path / "run")

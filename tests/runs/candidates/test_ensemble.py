@@ -109,6 +109,7 @@ def test_a_finished_family_is_read_again_and_the_run_ends_alike(fitted: Fitted, 
     assert again == fitted.results["tasks"]
 
 
+@pytest.mark.slow
 def test_one_file_predicts_what_the_ensemble_does(fitted: Fitted, tmp_path: Path) -> None:
     exported = export_run(fitted.run, tmp_path / "model.pt2", format="torch", tasks=["price", "size"])
     assert exported.difference < 1e-4 and exported.source == "t.csv"

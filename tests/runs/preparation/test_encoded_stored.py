@@ -57,6 +57,7 @@ def test_the_rows_are_those_of_a_table_in_memory(folder, monkeypatch, tune, colu
             assert not (found[name][:, width:] > 0).any()  # what is behind the end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tune", ["frozen", "full"])
 def test_a_network_learns_from_texts_in_a_file(folder, tmp_path, monkeypatch, tune):
     monkeypatch.setattr(prepare_stored, "HELD_ROWS", 10)

@@ -70,6 +70,7 @@ def test_every_class_is_found_whatever_the_sample(tables: tuple[Path, Path], mon
     assert "sample" in prepared.describe()[-1] and "read while training" in prepared.describe()[-1]
 
 
+@pytest.mark.slow
 def test_fit_learns_as_from_memory_and_continues(tables: tuple[Path, Path], tmp_path: Path) -> None:
     options = ("--set", "stream=true", "--split", "part", "--no-baselines", "--networks", "1", "--ignore", "trust")
     result = fit(tables[1], tmp_path / "run", *options, "--steps", "200")
@@ -84,6 +85,7 @@ def test_fit_learns_as_from_memory_and_continues(tables: tuple[Path, Path], tmp_
     assert json.loads((tmp_path / "again" / "results.json").read_text())["tasks"] == results["tasks"]
 
 
+@pytest.mark.slow
 def test_grouping_convergence_and_teachers_work_on_it(tables: tuple[Path, Path], tmp_path: Path) -> None:
     options = ("--set", "stream=true", "--split", "part", "--ignore", "trust", "--networks", "2", "--distill", "mtlkd")
     settings = ("--set", "convergence.test=fixed", "--set", "convergence.fixed_step=60", "--steps", "120")
