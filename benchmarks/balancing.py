@@ -1,7 +1,7 @@
 """Balancing methods on real tables: those of the library, and newer ones: do they earn a place?
 
-    python benchmarks/new_methods.py run --data DATA --out new_methods.jsonl [--sets rf1 wq] [--seeds 5]
-    python benchmarks/new_methods.py report --out new_methods.jsonl
+    python benchmarks/balancing.py run --data DATA --out balancing.jsonl [--sets rf1 wq] [--seeds 5]
+    python benchmarks/balancing.py report --out balancing.jsonl
 
 DATA (or POLYTASK_DATA) as for ``grouping.py``, with its sets, networks and steps. Every method tries the same three
 learning rates on two seeds, chosen by mean skill on validation; other seeds are reported, test skill, 0 for a constant.

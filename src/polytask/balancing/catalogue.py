@@ -75,7 +75,7 @@ torchjd 0.18 has more than the methods here:
 Left out of methods that are here: the focal loss that the paper of `dtp` uses within each task works on single
 examples, and a balancer sees mean losses. It is a loss of the task (`focal`), not a method that weights tasks.
 
-CoBa, GO4Align and LDC-MTL were [compared once](../results/studies/new_methods.md) with equal weights on six tables,
+CoBa, GO4Align and LDC-MTL were [compared once](../results/studies/balancing.md) with equal weights on six tables,
 and gained nothing; neither did merging single-task models, nor, on four tables, Auto-Lambda and selective updates of
 task groups.
 """
@@ -161,8 +161,8 @@ def overview() -> str:
     table = ["## All methods", "", "| method | what it does | uses |", "|---|---|---|", *rows, ""]
     more = [
         "What can be combined: [compatibility](compatibility.md). Examples: [GradNorm's synthetic",
-        "problem](gradnorm_toy.md), [two tables](comparison.md). Selection: [what is not wrapped, and",
-        "why](not_wrapped.md); [what a method needs to be in the core](criteria.md).",
+        "problem](gradnorm_toy.md), [all methods on six tables](../results/studies/balancing.md). Selection: [what is",
+        "not wrapped, and why](not_wrapped.md); [what a method needs to be in the core](criteria.md).",
         "",
     ]
     return "\n".join(head + table + more)
