@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, field_validator
 
-from ..config import Section, make_config
-from ..config.layout import in_sections
+from ..config import Section, as_yaml, make_config
 from ..display.display import Display
 from ..errors import DamagedFileError, UserError, did_you_mean, raise_all
 from ..files import write_bytes, write_json
@@ -267,7 +265,5 @@ def _write(results: dict[str, Any], out: Path) -> None:
     ]  # fmt: skip
     header = ["trial", *objectives, *settings]
     write_table(out / "front", (header, rows))
-    write_bytes(
-        out / "best.yaml", yaml.safe_dump(in_sections(results["keys"]), sort_keys=False, allow_unicode=True).encode()
-    )
+    write_bytes(out / "best.yaml", as_yaml(results["keys"]).encode())
     write_front(out, results, COSTS)

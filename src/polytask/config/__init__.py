@@ -6,7 +6,7 @@ from .convergence import ConvergenceOptions, JointOptions, SequentialOptions
 from .data import SourceConfig
 from .file import apply_overrides, read_config
 from .key import Decides, Key, Option, deciding, default_of, is_given, keys_of
-from .layout import SECTIONS, flat
+from .layout import SECTIONS, as_yaml, flat
 from .learning import NetworkSettings
 from .section import Section, explained
 from .training import Freeze, Pace, TrainingSettings
@@ -28,6 +28,7 @@ __all__ = [
     "SourceConfig",
     "TrainingSettings",
     "apply_overrides",
+    "as_yaml",
     "deciding",
     "default_of",
     "explained",

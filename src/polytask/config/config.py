@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
 from pydantic import ConfigDict, model_validator
 
 from ..errors import UserError, raise_all
@@ -15,7 +14,7 @@ from ..processes.launch import Processes
 from .data import DataKeys, SourceConfig, data_problems
 from .grouping import GroupingKeys, grouping_problems
 from .key import without_effect
-from .layout import flat, in_sections, unknown_key
+from .layout import as_yaml, flat, unknown_key
 from .learning import DistillationKeys, LearningKeys, NetworkKeys, learning_problems
 from .model import ModelKeys, model_problems
 from .run import RunKeys, run_problems
@@ -132,8 +131,7 @@ class Config(
 
     def to_yaml(self) -> str:
         """The whole configuration in its sections, defaults included."""
-        values = in_sections(self.model_dump(mode="json", by_alias=True))
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return as_yaml(self.model_dump(mode="json", by_alias=True))
 
 
 def make_config(values: Mapping[str, Any], where: str = "config") -> Config:

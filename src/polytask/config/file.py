@@ -11,7 +11,7 @@ import yaml
 from ..errors import UserError, raise_all
 from .layout import flat, flat_path, paths, section_names
 
-#: In C where PyYAML was built with it, which reads a run's configuration ten times faster.
+#: In C where PyYAML was built with it, several times faster: a run reads its configuration again and again.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Collections within each other; the loader in C ends the process at some ten thousand.
 DEEPEST = 100

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import yaml
+
 from ..errors import did_you_mean
 from .data import DataKeys
 from .grouping import GroupingKeys
@@ -23,6 +25,8 @@ SECTIONS: tuple[type[Section], ...] = (
     DistillationKeys, RunKeys,
 )  # fmt: skip
 
+#: In C where PyYAML was built with it, several times faster.
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 #: Options that are gone, with the only value at which files still name them: every earlier ``config.yaml`` does.
 GONE: dict[str, dict[str, Any]] = {
@@ -138,6 +142,11 @@ def in_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[path[0]] = values[name]
     return found | {name: value for name, value in values.items() if name not in paths()}
+
+
+def as_yaml(values: Mapping[str, Any]) -> str:
+    """Keys by their flat names as a YAML text with sections."""
+    return str(yaml.dump(in_sections(values), Dumper=DUMPER, sort_keys=False, allow_unicode=True))
 
 
 def _given(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from markupsafe import Markup
 
-from ..config.layout import in_sections
+from ..config import as_yaml
 from ..display.text import count
 from ..display.titles import title_of
 from ..files import write_bytes
@@ -94,7 +93,7 @@ def render(run: Run) -> str:
             score=_score(run, chosen),
             cooperations=cooperations(run.log.trainings),
             phases=_phases(run),
-            config=yaml.safe_dump(in_sections(run.config), sort_keys=False, allow_unicode=True) if run.config else "",
+            config=as_yaml(run.config) if run.config else "",
             format=numbers,
         )
     )
