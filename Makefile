@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= logical
 BIN = $(VENV)/bin
+# Python compiles what it imports; to compile all that is installed takes half of the time of an installation.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # What `make demo` needs, and what everything else needs besides.
 LIBRARY = $(VENV)/.library
 INSTALLED = $(VENV)/.installed
@@ -55,10 +57,10 @@ $(LIBRARY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed, found $$($(PYTHON) --version); say PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 --constraint constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable .
 	touch $@
 
 $(INSTALLED): $(LIBRARY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	$(INSTALL) --editable '.[dev]'
 	touch $@
