@@ -267,7 +267,7 @@ def _moved(parameters: list[torch.nn.Parameter], start: list[Tensor], along: lis
 #: ``pbi`` are for tasks of which some matter more.
 LIBRARY = [name for name in BALANCERS if name not in ("static", "pcd", "pbi")]
 NEWER: dict[str, Callable[[], Balancer]] = {"coba": CoBa, "go4align": GO4Align, "ldc": LDC}
-OF_CALLBACKS = {"auto_lambda": AutoLambda, "selective": Selective}
+OF_CALLBACKS = ("auto_lambda", "selective")
 METHODS: dict[str, Callable[[], Balancer]] = {
     **{name: BALANCERS[name] for name in LIBRARY}, **NEWER, **dict.fromkeys(OF_CALLBACKS, Weighted),
 }  # fmt: skip
