@@ -161,7 +161,7 @@ def overview() -> str:
     table = ["## All methods", "", "| method | what it does | uses |", "|---|---|---|", *rows, ""]
     more = [
         "What can be combined: [compatibility](compatibility.md). Examples: [GradNorm's synthetic",
-        "problem](gradnorm_toy.md), [all methods on six tables](../results/studies/balancing.md). Selection: [what is",
+        "problem](gradnorm_toy.md), [methods on six tables](../results/studies/balancing.md). Selection: [what is",
         "not wrapped, and why](not_wrapped.md); [what a method needs to be in the core](criteria.md).",
         "",
     ]
