@@ -31,6 +31,8 @@ PICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mar
 CALLS = {"torch.load", "torch.save", "torch.hub.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system",
          "eval", "exec", "compile", "__import__", "subprocess.run", "subprocess.Popen", "torch.jit.load",
          "torch.package.PackageImporter"}  # fmt: skip
+#: Of YAML, by which code may be run.
+LOADERS = {"Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoader", "CUnsafeLoader"}
 #: The only places that import by a name that is not written in the source.
 IMPORTING = {"balancing/extras.py", "runs/encoders.py", "comparison/fingerprint.py", "extras.py",
              "task/kinds/__init__.py", "data/formats/__init__.py", "models/encoders/numbers.py"}  # fmt: skip
@@ -51,6 +53,9 @@ def faults(path: Path) -> list[str]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
             found += [name for name in names if name.partition(".")[0] in PICKLING]
+        named_here = getattr(node, "attr", getattr(node, "value", None))
+        if isinstance(node, ast.Attribute | ast.Constant) and isinstance(named_here, str) and named_here in LOADERS:
+            found.append(named_here)
         if isinstance(node, ast.Call):
             called = dotted(node.func)
             named = called.endswith(("import_module", "find_spec")) and not isinstance(node.args[0], ast.Constant)
@@ -64,7 +69,15 @@ def test_no_source_unpickles_or_runs_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["import pickle", "torch.load(x)", "np.load(x, allow_pickle=True)", "import_module(x)"]
+    "line",
+    [
+        "import pickle",
+        "torch.load(x)",
+        "np.load(x, allow_pickle=True)",
+        "import_module(x)",
+        "yaml.UnsafeLoader(x)",
+        "getattr(yaml, 'CLoader')(x)",
+    ],
 )
 def test_such_a_source_would_be_found(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "__file__", str(tmp_path / "__init__.py"))

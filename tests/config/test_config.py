@@ -6,6 +6,7 @@ import yaml
 from polytask import AsynchronousConvergence, TrainingSettings, UserError
 from polytask.config import Config, ConvergenceOptions, make_config
 from polytask.config.file import apply_overrides, read_config
+from polytask.config.texts import values
 from polytask.training.callbacks import AffinityProbe
 
 LEAST = {"data": "table.csv", "targets": ["click", "price"]}
@@ -252,3 +253,10 @@ def test_words_that_yaml_reads_as_yes_and_no() -> None:
     assert found.threshold == {LEAST["targets"][0]: "off"} and found.calibration == "off"
     with pytest.raises(UserError, match=r"in quotation marks, such as \{'yes': 5\}"):
         make_config({**LEAST, "class_weights": {LEAST["targets"][0]: {True: 5}}})
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 5_000, "2001-99-99", "[1", "!!python/name:os.system"])
+@pytest.mark.parametrize("before", ["", "a="])
+def test_options_that_are_no_yaml_are_refused(before, text):
+    with pytest.raises(UserError, match=r"--class-weights .*expected TARGET=VALUE with a value as in YAML"):
+        values([before + text], "--class-weights")

@@ -6,15 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import UserError, raise_all
 from .layout import flat, flat_path, paths, section_names
-
-#: In C where PyYAML was built with it, several times faster: a run reads its configuration again and again.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: Collections within each other; the loader in C ends the process at some ten thousand.
-DEEPEST = 100
+from .parse import parse_yaml
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -24,24 +18,6 @@ def read_config(path: Path) -> dict[str, Any]:
         UserError: If the file is missing or is not a YAML mapping.
     """
     return tables_from(flat(read_yaml(path)), path.parent)
-
-
-def parse_yaml(text: str) -> Any:
-    """What a YAML text states; code is never made of it.
-
-    Raises:
-        ValueError: Whatever is wrong with it, in one line: PyYAML lets through Python's own errors about
-            dates, numbers and words that it cannot make. Or collections are nested too deeply.
-    """
-    try:
-        depth = 0
-        for event in yaml.parse(text, LOADER):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise ValueError("nested too deeply")
-        return LOADER(text).get_single_data()
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(" ".join(str(error).split())) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

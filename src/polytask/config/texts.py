@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from .parse import parse_yaml
 
 
 class _Words(yaml.SafeLoader):
@@ -77,12 +78,12 @@ def values(texts: Sequence[str], option: str) -> Any:
         >>> values(["balanced"], "--class-weights"), values(["a=balanced", "b={yes: 5}"], "--class-weights")
         ('balanced', {'a': 'balanced', 'b': {'yes': 5}})
     """
+    given = {"": texts[0]} if len(texts) == 1 and "=" not in texts[0] else pairs(texts, option)
     try:
-        if len(texts) == 1 and "=" not in texts[0]:
-            return _Words(texts[0]).get_single_data()
-        return {name: _Words(value).get_single_data() for name, value in pairs(texts, option).items()}
-    except yaml.YAMLError:
+        found = {name: parse_yaml(text, _Words) for name, text in given.items()}
+    except ValueError:
         raise UserError(f"{option} {' '.join(texts)!r}: expected TARGET=VALUE with a value as in YAML") from None
+    return found.get("", found)
 
 
 def shares(text: str, option: str = "") -> str | list[float]:
