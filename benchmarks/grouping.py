@@ -5,6 +5,7 @@
     python benchmarks/grouping.py finding --data DATA --sets tox21
     python benchmarks/grouping.py all --data DATA --out small.jsonl
     python benchmarks/grouping.py regret --data DATA --out small.jsonl --first 2
+    python benchmarks/grouping.py published
 
 DATA (or the environment variable POLYTASK_DATA) holds ``mtr``, ``tox21`` and ``multilabel``. Every network has the same
 shape and the same number of steps. Cells (set, tasks, seed) are trained once, shared by all methods and stored at once,
@@ -13,6 +14,7 @@ figures are the mean skill on test (0: a constant, 1: perfect). ``finding`` meas
 the default estimator finds networks, in CPU time of one process; it trains again what it measures. ``all`` trains the
 networks for every group of tasks of small sets, and ``regret`` compares what methods choose with the best of them, at
 budgets of 2 to 5 networks; seeds below ``--first`` are those on which the weight of affinity in ``gains`` was chosen.
+``published`` does the same with four tables of T. Standley et al. (ICML 2020) of all networks of five tasks of images.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from pathlib import Path
 
 from grouping_study.cells import Cells
 from grouping_study.finding import HEAD, finding_time
-from grouping_study.methods import BUDGETS, METHODS, methods
+from grouping_study.methods import BUDGETS, METHODS, Method, methods
+from grouping_study.published import report_published
+from grouping_study.regret import METHODS as FOR_ALL_GROUPS
 from grouping_study.regret import report
 from grouping_study.sets import SETS, SMALL, Set
 from grouping_study.table import over_sets, table
@@ -34,7 +38,7 @@ from grouping_study.table import over_sets, table
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["run", "table", "finding", "all", "regret"])
+    parser.add_argument("action", choices=["run", "table", "finding", "all", "regret", "published"])
     parser.add_argument("--data", type=Path, default=os.environ.get("POLYTASK_DATA"), help="folder of the data sets")
     parser.add_argument("--out", type=Path, help="file of the cells")
     parser.add_argument("--sets", nargs="+", choices=[*SETS, *SMALL], help="by default all that the action is for")
@@ -43,6 +47,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="of `regret`: the first seed that is reported")
     parser.add_argument("--jobs", type=int, default=1, help="processes; each takes a seed at a time")
     arguments = parser.parse_args()
+    if arguments.action == "published":
+        report_published()
+        return
     if arguments.data is None:
         parser.error("--data: say where the data are, or set POLYTASK_DATA")
     if arguments.out is None and arguments.action != "finding":
@@ -82,7 +89,10 @@ def chosen_networks(names: list[str], arguments: argparse.Namespace) -> None:
 def every_group(sets: list[Set], seeds: int, data: Path, out: Path) -> None:
     """The networks for all groups of tasks, a seed of all sets at a time."""
     for seed, one in itertools.product(range(seeds), sets):
-        Cells(one, data, out).complete(seed)
+        cells = Cells(one, data, out)
+        cells.complete(seed)
+        for name, budget in itertools.product(FOR_ALL_GROUPS, BUDGETS):
+            Method(name, cells).networks(seed, budget)
         print(f"{one.name} seed {seed}: done", flush=True)
 
 

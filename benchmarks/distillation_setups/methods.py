@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+import torch
+
 import polytask as pt
 from polytask.task.gain import sign
-from polytask.training.evaluation import Evaluation
+from polytask.training.evaluation import Evaluation, task_targets
 from polytask.training.loop import Training
 
 from .setups import SETUPS
@@ -29,6 +31,7 @@ class Method:
         balancer: Makes the balancing method.
         distil: Makes the distillation from the teachers; None for none.
         taught: Single-task teachers are needed.
+        cross_fitted: What a teacher says of a row is by a model of its task that has not learned from it.
         converge: Tasks converge asynchronously as well.
         tuned_as: The method whose setting it takes; its own if empty.
         elsewhere: It is the method that it is tuned as, with the choice that is best on the other set-ups.
@@ -41,6 +44,7 @@ class Method:
     balancer: Callable[..., pt.balancing.Balancer] = pt.balancing.Equal
     distil: Callable[..., pt.Callback] | None = None
     taught: bool = False
+    cross_fitted: bool = False
     converge: bool = False
     tuned_as: str = ""
     elsewhere: bool = False
@@ -78,6 +82,25 @@ class WhereBetter(pt.MTLKD):
         super().after_evaluation(training, evaluation)
 
 
+class ByCount(pt.MTLKD):
+    """Distillation of outputs with more weight for tasks that have few labels (classes: few of the rarest).
+
+    Weights go with the square root of the number, and their mean is that of all tasks alike.
+    """
+
+    def start(self, training: Training) -> None:
+        super().start(training)
+        numbers = torch.tensor([_labels(training, place) for place in range(len(training.tasks))]).clamp_min(1)
+        shares = numbers.float().rsqrt()
+        self._betas = [beta * share for beta, share in zip(self._betas, (shares / shares.mean()).tolist(), strict=True)]
+
+
+def _labels(training: Training, place: int) -> int:
+    """Labels of a task, of classes those of the rarest that there is."""
+    _, targets = task_targets(training.train, place)
+    return int(torch.unique(targets, return_counts=True)[1].min()) if training.tasks[place].classes else len(targets)
+
+
 SCD_WEIGHTS = ({"beta": 0.1, "kappa": 10.0}, {"beta": 1.0, "kappa": 1.0}, {"beta": 0.03, "kappa": 100.0})
 OUTPUT_WEIGHTS = tuple({"beta": beta} for beta in (1.0, 0.3, 3.0))
 OUTPUTS = {"features": False, "kappa": 1.0}
@@ -110,6 +133,8 @@ METHODS: dict[str, Method] = {
         _outputs("outputs", pt.MTLKD),
         _outputs("outputs_where_better", WhereBetter),
         replace(_outputs("outputs_uw", pt.MTLKD), balancer=pt.balancing.UncertaintyWeighting),
+        replace(_outputs("outputs_by_count", ByCount), tuned_as="outputs"),
+        replace(_outputs("outputs_cross_fitted", pt.MTLKD), tuned_as="outputs", cross_fitted=True),
         _scd("scd"),
         # No queue: all blocks are distilled after the warm-up.
         _scd("scd_no_blocks", blocks=1),

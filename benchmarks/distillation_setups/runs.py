@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import polytask as pt
 from convergence_setups.setup import Data
 from polytask.training import train_teacher, train_teachers
 from polytask.training.evaluation import evaluate, trivial_levels
+from polytask.training.single_task import teacher_of
 
 from .methods import METHODS, SINGLE, Setting
 from .setups import SETUPS
@@ -25,6 +26,8 @@ from .setups import SETUPS
 #: Set-up, method, setting, seed: one run.
 Cell = tuple[str, str, Setting, int]
 TUNING_SEEDS, SEEDS = (0, 1), 5
+#: Of cross-fitted teachers.
+FOLDS = 5
 
 
 class Runs:
@@ -138,6 +141,23 @@ def settings_of(setup: str, setting: Setting) -> pt.TrainingSettings:
                                learning_rate=setting[0], ema=0.98, threads=1, **one.extra)  # fmt: skip
 
 
+def _cross_fitted(make: Callable[[pt.Task], pt.MultiTaskModel], tasks: Sequence[pt.Task], rows: dict[str, pt.Rows],
+                  settings: pt.TrainingSettings, seed: int) -> dict[str, pt.Teacher]:  # fmt: skip
+    """Teachers whose outputs for a fold of the training rows are by models that have learned from the other folds."""
+    train, found = rows["train"], {}
+    fold = torch.arange(len(train)) % FOLDS
+    for position, task in enumerate(tasks):
+        validation, parts = rows["validation"].only_tasks([position]), []
+        for number in range(FOLDS):
+            learned = train.subset((fold != number).nonzero()[:, 0]).only_tasks([position])
+            result = train_teacher(make(task), train=learned, validation=validation, settings=settings, seed=seed)
+            parts.append(teacher_of(result, task, train.subset((fold == number).nonzero()[:, 0])).outputs)
+        outputs = torch.cat(parts)
+        outputs[fold.argsort(stable=True)] = outputs.clone()  # the folds' rows in their places
+        found[task.name] = pt.Teacher(outputs=outputs)
+    return found
+
+
 def run_cell(cell: Cell, data: Path, cache: Path, teachers: Path, taught_with: Setting | None) -> dict[str, Any]:
     """One run; also in a process of its own."""
     torch.set_num_threads(1)
@@ -149,10 +169,17 @@ def run_cell(cell: Cell, data: Path, cache: Path, teachers: Path, taught_with: S
     if method.taught:
         own = setting if method_name == SINGLE or taught_with is None else taught_with
         folder = teachers / name / f"{own[0]:g}-{own[1]:g}-{seed}"
-        recorded = train_teachers(
-            lambda task: everything.network((task,), seed, own[1]), tasks, train=rows["train"],
-            validation=rows["validation"], settings=settings_of(name, own), seed=seed, folder=folder,
-        )  # fmt: skip
+
+        def make(task: pt.Task) -> pt.MultiTaskModel:
+            return everything.network((task,), seed, own[1])
+
+        if method.cross_fitted:
+            recorded = _cross_fitted(make, tasks, rows, settings_of(name, own), seed)
+        else:
+            recorded = train_teachers(
+                make, tasks, train=rows["train"], validation=rows["validation"], settings=settings_of(name, own),
+                seed=seed, folder=folder,
+            )  # fmt: skip
     teaching = time.process_time() - started
     parts: dict[str, dict[str, float]] = {"validation": {}, "test": {}}
     if method_name == SINGLE:  # read what the teachers have kept

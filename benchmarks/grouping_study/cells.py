@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ import torch
 
 import polytask as pt
 from polytask.grouping.affinity_matrix import Affinity
+from polytask.models.take_over import take_over
 from polytask.task import Task
 from polytask.training.callbacks import AffinityProbe, affinity_from_state
 from polytask.training.evaluation import estimates_of, task_outputs, trivial_levels
 
+from .predicted import all_networks
 from .sets import Data, Set
 
 HIDDEN = (64,)
@@ -36,6 +38,7 @@ class Cells:
     def __init__(self, one: Set, data: Path, out: Path, *, train: bool = True) -> None:
         self.one, self.out, self.train = one, out, train
         self.data = lru_cache(maxsize=1)(lambda seed: one.load(data, seed))
+        self.for_all = lru_cache(maxsize=1)(self._for_all)
         self.found: dict[tuple[str, str, int], Cell] = {}
         for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else []:
             cell = json.loads(line)
@@ -43,7 +46,8 @@ class Cells:
                 self.found[cell["subset"], cell["probe"], cell["seed"]] = cell
 
     def get(self, tasks: tuple[str, ...], seed: int, probe: str = "") -> Cell:
-        """The training of a network for ``tasks``: with an affinity estimator, as ``wide3`` or ``seeds3``, or plain.
+        """The training of a network for ``tasks``: with an affinity estimator, as ``wide3``, ``seeds3`` or ``warm8``
+        (an eighth of the steps), or plain.
 
         Raises:
             LookupError: If it is missing and is not to be done.
@@ -60,9 +64,8 @@ class Cells:
     def complete(self, seed: int) -> None:
         """Train the networks of all groups of tasks, and for all together what measures affinity."""
         names = self.names()
-        for size in range(len(names), 0, -1):
-            for tasks in itertools.combinations(names, size):
-                self.get(tasks, seed)
+        for tasks in reversed(all_networks(names)):
+            self.get(tasks, seed)
         for probe in PROBES:
             self.get(names, seed, probe)
 
@@ -77,18 +80,19 @@ class Cells:
         chosen = [data.tasks[place] for place in positions]
         rows = {part: _labelled(part_rows, positions) for part, part_rows in data.rows.items()}
         callbacks = [AffinityProbe(**PROBES[probe])] if probe in PROBES else []
-        wide, seeds = (int(probe.removeprefix(word)) if probe.startswith(word) else 1 for word in (WIDE, SEEDS))
+        wide, seeds, part = (_number(probe, word) for word in (WIDE, SEEDS, WARM))
         started, members = time.perf_counter(), []
         for member in range(seeds):
             own = seed + ANOTHER * member
             torch.manual_seed(own)
-            hidden = tuple(width * wide for width in HIDDEN)
-            model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=hidden, dropout=0.1), chosen)
+            model = _network(data.width, chosen, wide)
+            if part > 1:
+                take_over(model, self.for_all(seed))
             result = pt.fit(
                 model,
                 train=rows["train"],
                 validation=rows["validation"],
-                settings=self.one.settings(),
+                settings=self.one.settings(part),
                 callbacks=callbacks,
                 seed=own,
             )
@@ -96,12 +100,31 @@ class Cells:
         seconds = time.perf_counter() - started
         cell: Cell = {"set": self.one.name, "subset": "+".join(tasks), "probe": probe, "seed": seed}
         cell |= {"seconds": round(seconds, 3), "steps": result.steps}
-        for part in ("validation", "test"):
-            cell[part] = _skills(chosen, _metrics(members, rows[part]), trivial_levels(chosen, rows[part]))
+        for split in ("validation", "test"):
+            cell[split] = _skills(chosen, _metrics(members, rows[split]), trivial_levels(chosen, rows[split]))
         if callbacks:
             affinity = affinity_from_state(result.callbacks[AffinityProbe.name], list(tasks))
             cell["affinity"] = affinity.matrix.tolist()
         return cell
+
+    def _for_all(self, seed: int) -> pt.MultiTaskModel:
+        """The network for all tasks of a seed."""
+        data: Data = self.data(seed)
+        torch.manual_seed(seed)
+        rows, model = data.rows, _network(data.width, data.tasks)
+        return pt.fit(
+            model, train=rows["train"], validation=rows["validation"], settings=self.one.settings(), seed=seed
+        ).model
+
+
+def _network(width: int, tasks: Sequence[Task], wide: int = 1) -> pt.MultiTaskModel:
+    encoder = pt.TableEncoder(numeric=width, hidden=tuple(units * wide for units in HIDDEN), dropout=0.1)
+    return pt.MultiTaskModel(encoder, tasks)
+
+
+def _number(probe: str, word: str) -> int:
+    """What stands after a word, 1 if that is not the word."""
+    return int(probe.removeprefix(word)) if probe.startswith(word) else 1
 
 
 def _metrics(members: list[pt.MultiTaskModel], rows: pt.Rows) -> dict[str, float]:
@@ -116,6 +139,8 @@ def _metrics(members: list[pt.MultiTaskModel], rows: pt.Rows) -> dict[str, float
 #: tasks from other weights and rows.
 WIDE, SEEDS = "wide", "seeds"
 ANOTHER = 1_000
+#: Networks that go on from the network for all, for a part of its steps.
+WARM = "warm"
 #: Ways to measure affinity in a joint training.
 PROBES: dict[str, dict[str, Any]] = {
     "tag": {"estimator": "lookahead", "every": 10},

@@ -39,9 +39,10 @@ class Set:
     steps: int
     batch_size: int
 
-    def settings(self) -> pt.TrainingSettings:
+    def settings(self, part: int = 1) -> pt.TrainingSettings:
+        """Those of a training, or of one with a part of its steps (2: half of them)."""
         return pt.TrainingSettings(
-            steps=self.steps, batch_size=self.batch_size, evaluate_every=self.steps // 20, ema=0.98, threads=1
+            steps=self.steps // part, batch_size=self.batch_size, evaluate_every=self.steps // 20, ema=0.98, threads=1
         )
 
 
