@@ -88,6 +88,13 @@ def test_no_targets_states_which_option_is_missing(table: Path) -> None:
     assert_refused(polytask("fit", table, "--out", table.parent / "run"), "targets", "columns to predict")
 
 
+def test_targets_with_spaces_are_told_of_commas(table: Path, tmp_path: Path) -> None:
+    result = polytask("fit", table, "--targets", "click", "rank", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "--targets a,b" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_out_and_no_data_say_so(table: Path) -> None:
     assert_refused(polytask("fit", table, "--targets", "click"), "--out")
     assert_refused(polytask("fit", "--out", table.parent / "run"), "DATA")

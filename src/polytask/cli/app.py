@@ -44,6 +44,15 @@ class _Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types(super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # Click's UsageError, which Typer does not export
+            usage: Any = error
+            if "extra argument" in getattr(error, "message", ""):
+                usage.message += ". Several names are one list with commas and without spaces: --targets a,b"
+            raise
+
 
 class _Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
