@@ -14,7 +14,7 @@ from polytask.comparison.compare import compare
 from polytask.comparison.config import read_comparison
 from small_study import study
 
-KILLS = 20
+KILLS = 10
 #: One process that has paid the imports; every comparison is a fork of it that gets this many seconds.
 SCRIPT = """
 import os, sys, time
@@ -41,7 +41,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-def test_killed_twenty_times(tmp_path: Path) -> None:
+def test_killed_ten_times(tmp_path: Path) -> None:
     path = study(tmp_path, seeds=3)
     config, where = read_comparison(path)
     started = time.monotonic()

@@ -52,7 +52,7 @@ def verdicts(results: dict[str, Any]) -> dict[str, list[str]]:
 @pytest.mark.parametrize(("seeds", "setups"), [(2, 1), (5, 1), (8, 1), (8, 2), (3, 7)])
 def test_methods_that_are_equal(seeds: int, setups: int) -> None:
     """Over everything that is tested together, though tasks of one seed go up and down together."""
-    rounds = 120
+    rounds = 60
     false, apart = dict.fromkeys(("skill", "tasks", "overall"), 0), 0
     for seed in range(rounds):
         results = compared(seeds, setups, seed)

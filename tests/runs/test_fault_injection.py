@@ -1,4 +1,4 @@
-"""The small version of ``benchmarks/fault_injection.py``: one run, killed in four of five places."""
+"""The small version of ``benchmarks/fault_injection.py``: one run, killed in two of five places."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ MODES = ("default", "scd", "sequential", "gradnorm", "two processes", "streamed"
 @pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_ends_as_one_left_alone() -> None:
     program = Path(__file__).parents[2] / "benchmarks" / "fault_injection.py"
-    command = [sys.executable, str(program), "--kills", "4", "--seed", "1", "--places", *PLACES, "--modes", *MODES]
+    command = [sys.executable, str(program), "--kills", "2", "--seed", "1", "--places", *PLACES, "--modes", *MODES]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"28 kills of \d+ runs; not equal afterwards: 0", done.stdout), done.stdout
+    assert re.search(r"14 kills of \d+ runs; not equal afterwards: 0", done.stdout), done.stdout
