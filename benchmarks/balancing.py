@@ -7,6 +7,9 @@ DATA (or POLYTASK_DATA) as for ``grouping.py``, with its sets, networks and step
 learning rates on two seeds, chosen by mean skill on validation; other seeds are reported, test skill, 0 for a constant.
 Methods of the library have their default options.
 
+``static``, fixed weights, has equal weights and seven draws to choose from (1/4 to 4, with the mean 1) in place of
+learning rates, of which it takes the one that is best for equal weights: 16 trainings, the others six.
+
 - ``coba``: Z. Gong et al., "CoBa: Convergence Balancer for Multitask Finetuning of Large Language Models", EMNLP 2024,
   arXiv:2410.06741; slopes of the validation loss of a batch per step.
 - ``go4align``: J. Shen et al., "GO4Align: Group Optimization for Multi-Task Alignment", NeurIPS 2024, arXiv:2404.06486;
@@ -41,7 +44,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 import polytask as pt
 from grouping_study.cells import HIDDEN
 from grouping_study.sets import SETS, SMALL, Data
-from polytask.balancing import BALANCERS, Balancer, Equal, TaskLosses
+from polytask.balancing import BALANCERS, Balancer, Equal, Static, TaskLosses
 from polytask.balancing.adam import adam_step
 from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.data import Batch
@@ -51,6 +54,8 @@ from sets_and_seeds import interval, read_lines, table
 
 TABLES = {**SETS, "andro": SMALL["andro"]}
 RATES, TUNING = (0.001, 0.003, 0.01), 2
+#: Fixed weights that are tried; the first are equal.
+DRAWS, FARTHEST = 8, 4.0
 FACTORS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 
 
@@ -263,13 +268,12 @@ def _moved(parameters: list[torch.nn.Parameter], start: list[Tensor], along: lis
         parameter.copy_(before + step * direction)
 
 
-#: Those of the library that can be made without naming tasks: ``static`` with equal weights is ``equal``, ``pcd`` and
-#: ``pbi`` are for tasks of which some matter more.
-LIBRARY = [name for name in BALANCERS if name not in ("static", "pcd", "pbi")]
+#: Those of the library; ``pcd`` and ``pbi`` are for tasks of which some matter more.
+LIBRARY = [name for name in BALANCERS if name not in ("pcd", "pbi")]
 NEWER: dict[str, Callable[[], Balancer]] = {"coba": CoBa, "go4align": GO4Align, "ldc": LDC}
 OF_CALLBACKS = ("auto_lambda", "selective")
 METHODS: dict[str, Callable[[], Balancer]] = {
-    **{name: BALANCERS[name] for name in LIBRARY}, **NEWER, **dict.fromkeys(OF_CALLBACKS, Weighted),
+    **{name: BALANCERS[name] for name in LIBRARY if name != "static"}, **NEWER, **dict.fromkeys(OF_CALLBACKS, Weighted),
 }  # fmt: skip
 
 
@@ -278,14 +282,14 @@ def load(name: str, data: Path, seed: int) -> Data:
     return TABLES[name].load(data, seed)
 
 
-def run(name: str, method: str, rate: float, seed: int, folder: Path) -> dict[str, float]:
+def run(name: str, method: str, rate: float, draw: int, seed: int, folder: Path) -> dict[str, float]:
     """Mean skill on validation and test."""
     data = load(name, folder, seed)
     torch.manual_seed(seed)
     model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=HIDDEN, dropout=0.1), data.tasks)
     if method == "merged":
         return merged(name, model, data, rate, seed)
-    balancer = METHODS[method]()
+    balancer = fixed(data, draw) if method == "static" else METHODS[method]()
     callbacks: list[pt.Callback] = []
     if isinstance(balancer, CoBa):
         callbacks = [Watch(balancer, data.rows["validation"], 128)]
@@ -294,6 +298,13 @@ def run(name: str, method: str, rate: float, seed: int, folder: Path) -> dict[st
         callbacks = [own]
     found = fitted(name, model, data, rate, seed, balancer, callbacks)
     return {part: skill(found, data.rows[part]) for part in ("validation", "test")}
+
+
+def fixed(data: Data, draw: int) -> Balancer:
+    """Equal weights, or a draw of others."""
+    weights = np.random.default_rng(draw).uniform(-1, 1, len(data.tasks)) * np.log(FARTHEST) * (draw > 0)
+    weights = np.exp(weights) / np.exp(weights).mean()
+    return Static({task.name: float(weight) for task, weight in zip(data.tasks, weights, strict=True)})
 
 
 def fitted(
@@ -348,24 +359,31 @@ def _of(rows: pt.Rows, position: int) -> pt.Rows:
 
 
 def train(names: list[str], methods: list[str], seeds: int, folder: Path, out: Path) -> None:
-    """All missing lines: the learning rates on the tuning seeds, then the chosen one on the others."""
-    found = {(line["set"], line["method"], line["rate"], line["seed"]): line for line in read_lines(out)}
+    """All missing lines: the settings on the tuning seeds, then the chosen one on the others."""
+    found = {(line["set"], line["method"], line["rate"], line.get("draw", 0), line["seed"]): line
+             for line in read_lines(out)}  # fmt: skip
 
-    def get(name: str, method: str, rate: float, seed: int) -> float:
-        key = name, method, rate, seed
+    def get(name: str, method: str, setting: tuple[float, int], seed: int) -> float:
+        key = name, method, *setting, seed
         if key not in found:
-            line = {"set": name, "method": method, "rate": rate, "seed": seed, **run(*key, folder)}
+            line = {"set": name, "method": method, "rate": setting[0], "draw": setting[1], "seed": seed}
+            line |= run(*key, folder)
             found[key] = line
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         return float(found[key]["validation"])
 
+    def best(name: str, method: str) -> tuple[float, int]:
+        settings = [(rate, 0) for rate in RATES]
+        if method == "static":
+            settings = [(best(name, "equal")[0], draw) for draw in range(DRAWS)]
+        return max(settings, key=lambda one: fmean(get(name, method, one, seed) for seed in range(TUNING)))
+
     for name in names:
         for method in methods:
-            tuned = {rate: fmean(get(name, method, rate, seed) for seed in range(TUNING)) for rate in RATES}
-            best = max(tuned, key=lambda rate: tuned[rate])
+            setting = best(name, method)
             for seed in range(TUNING, TUNING + seeds):
-                get(name, method, best, seed)
+                get(name, method, setting, seed)
         print(f"{name}: done", flush=True)
 
 
@@ -406,7 +424,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("POLYTASK_DATA"), help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True, help="file of the lines")
     parser.add_argument("--sets", nargs="+", choices=list(TABLES), default=list(TABLES))
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS, "merged"], default=[*METHODS, "merged"])
+    parser.add_argument("--methods", nargs="+", choices=[*METHODS, "static", "merged"],
+                        default=[*METHODS, "static", "merged"])  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5, help="how many are reported")
     arguments = parser.parse_args()
     if arguments.action == "report":
