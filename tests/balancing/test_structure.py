@@ -38,6 +38,26 @@ def test_a_skip_connection_keeps_the_whole_gradient(source: str, name: str) -> N
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["upgrad", "pcgrad", "imtl_g", "mgda", "db_mtl", "gradnorm"])
+@pytest.mark.parametrize("both", [False, True])
+def test_several_outputs_of_one_node_are_several_representations(name: str, both: bool) -> None:
+    """A mean and a deviation from one layer, of which one or both are given."""
+    found = []
+    for given in (False, True):
+        torch.manual_seed(0)
+        layer, heads = nn.Linear(4, 10), [nn.Linear(5, 1), nn.Linear(5, 1)]
+        x = torch.randn(12, 4, generator=torch.Generator().manual_seed(1))
+        features, others = layer(x).chunk(2, 1)
+        losses = {
+            "a": (heads[0](features) - x[:, :1]).square().mean(),
+            "b": (heads[1](others) - x[:, 1:2]).square().mean() + (0.0 if both else heads[1](features).square().mean()),
+        }
+        place = {"features": [features, others] if both else features}
+        weights = make(name).backward(losses, shared=layer, **(place if given else {}))
+        found.append(torch.cat([weights, *map(gradients, (layer, *heads))]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
+
+
 class Checkpointed(nn.Module):
     def __init__(self, part: nn.Module, reentrant: bool) -> None:
         super().__init__()

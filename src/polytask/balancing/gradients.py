@@ -17,7 +17,7 @@ from torch.autograd import Function, grad
 from ..errors import UserError
 from ..processes.collectives import sum_over_processes, world_size
 from .linear_parts import Readout, readout
-from .step_graph import Differentiated, leaves_of, reentrant_error, unread_error, walk
+from .step_graph import Differentiated, edge_of, leaves_of, reentrant_error, unread_error, walk
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def leaves(outputs: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tenso
         >>> sorted(tuple(leaf.shape) for leaf in leaves([head(features).sum()], stop=[features]))
         [(1,), (1, 3)]
     """
-    return leaves_of(walk([tensor.grad_fn for tensor in outputs], [tensor.grad_fn for tensor in stop]))
+    return leaves_of(walk([tensor.grad_fn for tensor in outputs], {edge_of(tensor) for tensor in stop}))
 
 
 class _Fill(Function):

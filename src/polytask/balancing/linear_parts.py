@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd import grad
 from torch.autograd.graph import GradientEdge
 
-from .step_graph import Differentiated, walk
+from .step_graph import Differentiated, Edge, edge_of, walk
 
 #: What maps element by element, so that its derivative is a factor per element.
 ELEMENTWISE = {
@@ -34,13 +34,13 @@ class LinearPart:
         node: The graph's node.
         inputs: ``[N, D_in]``.
         weight: ``[D_in, D_out]``.
-        source: The node that made the inputs.
+        source: Whose output the inputs are.
     """
 
     node: Any
     inputs: Tensor
     weight: Tensor
-    source: Any
+    source: Edge
 
     @property
     def parameter(self) -> Tensor | None:
@@ -65,7 +65,7 @@ def as_linear(node: Any) -> LinearPart | None:
     inputs, weight = getattr(node, saved), node._saved_mat2
     if inputs is None or weight is None or getattr(node, "_saved_alpha", 1) != 1:
         return None
-    return LinearPart(node, inputs.detach(), weight.detach(), node.next_functions[position][0])
+    return LinearPart(node, inputs.detach(), weight.detach(), node.next_functions[position])
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,12 @@ def readout(losses: Differentiated, features: Tensor) -> Readout | None:
         losses: Losses and their graph.
         features: ``[B, D]``, one of the representations.
     """
-    origin = features.grad_fn
-    if origin is None or features.ndim != 2:
+    origin = edge_of(features)
+    if features.grad_fn is None or features.ndim != 2:
         return None
-    readers = [node for node in losses.graph.heads if any(following is origin for following, _ in node.next_functions)]
+    readers = [node for node in losses.graph.heads if origin in node.next_functions]
     layers = [as_linear(node) for node in readers]
-    if not layers or any(layer is None or layer.source is not origin for layer in layers):
+    if not layers or any(layer is None or layer.source != origin for layer in layers):
         return None
     found = [layer for layer in layers if layer is not None]
     weight = torch.cat([layer.weight.float() for layer in found], 1).T

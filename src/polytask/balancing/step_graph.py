@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,18 +23,25 @@ LEAF = "AccumulateGrad"
 CONVERSION = "ToCopyBackward0"
 
 
-def walk(starts: Sequence[Any], stop: Sequence[Any] = ()) -> Iterator[Any]:
-    """All nodes from which ``starts`` come, those behind ``stop`` left out."""
-    seen, todo = set(stop), [node for node in starts if node is not None]
+#: A node and the number of one of its outputs: a node as that of ``chunk`` has several.
+Edge = tuple[Any, int]
+
+
+def edge_of(tensor: Tensor) -> Edge:
+    """The output of a node that a tensor is."""
+    return tensor.grad_fn, tensor.output_nr
+
+
+def walk(starts: Sequence[Any], stop: Collection[Edge] = ()) -> Iterator[Any]:
+    """All nodes from which ``starts`` come, those left out that are only behind ``stop``."""
+    seen, todo = set(), [node for node in starts if node is not None]
     while todo:
         node = todo.pop()
         if node in seen:
             continue
         seen.add(node)
         yield node
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                todo.append(following)
+        todo.extend(edge[0] for edge in node.next_functions if edge[0] is not None and edge not in stop)
 
 
 def leaves_of(nodes: Iterable[Any]) -> list[Tensor]:
@@ -53,7 +60,8 @@ class StepGraph:
 
     def __init__(self, values: Tensor, nodes: Sequence[Any] | None, features: Sequence[Tensor] | None) -> None:
         self._values, self._nodes = values, nodes
-        self._stops = [part.grad_fn for part in features or ()]
+        self._separated = bool(features)
+        self._stops = {edge_of(part) for part in features or () if part.grad_fn is not None}
 
     @cached_property
     def heads(self) -> list[Any]:
@@ -63,7 +71,7 @@ class StepGraph:
     @cached_property
     def trunk(self) -> list[Any]:
         """Nodes behind the representations."""
-        return list(walk(self._stops))
+        return list(walk([node for node, _ in self._stops]))
 
     @cached_property
     def past(self) -> list[Tensor]:
@@ -81,11 +89,11 @@ class StepGraph:
         Raises:
             UserError: If the losses do not depend on the representations at all.
         """
-        if not self._stops:
+        if not self._separated:
             return False
         ids = {id(parameter) for parameter in (self.behind if shared is None else shared)}
         past = any(id(leaf) in ids for leaf in self.past)
-        if past and not any(following in self._stops for node in self.heads for following, _ in node.next_functions):
+        if past and self._stops and all(self._stops.isdisjoint(node.next_functions) for node in self.heads):
             raise unread_error()
         return past
 
@@ -133,7 +141,8 @@ class StepGraph:
             return None
         ids = {id(parameter) for parameter in shared or ()}
         return any(
-            node in self._stops or id(getattr(node, "variable", None)) in ids for node in walk([self._nodes[position]])
+            id(getattr(node, "variable", None)) in ids or not self._stops.isdisjoint(node.next_functions)
+            for node in walk([self._nodes[position]])
         )
 
 
