@@ -45,10 +45,20 @@ def train(name: str, way: str, rank: int) -> tuple[Tensor, Tensor]:
     return weights, gradients(net)
 
 
+def famo_at_rest(rank: int) -> Tensor:
+    """Logits after steps that change no loss, whose means are over unequal numbers of labels."""
+    balancer, weight = make("famo", weight_decay=0.0), torch.ones((), requires_grad=True)
+    losses = {"a": weight * (1.0, 3.0)[rank], "b": weight * 2.0}
+    for _ in range(3):
+        balancer.backward(losses, counts={"a": (30, 2)[rank], "b": 16}, backward=lambda total: None)
+        balancer.after_step(lambda: losses)
+    return balancer.logits
+
+
 def run(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    found = {}
+    found = {"famo at rest": {f"logits_{rank}": famo_at_rest(rank)}}
     for name in BALANCERS:
         for way in ("by_hand", "ddp"):
             weights, vector = train(name, way, rank)

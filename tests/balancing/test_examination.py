@@ -232,6 +232,13 @@ def test_two_processes_equal_one(name: str, way: str, from_two_processes: dict[s
     torch.testing.assert_close(found["gradients_0"], gradients(net), rtol=1e-3, atol=1e-5)
 
 
+def test_counts_hold_for_the_second_forward_pass(from_two_processes: dict[str, dict[str, Tensor]]) -> None:
+    """Losses that do not change leave the logits alone, however many labels each process has."""
+    found = from_two_processes["famo at rest"]
+    torch.testing.assert_close(found["logits_0"], torch.zeros(2), rtol=0, atol=1e-4)
+    assert torch.equal(found["logits_0"], found["logits_1"])
+
+
 @pytest.mark.parametrize("name", [n for n, m in BALANCERS.items() if issubclass(m, GradientBalancer)])
 @pytest.mark.parametrize("heads", [False, True])
 def test_sources_agree(name: str, heads: bool) -> None:

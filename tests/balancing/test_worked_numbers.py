@@ -196,6 +196,14 @@ def test_famo_that_does_not_learn_is_scale_invariant_up_to_a_factor() -> None:
         famo.after_step(lambda: as_losses(LOSSES / 2))
 
 
+def test_famo_leaves_alone_a_task_without_a_loss_in_the_second_pass() -> None:
+    famo, weight = b.FAMO(), torch.ones((), requires_grad=True)
+    losses = {"a": weight * 1.0, "b": weight * 2.0, "c": weight * 3.0}
+    famo.backward(losses)
+    famo.after_step(lambda: {"a": losses["a"] * 0.9, "b": losses["b"]})
+    assert famo.logits[0] < 0 < famo.logits[1] and famo.logits[2] == 0
+
+
 def test_famo_every_other_step_asks_for_no_second_forward() -> None:
     famo, asked = b.FAMO(every=2), []
     for step in range(4):

@@ -128,6 +128,7 @@ class Balancer(nn.Module, ABC):
         self._any_loss = False  # nothing is required of losses, known once it is bound
         self._latest: tuple[Tensor, Tensor] | None = None  # weights and labels of the learning tasks in the last step
         self._lowest: Tensor | None = None  # [K] least loss above its bound since the last check
+        self._counts: Mapping[str, int] | None = None  # of the step in progress
         self._uncalled = dict.fromkeys(UNCALLED, 0)
 
     def _check(self, **choices: tuple[str, Sequence[str]]) -> None:
@@ -258,6 +259,7 @@ class Balancer(nn.Module, ABC):
             UserError: If no task has a loss, an unknown task has one, a loss is not a scalar, something in
                 :attr:`needs` is not given, or the losses do not depend on what is given.
         """
+        self._counts = counts
         prepared = self._prepare(losses, counts)
         if not prepared.values.requires_grad and world_size() == 1 and prepared is not losses:
             raise UserError("losses: none depends on a parameter; were they computed under torch.no_grad or detached?")
@@ -368,7 +370,7 @@ class Balancer(nn.Module, ABC):
 
         Args:
             losses: Computes the losses of the same batch again, with the new parameters, equal dropout masks and no
-                change of running statistics.
+                change of running statistics. The ``counts`` given to :meth:`backward` hold for them, too.
 
         Raises:
             UserError: If it is no function.

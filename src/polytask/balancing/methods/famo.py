@@ -132,13 +132,13 @@ class FAMO(Balancer):
         if before is None:
             return
         with torch.no_grad():
-            again = self._prepare(losses())
+            again = self._prepare(losses(), self._counts)
         with full_precision(before.device):
             self._learn(before, again)
         self._before = None
 
     def _learn(self, before: Tensor, again: TaskLosses) -> None:
-        took_part = torch.isfinite(before + again.means)
+        took_part = torch.isfinite(before) & again.usable
         logits = torch.where(took_part, self.logits, -torch.inf)
         gradient = famo_gradient(logits, before, self._above(again.means))
         self.logits, self.moments = adam_step(
