@@ -198,10 +198,15 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     assert_refused(polytask("compare", study(tmp_path), "--out", tmp_path / "out"), "has other content")
+    (tmp_path / "runs" / "first").mkdir(parents=True)  # beside the table, where `fit --out runs/first` has made it
+    assert_refused(polytask("compare", study(tmp_path), "--out", tmp_path), "has other content")
+    for name in ("runs", "study.db"):
+        (tmp_path / "search" / name).mkdir(parents=True)
+    assert_refused(polytask("compare", study(tmp_path), "--out", tmp_path / "search"), "one of a comparison")
 
 
 def test_one_comparison_at_a_time(tmp_path: Path) -> None:
-    with module.locked(tmp_path / "out"):
+    with module.locked(tmp_path / "out", search=False):
         result = polytask("compare", study(tmp_path), "--out", tmp_path / "out", "--jobs", 0)
     assert_refused(result, "another process is using it")
 

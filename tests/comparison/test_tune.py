@@ -62,6 +62,15 @@ def test_a_damaged_study_is_named(tmp_path: Path) -> None:
     assert_refused(tune(path), "study.db", "damaged", "--out")
 
 
+@pytest.mark.parametrize("file", ["results.json", "runs/0123456789abcdef01234567/record.json"])
+def test_a_folder_of_anything_else_is_left_alone(tmp_path: Path, file: str) -> None:
+    theirs = tmp_path / "out" / file
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("of a run, or of a comparison")
+    assert_refused(tune(search(tmp_path)), "has other content", "one of a search")
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [theirs]
+
+
 def test_several_objectives_have_a_front(tmp_path: Path) -> None:
     ranges = {"model.embedding": {"low": 1, "high": 32, "whole": True}, "learning_rate": {"low": 1e-3, "high": 0.1}}
     path = search(tmp_path, objectives=["click", "parameters"], search=ranges)

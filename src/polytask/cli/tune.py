@@ -43,7 +43,7 @@ def tune(
     if out is None:
         raise UserError("--out: give the folder of the search, such as --out searches/first")
     display = Terminal(quiet, json)
-    search = read_tuning(config, list(set_ or ()), out / "data", display)
+    search = read_tuning(config, list(set_ or ()), out, display)
     pool, side_by_side = make_pool(jobs, ray)
     results = run(search, out, pool=pool, jobs=side_by_side, display=display)
     o.say_flat(flat_keys(config, set_ or ()), display)

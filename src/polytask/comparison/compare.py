@@ -9,7 +9,6 @@ from typing import Any
 
 from ..display.display import Display
 from ..display.text import count
-from ..errors import UserError
 from ..files import write_json
 from ..runs.made_with import versions
 from .analysis import FORMAT, analyse
@@ -45,11 +44,10 @@ def compare(
         The content of ``results.json``.
 
     Raises:
-        UserError: All mistakes of the configuration at once, or another comparison is at work in ``out``.
+        UserError: All mistakes of the configuration at once, or ``out`` has other content or is used.
     """
     display = display or Display()
-    _check_folder(out)
-    with locked(out):
+    with locked(out, search=False):
         setups = plan(config, where, out / "data", display)
         cache = RunCache(out / "runs")
         histories = {
@@ -77,13 +75,6 @@ def compare(
         for left in (cache.path).glob("*/run"):  # of failed or unwanted runs; nothing of them is used
             shutil.rmtree(left, ignore_errors=True)
     return results
-
-
-def _check_folder(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: is a file; give a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / "runs").exists():
-        raise UserError(f"--out {out}: this folder has other content; give a new one, or one of a comparison")
 
 
 class _Names:

@@ -23,7 +23,7 @@ from .cache import RunCache
 from .config import checked, merged, read_study
 from .datasets import with_dataset
 from .execute import RunSpec, to_dict
-from .lock import locked
+from .lock import DATABASE, check_folder, locked
 from .page import write_front
 from .plan import PLAIN, refuse_folds
 from .pools import InProcess, Pool
@@ -33,8 +33,6 @@ from .space import LEARNING_RATE, WEIGHT_DECAY, SearchRange, applied, optuna, we
 from .statistics import pareto_front
 from .tables import write_table
 
-#: Optuna's study.
-DATABASE = "study.db"
 #: Objectives besides the names of tasks; a larger value is better for the first, a smaller one for the others.
 MEAN, COSTS = "mean_skill", ("parameters", "seconds")
 
@@ -57,16 +55,17 @@ class TuneConfig(Section):
         return (value,) if isinstance(value, str) else value
 
 
-def read_tuning(path: Path, overrides: list[str], folder: Path, display: Display | None = None) -> TuneConfig:
-    """A search's YAML file, checked as a whole.
+def read_tuning(path: Path, overrides: list[str], out: Path, display: Display | None = None) -> TuneConfig:
+    """A search's YAML file, checked as a whole for a search in the folder ``out``.
 
     Raises:
         UserError: All mistakes at once.
     """
+    check_folder(out, search=True)
     config = checked(TuneConfig, read_study(path, overrides, path.parent.resolve()), path.name)
     problems = []
     try:
-        base = with_dataset(config.base, folder, display)
+        base = with_dataset(config.base, out / "data", display)
         made = make_config(merged(PLAIN, base, {"baselines": False}), f"{path.name}: base")
         refuse_folds(made, f"{path.name}: base")
     except UserError as error:
@@ -107,7 +106,7 @@ def tune(
         The content of ``results.json``: ``objectives``, ``trials``, ``front`` (numbers of trials) and ``best``.
     """
     display, pool = display or Display(), pool or InProcess()
-    with locked(out), _stored_in(out / DATABASE):
+    with locked(out, search=True), _stored_in(out / DATABASE):
         made = make_config(merged(PLAIN, config.base, {"baselines": False}))
         study = _study(config, out)
         space = config.search | (weight_ranges(made.targets) if config.weights else {})
