@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from polytask import Affinity
+from polytask.cli.affinity import is_affinity
+from polytask.cli.options import check_file_to_write
 from small_table import assert_refused, fit, polytask, table_rows, write_table
 
 
@@ -115,6 +118,19 @@ def test_out_below_a_file_is_refused(table: Path) -> None:
 def test_affinity_checks_its_place_before_the_work(table: Path) -> None:
     for out in (table.parent, table / "affinity.json"):
         assert_refused(polytask("affinity", table, "--targets", "click,price", "--out", out), str(out), "--out")
+
+
+def test_affinity_replaces_only_an_affinity(table: Path) -> None:
+    other = table.parent / "other.json"
+    other.write_text('[{"a": 1}]')
+    for out in (table, other):
+        before = out.read_bytes()
+        result = polytask("affinity", table, "--targets", "click,price", "--out", out)
+        assert_refused(result, str(out), "has not written it")
+        assert out.read_bytes() == before
+    written = table.parent / "affinity.json"
+    Affinity(("a", "b"), [[0, 1], [1, 0]]).save(written)
+    check_file_to_write(written, is_affinity)
 
 
 def test_select_refuses_bad_files_and_budgets(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +73,15 @@ def test_the_file_states_what_it_takes_and_gives(exported):
     assert set(about["inputs"]["categorical"]["columns"]["colour"]) == {"red", "green", "blue", "grey"}
     assert about["outputs"]["size"]["classes"] == ["large", "medium", "small"]
     assert about["outputs"]["price"] == {"type": "float64 [n]"}
+
+
+def test_only_an_exported_file_is_replaced(fitted, exported, tmp_path):
+    table = shutil.copy(fitted.data, tmp_path / "table.csv")
+    before = table.read_bytes()
+    assert_refused(polytask("export", fitted.run, "--out", table), "table.csv", "has not written it")
+    assert table.read_bytes() == before
+    written = shutil.copy(exported, tmp_path / "model.onnx")
+    assert polytask("export", fitted.run, "--out", written).exit_code == 0
 
 
 def test_torch_program_with_chosen_tasks(fitted, new_rows, tmp_path):

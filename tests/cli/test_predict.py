@@ -143,6 +143,16 @@ def test_text_out_holds_the_same_and_is_what_its_name_states(
     np.testing.assert_allclose(found["price"].to_numpy(), predictions["price"].to_numpy())
 
 
+def test_no_table_of_the_run_is_replaced(fitted: Any, tmp_path: Path) -> None:
+    new, before = write_table(tmp_path / "new.csv", table_rows(5)), fitted.data.read_bytes()
+    assert_refused(polytask("predict", fitted.run, new, "--out", fitted.data), "is a table of the run")
+    assert fitted.data.read_bytes() == before
+    (tmp_path / "parts").mkdir()
+    part = tmp_path / "parts" / "0.parquet"
+    pa.parquet.write_table(read_table(new), part)
+    assert_refused(polytask("predict", fitted.run, part.parent, "--out", part), "is the input table")
+
+
 def test_other_endings_are_refused(fitted: Any, tmp_path: Path) -> None:
     assert_refused(polytask("predict", fitted.run, fitted.data, "--out", tmp_path / "p.xlsx"), "p.xlsx", ".parquet")
 

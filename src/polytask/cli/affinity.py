@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..display.terminal import Terminal
+from ..errors import UserError
 from . import options as o
 from .app import command
 
@@ -30,7 +31,7 @@ def affinity(
     """
     config = o.resolve(data, given or {}, set_)
     o.check_tables(config)
-    o.check_file_to_write(out)
+    o.check_file_to_write(out, is_affinity)
     from ..processes.collectives import is_first  # only now: these load PyTorch, for which mistakes need not wait
     from ..runs.measure import measure_table
 
@@ -51,3 +52,14 @@ def affinity(
         ],
     )
     display.result(f"written: {out}")
+
+
+def is_affinity(path: Path) -> bool:
+    """Whether a file holds what this command writes."""
+    from ..grouping.affinity_matrix import Affinity
+
+    try:
+        Affinity.load(path)
+    except UserError:
+        return False
+    return True

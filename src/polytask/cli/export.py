@@ -35,10 +35,10 @@ def export(
     The file is run and compared with PyTorch before it is kept. It holds a description of its inputs and outputs.
     Calibration, thresholds and, with `--interval` here or in training, prediction intervals and sets are in it.
     """
-    from ..deployment import export_run  # torch.export takes its time to load
+    from ..deployment import export_run, is_exported  # torch.export takes its time to load
 
     display = Terminal(quiet)
-    o.check_file_to_write(out, run)
+    o.check_file_to_write(out, is_exported)
     chosen = None if tasks is None else names(tasks, "--tasks")
     written = export_run(run, out, format=format, tasks=chosen, data=data, trust=trust, interval=interval)
     display.result(

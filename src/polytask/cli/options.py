@@ -118,22 +118,25 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def check_file_to_write(out: Path, run: Path | None = None) -> None:
+def check_file_to_write(out: Path, is_replaced: Callable[[Path], bool] = lambda _: True) -> None:
     """Find out before the work whether a file can be written.
 
     Args:
         out: The file.
-        run: Folder of the run that it is made of, if it is made of one.
+        is_replaced: Whether the command has written a file that exists, which it may then replace.
 
     Raises:
-        UserError: If there is a folder of that name, what should be its folder is a file, or it belongs to the run.
+        UserError: If there is a folder of that name, what should be its folder is a file, it belongs to a run, or it is
+            not the command's.
     """
-    if run is not None and Layout(run).holds(out):
-        raise UserError(f"--out {out}: is a file of the run {run}, which would be damaged; choose another name")
+    if run := Layout.of_file(out):
+        raise UserError(f"--out {out}: is a file of the run {run.path}, which would be damaged; choose another name")
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; give the name of a file")
     if out.parent.exists() and not out.parent.is_dir():
         raise UserError(f"--out {out}: {out.parent} is not a folder; choose another path")
+    if out.exists() and out.stat().st_size and not is_replaced(out):
+        raise UserError(f"--out {out}: exists, and this command has not written it; choose another name")
 
 
 def check_readable(table: Path) -> None:

@@ -38,7 +38,7 @@ def predict(
     One column per target, and for classes one column with the probability of each: `<target>_p_<class>`. With
     `--interval 0.9` numbers also have `<target>_low` and `<target>_high`, classes `<target>_set`.
     """
-    o.check_file_to_write(out, run)
+    o.check_file_to_write(out)
     o.check_readable(data)
     from ..runs.use import predict_table  # loads PyTorch, for which mistakes need not wait
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -116,6 +117,12 @@ def export_run(
                     raise
                 difference = written(temporary)
     return Exported(tuple(task.name for task in model.tasks), table.num_rows, source, difference)
+
+
+def is_exported(path: Path) -> bool:
+    """Whether :func:`export_run` wrote a file, by the description in it."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(DESCRIPTION.encode()) >= 0
 
 
 def _check_size(model: DeployedModel, chosen: ExportFormat, format: str) -> None:

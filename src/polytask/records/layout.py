@@ -38,3 +38,9 @@ class Layout:
         parts = [found for name, found in vars(self).items() if isinstance(found, Path) and name != "path"]
         own = {part.resolve() for part in (*parts, self.path / "folds", self.path / "out_of_fold.parquet")}
         return not own.isdisjoint({path.resolve(), *path.resolve().parents})
+
+    @classmethod
+    def of_file(cls, path: Path) -> Layout | None:
+        """The run that ``path`` belongs to."""
+        runs = (cls(folder) for folder in path.resolve().parents)
+        return next((run for run in runs if run.config.exists() and run.state.exists() and run.holds(path)), None)

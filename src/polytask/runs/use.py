@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 from torch import Tensor
 
+from ..config import make_config
+from ..config.file import read_config
 from ..data import (
     Rows,
     column_names,
@@ -23,6 +25,7 @@ from ..data.table import is_small
 from ..display.display import Display
 from ..display.text import some_names
 from ..errors import UserError
+from ..records.layout import Layout
 from ..records.values import number
 from ..task import Task
 from ..training.evaluation import task_estimate
@@ -56,13 +59,23 @@ def predict_table(
         UserError: If run or table are not usable; nothing is written then.
     """
     check_writes(out)
-    if out.exists() and (source := file_of(data)).exists() and out.samefile(source):
-        raise UserError(f"--out {out}: is the input table, which would be lost; choose another name")
+    if out.exists():
+        _check_is_no_table(out, run, data)
     bundle = bundle_of_a_table(run, trust)
     pieces = _noted(_pieces(bundle, data, display), bundle, data, display)
     if bundle.encoded is not None and bundle.encoded.checkpoint.reads == "text":
         pieces = (part for piece in pieces for part in _of_texts(bundle, piece, data))
     return write_predictions(out, _predicted(bundle, pieces, data, interval))
+
+
+def _check_is_no_table(out: Path, run: Path, data: Path) -> None:
+    """That a file is not the table that is read, nor one that the run was made of, nor in one that is a folder."""
+    config = Layout(run).config
+    made_of = make_config(read_config(config), str(config)).tables if config.exists() else ()
+    for table, called in ((data, "the input table"), *((Path(path), "a table of the run") for path in made_of)):
+        file = file_of(table)
+        if file.exists() and any(file.samefile(path) for path in (out, *out.resolve().parents)):
+            raise UserError(f"--out {out}: is {called}, which would be lost; choose another name")
 
 
 def _predicted(bundle: Bundle, pieces: Iterable[pa.Table], data: Path, interval: float | None) -> Iterator[pa.Table]:
