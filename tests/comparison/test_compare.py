@@ -174,6 +174,7 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
         "methods.b: learning_rate must be more than 0", "methods.c.search.balance.temprature",
         "methods.d.search.learning_rate: expected low and high, or choices",
     )  # fmt: skip
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

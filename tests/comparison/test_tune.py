@@ -86,6 +86,20 @@ def test_several_objectives_have_a_front(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "front.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize(
+    "keys", [{"targets": ["click", "prise"]}, {"balance": {"name": "static", "values": {"prise": 1}}}]
+)
+def test_a_mistake_in_the_base_is_found_before_anything_is_made(tmp_path: Path, keys: dict[str, Any]) -> None:
+    path = search(tmp_path, trials=1)
+    right = path.read_text()
+    content = yaml.safe_load(right)
+    path.write_text(yaml.safe_dump(content | {"base": content["base"] | keys}))
+    assert_refused(tune(path), "search.yaml: base: ")
+    assert not (tmp_path / "out").exists()
+    path.write_text(right)
+    assert tune(path).exit_code == 0
+
+
 def test_another_search_is_not_continued(tmp_path: Path) -> None:
     assert tune(search(tmp_path, trials=1)).exit_code == 0
     assert_refused(tune(search(tmp_path, trials=1, weights=True)), "began with another weights")

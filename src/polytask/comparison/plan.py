@@ -93,19 +93,21 @@ def plan(config: CompareConfig, where: str, folder: Path, display: Display | Non
             continue
         methods, found = _methods(config, values, where, place)
         problems += found
-        data = _prepared(methods, config.seeds[0], place, problems)
-        if data is not None and "trees" in methods and not data[1].schema.feature_names:
+        first = _first_config(methods, config.seeds[0])
+        data, found = prepared(first, place) if first else (None, [])
+        problems += found
+        if data is not None and "trees" in methods and not data.schema.feature_names:
             problems.append(
                 f"{place}: trees need a table, and the data are a folder of arrays; set baselines.trees: false"
             )
-        encoded = data[1].encoded if data is not None else None
+        encoded = data.encoded if data is not None else None
         if encoded is not None and "trees" in methods and not encoded.one_vector:
             problems.append(
                 f"{place}: trees take one vector of numbers per row, and the encoder reads tokens or images; use "
                 "tune: frozen without tags, or set baselines.trees: false"
             )
-        if data is not None:
-            setups[name] = Setup(name, data[0].data_name, data[1], methods)
+        if first and data:
+            setups[name] = Setup(name, first.data_name, data, methods)
     raise_all(list(dict.fromkeys(problems)))
     return setups
 
@@ -114,7 +116,7 @@ def _methods(
     config: CompareConfig, values: dict[str, Any], where: str, place: str
 ) -> tuple[dict[str, Method], list[str]]:
     """The methods on one set-up, and what is wrong with them."""
-    problems = _mistakes(merged(PLAIN, values, {"baselines": False}), place)
+    problems = mistakes(merged(PLAIN, values, {"baselines": False}), place)
     common = {problem.removeprefix(place) for problem in problems}
     methods = {}
     targets = [str(target) for target in values.get("targets") or ()]
@@ -129,7 +131,7 @@ def _methods(
         own = {key: value for key, value in given.items() if key != "search"}
         space, found = _own_search(given.get("search"), spot)
         complete = merged(PLAIN, values, own, {"baselines": False})
-        found += [p for p in _mistakes(complete, spot) if p.removeprefix(spot) not in common]
+        found += [p for p in mistakes(complete, spot) if p.removeprefix(spot) not in common]
         if not found:
             found += _search_mistakes(complete, space, spot)
         problems += found
@@ -158,11 +160,12 @@ def _search_mistakes(values: dict[str, Any], space: Mapping[str, SearchRange], s
     problems: list[str] = []
     for key, found in space.items():
         for value in found.choices or (found.low, found.high):
-            problems += _mistakes(applied(values, {key: value}), f"{spot}.search.{key}")
+            problems += mistakes(applied(values, {key: value}), f"{spot}.search.{key}")
     return problems[:1]
 
 
-def _mistakes(values: dict[str, Any], place: str) -> list[str]:
+def mistakes(values: dict[str, Any], place: str) -> list[str]:
+    """What is wrong with keys of ``fit``, before the data are read."""
     try:
         config = make_config(values, place)
         refuse_folds(config, place)
@@ -175,17 +178,17 @@ def _mistakes(values: dict[str, Any], place: str) -> list[str]:
     return []
 
 
-def _prepared(
-    methods: Mapping[str, Method], seed: int, place: str, problems: list[str]
-) -> tuple[Config, Prepared] | None:
-    """The data, if the first method's configuration is in order."""
-    first = next(iter(methods.values()))
+def _first_config(methods: Mapping[str, Method], seed: int) -> Config | None:
+    """The first method's configuration, if it is in order."""
     try:
-        config: Config = make_config(first.values | {"seed": seed})
+        return make_config(next(iter(methods.values())).values | {"seed": seed})
     except UserError:
         return None
+
+
+def prepared(config: Config, place: str) -> tuple[Prepared | None, list[str]]:
+    """The data, or what is wrong with them."""
     try:
-        return config, prepare(config)
+        return prepare(config), []
     except UserError as error:
-        problems += [f"{place}: {problem}" for problem in error.problems]
-        return None
+        return None, [f"{place}: {problem}" for problem in error.problems]

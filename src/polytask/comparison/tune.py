@@ -25,7 +25,7 @@ from .datasets import with_dataset
 from .execute import RunSpec, to_dict
 from .lock import DATABASE, check_folder, locked
 from .page import write_front
-from .plan import PLAIN, refuse_folds
+from .plan import PLAIN, mistakes, prepared
 from .pools import InProcess, Pool
 from .sampling import ask, ended, resume
 from .search import score, skill
@@ -63,13 +63,11 @@ def read_tuning(path: Path, overrides: list[str], out: Path, display: Display | 
     """
     check_folder(out, search=True)
     config = checked(TuneConfig, read_study(path, overrides, path.parent.resolve()), path.name)
-    problems = []
-    try:
-        base = with_dataset(config.base, out / "data", display)
-        made = make_config(merged(PLAIN, base, {"baselines": False}), f"{path.name}: base")
-        refuse_folds(made, f"{path.name}: base")
-    except UserError as error:
-        raise UserError(*error.problems) from None
+    base = with_dataset(config.base, out / "data", display)
+    keys, where = merged(PLAIN, base, {"baselines": False}), f"{path.name}: base"
+    raise_all(mistakes(keys, where))
+    made = make_config(keys)
+    problems = prepared(made, where)[1]
     known = [*made.targets, MEAN, *COSTS]
     problems += [f"{path.name}: objectives: unknown objective {name!r}; {did_you_mean(name, known)}"
                  for name in config.objectives if name not in known]  # fmt: skip
