@@ -10,9 +10,20 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from balancing.cases import TASKS, Net, batch, gradients, make
-from polytask.balancing import BALANCERS
+from polytask.balancing import BALANCERS, GradientBalancer
 from polytask.processes.collectives import average_gradients
 from spawned import run_in_processes
+
+#: Options with which a method takes gradients at the representation.
+AT_REPRESENTATION: dict[str, dict[str, Any]] = {
+    name: {"gradients": "representation"} | ({"beta": 0.0} if name == "db_mtl" else {})
+    for name, method in BALANCERS.items()
+    if issubclass(method, GradientBalancer) and "representation" in method.sources
+}
+#: Ways to take gradients while a process has no task: representations are given nowhere, where there is a task, or
+#: everywhere.
+IDLE = [(name, way) for name in BALANCERS for way in ("shared", "features")]
+IDLE += [(name, "representation") for name in AT_REPRESENTATION]
 
 
 class AsOne(nn.Module):
@@ -45,6 +56,26 @@ def train(name: str, way: str, rank: int) -> tuple[Tensor, Tensor]:
     return weights, gradients(net)
 
 
+def with_an_idle_process(name: str, way: str, rank: int) -> tuple[Tensor, Tensor]:
+    """As :func:`train`, if all rows are those of the first process, in float64; the other one has no loss."""
+    net, balancer = Net(), make(name, **(AT_REPRESENTATION[name] if way == "representation" else {}))
+    balancer.bind(TASKS)
+    for seed in (1, 2):
+        net.zero_grad(set_to_none=True)
+        features, losses = net.losses(*(part if rank == 0 else part[:0] for part in batch(seed)))
+        here = way == "representation" or (rank == 0 and way == "features")
+        losses = {task: loss.double() for task, loss in losses.items()} if rank == 0 else {}
+        weights = balancer.backward(
+            losses,
+            shared=net.trunk.parameters(),
+            features=features if here else None,
+        )
+        average_gradients(net.parameters())
+        if balancer.needs.second_forward:
+            balancer.after_step(lambda losses=losses: losses)
+    return weights, gradients(net)
+
+
 def famo_at_rest(rank: int) -> Tensor:
     """Logits after steps that change no loss, whose means are over unequal numbers of labels."""
     balancer, weight = make("famo", weight_decay=0.0), torch.ones((), requires_grad=True)
@@ -63,6 +94,9 @@ def run(rank: int, folder: str) -> None:
         for way in ("by_hand", "ddp"):
             weights, vector = train(name, way, rank)
             found[f"{name}/{way}"] = {f"weights_{rank}": weights, f"gradients_{rank}": vector}
+    for name, way in IDLE:
+        weights, vector = with_an_idle_process(name, way, rank)
+        found[f"{name}/idle {way}"] = {f"weights_{rank}": weights, f"gradients_{rank}": vector}
     torch.save(found, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from balancing.cases import TASKS, Net, aggregate, batch, gradients, make, make_for_any, step
-from balancing.processes import two_processes
+from balancing.processes import AT_REPRESENTATION, IDLE, two_processes
 from polytask.balancing import BALANCERS, GradientBalancer
 from polytask.errors import UserError
 
@@ -229,6 +229,29 @@ def test_two_processes_equal_one(name: str, way: str, from_two_processes: dict[s
     assert torch.equal(found["weights_0"], found["weights_1"])
     torch.testing.assert_close(found["gradients_0"], found["gradients_1"], rtol=0, atol=0)
     torch.testing.assert_close(found["weights_0"], weights, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(found["gradients_0"], gradients(net), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "way"), IDLE)
+def test_a_process_without_any_task_contributes_nothing(
+    name: str, way: str, from_two_processes: dict[str, dict[str, Tensor]]
+) -> None:
+    found = from_two_processes[f"{name}/idle {way}"]
+    assert torch.equal(found["weights_0"].float(), found["weights_1"])
+    torch.testing.assert_close(found["gradients_0"], found["gradients_1"], rtol=0, atol=0)
+    if (name, way) == ("graddrop", "representation"):
+        return  # draws for every sample, in the order of the samples of all processes
+    net, balancer = Net(), make(name, **(AT_REPRESENTATION[name] if way == "representation" else {}))
+    balancer.bind(TASKS)
+    for seed in (1, 2):
+        net.zero_grad(set_to_none=True)
+        features, losses = net.losses(*batch(seed))
+        weights = balancer.backward(
+            losses, shared=net.trunk.parameters(), features=None if way == "shared" else features
+        )
+        if balancer.needs.second_forward:
+            balancer.after_step(lambda losses=losses: losses)
+    torch.testing.assert_close(found["weights_1"], weights, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(found["gradients_0"], gradients(net), rtol=1e-3, atol=1e-5)
 
 

@@ -194,6 +194,12 @@ def test_a_first_step_without_all_tasks_is_reported() -> None:
         balancer.backward(net.losses(*batch())[1])
 
 
+def test_a_first_step_without_any_task_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polytask.balancing.balancer.world_size", lambda: 2)
+    with pytest.raises(pt.UserError, match="call bind with all tasks before it"):
+        make("uw").backward({})
+
+
 def test_a_loss_that_shares_nothing_is_reported_once() -> None:
     net, balancer = Net(), make("upgrad")
     with pytest.warns(UserWarning, match="loss of 'b' does not depend") as heard:

@@ -243,7 +243,8 @@ class Balancer(nn.Module, ABC):
         A step in which no label has a weight is left out: no state changes, and gradients are 0.
 
         Args:
-            losses: Scalar tensors by task name; an absent task may be left out.
+            losses: Scalar tensors by task name; an absent task may be left out, and of several processes one may have
+                none.
             shared: Shared parameters (one, several, named ones or a module); methods that weigh losses do not need
                 them. A parameter that is given twice counts once.
             features: The shared representation from which all heads read, or several. If shared parameters also affect
@@ -308,6 +309,8 @@ class Balancer(nn.Module, ABC):
             )
         if not losses and world_size() == 1:
             raise UserError("losses: every task is absent; give at least one loss, or skip the step")
+        if not losses and not self.tasks:
+            raise UserError("losses: this process has none in the first step; call bind with all tasks before it")
         if not self.tasks:
             self.bind(list(losses))
         raise_all(
@@ -318,7 +321,7 @@ class Balancer(nn.Module, ABC):
                 if name not in self.tasks
             ]
         )
-        result = TaskLosses.from_mapping(losses, self.tasks, counts)
+        result = TaskLosses.from_mapping(losses, self.tasks, counts, self.user_weights.device)
         if self.user_weights.device != result.values.device:
             self.to(result.values.device)
         return result

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import grad
 
 from ..errors import UserError
-from ..processes.collectives import sum_over_processes, world_size
+from ..processes.collectives import anywhere, sum_over_processes, world_size
 from .balancer import Balancer, Shared
 from .extras import torchjd_aggregation
 from .given import parameters_of, representations_of
@@ -71,6 +71,11 @@ class StepTensors:
         return self.losses.values if self.losses.complete else self.losses.values[self.present]
 
     @cached_property
+    def half(self) -> bool:
+        """Gradients pass through float16, in some process."""
+        return anywhere(self.graph.half)
+
+    @cached_property
     def differentiated(self) -> Differentiated:
         """These losses, with their graph."""
         outputs = self.losses.outputs
@@ -80,7 +85,7 @@ class StepTensors:
 
     def attempts(self, losses: Differentiated) -> Iterator[Differentiated]:
         """The losses, through float16 with smaller and smaller factors."""
-        yield from [losses.scaled(factor) for factor in SHRINK] if self.graph.half else [losses]
+        yield from [losses.scaled(factor) for factor in SHRINK] if self.half else [losses]
 
     def gradients_of(self, total: Tensor, *, at_features: bool, reduce: bool = False) -> list[Tensor | None]:
         """The gradients of one more loss, at the representations or for the shared parameters."""
@@ -196,20 +201,21 @@ class GradientBalancer(Balancer):
             raise UserError(f"balancer {self.name!r}: give features=, the tensor from which all heads read")
         if trained is None and parts is None:
             raise UserError(f"balancer {self.name!r}: give shared=, the parameters that all tasks share, or features=")
-        somebody = losses.values.requires_grad
-        if not somebody and parts is not None:  # no task in this process
-            losses = replace(losses, values=losses.values + 0.0 * parts[0].sum())
-        learning = self._learning(losses)
         nodes = losses.nodes
+        absent = nodes is not None and not any(nodes)  # no task in this process
+        if absent:
+            nodes, nothing = None, sum(part.flatten()[:0].sum() for part in parts or ())
+            losses = replace(losses, values=losses.values + nothing)
+        learning = self._learning(losses)
         if nodes is not None and not learning.complete:
             nodes = tuple(node for node, here in zip(nodes, learning.present.tolist(), strict=True) if here)
         graph = StepGraph(losses.values, nodes, parts)
-        if graph.acts_past(trained):  # rows at the representation would lack a part of the gradient
+        if anywhere(graph.acts_past(trained)):  # rows at the representation would lack a part of the gradient
             trained, parts = graph.behind if trained is None else trained, None
             source, graph = "exact" if source == "representation" else source, StepGraph(losses.values, nodes, None)
         if trained is None and source != "representation":
             trained = graph.behind
-        if source != "representation" and somebody:
+        if source != "representation" and not absent:
             graph.check(trained or [])
         return StepTensors(learning, losses, parts, trained, source, graph)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import grad
 
-from ..processes.collectives import sum_over_processes, world_size
+from ..processes.collectives import anywhere, sum_over_processes, world_size
 from .linear_parts import LinearPart, Readout, layer_of, readout, slope
 from .randomness import step_seed
 from .step_graph import Differentiated
@@ -39,7 +39,7 @@ def last_layer_rows(
     """
     layers = [layer_of(weight, part) for part in features]
     found = [layer for layer in layers if layer is not None]
-    if not _everywhere(len(found) == len(features), losses.values):
+    if anywhere(not features or len(found) < len(features)):
         return None
     sketch = _directions([layer.inputs for layer in found], directions, seed)
     outputs, parts = slice(seed % every, None, every), []
@@ -50,13 +50,6 @@ def last_layer_rows(
     rows = sum(parts[1:], parts[0]).mT
     rows = rows if every == 1 else rows * every**0.5
     return sum_over_processes(rows) / world_size() if world_size() > 1 else rows
-
-
-def _everywhere(condition: bool, like: Tensor) -> bool:
-    """The condition holds on every process, so that all go the same way."""
-    if world_size() == 1:
-        return condition
-    return bool(sum_over_processes(torch.tensor(float(condition), device=like.device)) == world_size())
 
 
 def _directions(inputs: Sequence[Tensor], number: int, seed: int) -> Tensor | None:

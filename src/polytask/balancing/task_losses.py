@@ -51,7 +51,11 @@ class TaskLosses:
 
     @classmethod
     def from_mapping(
-        cls, losses: Mapping[str, Tensor], tasks: list[str], counts: Mapping[str, int] | None = None
+        cls,
+        losses: Mapping[str, Tensor],
+        tasks: list[str],
+        counts: Mapping[str, int] | None = None,
+        device: torch.device | None = None,
     ) -> TaskLosses:
         """Losses of a custom loop.
 
@@ -60,12 +64,13 @@ class TaskLosses:
             tasks: All tasks, in order.
             counts: Labelled samples behind each loss. With several processes means are weighted by them; without
                 them, every process that has the task counts the same.
+            device: Where the tensors are if this process has no loss.
 
         Raises:
             UserError: If a loss is not a scalar tensor of real numbers.
         """
         given = _scalars(losses)
-        some = next(iter(given.values()), torch.zeros(()))
+        some = next(iter(given.values()), torch.zeros((), device=device))
         dtype = torch.float64 if any(loss.dtype == torch.float64 for loss in given.values()) else torch.float32
         zero = torch.zeros((), dtype=dtype, device=some.device)
         nodes = tuple(given[task].grad_fn if task in given else None for task in tasks)
@@ -74,9 +79,12 @@ class TaskLosses:
         count = torch.tensor(number, dtype=torch.float32, device=some.device)
         if world_size() == 1:
             return cls(values, values.detach().float(), count, all(number), nodes)
+        if not values.requires_grad:  # no task in this process: a graph without parameters
+            values.requires_grad_()
+        count = count.double()  # whatever the losses of other processes are
         sums, total = sum_over_processes(torch.stack([values.detach() * count, count]))
         divisor = total.clamp_min(1e-12)
-        scaled = values * (count * world_size() / divisor)
+        scaled = values * (count * world_size() / divisor).to(dtype)
         return cls(scaled, (sums / divisor).float(), total.float(), bool((total > 0).all()), nodes)
 
     @cached_property

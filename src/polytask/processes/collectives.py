@@ -75,6 +75,13 @@ def sum_over_processes(values: Tensor) -> Tensor:
     return values
 
 
+def anywhere(condition: bool) -> bool:
+    """The condition holds in some process, so that all go the same way."""
+    if world_size() == 1:
+        return condition
+    return bool(sum_over_processes(torch.tensor(float(condition), device=_for_numbers())))
+
+
 def is_sharded(tensor: object) -> bool:
     """Every process has a share of the tensor; told by an attribute, as importing ``DTensor`` takes a while."""
     return hasattr(tensor, "device_mesh")

@@ -204,11 +204,11 @@ class GradNorm(GradientBalancer):
         shared, rows = step.shared, None
         if step.source == "last_layer":
             shared = [last_layer(shared)]
-            if step.features is not None:
-                number, every = self._number(shared[0].shape[-1]), self._every(*shared[0].shape)
-                rows = last_layer_rows(
-                    losses, step.features, shared[0], directions=number, every=every, seed=self.steps
-                )
+            shape = torch.atleast_2d(shared[0]).shape
+            number, every = self._number(shape[-1]), self._every(*shape)
+            rows = last_layer_rows(
+                losses, step.features or (), shared[0], directions=number, every=every, seed=self.steps
+            )
         if rows is not None:
             return rows.square().sum((1, 2))
         blocks = parameter_rows(losses, step.features, shared)
