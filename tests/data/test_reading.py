@@ -309,13 +309,13 @@ def test_what_is_no_date(cells: list[str]) -> None:
 
 
 def test_signs_are_classes_where_both_appear() -> None:
-    table, _ = interpret(pa.table({"strand": ["+", "-", "+"], "other": ["a", "-", "b"]}), Reading())
+    table, *_ = interpret(pa.table({"strand": ["+", "-", "+"], "other": ["a", "-", "b"]}), Reading())
     assert table["strand"].to_pylist() == ["+", "-", "+"] and table["other"].to_pylist() == ["a", None, "b"]
 
 
 @pytest.mark.parametrize("mark", ["***", "---", "..", "#WERT!", "#N/D", "(null)", "not available"])
 def test_marks_among_numbers(mark: str) -> None:
-    table, notes = interpret(pa.table({"a": ["1.5", mark], "b": ["red", mark]}), Reading())
+    table, notes, *_ = interpret(pa.table({"a": ["1.5", mark], "b": ["red", mark]}), Reading())
     assert table.to_pydict() == {"a": [1.5, None], "b": ["red", mark]}
     assert notes == [f"'a': numbers with {mark!r} as missing"]
 
@@ -333,14 +333,25 @@ def test_all_words_among_numbers_are_proposed_as_marks() -> None:
 
 def test_marks_of_the_user() -> None:
     table = pa.table({"a": ["-999", "1.5"], "b": [-999, 2], "c": [float("inf"), 1.0], "d": ["NA", "x"]})
-    read, _ = interpret(table, Reading(all_marks(["-999", "inf"])))
+    read, *_ = interpret(table, Reading(all_marks(["-999", "inf"])))
     assert read.to_pydict() == {"a": [None, 1.5], "b": [None, 2], "c": [None, 1.0], "d": [None, "x"]}
     assert interpret(table, Reading(all_marks(["=?"])))[0]["d"].to_pylist() == ["NA", "x"]
 
 
+def test_marks_that_are_numbers_in_text() -> None:
+    read = interpret(pa.table({"a": ["-999.0", "1.5"]}), Reading(all_marks(["-999"]))).table
+    assert read["a"].to_pylist() == [None, 1.5]
+
+
+def test_classes_that_differ_as_words_only_stay_words() -> None:
+    table = pa.table({"version": ["1.1", "1.10", "1.2"], "grade": ["1.0", "2.0", "1.0"]})
+    read = interpret(table, Reading(kinds=dict.fromkeys(("version", "grade"), "classes"))).table
+    assert read["version"].to_pylist() == ["1.1", "1.10", "1.2"] and read["grade"].to_pylist() == [1.0, 2.0, 1.0]
+
+
 def test_unused_columns_are_not_looked_at() -> None:
     table = pa.table({"a": ["1", "2"], "b": ["1", "2"]})
-    read, _ = interpret(table, Reading(used=frozenset("a")))
+    read, *_ = interpret(table, Reading(used=frozenset("a")))
     assert read["a"].to_pylist() == [1, 2] and read["b"].to_pylist() == ["1", "2"]
 
 

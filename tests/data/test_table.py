@@ -113,6 +113,7 @@ def test_a_damaged_letter_of_utf_8_is_refused_wherever_it_is(tmp_path: Path, pla
         ("a,b\n1,x\n,\n2,\n,\n,\n", 3, "2 rows without any value"),
         ("a;b\r\n1;x\r\n;\r\n", 1, "1 row without any value"),
         ("a\tb\n1\tx\n\t\n\n", 1, "1 row without any value"),
+        ("a,b\n1,x\n,;\n,;\n", 3, ""),  # the empty set of labels
         ("a,b\n1,x\n2,\n", 2, ""),
         ("a,b\n1,x\n2,", 2, ""),
         ("a,b\n1,x\n" + ",\n" * 300_000, 1, "300,000 rows without any value"),

@@ -210,7 +210,11 @@ def moments(column: pa.ChunkedArray, order: str, at: str) -> np.ndarray:
         return _of_numbers(values)
     words = coded(column)
     epochs = _plain_numbers(words.words)
-    found = read_dates(words.words, order)
+    found = read_dates(words.words, order if order in ("day_first", "month_first") else "")
+    if not found.order:  # the training rows did not tell
+        dates = ~np.isnan(found.seconds)
+        raise UserError(f"{at}: dates such as {words.example(dates)} may begin with the day or with the month, and "
+                        "the training rows do not tell; write them as 2024-01-31")  # fmt: skip
     strange = found.strange & np.isnan(epochs)
     if strange.any():
         raise UserError(f"{at}: expected dates, found {words.example(strange)}; correct or empty such cells, or count "

@@ -6,6 +6,8 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -22,7 +24,7 @@ ENCODINGS = {
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Tried where nothing else separates cells and the names are quoted, as `write.table` of R writes them.
 _BLANK = " "
-#: What a row without any value is made of.
+#: What a row without any value may be made of; of the separators only that of the file.
 _EMPTY = b",;|\t \r\n"
 #: Characters of the file that are looked at, and lines of them.
 _START, _LINES = 1 << 16, 200
@@ -76,9 +78,10 @@ def detect(path: Path) -> Dialect:
         >>> detect(path)
         Dialect(separator=';', above=1, names=())
     """
-    encoding, blank, odd = _read_through(path)
+    encoding, end, odd = _read_through(path)
     text = _start(path).decode(encoding, errors="replace")
-    found = replace(_detected(text), encoding=encoding, blank=blank)
+    found = replace(_detected(text), encoding=encoding)
+    found = replace(found, blank=_blank_rows(end, found.separator))
     if odd:
         found = replace(found, unclosed=_unclosed(path, found))
     rows, starts = _rows(text, found.separator)
@@ -134,8 +137,15 @@ def _unclosed(path: Path, dialect: Dialect) -> int:
     return 0
 
 
-def _read_through(path: Path) -> tuple[str, int, bool]:
-    """The encoding, how many rows at the end have separators alone, and whether quotes are odd; in one pass.
+def _blank_rows(end: Sequence[bytes], separator: str) -> int:
+    """How many of the last lines hold nothing but separators; empty lines are no rows."""
+    nothing = separator.encode() + b" \t\r"
+    blank = itertools.takewhile(lambda line: not line.strip(nothing), reversed(end))
+    return sum(1 for line in blank if line.strip(b"\r"))
+
+
+def _read_through(path: Path) -> tuple[str, list[bytes], bool]:
+    """The encoding, the lines at the end that may be rows of nothing, and whether quotes are odd; in one pass.
 
     It is UTF-16 by its mark. Other text is Windows-1252 if more bytes do not fit UTF-8 than do beyond ASCII: so a
     damaged file of UTF-8 is not taken for another encoding, nor a file that begins with letters that fit both.
@@ -147,7 +157,7 @@ def _read_through(path: Path) -> tuple[str, int, bool]:
         block = file.read(_START)
         marked = block.startswith(codecs.BOM_UTF8)
         if block.startswith(UTF16):
-            return "utf-16", 0, False
+            return "utf-16", [], False
         while block:
             quotes += block.count(b'"')
             if not block.isascii() or decoder.getstate()[0]:
@@ -159,8 +169,7 @@ def _read_through(path: Path) -> tuple[str, int, bool]:
             block = file.read(16 * _START)
     wrong += len(decoder.decode(b"", final=True))
     lines = end.split(b"\n")[1:] if end.strip(_EMPTY) else end.split(b"\n")
-    blank = sum(1 for line in lines if line.strip(b"\r"))
-    return "cp1252" if wrong > fitting and not marked else "utf-8", blank, quotes % 2 == 1
+    return "cp1252" if wrong > fitting and not marked else "utf-8", lines, quotes % 2 == 1
 
 
 def _rows(text: str, separator: str) -> tuple[list[list[str]], list[int]]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 
 from ..errors import UserError
+from .as_trained import as_values
 from .columns import Coded, coded, is_numeric, is_text, numbers
 from .dates import are_compact, date_parts, moments, read_dates
 from .molecules import DESCRIPTORS, are_molecules, check_molecules, descriptors
@@ -435,7 +436,7 @@ def number_column(column: pa.ChunkedArray, at: str, decimal: str = "") -> pa.Chu
     Raises:
         UserError: If a cell is no number; ``at`` names the column.
     """
-    found, _ = typed(column, "numbers", decimal)
+    found = typed(column, "numbers", decimal).column
     if not is_text(found.type):
         return found
     words = coded(column)
@@ -464,6 +465,7 @@ def encode_numbers(values: Sequence[np.ndarray], columns: Sequence[NumericColumn
 
 def encode_categories(words: Coded, column: CategoricalColumn) -> np.ndarray:
     """``[n]`` int64 indices into the column's part of the embedding table."""
+    words = as_values(words, column.categories)
     known = pc.index_in(words.words, value_set=pa.array(column.categories, pa.large_string()))
     index = pc.fill_null(known, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
     return words.gather(index, 0)

@@ -42,10 +42,15 @@ def all_marks(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*MARKS, *found]))
 
 
-def without_marks(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedArray:
+def without_marks(column: pa.ChunkedArray, marks: Sequence[str], *, signs: bool = True) -> pa.ChunkedArray:
     """The column with blanks at both ends of words stripped, and null for every mark.
 
     Marks that are numbers, such as ``-999`` and ``inf``, also count in columns of numbers.
+
+    Args:
+        column: The cells.
+        marks: Words that mean "no value".
+        signs: Keep ``-`` where there is a ``+``.
 
     Example:
         >>> without_marks(pa.chunked_array([[" yes", "NA", " ", "no"]]), MARKS).to_pylist()
@@ -57,7 +62,7 @@ def without_marks(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedAr
     if pa.types.is_dictionary(kind) and is_text(kind):
         column = column.cast(kind.value_type)
     if is_text(kind):
-        return _words_without(column, marks)
+        return _words_without(column, marks, signs)
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return _numbers_without(column, marks)
     return column
@@ -74,12 +79,12 @@ def no_numbers(words: pa.Array) -> np.ndarray:
     return np.asarray(pc.or_(marks, pc.match_substring_regex(words, _NOTHING)).to_numpy(zero_copy_only=False), bool)
 
 
-def _words_without(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedArray:
+def _words_without(column: pa.ChunkedArray, marks: Sequence[str], signs: bool) -> pa.ChunkedArray:
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     words = pc.utf8_trim_whitespace(column)
     missing = pc.is_in(words, value_set=pa.array(marks, column.type))
-    if "-" in marks and pc.any(pc.equal(words, "-")).as_py() and pc.any(pc.equal(words, "+")).as_py():
+    if signs and "-" in marks and all(pc.any(pc.equal(words, sign)).as_py() for sign in _SIGNS):
         missing = pc.and_(missing, pc.invert(pc.is_in(words, value_set=pa.array(_SIGNS, column.type))))
     return pc.if_else(missing, pa.scalar(None, column.type), words)
 

@@ -52,12 +52,14 @@ class NumberWords:
         strange: ``[words]`` bool, words that are neither numbers nor marks of missing ones.
         decimal: ``.`` or ``,``: the sign before decimals; empty if no cell tells.
         found: What the cells hold beside plain numbers, for the user to read.
+        unit: Their currency and unit, empty if they have none.
     """
 
     values: np.ndarray
     strange: np.ndarray
     decimal: str
     found: tuple[str, ...]
+    unit: str = ""
 
 
 def read_numbers(words: pa.Array, decimal: str = "") -> NumberWords:
@@ -90,14 +92,14 @@ def read_numbers(words: pa.Array, decimal: str = "") -> NumberWords:
     digits = pc.utf8_rtrim(part["digits"], characters=_SPACES)
     times, part["unit"] = _multipliers(part["unit"])
     style, fits = _style(digits, _text(pc.not_equal(part["exponent"], "")), matched, decimal)
-    units, found = _units(part, matched & fits)
+    units, found, unit = _units(part, matched & fits)
     good = matched & fits & units & _brackets(part)
     values = np.full(len(words), np.nan)
     if good.any():
         values[good] = _values(part, digits, style).to_numpy(zero_copy_only=False)[good] * (_signs(part) * times)[good]
     behind = ["minus behind the digits"] * bool((good & _matches(words, "[.,][0-9]+[^0-9]*-$")).any())
     said = (*found, *_separators(digits, good, style), *behind)
-    return NumberWords(values, ~good & ~no_numbers(words), style, said)
+    return NumberWords(values, ~good & ~no_numbers(words), style, said, unit)
 
 
 def _text(mask: pa.Array) -> np.ndarray:
@@ -127,9 +129,9 @@ def _multipliers(units: pa.Array) -> tuple[np.ndarray, pa.Array]:
     return times, pa.array(rest, units.type)
 
 
-def _units(part: dict[str, pa.Array], matched: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Cells whose currency and unit are those of most cells, or that have none; what these are."""
-    good, found = matched.copy(), []
+def _units(part: dict[str, pa.Array], matched: np.ndarray) -> tuple[np.ndarray, list[str], str]:
+    """Cells whose currency and unit are those of most cells, or that have none; what these are, in words and alone."""
+    good, found, unit = matched.copy(), [], ""
     for name, label in (("before", "currency"), ("unit", "unit")):
         texts = np.array(pc.utf8_trim_whitespace(part[name]).to_pylist(), dtype=object)
         given = texts[matched & (texts != "")]
@@ -141,7 +143,8 @@ def _units(part: dict[str, pa.Array], matched: np.ndarray) -> tuple[np.ndarray, 
         good &= (texts == "") | ((texts == common) & enough)
         if enough:
             found.append(f"per cent '{common}'" if common == "%" else f"{label} '{common}'")
-    return good, found
+            unit = f"{unit} {common}".strip()
+    return good, found, unit
 
 
 def _brackets(part: dict[str, pa.Array]) -> np.ndarray:

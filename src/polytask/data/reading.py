@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,20 +36,52 @@ class Reading:
             ``dates``. Other columns are what their cells look like.
         unused: Columns that nobody asks for: they are not looked at.
         used: If given, all others are unused, too.
+        decimal: The sign before decimals if the columns of this table leave it open.
     """
 
     marks: tuple[str, ...] = MARKS
     kinds: Mapping[str, str] = field(default_factory=dict)
     unused: frozenset[str] = frozenset()
     used: frozenset[str] | None = None
+    decimal: str = ""
 
     def skips(self, name: str) -> bool:
         """Whether a column is not looked at."""
         return name in self.unused or (self.used is not None and name not in self.used)
 
 
-def interpret(table: pa.Table, reading: Reading) -> tuple[pa.Table, list[str]]:
-    """The table with typed columns, and what was found in them, for the user to read.
+class Interpreted(NamedTuple):
+    """What cells are.
+
+    Attributes:
+        table: With typed columns.
+        notes: What was found in them, for the user to read.
+        decimal: The sign before decimals in columns that allow both: a comma, or empty for the point.
+        units: Currency and unit of the columns of numbers that have any.
+    """
+
+    table: pa.Table
+    notes: list[str]
+    decimal: str
+    units: dict[str, str]
+
+
+class Typed(NamedTuple):
+    """What the cells of a column are.
+
+    Attributes:
+        column: Numbers, truth values, or text as it was.
+        said: What was found beside plain numbers and words, for the user to read.
+        unit: Currency and unit of numbers.
+    """
+
+    column: pa.ChunkedArray
+    said: str = ""
+    unit: str = ""
+
+
+def interpret(table: pa.Table, reading: Reading) -> Interpreted:
+    """The table with typed columns.
 
     Text becomes whole numbers, decimal numbers (also with separators, currencies and units) or truth values if all
     cells of the column but the missing ones are such. Dates are recognised where features are fitted. Numbers with
@@ -56,26 +89,29 @@ def interpret(table: pa.Table, reading: Reading) -> tuple[pa.Table, list[str]]:
 
     Example:
         >>> table = pa.table({"price": ["$1,200", "NA", "$7"], "zip": ["01234", "99999", ""]})
-        >>> typed, notes = interpret(table, Reading())
-        >>> typed["price"].to_pylist(), typed["zip"].to_pylist(), notes
+        >>> found = interpret(table, Reading())
+        >>> found.table["price"].to_pylist(), found.table["zip"].to_pylist(), found.notes
         ([1200.0, None, 7.0], ['01234', '99999', None], ["'price': numbers with currency '$', thousands separators"])
     """
     plain = plain_columns(table, reading)
-    decimal = _decimal_of(table, reading, plain)
+    decimal = _decimal_of(table, reading, plain) or reading.decimal
     if decimal == ",":
         plain = {name: column for name, column in plain.items() if pa.types.is_integer(column.type)}
     columns, notes = [], []
+    units: dict[str, str] = {}
     for name in table.column_names:
         column = plain.get(name, table[name])
         if name not in plain and not reading.skips(name):
             column = without_marks(column, reading.marks)
             if is_text(column.type) and not pa.types.is_dictionary(table[name].type):
-                column, found = typed(column, reading.kinds.get(name, ""), decimal)
-                notes += [f"{name!r}: {found}"] if found else []
+                column, said, unit = typed(column, reading.kinds.get(name, ""), decimal)
+                column = column if is_text(column.type) else without_marks(column, reading.marks)  # -999.0 is -999
+                notes += [f"{name!r}: {said}"] if said else []
+                units |= {name: unit} if unit else {}
             elif pa.types.is_integer(column.type) and _beyond_exact(column):
                 column = column.cast(pa.string())
         columns.append(column)
-    return pa.table(columns, names=table.column_names), notes
+    return Interpreted(pa.table(columns, names=table.column_names), notes, decimal, units)
 
 
 def plain_columns(table: pa.Table, reading: Reading) -> dict[str, pa.ChunkedArray]:
@@ -149,8 +185,8 @@ def _decimal_of(table: pa.Table, reading: Reading, plain: Collection[str]) -> st
     return ""
 
 
-def typed(column: pa.ChunkedArray, kind: str = "", decimal: str = "") -> tuple[pa.ChunkedArray, str]:
-    """A column of text as what its cells are, and what was found beside plain numbers and words.
+def typed(column: pa.ChunkedArray, kind: str = "", decimal: str = "") -> Typed:
+    """A column of text as what its cells are.
 
     Args:
         column: Text without blanks at the ends; null where missing.
@@ -158,29 +194,31 @@ def typed(column: pa.ChunkedArray, kind: str = "", decimal: str = "") -> tuple[p
         decimal: The sign before decimals where the column allows both.
     """
     if kind in ("words", "dates"):
-        return column, ""
+        return Typed(column)
     if column.null_count == len(column):
-        return pa.chunked_array([pa.nulls(len(column))]), ""
+        return Typed(pa.chunked_array([pa.nulls(len(column))]))
     if kind != "numbers" and _names(column):
-        return column, ""
+        return Typed(column)
     if not (decimal == "," and _has(column, ".")) and (plain := _plain(column, kind)) is not None:
-        return plain, ""
+        return Typed(plain)
     words = coded(column)
     some = Coded(np.arange(min(len(words.words), _SAMPLE)), words.words[:_SAMPLE])
     for reader in (_truth, _numbers) if kind != "classes" else (_truth,):
         if reader(some, decimal) is not None and (found := reader(words, decimal)) is not None:
             return found
-    return column, ""
+    return Typed(column)
 
 
-def _truth(words: Coded, _: str) -> tuple[pa.ChunkedArray, str] | None:
+def _truth(words: Coded, _: str) -> Typed | None:
     values = [_TRUTH.get(word.lower()) for word in words.words[: len(_TRUTH) * 3].to_pylist()]
     if None in values or len(values) < len(words.words):
         return None
-    return pa.chunked_array([pa.array([*values, None], pa.bool_()).take(pa.array(words.index % (len(values) + 1)))]), ""
+    return Typed(
+        pa.chunked_array([pa.array([*values, None], pa.bool_()).take(pa.array(words.index % (len(values) + 1)))])
+    )
 
 
-def _numbers(words: Coded, decimal: str) -> tuple[pa.ChunkedArray, str] | None:
+def _numbers(words: Coded, decimal: str) -> Typed | None:
     found = read_numbers(words.words, decimal)
     if found.strange.any() or np.isnan(found.values).all():
         return None
@@ -188,10 +226,10 @@ def _numbers(words: Coded, decimal: str) -> tuple[pa.ChunkedArray, str] | None:
     marks = words.words.filter(pa.array(np.isnan(found.values))).to_pylist()
     more = [f"{', '.join(map(repr, marks[:3]))} as missing"] * bool(marks)
     said = ", ".join([*found.found, *more])
-    return pa.chunked_array([values]), f"numbers with {said}" if said else ""
+    return Typed(pa.chunked_array([values]), f"numbers with {said}" if said else "", found.unit)
 
 
-def _has(column: pa.ChunkedArray, sign: str) -> bool:
+def _has(column: pa.ChunkedArray | pa.Array, sign: str) -> bool:
     return bool(pc.any(pc.match_substring(column, sign)).as_py())
 
 
@@ -204,6 +242,13 @@ def _names(column: pa.ChunkedArray) -> bool:
     return any(abs(int(word)) > EXACT or word.lstrip("+-")[0] == "0" for word in words)
 
 
+def _are_names(column: pa.ChunkedArray, values: pa.ChunkedArray) -> bool:
+    """Whether classes that look like numbers are names: 1e5, and versions, of which 1.1 and 1.10 are two."""
+    words = pc.unique(column.drop_null())
+    same = len(pc.unique(values.drop_null())) < len(words)
+    return same or (pa.types.is_floating(values.type) and _has(pc.utf8_lower(words), "e"))
+
+
 def _plain(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray | None:
     """Plain numbers as Arrow reads them, None if there are others or words."""
     for kind_of_numbers in (pa.int64(), pa.float64()):
@@ -211,6 +256,5 @@ def _plain(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray | None:
             values = column.cast(kind_of_numbers)
         except pa.ArrowInvalid:
             continue
-        power = kind == "classes" and kind_of_numbers == pa.float64() and _has(pc.utf8_lower(column), "e")
-        return None if power else values  # 1e5 can be the name of a class
+        return None if kind == "classes" and _are_names(column, values) else values
     return None

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..display.text import some_names
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
+from .as_trained import as_numbers, without_missing
 from .columns import coded, is_text
 from .dates import date_parts, moments
 from .features import (
@@ -63,6 +64,8 @@ class Schema:
         split_column: Column with the split, or None.
         text_settings: How text is hashed.
         missing: Words that mean "no value"; None in schemas of before they were stored (then only the empty cell).
+        decimal: The sign before decimals in columns of text that allow both: a comma, or empty for the point.
+        units: Currency and unit of columns of numbers that had any.
         renamed: By target, labels that are read as another one, or (empty) as no label.
         rows: Number of training rows; 0 in schemas of before it was stored.
 
@@ -87,6 +90,8 @@ class Schema:
     split_column: str | None = None
     text_settings: TextSettings = field(default_factory=TextSettings)
     missing: tuple[str, ...] | None = None
+    decimal: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rows: int = 0
 
@@ -108,6 +113,8 @@ class Schema:
         bins: int = 0,
         graphs: bool = False,
         missing: Sequence[str] = MARKS,
+        decimal: str = "",
+        units: Mapping[str, str] | None = None,
         renamed: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Schema:
         """Learn the transformation.
@@ -127,6 +134,7 @@ class Schema:
             bins: Also find the edges of this many bins for every column of numbers; 0 for none.
             graphs: Also give the graphs of molecules.
             missing: Words that mean "no value".
+            decimal: See :class:`Schema`, as ``units``.
             renamed: By target, labels that are read as another one, or (empty) as no label.
 
         Raises:
@@ -165,6 +173,8 @@ class Schema:
             split_column=split_column,
             text_settings=text_settings or TextSettings(),
             missing=tuple(missing),
+            decimal=decimal,
+            units=dict(units or {}),
             renamed=dict(renamed or {}),
             rows=int(rows.sum()),
         )
@@ -247,7 +257,7 @@ class Schema:
         raise_all(
             [f"{where}: column {name!r} is missing; {did_you_mean(name, table.column_names)}" for name in missing]
         )
-        table = self.read(table)
+        table = self.read(table, where=where)
         inputs: dict[str, Tensor | SparseRows | Items] = {}
         if self.numbers:
             inputs["numeric"] = torch.from_numpy(encode_numbers(self.values(table, where=where), self.numbers))
@@ -265,19 +275,34 @@ class Schema:
         parts = [encode_texts(texts, self.text_settings)] if texts else []
         return side_by_side(parts + [spread(coded(table[column.name]), morgan_counts) for column in self.molecules])
 
-    def read(self, table: pa.Table) -> pa.Table:
-        """The table without marks of missing values in the columns that this schema knows, and with its labels."""
+    def read(self, table: pa.Table, *, where: str = "table") -> pa.Table:
+        """The table with the columns that this schema knows read as those of the training table: without marks of
+        missing values, numbers as numbers, and with its labels.
+
+        Raises:
+            UserError: If numbers have another unit; all at once.
+        """
         words = self.missing if self.missing is not None else ()
-        numbers = {column.name for column in self.numeric} | {column.name for column in self.temporal}
-        known = {*self.feature_names, *(task.name for task in self.tasks), self.id_column}
+        numbers = {column.name: column.decimal or self.decimal for column in self.numeric}
+        numbers |= {task.name: self.decimal for task in self.tasks if task.definition.numeric}
+        dates = {column.name for column in self.temporal}
+        values = {column.name: column.categories for column in self.categorical}
+        values |= {task.name: task.classes for task in self.tasks}
+        known = {*self.feature_names, *(task.name for task in self.tasks)} - {self.id_column}
+        problems: list[str] = []
         columns = []
         for name in table.column_names:
             column = table[name]
-            if name in known and name != self.id_column:
-                marks = MARKS if self.missing is None and name in numbers else words
-                column = without_marks(column, marks) if marks else column
+            if name in known:
+                marks = MARKS if self.missing is None and (name in numbers or name in dates) else words
+                column = without_missing(column, marks, values.get(name, ())) if marks else column
                 column = relabelled(column, self.renamed.get(name, {}))
+            if name in numbers:
+                with collected(problems):
+                    at = f"{where}: column {name!r}"
+                    column = as_numbers(column, marks, numbers[name], self.units.get(name, ""), at)
             columns.append(column)
+        raise_all(problems)
         return pa.table(columns, names=table.column_names) if columns else table
 
     def values(self, table: pa.Table, *, where: str = "table") -> list[np.ndarray]:
@@ -316,7 +341,7 @@ class Schema:
 
     def encode_targets(self, table: pa.Table, *, where: str = "table", partial: bool = False) -> Tensor:
         """``[n, K]`` float32, NaN where there is no label; see :func:`encode_targets`."""
-        return encode_targets(self.read(table), self.tasks, where=where, partial=partial)
+        return encode_targets(self.read(table, where=where), self.tasks, where=where, partial=partial)
 
     def ids(self, table: pa.Table, *, where: str = "table") -> pa.Array | None:
         """The row ids, or None if there is no such column in this schema.
@@ -410,6 +435,8 @@ class Schema:
             split_column=stored["split_column"],
             text_settings=TextSettings(**stored["text_settings"]),
             missing=None if (marks := stored.get("missing")) is None else tuple(marks),
+            decimal=stored.get("decimal", ""),
+            units=dict(stored.get("units", {})),
             renamed=dict(stored.get("renamed", {})),
             rows=stored.get("rows", 0),
         )

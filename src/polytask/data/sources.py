@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,15 @@ class Sources:
         source: ``[n]`` int64 the number of the data set of each row.
         columns: Names of the columns of each data set.
         notes: What was found in files and columns, for the user to read.
+        decimal: See :class:`~polytask.data.reading.Interpreted`, as ``units``.
     """
 
     table: pa.Table
     source: np.ndarray
     columns: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    decimal: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def with_features(self, features: Sequence[str]) -> list[list[str]]:
         """The features that each data set has."""
@@ -78,9 +81,9 @@ def read_sources(
     except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
         names = ", ".join(str(path) for path in paths)
         raise UserError(f"{names}: columns of equal names need equal types ({error}); rename or convert them") from None
-    together, found = interpret(together, reading)
+    together, found, decimal, units = interpret(together, reading)
     source = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
-    return Sources(together, source, columns, (*notes, *found))
+    return Sources(together, source, columns, (*notes, *found), decimal, units)
 
 
 def _alike(tables: Sequence[pa.Table], reading: Reading) -> list[pa.Table]:

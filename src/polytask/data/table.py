@@ -42,7 +42,7 @@ def read_table(
     """
     reading = reading or Reading()
     reading = replace(reading, kinds=dict(reading.kinds) | dict.fromkeys(text, "words"))
-    return interpret(read_cells(path, columns)[0], reading)[0]
+    return interpret(read_cells(path, columns)[0], reading).table
 
 
 def read_cells(path: str | Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, list[str]]:

@@ -16,11 +16,11 @@ from ..task import Task
 from ..task.kind import Form
 from ..task.task import IGNORED
 from ..task.training_units import bounded, in_training_units
+from .as_trained import as_values
 from .cells import encode_words
 from .columns import Coded, coded, is_text, numbers
 from .features import number_column
 from .problems import collected
-from .reading import typed
 
 IGNORE = str(IGNORED)
 
@@ -128,13 +128,8 @@ def _any_word(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
 
 
 def _classes(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
-    words = coded(column)
+    words = as_values(coded(column), task.classes)
     index = _class_indices(words, task)
-    if np.isnan(index).any() and is_text(column.type):
-        # The same classes in another file: as numbers (1.0 for 1) or truth values (True for true).
-        other = coded(typed(column)[0])
-        again = _class_indices(other, task)
-        words, index = (other, again) if np.isnan(again).sum() < np.isnan(index).sum() else (words, index)
     ignored = pc.equal(words.words, IGNORE).to_numpy(zero_copy_only=False)
     unknown = np.isnan(index) & ~ignored
     if unknown.any():

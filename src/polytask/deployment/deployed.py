@@ -149,7 +149,7 @@ def deployed_inputs(
     """
     schema = bundle.schema
     schema.encode_inputs(table.slice(0, 0), where=where)  # names all missing columns at once
-    table = schema.read(table)
+    table = schema.read(table, where=where)
     inputs: dict[str, Tensor] = {}
     if schema.numeric:
         columns = [feature_numbers(table[c.name], f"{where}: column {c.name!r}", c.decimal) for c in schema.numeric]

@@ -50,7 +50,9 @@ class KnownTable(Table):
         schema, reading = base.bundle.schema, reading_of(config)
         kinds = dict.fromkeys([*schema.word_columns, *(column.name for column in schema.temporal)], "words")
         cells, unusual = read_cells(self.paths[0])
-        table, found = interpret(cells, replace(reading, kinds={**reading.kinds, **kinds}))
+        table, found, self.decimal, self.units = interpret(
+            cells, replace(reading, kinds={**reading.kinds, **kinds}, decimal=schema.decimal)
+        )
         require_rows(table, self.paths[0])
         table = with_columns_of_other_sources(table, schema.feature_names, schema.word_columns, base.bundle.sources)
         self.table = schema.read(table)
@@ -90,6 +92,8 @@ class KnownTable(Table):
             ignored=(*weight_columns(config.sample_weight), *aside_columns(config)),
             id_column=config.id or (known.id_column if known.id_column in self.table.column_names else None),
             split_column=split_column(config),
+            decimal=known.decimal or self.decimal,
+            units={**self.units, **known.units},
             renamed=dict(known.renamed) | {one.task.name: dict(one.renamed) for one in self.inferred if one.renamed},
         )
         learning = tuple(task for task in schema.tasks if task.name in config.targets)

@@ -26,7 +26,7 @@ def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, wher
         UserError: If a label is none of its task's, or tags and words do not match.
     """
     needed = {*(task.name for task in schema.tasks), *(column.name for column in schema.encoded)}
-    table = schema.read(table.select([name for name in table.column_names if name in needed]))
+    table = schema.read(table.select([name for name in table.column_names if name in needed]), where=where)
     rows = Rows.from_matrix(inputs, schema.encode_targets(table, where=where, partial=True))
     wide = encode_wide(table, schema.tasks, where=where, partial=True)
     if per_word(schema.tasks):

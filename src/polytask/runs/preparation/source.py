@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,9 +108,12 @@ class TableSource(Source):
 
     Attributes:
         table: These rows.
+        decimal: The sign before decimals in its columns, see :class:`~polytask.data.reading.Interpreted`, as ``units``.
     """
 
     table: pa.Table
+    decimal: str
+    units: Mapping[str, str]
 
     @abstractmethod
     def column(self, name: str) -> pa.ChunkedArray:
@@ -141,7 +144,10 @@ class TableSource(Source):
 
     def schema(self, tasks: Sequence[Task], split: np.ndarray) -> Schema:
         train, learned = self.judged(split) == 0, learned_for_encoder(self.config)
-        schema = Schema.fit(self.table, tasks, where=self.where, train=train, **self.roles, **learned)
+        schema = Schema.fit(
+            self.table, tasks, where=self.where, train=train, decimal=self.decimal, units=self.units, **self.roles,
+            **learned,
+        )  # fmt: skip
         self.warnings += suspicions(self.table, schema)
         self.notes += notes_on(self.inferred, schema, self.table)
         return replace(schema, rows=int((split == 0).sum()))  # the table may be a sample

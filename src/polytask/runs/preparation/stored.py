@@ -101,7 +101,7 @@ class StoredTable(TableSource):
         ])  # fmt: skip
         self.path = Path(config.sources[0].table)
         cells, self.positions = _sample(self.path, config)
-        self.table, found = interpret(cells, reading_of(config))
+        self.table, found, self.decimal, self.units = interpret(cells, reading_of(config))
         self.notes += found
 
     @classmethod
@@ -112,14 +112,17 @@ class StoredTable(TableSource):
         return split[self.positions]
 
     def split(self, tasks: Sequence[Task], stored: Path | None) -> np.ndarray:
-        cells_of = Schema(tuple(tasks), missing=self.roles["missing"], renamed=self.roles["renamed"])
+        cells_of = Schema(
+            tuple(tasks), missing=self.roles["missing"], renamed=self.roles["renamed"], decimal=self.decimal,
+            units=self.units,
+        )  # fmt: skip
         cells = with_scaffolds(self.config, self.table, self.column, self.where)
         split, said = _split(self.config, self.path, cells_of, cells, stored, self.where)
         self.notes += said
         return split
 
     def column(self, name: str) -> pa.ChunkedArray:
-        return interpret(pa.parquet.read_table(self.path, columns=[name]), reading_of(self.config))[0][name]
+        return interpret(pa.parquet.read_table(self.path, columns=[name]), reading_of(self.config)).table[name]
 
     def rows(self, schema: Schema, split: np.ndarray) -> tuple[dict[str, Rows], EncodedColumns | None]:
         judged = self.judged(split)

@@ -46,7 +46,7 @@ class Table(TableSource):
         self.paths = [source.table for source in config.sources]
         labels = [source.targets for source in config.sources]
         self.sources = read_sources(self.paths, labels, config.targets, reading_of(config))
-        self.table = self.sources.table
+        self.table, self.decimal, self.units = self.sources.table, self.sources.decimal, self.sources.units
         self.notes += self.sources.notes
 
     @classmethod
