@@ -49,9 +49,18 @@ def as_numbers(column: pa.ChunkedArray, marks: Sequence[str], decimal: str, unit
     if not is_text(column.type):
         return column
     found = typed(column, "numbers", decimal)
-    if unit and found.unit not in ("", unit):
-        raise UserError(f"{at}: expected numbers in {unit!r}, as in training, found {found.unit!r}; convert them")
+    check_unit(found.unit, unit, at)
     return column if is_text(found.column.type) else without_marks(found.column, marks)
+
+
+def check_unit(found: str, trained: str, at: str) -> None:
+    """Refuse numbers in another unit than those of training; none is taken to be the same.
+
+    Raises:
+        UserError: If both have one, and they differ.
+    """
+    if trained and found and found != trained:
+        raise UserError(f"{at}: expected numbers in {trained!r}, as in training, found {found!r}; convert them")
 
 
 def as_values(words: Coded, values: Sequence[str]) -> Coded:

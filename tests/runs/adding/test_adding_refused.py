@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from adding import add
-from small_table import COLUMNS, assert_refused, polytask, table_rows, write_table
+from small_table import COLUMNS, assert_refused, fit, polytask, table_rows, write_table
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,15 @@ def test_labels_that_an_old_target_does_not_know(earlier, tmp_path):
     rows[3]["click"] = "perhaps"
     table = write_table(tmp_path / "odd.csv", rows)
     assert_refused(add(earlier.one, table, "rank", tmp_path / "run"), "click", "perhaps")
+
+
+def test_numbers_in_another_unit(tmp_path):
+    for unit in ("kg", "g"):
+        rows = [row | {"a": f"{row['a']} {unit}" if row["a"] != "" else ""} for row in table_rows(60)]
+        write_table(tmp_path / f"{unit}.csv", rows)
+    assert fit(tmp_path / "kg.csv", tmp_path / "run", "--preset", "fast", "--quiet", targets=["click"]).exit_code == 0
+    result = add(tmp_path / "run", tmp_path / "g.csv", "rank", tmp_path / "out")
+    assert_refused(result, "column 'a': expected numbers in 'kg', as in training, found 'g'")
 
 
 def test_a_run_that_is_not_finished(earlier, tmp_path):

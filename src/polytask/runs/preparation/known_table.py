@@ -23,7 +23,9 @@ from ...data import (
     require_rows,
     with_columns_of_other_sources,
 )
+from ...data.as_trained import check_unit
 from ...data.equal_rows import row_keys
+from ...data.problems import collected
 from ...data.roles import weight_columns
 from ...data.sample_weights import check_weights
 from ...data.targets import standardise_tasks
@@ -53,6 +55,11 @@ class KnownTable(Table):
         table, found, self.decimal, self.units = interpret(
             cells, replace(reading, kinds={**reading.kinds, **kinds}, decimal=schema.decimal)
         )
+        problems: list[str] = []
+        for name, unit in schema.units.items():
+            with collected(problems):
+                check_unit(self.units.get(name, ""), unit, f"{self.paths[0]}: column {name!r}")
+        raise_all(problems)
         require_rows(table, self.paths[0])
         table = with_columns_of_other_sources(table, schema.feature_names, schema.word_columns, base.bundle.sources)
         self.table = schema.read(table)
