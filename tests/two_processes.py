@@ -84,6 +84,16 @@ def gradients() -> list[Any]:
     return [parameter.grad for parameter in parameters]
 
 
+def gradients_of_types() -> list[Any]:
+    """Means of gradients of several types."""
+    types = (torch.bfloat16, torch.float32, torch.float64, torch.complex64)
+    parameters = [torch.nn.Parameter(torch.zeros(2, dtype=dtype)) for dtype in types]
+    for parameter in parameters:
+        parameter.grad = torch.full_like(parameter, 1.0 + rank())
+    average_gradients(parameters)
+    return [parameter.grad for parameter in parameters]
+
+
 def other_model() -> dict[str, torch.Tensor]:
     """Each process starts from numbers of its own."""
     model = make_model()
@@ -121,6 +131,7 @@ def run(number: int, folder: str, number_of_processes: int = 2) -> None:
         "rank": rank(),
         "sum": sum_over_processes(torch.tensor([1.0 + number])),
         "gradients": gradients(),
+        "types": gradients_of_types(),
         "plain": plain(),
         "one row": plain(batch=1),
         "stopping": plain(estimator="gramian", stop="confident", enough=first_says_three),

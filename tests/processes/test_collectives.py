@@ -45,6 +45,13 @@ def test_gradients_are_averaged_with_zeros_where_a_process_has_none(found):
         assert none is None
 
 
+def test_averaged_gradients_keep_their_types(found):
+    for one in found:
+        types = [gradient.dtype for gradient in one["types"]]
+        assert types == [torch.bfloat16, torch.float32, torch.float64, torch.complex64]
+        assert [gradient.tolist() for gradient in one["types"]] == [[1.5, 1.5]] * 4
+
+
 def test_the_first_decides_when_affinity_is_measured_well_enough(found):
     assert [one["stopping"]["affinity"]["samples"] for one in found] == [3, 3]
     assert torch.equal(*(one["stopping"]["affinity"]["sums"] for one in found))

@@ -97,14 +97,16 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
 
     A process on which a parameter has no gradient (a task that is absent there) takes part with zeros, so nothing
     hangs; a parameter without gradient on every process keeps ``None``, so that its optimiser state is not touched.
+    Every gradient keeps its type.
     """
-    if world_size() == 1:
-        return
     parameters = [p for p in parameters if p.requires_grad and not is_sharded(p)]  # shares come averaged
+    if world_size() == 1 or not parameters:
+        return
     have = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
     have = sum_over_processes(have.to(parameters[0].device)) > 0
     used = [parameter for parameter, needed in zip(parameters, have.tolist(), strict=True) if needed]
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in used] or [torch.zeros(0)])
     flat = sum_over_processes(flat) / world_size()
     for parameter, part in zip(used, flat.split([p.numel() for p in used]), strict=True):
-        parameter.grad = part.view_as(parameter)
+        kept = part if parameter.is_complex() else part.real
+        parameter.grad = kept.view_as(parameter).to(parameter.dtype)
