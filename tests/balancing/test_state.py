@@ -52,3 +52,38 @@ def test_state_that_holds_only_the_number_of_steps_is_read() -> None:
     loaded.bind(TASKS)
     loaded.load_state_dict(saved)
     assert loaded.steps == 7
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_binding_resets_the_state(name: str) -> None:
+    used, fresh = _used(name), make(name)
+    for balancer in (used, fresh):
+        balancer.bind(TASKS)
+    for key, value in fresh.state_dict().items():
+        torch.testing.assert_close(used.state_dict()[key], value, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(("name", "memory"), [("db_mtl", "mean"), ("excess_mtl", "sums")])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_layers_trained_in_turn_do_not_share_what_is_remembered(name: str, memory: str, resumed: bool) -> None:
+    one, two, x = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4), torch.randn(8, 4)
+
+    def train(balancer: pt.balancing.Balancer, first: bool) -> None:
+        one.requires_grad_(first)
+        two.requires_grad_(not first)
+        outputs = two(one(x))
+        losses = {"a": (outputs[:, 0] - 1).pow(2).mean(), "b": (outputs[:, 1] + 1).pow(2).mean()}
+        balancer.backward(losses, shared=[*one.parameters(), *two.parameters()])
+
+    used, fresh = make(name), make(name)
+    for _ in range(3):
+        train(used, first=True)
+    if resumed:
+        state, used = used.state_dict(), make(name)
+        used.load_state_dict(state)
+    for balancer in (used, fresh):
+        train(balancer, first=False)
+    after_one_step = used.state_dict()[memory].clone()
+    torch.testing.assert_close(after_one_step, fresh.state_dict()[memory], rtol=1e-6, atol=1e-9)
+    train(used, first=False)
+    assert (used.state_dict()[memory] != after_one_step).any()

@@ -88,6 +88,8 @@ class Balancer(nn.Module, ABC):
     extra: ClassVar[str] = ""
     #: Weights follow what is seen of the tasks; if not, a task keeps its weight whatever its labels are.
     adapts: ClassVar[bool] = True
+    #: Buffers that the state of earlier versions lacks.
+    newer: ClassVar[tuple[str, ...]] = ("switched", "soft_weight")
     __signature__: ClassVar[inspect.Signature]
     _options: dict[str, Any]
 
@@ -432,7 +434,7 @@ class Balancer(nn.Module, ABC):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         self._take_tasks(state_dict.get(f"{prefix}_extra_state"))
-        for name in ("switched", "soft_weight"):  # not in the state of earlier versions
+        for name in self.newer:
             state_dict.setdefault(prefix + name, getattr(self, name))
         # Some state takes its size from the model in the first step.
         for name, buffer in self._buffers.items():

@@ -11,7 +11,7 @@ from ..errors import UserError
 
 
 def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Tensor] | None:
-    """The trained ones among the shared parameters, each once.
+    """The shared parameters, each once.
 
     Args:
         shared: One parameter or module, several of them, or names with parameters.
@@ -38,13 +38,12 @@ def parameters_of(shared: Tensor | nn.Module | Iterable[Any] | None) -> list[Ten
             "shared: there are no parameters in it; a generator such as encoder.parameters() is empty after one pass: "
             "make a list of it, list(encoder.parameters())"
         )
-    trained = list({id(part): part for part in given if part.requires_grad}.values())
-    if not trained:
+    if not any(part.requires_grad for part in given):
         raise UserError(
             f"shared: none of the {len(given)} parameters is trained (requires_grad is False): there is nothing to "
             "balance in the shared layers; use a method that uses only losses, such as equal or uw"
         )
-    return trained
+    return list({id(part): part for part in given}.values())
 
 
 def _parameters_in(part: Any) -> Iterable[Tensor]:

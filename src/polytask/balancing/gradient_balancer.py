@@ -47,7 +47,8 @@ class StepTensors:
         losses: The losses as the method sees them: tasks that learn from soft labels count as absent.
         everything: The losses with those of these tasks.
         features: The shared representations, if given, and if the shared parameters act through them alone.
-        shared: The shared parameters, if given.
+        shared: The trained ones of the shared parameters, if given.
+        sizes: Numbers of elements of the shared parameters, in their order; 0 for one that is not trained.
         source: Where gradients come from in this step.
         graph: The graph of all losses.
     """
@@ -56,6 +57,7 @@ class StepTensors:
     everything: TaskLosses
     features: list[Tensor] | None
     shared: list[Tensor] | None
+    sizes: list[int]
     source: Gradients
     graph: StepGraph
 
@@ -196,7 +198,8 @@ class GradientBalancer(Balancer):
     def _step_tensors(
         self, losses: TaskLosses, shared: Shared | None, features: Tensor | Sequence[Tensor] | None
     ) -> StepTensors:
-        parts, trained, source = representations_of(features), parameters_of(shared), self.gradients
+        parts, given, source = representations_of(features), parameters_of(shared), self.gradients
+        trained = None if given is None else [parameter for parameter in given if parameter.requires_grad]
         if source == "representation" and parts is None:
             raise UserError(f"balancer {self.name!r}: give features=, the tensor from which all heads read")
         if trained is None and parts is None:
@@ -217,7 +220,8 @@ class GradientBalancer(Balancer):
             trained = graph.behind
         if source != "representation" and not absent:
             graph.check(trained or [])
-        return StepTensors(learning, losses, parts, trained, source, graph)
+        sizes = [parameter.numel() * parameter.requires_grad for parameter in given or trained or ()]
+        return StepTensors(learning, losses, parts, trained, sizes, source, graph)
 
     def _weigh(self, found: Tensor, step: StepTensors) -> Tensor:
         """``[K]`` weights with the user's, from what the method has found for the tasks that it sees."""
@@ -348,3 +352,36 @@ class GradientBalancer(Balancer):
             own = [leaf for leaf in [*step.graph.past, *step.graph.behind] if id(leaf) not in ids]
             own_gradients = list(grad(heads, own, allow_unused=True)) if own else []
             backward(scalar_with_gradients(trunk, step.shared + own, [*combined, *own_gradients]))
+
+
+class GradientMemory(GradientBalancer):
+    """A method that remembers gradients of the shared parameters, in one row per task.
+
+    What is remembered of some parameters says nothing of others: where others are trained than in the last step, it
+    begins anew.
+    """
+
+    newer = (*GradientBalancer.newer, "sizes")
+
+    def __init__(self, *, gradients: str = "exact", every: int = 1, head_weighting: bool = False) -> None:
+        super().__init__(gradients=gradients, every=every, head_weighting=head_weighting)
+        #: :attr:`StepTensors.sizes` of the last step; empty if not known.
+        self.sizes: Tensor
+        self.register_buffer("sizes", torch.zeros(0, dtype=torch.int64))
+
+    def _start(self, tasks: int) -> None:
+        super()._start(tasks)
+        self.sizes = torch.zeros(0, dtype=torch.int64)
+
+    def _kept(self, memory: Tensor, step: StepTensors, rows: Sequence[Tensor]) -> Tensor:
+        """``[K, P]`` what is remembered, or zeros.
+
+        Args:
+            memory: The same, of the last step.
+            step: This step.
+            rows: ``[n, ...]`` gradients of this step, P elements per task.
+        """
+        before, self.sizes = self.sizes.tolist(), torch.tensor(step.sizes, device=self.found.device)
+        shape = (len(self.found), sum(row[0].numel() for row in rows))
+        others = bool(before) and before != step.sizes
+        return rows[0].new_zeros(shape) if others or memory.shape != shape else memory

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ..gradient_balancer import GradientBalancer, StepTensors
+from ..gradient_balancer import GradientMemory, StepTensors
 from ..gradients import GradientRows, combine
 from ..needs import Gradients, Needs
 from ..task_losses import TaskLosses
@@ -28,11 +28,13 @@ def db_mtl_scales(norms: Tensor) -> Tensor:
     return torch.where(norms > 0, norms.max() / norms.clamp_min(1e-30), 0.0)
 
 
-class DBMTL(GradientBalancer):
+class DBMTL(GradientMemory):
     """Gradients of the logarithms of the losses, averaged over steps, all at the norm of the largest.
 
     ``y_t <- beta_k y_t + (1 - beta_k) grad log(L_t + 1e-8)``, ``beta_k = beta / k^sigma``; the shared layers get
-    ``sum_t (max_j |y_j| / |y_t|) y_t``, each head ``grad log L_t``.
+    ``sum_t (max_j |y_j| / |y_t|) y_t``, each head ``grad log L_t``. If other shared parameters are trained than in the
+    last step, as layers were frozen or unfrozen, the means begin anew; to notice this, it needs the frozen ones in
+    ``shared``, too.
 
     Args:
         beta: Share of the past; 0.9 in LibMTL. With 0 no gradients are kept.
@@ -72,6 +74,10 @@ class DBMTL(GradientBalancer):
     def needs(self) -> Needs:
         return replace(super().needs, losses="positive")
 
+    def _start(self, tasks: int) -> None:
+        super()._start(tasks)
+        self.mean = torch.zeros(0)
+
     def _head_weights(self, weights: Tensor, losses: TaskLosses) -> Tensor:
         own = torch.where(self.switched, 1.0, 1 / (losses.means.clamp_min(0) + EPS))
         return torch.where(torch.isfinite(weights), self.user_weights * losses.present * own, weights)
@@ -84,7 +90,9 @@ class DBMTL(GradientBalancer):
         if not self.beta:  # the Gramian of the logarithms states it all
             return self._update_without_past(step, backward, inverse, new=new)
         blocks = [GradientRows(row.dense(), row.reached) for row in self._rows(step)]
-        scales, parts = self._averaged([block.rows.flatten(1) for block in blocks], inverse, step.present)
+        rows = [block.rows.flatten(1) for block in blocks]
+        self.mean = self._kept(self.mean, step, rows)
+        scales, parts = self._averaged(rows, inverse, step.present)
         found = torch.zeros_like(self.found).index_copy(0, step.present, (scales * inverse[step.present]).float())
         weights = self._weigh(found, step)
         combined = [
@@ -96,9 +104,6 @@ class DBMTL(GradientBalancer):
 
     def _averaged(self, rows: list[Tensor], inverse: Tensor, present: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Factors of the present tasks, and the update; NaN and no new state if a gradient is not finite."""
-        width = sum(row.shape[1] for row in rows)
-        if self.mean.shape != (len(self.found), width):
-            self.mean = rows[0].new_zeros(len(self.found), width)
         if not all(bool(torch.isfinite(row.sum())) for row in rows):
             return torch.full_like(inverse[present], torch.nan), [row.sum(0) * torch.nan for row in rows]
         share = self.beta / (self.steps + 1) ** self.sigma

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..gradient_balancer import GradientBalancer, StepTensors
+from ..gradient_balancer import GradientMemory, StepTensors
 from ..gradients import combine
 
 EPS = 1e-7
@@ -32,11 +32,13 @@ def excess_risks(rows: Tensor, sums: Tensor) -> Tensor:
     return (squares / (sums + EPS).sqrt()).sum(1)
 
 
-class ExcessMTL(GradientBalancer):
+class ExcessMTL(GradientMemory):
     """Robust weights by excess risk: larger for a task far above its best reachable loss, not for a noisy one.
 
     ``w_t <- w_t exp(lr E_t / E_t(0))``, scaled to sum to 1, with the excess risk ``E_t = g_t^T H_t^-1 g_t``, where
-    ``H_t`` is the root of the sum of squared gradients, element by element. The total is ``sum_t w_t L_t``.
+    ``H_t`` is the root of the sum of squared gradients, element by element. The total is ``sum_t w_t L_t``. If other
+    shared parameters are trained than in the last step, as layers were frozen or unfrozen, ``H_t`` and ``E_t(0)`` begin
+    anew; to notice this, it needs the frozen ones in ``shared``, too.
 
     Args:
         lr: Step size of the weights.
@@ -70,6 +72,7 @@ class ExcessMTL(GradientBalancer):
             self.register_buffer(name, torch.zeros(0))
 
     def _start(self, tasks: int) -> None:
+        super()._start(tasks)
         self.found = torch.full((tasks,), 1 / tasks)
         self.sums = torch.zeros(0)
         # Rows: sum of excess risks during the warm-up, steps in it.
@@ -78,6 +81,9 @@ class ExcessMTL(GradientBalancer):
     def _update(self, step: StepTensors, backward: Callable[[Tensor], object], *, new: bool) -> Tensor:
         rows = self._rows(step)
         flat = torch.cat([row.dense().flatten(1) for row in rows], 1).float()
+        kept = self._kept(self.sums, step, [flat])
+        if kept is not self.sums:
+            self.sums, self.start = kept, torch.zeros_like(self.start)
         finite = bool(torch.isfinite(flat).all())
         if finite:
             self._learn(flat, step.present)
@@ -88,8 +94,6 @@ class ExcessMTL(GradientBalancer):
         return weights
 
     def _learn(self, rows: Tensor, present: Tensor) -> None:
-        if self.sums.shape != (len(self.found), rows.shape[1]):
-            self.sums = rows.new_zeros(len(self.found), rows.shape[1])
         self.sums[present] += rows**2
         risks = excess_risks(rows, self.sums[present])
         total, steps = self.start[:, present]
