@@ -6,6 +6,8 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from small_table import COLUMNS, TARGETS, Row, assert_refused, changed, fit, polytask, table_rows, write_table
@@ -102,6 +104,18 @@ def test_infinities_in_a_numeric_parquet_column(tmp_path: Path) -> None:
     pa.parquet.write_table(table, tmp_path / "table.parquet")
     parts = ("column 'b'", "1 infinite values", "row 5")
     refused(tmp_path / "table.parquet", tmp_path, *parts, targets=("click", "rank"))
+
+
+@pytest.mark.parametrize("role", ["--id", "--group", "--split", "--time", "sample_weight"])
+def test_lists_and_bytes_that_say_what_a_row_is(tmp_path: Path, role: str) -> None:
+    table = pa.table({"b": [float(row["b"]) for row in FEW], "click": [row["click"] for row in FEW]})
+    option = ["--set", "sample_weight=more"] if role == "sample_weight" else [role, "more"]
+    for cells in ([["x"]], [b"\xff\xfe"]):
+        path = tmp_path / "table.parquet"
+        pa.parquet.write_table(table.append_column("more", pa.array(cells * 60)), path)
+        result = polytask("fit", path, "--targets", "click", "--out", tmp_path / "run", *option)
+        assert_refused(result, "'more': expected a word or a number per cell, found")
+        assert not (tmp_path / "run").exists()
 
 
 def test_doubled_column_names(tmp_path: Path) -> None:

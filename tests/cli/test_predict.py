@@ -143,6 +143,18 @@ def test_text_out_holds_the_same_and_is_what_its_name_states(
     np.testing.assert_allclose(found["price"].to_numpy(), predictions["price"].to_numpy())
 
 
+@pytest.mark.parametrize("name", ["a", "colour", "note", "key", "click", "price"])
+def test_lists_and_bytes_where_words_or_numbers_were_are_refused(fitted: Any, tmp_path: Path, name: str) -> None:
+    table, place = read_table(fitted.data), table_rows(1)[0]
+    command = "evaluate" if name in TARGETS else "predict"
+    for cells in ([["x"]], [b"\xff\xfe"]):
+        at = list(place).index(name)
+        pa.parquet.write_table(table.set_column(at, name, pa.array(cells * len(table))), tmp_path / "new.parquet")
+        out = () if command == "evaluate" else ("--out", tmp_path / "p.parquet")
+        result = polytask(command, fitted.run, tmp_path / "new.parquet", *out)
+        assert_refused(result, f"{name!r}: expected a word or a number per cell, found")
+
+
 def test_no_table_of_the_run_is_replaced(fitted: Any, tmp_path: Path) -> None:
     new, before = write_table(tmp_path / "new.csv", table_rows(5)), fitted.data.read_bytes()
     assert_refused(polytask("predict", fitted.run, new, "--out", fitted.data), "is a table of the run")

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from polytask.data.columns import coded, is_numeric, is_text, numbers
+from polytask.data.columns import coded, decoded, is_numeric, is_text, numbers
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ from polytask.data.columns import coded, is_numeric, is_text, numbers
 def test_numbers_of_every_type(values: list, kind: pa.DataType) -> None:
     assert is_numeric(kind)
     np.testing.assert_array_equal(numbers(pa.chunked_array([pa.array(values, kind)])), [1.0, np.nan, 3.0])
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_bytes_that_are_text_are_words_and_others_stay(kind: pa.DataType) -> None:
+    cells = {"good": pa.array([b"\xc3\xa9", None], kind), "bad": pa.array([b"\xff\xfe", None], kind)}
+    table = decoded(pa.table(cells))
+    assert table["good"].to_pylist() == ["\u00e9", None] and is_text(table["good"].type)
+    assert table["bad"].type == kind
 
 
 def test_bools_dates_and_nothing() -> None:

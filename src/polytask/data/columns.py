@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +30,24 @@ def is_numeric(kind: pa.DataType) -> bool:
     )
 
 
+def strange_cells(columns: Mapping[str, pa.ChunkedArray]) -> list[str]:
+    """Problems of columns, by what names them in messages, that :func:`coded` and :func:`numbers` cannot read.
+
+    Example:
+        >>> strange_cells({"column 'a'": pa.chunked_array([[["x"]]])})
+        ["column 'a': expected a word or a number per cell, found list<item: string>; convert the column"]
+    """
+    return [
+        f"{at}: expected a word or a number per cell, found {column.type}; convert the column"
+        for at, column in columns.items()
+        if not (is_text(column.type) or is_numeric(column.type))
+    ]
+
+
 def decoded(table: pa.Table) -> pa.Table:
     """The table without encodings that say nothing about cells: views, runs, and dictionaries of anything but words.
+
+    Bytes that are text (UTF-8) are words, as some writers of Parquet store them.
 
     Example:
         >>> table = pa.table({"a": pa.array(["x", "y"], pa.string_view()), "b": pa.array([7, 7]).dictionary_encode()})
@@ -43,6 +61,9 @@ def decoded(table: pa.Table) -> pa.Table:
             table = table.set_column(
                 place, name, pa.chunked_array(chunks, chunks[0].type if chunks else kind).cast(kind)
             )
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            with suppress(pa.ArrowInvalid):
+                table = table.set_column(place, name, table[name].cast(pa.string()))
     return table
 
 

@@ -16,7 +16,7 @@ from ..display.text import some_names
 from ..errors import UserError, did_you_mean, raise_all
 from ..task import Task
 from .as_trained import as_numbers, without_missing
-from .columns import coded, is_text
+from .columns import coded, is_text, strange_cells
 from .dates import date_parts, moments
 from .features import (
     CategoricalColumn,
@@ -257,6 +257,9 @@ class Schema:
         raise_all(
             [f"{where}: column {name!r} is missing; {did_you_mean(name, table.column_names)}" for name in missing]
         )
+        files = {column.name for column in self.encoded}  # of images the bytes may be given
+        cells = [name for name in self.feature_names if name not in files]
+        raise_all(strange_cells({f"{where}: column {name!r}": table[name] for name in cells}))
         table = self.read(table, where=where)
         inputs: dict[str, Tensor | SparseRows | Items] = {}
         if self.numbers:
@@ -355,6 +358,7 @@ class Schema:
         if self.id_column not in table.column_names:
             raise UserError(f"{at}: the column is missing; {did_you_mean(self.id_column, table.column_names)}")
         column = table[self.id_column]
+        raise_all(strange_cells({at: column}))
         if is_text(column.type):
             column = pc.utf8_trim_whitespace(column)
         raise_all(check_ids(coded(column), at))

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ...config import Config
 from ...config.split import split_column
 from ...config.target import first_metrics
+from ...data.columns import strange_cells
 from ...data.formats import format_of
 from ...data.roles import check_roles, check_targets, weight_columns
 from ...data.table import column_names, is_small, read_cells, require_rows
@@ -50,6 +53,15 @@ def header_problems(config: Config, names: Sequence[str], where: str) -> list[st
         "weight": config.weights,
     }
     return problems + check_targets(names, where, config.targets, options)
+
+
+def cell_problems(config: Config, table: pa.Table, where: str) -> list[str]:
+    """Problems with the cells of columns that are neither features nor targets."""
+    roles = {"row id": config.id, "split column": split_column(config), "group": config.group, "time": config.time}
+    named = [(role, name) for role, name in roles.items() if name is not None]
+    named += [("sample weight", name) for name in weight_columns(config.sample_weight)]
+    known = set(table.column_names)
+    return strange_cells({f"{where}: {role} {name!r}": table[name] for role, name in named if name in known})
 
 
 def roles_of(config: Config, names: Sequence[str]) -> dict[str, Any]:

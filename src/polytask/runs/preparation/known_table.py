@@ -34,7 +34,7 @@ from ...task import Task
 from ..adding.base import Base
 from .asked import as_asked
 from .encoded import EncodedColumns
-from .header import aside_columns, column_problems
+from .header import aside_columns, cell_problems, column_problems
 from .kept_split import kept_split
 from .prepared import configured
 from .reading import notes_on, reading_of, with_renamed
@@ -133,6 +133,7 @@ def _inferred(config: Config, table: pa.Table, new: Sequence[str], where: str) -
 
 def _problems(config: Config, base: Base, table: pa.Table, where: str) -> list[str]:
     schema, known = base.bundle.schema, {task.name: task for task in base.bundle.schema.tasks}
+    raise_all(cell_problems(config, table, where))
     problems = check_weights(table, config.sample_weight, where=where)
     problems += column_problems(config, table.column_names, where)
     problems += [

@@ -9,8 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from ...data import Rows, Schema, encode_wide, for_words
-from ...errors import UserError
+from ...data.cells import joined
+from ...data.columns import strange_cells
+from ...errors import UserError, raise_all
 from ...pretrained import per_word, texts_of
+from ...task.kind import WordsKind
 
 
 def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, where: str = "table") -> Rows:
@@ -25,6 +28,12 @@ def labelled(inputs: Mapping[str, Any], table: pa.Table, schema: Schema, *, wher
     Raises:
         UserError: If a label is none of its task's, or tags and words do not match.
     """
+    raise_all(strange_cells({
+        f"{where}: target {task.name!r}": joined(table[task.name], " ") if words else table[task.name]
+        for task in schema.tasks
+        if task.name in table.column_names
+        for words in [isinstance(task.definition, WordsKind)]
+    }))  # fmt: skip
     needed = {*(task.name for task in schema.tasks), *(column.name for column in schema.encoded)}
     table = schema.read(table.select([name for name in table.column_names if name in needed]), where=where)
     rows = Rows.from_matrix(inputs, schema.encode_targets(table, where=where, partial=True))

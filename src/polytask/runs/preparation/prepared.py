@@ -38,7 +38,7 @@ from ...files import sha256, write_json
 from ...task import Task
 from .asked import as_asked, check_bounds
 from .encoded import EncodedColumns
-from .header import column_problems, roles_of
+from .header import cell_problems, column_problems, roles_of
 from .overview import LONGEST_LINE, overview
 
 #: Targets up to which each has its line.
@@ -189,6 +189,7 @@ def judge_columns(config: Config, table: pa.Table, where: str) -> tuple[tuple[In
         UserError: All mistakes at once.
     """
     roles = roles_of(config, table.column_names)
+    raise_all(cell_problems(config, table, where))
     problems = check_weights(table, config.sample_weight, where=where)
     problems += column_problems(config, table.column_names, where)
     problems += check_columns(table, where=where, targets=config.targets, **roles)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...config import Config
 from ...config.split import SCAFFOLD, shares_of, split_column
 from ...data import PARTS, check_split, load_split, make_split
-from ...data.columns import coded, is_text
+from ...data.columns import coded, is_text, strange_cells
 from ...data.molecules import are_molecules, require_rdkit, scaffolds
 from ...data.split_groups import group_codes, split_by_groups, split_by_time, time_blocks, times, uneven
 from ...data.splits import held_shares, split_from_column, stratified
@@ -144,6 +144,7 @@ def groups_in(table: pa.Table, together: Mapping[str, str], rows: int | None = N
         if name not in table.column_names:
             continue
         word, _, order = how.partition(" ")
+        raise_all(strange_cells({f"{word} {name!r}": table[name]}))
         if word == TIME:
             when = times(table[name], order, f"time {name!r}")
             return torch.from_numpy(time_blocks(when, table.num_rows if rows is None else rows))
