@@ -61,6 +61,12 @@ def test_encodings_say_nothing_about_cells():
     assert pa.types.is_integer(table["n"].type) and pa.types.is_timestamp(table["day"].type)
 
 
+def test_blanks_around_names_do_not_count_as_in_files():
+    assert arrow_table({"x ": [1], " y": [2]}).column_names == ["x", "y"]
+    with pytest.raises(UserError, match="several columns have the same name: 'x'"):
+        arrow_table({"x ": [1], "x": [2]})
+
+
 def test_an_array_has_columns_by_number_and_comes_back_as_one():
     array = np.arange(6.0).reshape(3, 2)
     assert arrow_table(array).to_pydict() == {"x0": [0.0, 2.0, 4.0], "x1": [1.0, 3.0, 5.0]}

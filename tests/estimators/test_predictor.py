@@ -72,6 +72,12 @@ def test_the_commands_read_its_folder(predictor, frame, tmp_path):
     assert table["price"].to_pylist() == columns["price"].tolist()
 
 
+def test_blanks_around_names_do_not_count(frame):
+    padded = frame.rename(columns=lambda name: f" {name} ")
+    one = TablePredictor([" price "], networks=1, steps=5, baselines=False).fit(padded)
+    assert one.predict(padded).equals(one.predict(frame)) and one.predict(frame).columns.tolist() == ["price"]
+
+
 def test_nothing_is_left_when_it_is_gone(frame):
     one = TablePredictor(["price"], networks=1, steps=5, baselines=False).fit(frame)
     folder = one.run

@@ -22,7 +22,8 @@ def arrow_table(frame: Any, where: str = "table") -> pa.Table:
     Args:
         frame: A pandas, polars or Arrow table, or any other that narwhals reads or that offers the Arrow stream
             interface; a mapping of column names to arrays or lists; or an array ``[n, D]``, whose columns are named
-            ``x0``, ``x1``, ... as in scikit-learn. A pandas index is no column.
+            ``x0``, ``x1``, ... as in scikit-learn. A pandas index is no column. As in files, blanks
+            around names do not count.
         where: Name of the table in messages.
 
     Raises:
@@ -43,7 +44,7 @@ def arrow_table(frame: Any, where: str = "table") -> pa.Table:
         ) from None
     if table is None:
         raise UserError(f"{where}: expected {FRAMES}, found {type(frame).__name__}")
-    names = [str(name) for name in table.column_names]
+    names = [str(name).strip() for name in table.column_names]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise UserError(f"{where}: several columns have the same name: {', '.join(map(repr, twice[:5]))}; rename them")

@@ -81,7 +81,8 @@ class TablePredictor:
         if wrong := {"out", "resume"} & self.settings.keys():
             raise UserError(f"{type(self).__name__}: {' and '.join(sorted(wrong))}: give it to fit(table, out=FOLDER)")
         if targets:
-            self.settings["targets"] = [targets] if isinstance(targets, str) else list(targets)
+            listed = [targets] if isinstance(targets, str) else targets
+            self.settings["targets"] = [name.strip() if isinstance(name, str) else name for name in listed]
         self.verbose = verbose
         self._folder: Path | None = None
         self._kept: tempfile.TemporaryDirectory[str] | None = None
