@@ -82,6 +82,29 @@ def test_switches_are_in_the_state_and_old_state_loads(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BALANCERS)
+def test_all_tasks_that_switch_after_the_state_was_saved(name: str) -> None:
+    net, balancer = Net(), make(name)
+    for seed in range(3):
+        step(net, balancer, batch(seed))
+    again = make(name)
+    step(net, again, (10 * batch()[0], batch()[1]))
+    again.load_state_dict(copy.deepcopy(balancer.state_dict()))
+    for one in (balancer, again):
+        for task in range(len(TASKS)):
+            one.task_switched(task)
+    assert torch.equal(*(step(net, one, batch(9)) for one in (again, balancer)))
+
+
+def test_binding_forgets_the_weights_of_the_last_step() -> None:
+    balancer = make("static", values={"a": 3.0, "b": 5.0, "c": 7.0})
+    balancer.adapts = True
+    step(Net(), balancer, batch())
+    balancer.bind(TASKS)
+    balancer.task_switched(0)
+    assert balancer.soft_weight == 1
+
+
+@pytest.mark.parametrize("name", BALANCERS)
 def test_losses_below_zero(name: str) -> None:
     """Refused by methods that need positive ones, in the step in which they come; others go on."""
     net, balancer = Net(), make(name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from polytask import AsynchronousConvergence, Callback, MultiTaskModel, Rows, Task, TrainingSettings, UserError, fit
-from polytask.balancing import Equal
+from polytask.balancing import Equal, UncertaintyWeighting
 from polytask.integrations import KeptPeaks
 from polytask.integrations.logged import metrics_of
 from polytask.uncertainty import Estimate
@@ -99,6 +99,21 @@ def test_a_converged_task_learns_from_its_best_parameters(make) -> None:
     outputs = {**network(X), "sold": peaks_of[2].requires_grad_()}
     (gradient,) = torch.autograd.grad(peaks.losses(outputs, TARGETS, IDS)["sold"], outputs["sold"])
     torch.testing.assert_close(gradient, torch.zeros(40), atol=1e-7, rtol=0)  # a binary soft loss keeps its entropy
+
+
+def test_a_balancer_whose_state_was_loaded_keeps_it() -> None:
+    tasks = [Task("a", "regression", weight=2.0), Task("b", "regression")]
+    weight = torch.ones((), requires_grad=True)
+    saved = UncertaintyWeighting()
+    for _ in range(3):
+        saved.backward({"a": weight**2, "b": 30 * weight**2})
+    loaded = UncertaintyWeighting()
+    loaded.load_state_dict(saved.state_dict())
+    KeptPeaks(tasks, lambda model, task: X, balancer=loaded)
+    assert loaded.steps == 3 and torch.equal(loaded.log_variance, saved.log_variance)
+    assert loaded.user_weights.tolist() == [2.0, 1.0]
+    KeptPeaks(tasks[::-1], lambda model, task: X, balancer=loaded)
+    assert loaded.steps == 0 and loaded.tasks == ["b", "a"]
 
 
 def test_true_labels_have_no_influence_after_the_switch(make) -> None:

@@ -171,12 +171,20 @@ class Balancer(nn.Module, ABC):
         """
         self.tasks, self.steps = list(tasks), 0
         self._any_loss = self.needs.losses == "any"
-        given = dict(user_weights or {})
-        self._check_names("weights", given)
-        self.user_weights = torch.tensor([float(given.get(task, 1.0)) for task in self.tasks], dtype=torch.float32)
         self.switched = torch.zeros(len(self.tasks), dtype=torch.bool)
-        self.soft_weight, self._any_switched = torch.ones(()), False
+        self.soft_weight, self._any_switched, self._latest = torch.ones(()), False, None
+        self.set_user_weights(user_weights or {})
         self._start(len(self.tasks))
+
+    def set_user_weights(self, weights: Mapping[str, float]) -> None:
+        """Set the user's weights per task, 1 for one that is left out; the state stays as it is.
+
+        Raises:
+            UserError: If weights are given for an unknown task.
+        """
+        self._check_names("weights", weights)
+        given = [float(weights.get(task, 1.0)) for task in self.tasks]
+        self.user_weights = torch.tensor(given, dtype=torch.float32, device=self.switched.device)
 
     def _check_names(self, what: str, names: Iterable[str]) -> None:
         raise_all(
@@ -229,7 +237,7 @@ class Balancer(nn.Module, ABC):
         weights, counts = self._latest
         here = (counts > 0) & torch.isfinite(weights)
         mean = torch.where(here, weights, 0.0).sum() / here.sum()
-        self.soft_weight = torch.where(here.any(), mean.clamp_min(0), self.soft_weight).to(self.soft_weight.dtype)
+        self.soft_weight = torch.where(here.any(), mean.clamp_min(0), self.soft_weight).to(self.soft_weight)
 
     def backward(
         self,
@@ -411,8 +419,7 @@ class Balancer(nn.Module, ABC):
         self._switch(task, soft=False)
 
     def _switch(self, task: int, *, soft: bool) -> None:
-        if not self._any_switched:
-            self._take_soft_weight()
+        self._take_soft_weight()
         if self.adapts:
             self.switched = self.switched.clone()
             self.switched[task] = soft
@@ -432,6 +439,10 @@ class Balancer(nn.Module, ABC):
                 self._buffers[name] = buffer.to(moved.device)
         return self
 
+    def _save_to_state_dict(self, *args: Any) -> None:
+        self._take_soft_weight()
+        super()._save_to_state_dict(*args)
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         self._take_tasks(state_dict.get(f"{prefix}_extra_state"))
         for name in self.newer:
@@ -442,7 +453,7 @@ class Balancer(nn.Module, ABC):
             if buffer is not None and saved is not None and saved.shape != buffer.shape:
                 self._buffers[name] = torch.empty_like(saved, device=buffer.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._any_switched = bool(self.switched.any())
+        self._any_switched, self._latest = bool(self.switched.any()), None
 
     def _take_tasks(self, extra: Tensor | None) -> None:
         """Bind to the tasks of a state, in whose order its numbers are."""

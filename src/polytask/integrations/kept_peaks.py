@@ -52,7 +52,8 @@ class KeptPeaks:
             their ids, in evaluation mode. It is called when a task converges, with a model that holds its best
             parameters.
         balancer: The method that balances these losses, if there is one: it is told the tasks' names and weights, and
-            which of them are held by soft labels.
+            which of them are held by soft labels. Its state is kept if it is bound to these tasks, as after
+            ``load_state_dict``.
         trivial: Metric of a constant prediction by task; a task that is not better has not begun and cannot converge.
             Known without being given where it depends on no rows (ROC-AUC 0.5, R2 0, Matthews 0, ...).
         folder: Parameters of the best evaluations are kept there instead of in memory.
@@ -100,7 +101,9 @@ class KeptPeaks:
         check_tasks(self.options, tasks)
         self.tasks, self.infer, self.balancer = {task.name: task for task in tasks}, infer, balancer
         if balancer is not None:
-            balancer.bind(list(self.tasks), {task.name: task.weight for task in tasks})
+            if balancer.tasks != list(self.tasks):
+                balancer.bind(list(self.tasks))
+            balancer.set_user_weights({task.name: task.weight for task in tasks})
         levels = {task.name: _trivial(task) for task in tasks} | dict(trivial or {})
         self.state = Convergence(
             self.options, {name: monitor_of(self.options, task, levels[name]) for name, task in self.tasks.items()}
