@@ -38,6 +38,12 @@ def test_cells_of_text_and_lists_are_the_same(cells):
     torch.testing.assert_close(known, torch.tensor([0, 0, nan, 0, nan, 0]), equal_nan=True)
 
 
+def test_a_null_in_a_list_is_no_label_and_keeps_the_others():
+    table = pa.table({"tags": pa.array([["a", None], [None], ["b", "c"], None])})
+    expected = [[1, 0, 0], [0, 0, 0], [0, 1, 1], [np.nan] * 3]
+    np.testing.assert_array_equal(encode_wide(table, [TASK])[0].numpy(), expected)
+
+
 def test_numbers_are_labels_too():
     found = encode_wide(pa.table({"tags": [1, 2, None]}), [Task("tags", kind="multilabel", classes=("1", "2"))])
     assert found[0][:2].tolist() == [[1, 0], [0, 1]]

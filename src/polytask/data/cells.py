@@ -21,15 +21,18 @@ WordsOf = Callable[[str], Iterable[str]]
 
 
 def joined(column: pa.ChunkedArray, separator: str, empty: str = "") -> pa.ChunkedArray:
-    """Lists as cells of text, those without members as ``empty``; text as it is.
+    """Lists as cells of text, those without members as ``empty``; text as it is. A null in a list is no member.
 
     Example:
-        >>> joined(pa.chunked_array([[["a", "b"], []]]), ";", ";").to_pylist()
-        ['a;b', ';']
+        >>> joined(pa.chunked_array([[["a", "b"], [], ["a", None], None]]), ";", ";").to_pylist()
+        ['a;b', ';', 'a', None]
     """
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         return column
     lists = column.cast(pa.list_(pa.string()))
+    if pc.list_flatten(lists).null_count:
+        cells = [cell and [word for word in cell if word is not None] for cell in lists.to_pylist()]
+        lists = pa.chunked_array([pa.array(cells, lists.type)])
     return pc.if_else(pc.equal(pc.list_value_length(lists), 0), empty, pc.binary_join(lists, separator))
 
 
