@@ -160,6 +160,31 @@ def test_an_encoder_that_sends_samples_through_different_layers():
     assert routed_affinity(2, "auto").meta["estimator"] != "factored"
 
 
+class InType(nn.Module):
+    """An encoder in a type of its own."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.layer, self.out_features = nn.Linear(4, 8).to(dtype), 8
+
+    def forward(self, x):
+        return self.layer(x.to(self.layer.weight.dtype)).relu().float()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_encoders_in_other_types_than_their_heads(dtype):
+    inputs = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    labels = {"a": inputs.sum(1), "b": inputs[:, 1]}
+
+    def affinity(dtype):
+        torch.manual_seed(0)
+        model = pt.MultiTaskModel(InType(dtype), [pt.Task(name, kind="regression") for name in labels])
+        settings = pt.TrainingSettings(steps=10, batch_size=16)
+        return pt.measure_affinity(model, train=(inputs, labels), estimator="factored", settings=settings).matrix
+
+    np.testing.assert_allclose(affinity(dtype), affinity(torch.float32), rtol=0.2)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_known_groups_are_found(seed):
     rng = np.random.default_rng(seed)

@@ -173,7 +173,7 @@ def _sampled_products(moment: Moment, errors: Tensor, layers: list[str], number:
         calls = [call for call in calls if call.name in layers]
         jacobians = _jacobians(outputs, [call.output for call in calls])
     found = [
-        jacobian_products(jacobian.repeat(2, 1, 1), weights, call.squared_lengths() + call.biased)
+        jacobian_products(jacobian.float().repeat(2, 1, 1), weights, call.squared_lengths() + call.biased)
         for call, jacobian in zip(calls, jacobians, strict=True)
     ]
     return JacobianProducts(torch.stack([p.different for p in found]), torch.stack([p.same for p in found]))
