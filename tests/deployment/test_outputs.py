@@ -102,3 +102,13 @@ def test_outputs_of_one_name_and_wrong_levels_are_refused(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="interval: expected a share"):
         predictor.export(tmp_path / "model.onnx", tasks=["click"], interval=90)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_target_named_as_an_input_is_refused_in_onnx_only(tmp_path: Path) -> None:
+    table = make(120, 0)
+    table["numeric"] = table.pop("price")
+    predictor = pt.TablePredictor(["numeric"], networks=1, steps=5, baselines=False).fit(table)
+    with pytest.raises(UserError, match="'numeric' is the name of an input of the file and of a target"):
+        predictor.export(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+    predictor.export(tmp_path / "model.pt2", format="torch")

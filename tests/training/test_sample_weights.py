@@ -112,6 +112,8 @@ def test_fit_takes_a_column(tmp_path: Path) -> None:
     [
         (-1, "trust", "expected numbers of at least 0, found -1 in row 4"),
         ("", "trust", "found an empty cell in row 4"),
+        ("inf", "trust", "found inf, more than single precision holds, in row 4"),
+        (1, "price", "column 'price' is listed as target and as sample weight; keep one of these"),
         (1, "trst", "there is no column 'trst' (sample weight); did you mean 'trust'"),
         (1, "{prise: trust}", "'prise' is not a target; did you mean 'price'"),
     ],

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import did_you_mean, raise_all
+from .columns import is_text, numbers
+from .features import number_column
 from .roles import weight_columns
-from .targets import target_numbers
 
 
 def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, where: str) -> list[str]:
@@ -23,7 +24,7 @@ def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, whe
             problems.append(f"{where}: there is no column {name!r} (sample weight); {did_you_mean(name, known)}")
             continue
         at = f"{where}: sample weight {name!r}"
-        values = target_numbers(table[name], at)
+        values = _numbers(table[name], at)
         wrong = ~((values >= 0) & (values <= np.finfo(np.float32).max))
         if wrong.any():
             first = int(wrong.argmax())
@@ -36,6 +37,10 @@ def check_weights(table: pa.Table, given: str | Mapping[str, str] | None, *, whe
         elif not values.any():
             problems.append(f"{at}: every row has the weight 0: nothing to learn; give some rows a weight above 0")
     return problems
+
+
+def _numbers(column: pa.ChunkedArray, at: str) -> np.ndarray:
+    return numbers(number_column(column, at) if is_text(column.type) else column)
 
 
 def sample_weights(
@@ -54,9 +59,7 @@ def sample_weights(
                 [1.0000, 0.5000]])
     """
     raise_all(check_weights(table, given, where=where))
-    values = {
-        name: torch.tensor(target_numbers(table[name], where), dtype=torch.float32) for name in weight_columns(given)
-    }
+    values = {name: torch.tensor(_numbers(table[name], where), dtype=torch.float32) for name in weight_columns(given)}
     if isinstance(given, str):
         return values[given][:, None]
     ones = torch.ones(len(table))

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as exporting
 
+from ..errors import UserError
 from ..extras import require
 from .deployed import DeployedModel
 from .encoded import LEAST_TOKENS
@@ -75,6 +76,9 @@ def _read_torch(path: Path) -> Predict:
 
 def _write_onnx(model: DeployedModel, inputs: dict[str, Tensor], texts: Mapping[str, str], path: Path) -> None:
     names = output_names(model.tasks, model.limits)
+    if taken := sorted(set(names) & set(inputs)):
+        raise UserError(f"export: {', '.join(map(repr, taken))} is the name of an input of the file and of a target; "
+                        "use --format torch, or write the other targets with --tasks")  # fmt: skip
     with _quiet():
         exported = torch.onnx.export(_program(model, inputs), dynamo=True, output_names=names, verbose=False)
         assert exported is not None

@@ -66,7 +66,8 @@ def cell_problems(config: Config, table: pa.Table, where: str) -> list[str]:
 
 def roles_of(config: Config, names: Sequence[str]) -> dict[str, Any]:
     """What the columns besides the targets are for, as :func:`~polytask.data.roles.check_roles` takes it."""
-    left_out = (*weight_columns(config.sample_weight), *aside_columns(config))
+    weights = set(weight_columns(config.sample_weight)) - {*config.targets, *(config.features or ())}
+    left_out = (*sorted(weights), *aside_columns(config))
     return {
         "features": config.features,
         "ignore": (*config.ignore, *(name for name in dict.fromkeys(left_out) if name in names)),
@@ -85,12 +86,12 @@ def aside_columns(config: Config) -> tuple[str, ...]:
 def column_problems(config: Config, names: Sequence[str], where: str) -> list[str]:
     """Problems with the columns of groups and times."""
     problems = []
-    for role, name in (("group", config.group), ("time", config.time)):
-        if name is None:
-            continue
-        if name not in names:
+    named = [(role, name) for role, name in (("group", config.group), ("time", config.time)) if name is not None]
+    weights = [("sample weight", name) for name in weight_columns(config.sample_weight)]
+    for role, name in (*named, *weights):
+        if name not in names and role != "sample weight":
             problems.append(f"{where}: there is no column {name!r} ({role}); {did_you_mean(name, names)}")
-        if name in config.targets or (role == "group" and name in (config.features or ())):
+        if name in config.targets or (role != "time" and name in (config.features or ())):
             other = "target" if name in config.targets else "feature"
             problems.append(f"{where}: column {name!r} is listed as {other} and as {role}; keep one of these")
     return problems
