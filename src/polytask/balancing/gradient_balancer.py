@@ -357,8 +357,7 @@ class GradientBalancer(Balancer):
 class GradientMemory(GradientBalancer):
     """A method that remembers gradients of the shared parameters, in one row per task.
 
-    What is remembered of some parameters says nothing of others: where others are trained than in the last step, it
-    begins anew.
+    It is reset where other parameters are trained than in the last step.
     """
 
     newer = (*GradientBalancer.newer, "sizes")

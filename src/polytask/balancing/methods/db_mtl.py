@@ -33,7 +33,7 @@ class DBMTL(GradientMemory):
 
     ``y_t <- beta_k y_t + (1 - beta_k) grad log(L_t + 1e-8)``, ``beta_k = beta / k^sigma``; the shared layers get
     ``sum_t (max_j |y_j| / |y_t|) y_t``, each head ``grad log L_t``. If other shared parameters are trained than in the
-    last step, as layers were frozen or unfrozen, the means begin anew; to notice this, it needs the frozen ones in
+    last step, as layers were frozen or unfrozen, the means are reset; to notice this, it needs the frozen ones in
     ``shared``, too.
 
     Args:

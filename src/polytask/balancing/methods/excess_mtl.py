@@ -37,8 +37,8 @@ class ExcessMTL(GradientMemory):
 
     ``w_t <- w_t exp(lr E_t / E_t(0))``, scaled to sum to 1, with the excess risk ``E_t = g_t^T H_t^-1 g_t``, where
     ``H_t`` is the root of the sum of squared gradients, element by element. The total is ``sum_t w_t L_t``. If other
-    shared parameters are trained than in the last step, as layers were frozen or unfrozen, ``H_t`` and ``E_t(0)`` begin
-    anew; to notice this, it needs the frozen ones in ``shared``, too.
+    shared parameters are trained than in the last step, as layers were frozen or unfrozen, ``H_t`` and ``E_t(0)`` are
+    reset; to notice this, it needs the frozen ones in ``shared``, too.
 
     Args:
         lr: Step size of the weights.
