@@ -66,3 +66,8 @@ def test_numbers_that_single_precision_cannot_hold_are_named() -> None:
         encode_targets(table, [task])
     with pytest.raises(UserError, match=r"numbers up to 1e.300 cannot be computed; give them in another unit"):
         standardise_tasks(table, [Task("y", kind="regression")], None, "t")
+    with pytest.raises(UserError, match=r"1e.300 in row 3 is too large to compute with"):
+        encode_targets(table, [Task("y", kind="regression")], precise=True)  # not standardised yet: there is no mean
+    tiny = pa.table({"y": [1e-300, 3e-300]})
+    with pytest.raises(UserError, match=r"numbers up to 3e-300 cannot be computed; give them in another unit"):
+        standardise_tasks(tiny, [Task("y", kind="regression")], None, "t")

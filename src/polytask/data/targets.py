@@ -24,6 +24,9 @@ from .problems import collected
 
 IGNORE = str(IGNORED)
 
+#: Numbers that differ by less have a variance of 0 in double precision.
+SMALLEST_SPAN = 1e-150
+
 
 def encode_targets(
     table: pa.Table, tasks: Sequence[Task], *, where: str = "table", partial: bool = False, precise: bool = False
@@ -60,7 +63,13 @@ def encode_targets(
                 problems.append(f"{where}: target column {task.name!r} is missing; {hint}")
             continue
         with collected(problems):
-            matrix[:, k] = _BY_FORM[task.definition.form](table[task.name], task, f"{where}: target {task.name!r}")
+            at = f"{where}: target {task.name!r}"
+            values = _BY_FORM[task.definition.form](table[task.name], task, at)
+            if precise:
+                _check_squares(values, at)
+            else:
+                _check_single(values, task, at)
+            matrix[:, k] = values
     raise_all(problems)
     return torch.from_numpy(matrix)
 
@@ -86,7 +95,8 @@ def _standardised(table: pa.Table, task: Task, train: np.ndarray | None, where: 
         raise UserError(f"{where}: target {task.name!r} has no label in the training rows; split the rows differently")
     with np.errstate(over="ignore", invalid="ignore"):
         task = bounded(in_training_units(task, values), values)
-    if not np.isfinite([task.center, task.scale]).all():
+        vanishing = 0 < np.ptp(values) < SMALLEST_SPAN
+    if vanishing or not np.isfinite([task.center, task.scale]).all():
         raise UserError(
             f"{where}: target {task.name!r}: the mean and standard deviation of numbers up to {np.abs(values).max():g} "
             "cannot be computed; give them in another unit"
@@ -113,14 +123,24 @@ def _values(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
     if problem := task.definition.problem_with(found):
         raise UserError(f"{at}: {problem}")
     with np.errstate(over="ignore"):
-        values = task.trained(torch.from_numpy(np.array(found, np.float64))).numpy()
+        return np.asarray(task.trained(torch.from_numpy(np.array(found, np.float64))).numpy())
+
+
+def _check_squares(values: np.ndarray, at: str) -> None:
+    large = np.abs(values) > 1 / SMALLEST_SPAN
+    if large.any():
+        row = int(large.argmax())
+        raise UserError(f"{at}: {values[row]:g} in row {row + 1} is too large to compute with; correct or empty it, or "
+                        "give the target in another unit")  # fmt: skip
+
+
+def _check_single(values: np.ndarray, task: Task, at: str) -> None:
     large = np.abs(values) > np.finfo(np.float32).max
     if large.any():
         raise UserError(
             f"{at}: row {int(large.argmax()) + 1} is too far from the mean of the training rows ({task.center:g}, "
             f"standard deviation {task.scale:g}) for single precision; correct or empty it"
         )
-    return values
 
 
 def _any_word(column: pa.ChunkedArray, task: Task, at: str) -> np.ndarray:
