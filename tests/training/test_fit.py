@@ -1,13 +1,14 @@
 """The function that users call: what it accepts, and what it gives."""
 
 import math
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from polytask import Callback, MultiTaskModel, Rows, Task, UserError, evaluate, fit
+from polytask import Callback, MultiTaskModel, Rows, Task, UserError, evaluate, fit, measure_affinity
 from polytask.balancing import DWA, Equal
 from small_training import (
     INPUTS,
@@ -63,6 +64,30 @@ def test_the_same_call_gives_the_same_result_bit_for_bit(missing):
 
 def test_seeds_differ():
     assert differences(tree_of(train(seed=1)), tree_of(train(seed=2))) != []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_callers_random_numbers_continue(fails):
+    def look(training, batch):
+        if fails:
+            raise KeyError
+
+    model = make_model(dropout=0.3)
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    with pytest.raises(KeyError) if fails else nullcontext():
+        train(EveryStep(look), model=model)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_measuring_affinity_draws_none_of_the_callers_random_numbers():
+    model = make_model()
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    measure_affinity(model, train=make_rows(), settings=small_settings(steps=4))
+    assert torch.equal(torch.rand(4), expected)
 
 
 def test_rows_may_be_given_as_inputs_and_labels():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
@@ -40,6 +40,12 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
+
+
+def kept_randomness(device: torch.device) -> AbstractContextManager[None]:
+    """A context after which PyTorch's global generators are as before, those of all GPUs if ``device`` is one."""
+    on_gpu = device.type == "cuda" or torch.cuda.is_initialized()
+    return torch.random.fork_rng(range(torch.cuda.device_count()) if on_gpu else [])
 
 
 def random_rows(like: Tensor) -> Tensor:

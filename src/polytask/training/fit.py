@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..balancing import Balancer, Equal
+from ..balancing.randomness import kept_randomness
 from ..config.training import TrainingSettings
 from ..data import Data, Rows, as_rows, warn_of_large_numbers
 from ..data.class_weights import weighted_by_class
@@ -26,6 +27,7 @@ from .evaluation import Evaluation
 from .events import EventLog
 from .loop import Training
 from .parameters import check_parameters, make_lazy_parameters
+from .precision import chosen_device
 from .trees import load_tree, save_tree
 
 
@@ -117,7 +119,8 @@ def fit(
         callbacks: E.g. :class:`~polytask.AsynchronousConvergence`. Unless one of them decides the end,
             training stops early when every task has stalled for ``settings.patience`` evaluations.
         settings: :class:`~polytask.config.TrainingSettings`.
-        seed: Order of the rows and all randomness. Make the model under its own seed.
+        seed: Order of the rows and all randomness. Make the model under its own seed; PyTorch's global random state is
+            yours again afterwards.
         folder: Checkpoints go there; the same call with the same folder continues an interrupted training bit for bit,
             and returns the result of a finished one at once.
         log: Where events go.
@@ -161,21 +164,22 @@ def fit(
     stored = folder / "result.safetensors" if folder else None
     if stored is not None and stored.exists():
         return _restore(model, load_tree(stored))
-    training = Training(
-        model,
-        rows[0],
-        rows[1],
-        balancer=balancer or Equal(),
-        callbacks=callbacks,
-        settings=settings,
-        seed=seed,
-        folder=folder,
-        log=log,
-        name=name,
-    )
-    training.run(progress)
-    model.eval()
-    result = _result(training)
+    with kept_randomness(chosen_device(settings.device)):
+        training = Training(
+            model,
+            rows[0],
+            rows[1],
+            balancer=balancer or Equal(),
+            callbacks=callbacks,
+            settings=settings,
+            seed=seed,
+            folder=folder,
+            log=log,
+            name=name,
+        )
+        training.run(progress)
+        model.eval()
+        result = _result(training)
     if stored is not None:
         if is_first():
             save_tree(stored, _store(result))
