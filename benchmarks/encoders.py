@@ -41,14 +41,15 @@ from polytask.runs.preparation.prepare import Prepared, prepare
 from polytask.training.evaluation import evaluate, trivial_levels
 
 SETS = ("wq", "tox21", "census_income", "rf1", "scm20d", "tmc2007", "digits", "enb", "jura", "diabetes")
+#: As `fit` has them: numbers in bins, but for ``ft_transformer``; ``linear``: numbers as they are.
 ENCODERS: dict[str, Any] = {
-    "mlp": None,
-    "mlp, piecewise": {"name": "mlp", "numbers": "piecewise"},
+    "mlp": "mlp",
+    "mlp, linear": {"name": "mlp", "numbers": "linear"},
     "mlp, periodic": {"name": "mlp", "numbers": "periodic"},
     "resnet": "resnet",
-    "resnet, piecewise": {"name": "resnet", "numbers": "piecewise"},
+    "resnet, linear": {"name": "resnet", "numbers": "linear"},
     "tabm": "tabm",
-    "tabm, piecewise": {"name": "tabm", "numbers": "piecewise"},
+    "tabm, linear": {"name": "tabm", "numbers": "linear"},
     "ft_transformer": "ft_transformer",
 }
 TREES = "trees"

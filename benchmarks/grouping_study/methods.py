@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from statistics import fmean
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from polytask.grouping.strategies import GROUPINGS, Context, Measured, select_from_table
 from polytask.grouping.strategies.random_groups import draw_networks
 
+from .attention import attention
 from .cells import PROBES, SEEDS, WARM, WIDE, Cell, Cells, affinity_of
 from .predicted import all_networks, few, gains, surrogate
 
@@ -86,6 +88,17 @@ def _by_few(count: int) -> Callable[[Cells, int, int], list[Networks]]:
     return choose
 
 
+def _by_attention(count: int) -> Callable[[Cells, int, int], list[Networks]]:
+    @cache  # the same for all budgets
+    def predicted(cells: Cells, seed: int) -> list[list[Measured]]:
+        return [attention(cells.names(), known, seed) for known in _drawn(cells, seed, count)]
+
+    def choose(cells: Cells, seed: int, budget: int) -> list[Networks]:
+        return [_selected(cells, table, budget) for table in predicted(cells, seed)]
+
+    return choose
+
+
 def _by_warm(cells: Cells, seed: int, budget: int) -> list[Networks]:
     """All networks go on from the one for all, for the first part of a training."""
     table = [Measured(_validation(cells, tasks, seed, f"{WARM}{ROUNDS[0]}")) for tasks in all_networks(cells.names())]
@@ -132,6 +145,8 @@ CHOICES: dict[str, Callable[[Cells, int, int], list[Networks]]] = {
     "gains": _by_gains,
     "surrogate": _by_surrogate(FEW),
     "surrogate_20": _by_surrogate(MANY),
+    "attention": _by_attention(FEW),
+    "attention_20": _by_attention(MANY),
     "few": _by_few(FEW),
     "few_20": _by_few(MANY),
     "warm": _by_warm,
@@ -143,7 +158,8 @@ AS_WIDE = "wide_all"
 CONTROLS = (WIDE, SEEDS, AS_WIDE)
 METHODS = ("all_in_one", "single_task", *CHOICES, *CONTROLS)
 #: They train the networks for all groups of tasks, or predict how good these are.
-FOR_FEW_TASKS = ("exhaustive", "gains", "surrogate", "surrogate_20", "few", "few_20", "warm")
+FOR_FEW_TASKS = ("exhaustive", "gains", "surrogate", "surrogate_20", "attention", "attention_20", "few", "few_20",
+                 "warm")  # fmt: skip
 
 
 def methods(cells: Cells, wanted: tuple[str, ...]) -> Iterator[Method]:

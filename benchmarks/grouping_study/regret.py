@@ -14,8 +14,8 @@ from .predicted import all_networks
 
 #: One network is the same for all methods.
 BUDGETS = (2, 3, 4, 5)
-METHODS = ("all_in_one", "single_task", "random", "tag", "default", "gains", "few", "surrogate", "halving", "hoa",
-           "few_20", "surrogate_20", "warm", "exhaustive")  # fmt: skip
+METHODS = ("all_in_one", "single_task", "random", "tag", "default", "gains", "few", "surrogate", "attention",
+           "halving", "hoa", "few_20", "surrogate_20", "attention_20", "warm", "exhaustive")  # fmt: skip
 #: Served together with one network for all and single-task models, as ``--networks auto`` does.
 BESIDE = ("default", "gains")
 
