@@ -67,6 +67,15 @@ def test_an_output_far_too_high_has_a_finite_way_back():
     assert torch.isfinite(slope).all() and float(slope) > 0
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_loss_of_counts_without_a_unit_is_least_where_they_are_predicted(soft):
+    count = torch.tensor([3e12], dtype=torch.float64)
+    outputs = torch.linspace(-50, 90, 2801, dtype=torch.float64)
+    losses = [KIND.soft_loss(o, count.log()) if soft else KIND.loss(o, count) for o in outputs.split(1)]
+    best = outputs[int(torch.stack(losses).argmin())]
+    assert float(KIND.predict(best)) == pytest.approx(3e12, rel=0.03)
+
+
 def test_the_deviance_is_that_of_scikit_learn():
     metric = METRICS["poisson_deviance"]
     assert metric(*tensors()) == pytest.approx(mean_poisson_deviance(COUNTS, RATES))

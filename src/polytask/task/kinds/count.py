@@ -15,8 +15,10 @@ from ..kind import NumberKind
 from ..labels import Labels
 from ..metrics import MAE, PEARSON, R2, RMSE, SPEARMAN, Metric, mean
 
-#: Outputs above it, e^20 times the mean count, grow no further as rates; the loss continues along its tangent there.
-MOST = 20.0
+#: The loss of larger outputs, e^20 times the mean count, continues along its tangent, but for counts beyond that.
+STEEPEST = 20.0
+#: Larger outputs grow no further as rates, which stay finite in single precision.
+MOST = 40.0
 LEAST_RATE = 1e-7
 
 
@@ -66,12 +68,12 @@ class Count(NumberKind):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         y = targets.to(outputs.dtype)
-        return torch.xlogy(y, y) - y * outputs - y + _rate_and_beyond(outputs)
+        return torch.xlogy(y, y) - y * outputs - y + _rate_and_beyond(outputs, y)
 
     def soft_loss(self, outputs: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
         """Divergence of the student's Poisson distribution from the teacher's; a temperature has no meaning here."""
         rate = self.predict(teacher)
-        return rate * (teacher.clamp_max(MOST) - outputs) - rate + _rate_and_beyond(outputs)
+        return rate * (teacher.clamp_max(MOST) - outputs) - rate + _rate_and_beyond(outputs, rate)
 
     def linear_model(self, strength: float, passes: int) -> Any:
         from sklearn.linear_model import PoissonRegressor  # takes a moment to load
@@ -102,9 +104,12 @@ class Count(NumberKind):
         return labels
 
 
-def _rate_and_beyond(outputs: Tensor) -> Tensor:
-    """``exp``, continued by its tangent: a step that went much too far still has a finite way back."""
-    bounded = outputs.clamp_max(MOST)
+def _rate_and_beyond(outputs: Tensor, target: Tensor) -> Tensor:
+    """``exp``, continued by its tangent: a step that went much too far still has a finite way back.
+
+    The tangent is steeper than the target is large, or the loss would fall forever.
+    """
+    bounded = torch.minimum(outputs, (target.clamp_min(1.0).log() + 1).clamp_min(STEEPEST))
     return bounded.exp() * (1 + outputs - bounded)
 
 
