@@ -17,7 +17,8 @@ learning rates, of which it takes the one that is best for equal weights: 16 tra
 - ``ldc``: P. Xiao et al., "LDC-MTL: Balancing Multi-Task Learning through Scalable Loss Discrepancy Control", 2025,
   arXiv:2502.08585; weights are free parameters instead of the output of a router.
 - ``auto_lambda``: S. Liu et al., "Auto-Lambda: Disentangling Dynamic Task Relationships", TMLR 2022, arXiv:2202.03091;
-  all tasks are primary.
+  all tasks are primary, or one: ``main_auto_lambda`` beside ``main_equal`` and ``main_alone``, the skill of this task,
+  mean over two tasks of a set, one after the other.
 - ``selective``: W. Jeong, K.-J. Yoon, "Selective Task Group Updates for Multi-Task Optimization", ICLR 2025,
   arXiv:2502.11986; a task joins a group if an update on either has lately lowered the loss of the other.
 - ``merged``: single-task models from common first weights, whose encoders' changes are added with the best of some
@@ -30,7 +31,7 @@ import argparse
 import copy
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
@@ -48,6 +49,7 @@ from polytask.balancing import BALANCERS, Balancer, Equal, Static, TaskLosses
 from polytask.balancing.adam import adam_step
 from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.data import Batch
+from polytask.task import Task
 from polytask.training.evaluation import evaluate, task_outputs, task_targets, trivial_levels
 from polytask.training.loop import Training
 from sets_and_seeds import interval, read_lines, table
@@ -178,8 +180,10 @@ class Weighted(Balancer):
 class AutoLambda(pt.Callback):
     """Weights that lower the losses of validation rows after a step, by central differences."""
 
-    def __init__(self, balancer: Weighted, rows: pt.Rows, size: int, lr: float = 1e-2, first: float = 0.1) -> None:
-        self.balancer, self.rows, self.size, self.lr, self.first = balancer, rows, size, lr, first
+    LR, FIRST = 1e-2, 0.1
+
+    def __init__(self, balancer: Weighted, rows: pt.Rows, size: int, primary: slice = slice(None)) -> None:
+        self.balancer, self.rows, self.size, self.primary = balancer, rows, size, primary
         self.random = torch.Generator().manual_seed(0)
         self.moments = torch.zeros(0)
 
@@ -187,12 +191,12 @@ class AutoLambda(pt.Callback):
         tasks, parameters = len(training.tasks), list(training.model.parameters())
         training.model.eval()  # other units dropped on the two sides would be all of their difference
         if not len(self.balancer.now):
-            self.balancer.now, self.moments = torch.full((tasks,), self.first), torch.zeros(3, tasks)
+            self.balancer.now, self.moments = torch.full((tasks,), self.FIRST), torch.zeros(3, tasks)
         kept = [parameter.detach().clone() for parameter in parameters]
         rate = training.optimizer.param_groups[0]["lr"]
         _moved(parameters, kept, _gradients((self.balancer.now * _means(training, batch)).sum(), parameters), -rate)
         some = self.rows[torch.randperm(len(self.rows), generator=self.random)[: self.size]]
-        ahead = _gradients(_means(training, some).sum(), parameters)
+        ahead = _gradients(_means(training, some)[self.primary].sum(), parameters)
         width = 0.01 / max(1e-12, float(torch.stack([gradient.norm() for gradient in ahead]).norm()))
         sides = []
         for sign in (1, -1):
@@ -201,7 +205,7 @@ class AutoLambda(pt.Callback):
                 sides.append(_means(training, batch))
         _moved(parameters, kept, ahead, 0.0)
         self.balancer.now, self.moments = adam_step(
-            self.balancer.now, -rate * (sides[0] - sides[1]) / (2 * width), self.moments, self.lr,
+            self.balancer.now, -rate * (sides[0] - sides[1]) / (2 * width), self.moments, self.LR,
             where=torch.ones(tasks, dtype=torch.bool),
         )  # fmt: skip
         training.model.train()
@@ -272,6 +276,7 @@ def _moved(parameters: list[torch.nn.Parameter], start: list[Tensor], along: lis
 LIBRARY = [name for name in BALANCERS if name not in ("pcd", "pbi")]
 NEWER: dict[str, Callable[[], Balancer]] = {"coba": CoBa, "go4align": GO4Align, "ldc": LDC}
 OF_CALLBACKS = ("auto_lambda", "selective")
+OF_MAIN = ("main_equal", "main_alone", "main_auto_lambda")
 METHODS: dict[str, Callable[[], Balancer]] = {
     **{name: BALANCERS[name] for name in LIBRARY if name != "static"}, **NEWER, **dict.fromkeys(OF_CALLBACKS, Weighted),
 }  # fmt: skip
@@ -289,6 +294,8 @@ def run(name: str, method: str, rate: float, draw: int, seed: int, folder: Path)
     model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=HIDDEN, dropout=0.1), data.tasks)
     if method == "merged":
         return merged(name, model, data, rate, seed)
+    if method in OF_MAIN:
+        return of_main(name, method, model, data, rate, draw, seed)
     balancer = fixed(data, draw) if method == "static" else METHODS[method]()
     callbacks: list[pt.Callback] = []
     if isinstance(balancer, CoBa):
@@ -298,6 +305,24 @@ def run(name: str, method: str, rate: float, draw: int, seed: int, folder: Path)
         callbacks = [own]
     found = fitted(name, model, data, rate, seed, balancer, callbacks)
     return {part: skill(found, data.rows[part]) for part in ("validation", "test")}
+
+
+def of_main(
+    name: str, method: str, model: pt.MultiTaskModel, data: Data, rate: float, main: int, seed: int
+) -> dict[str, float]:
+    """Skill of one task on validation and test."""
+    task = data.tasks[main]
+    if method == "main_alone":
+        rows = {part: _of(part_rows, main) for part, part_rows in data.rows.items()}
+        data = Data((task,), rows, data.width)
+        found = fitted(name, pt.MultiTaskModel(model.encoder, [task]), data, rate, seed)
+    elif method == "main_equal":
+        found = fitted(name, model, data, rate, seed)
+    else:
+        balancer = Weighted()
+        primary = AutoLambda(balancer, _of(data.rows["validation"], main, all_tasks=True), 128, slice(main, main + 1))
+        found = fitted(name, model, data, rate, seed, balancer, [primary])
+    return {part: skill(found, data.rows[part], [task]) for part in ("validation", "test")}
 
 
 def fixed(data: Data, draw: int) -> Balancer:
@@ -323,9 +348,11 @@ def fitted(
     ).model
 
 
-def skill(model: pt.MultiTaskModel, rows: pt.Rows) -> float:
+def skill(model: pt.MultiTaskModel, rows: pt.Rows, of: Sequence[Task] = ()) -> float:
     levels, values = trivial_levels(model.tasks, rows), evaluate(model, rows)
-    return fmean(max(-1.0, task.metric_definition.skill(values[task.name], levels[task.name])) for task in model.tasks)
+    return fmean(
+        max(-1.0, task.metric_definition.skill(values[task.name], levels[task.name])) for task in of or model.tasks
+    )
 
 
 def merged(name: str, model: pt.MultiTaskModel, data: Data, rate: float, seed: int) -> dict[str, float]:
@@ -352,10 +379,10 @@ def merged(name: str, model: pt.MultiTaskModel, data: Data, rate: float, seed: i
     return max(scores.values(), key=lambda found: found["validation"])
 
 
-def _of(rows: pt.Rows, position: int) -> pt.Rows:
-    """The rows with a label of one task."""
-    own = rows.only_tasks([position])
-    return own if own.observed is None else own.subset(own.observed[:, 0].nonzero()[:, 0])
+def _of(rows: pt.Rows, position: int, *, all_tasks: bool = False) -> pt.Rows:
+    """The rows with a label of one task, with this label or all."""
+    own = rows if all_tasks else rows.only_tasks([position])
+    return own if rows.observed is None else own.subset(rows.observed[:, position].nonzero()[:, 0])
 
 
 def train(names: list[str], methods: list[str], seeds: int, folder: Path, out: Path) -> None:
@@ -373,33 +400,45 @@ def train(names: list[str], methods: list[str], seeds: int, folder: Path, out: P
                 file.write(json.dumps(line) + "\n")
         return float(found[key]["validation"])
 
-    def best(name: str, method: str) -> tuple[float, int]:
-        settings = [(rate, 0) for rate in RATES]
+    def best(name: str, method: str, main: int = 0) -> tuple[float, int]:
+        settings = [(rate, main) for rate in RATES]
         if method == "static":
             settings = [(best(name, "equal")[0], draw) for draw in range(DRAWS)]
         return max(settings, key=lambda one: fmean(get(name, method, one, seed) for seed in range(TUNING)))
 
     for name in names:
         for method in methods:
-            setting = best(name, method)
-            for seed in range(TUNING, TUNING + seeds):
-                get(name, method, setting, seed)
+            for main in mains(name, folder) if method in OF_MAIN else (0,):
+                setting = best(name, method, main)
+                for seed in range(TUNING, TUNING + seeds):
+                    get(name, method, setting, seed)
         print(f"{name}: done", flush=True)
+
+
+def mains(name: str, folder: Path) -> tuple[int, int]:
+    """The tasks that are primary, one after the other."""
+    count = len(load(name, folder, 0).tasks)
+    return count // 4, 3 * count // 4
 
 
 def report(out: Path) -> None:
     """Differences to equal weights."""
-    found: dict[tuple[str, int], dict[str, float]] = {}
+    tests: dict[tuple[str, int], dict[str, list[float]]] = {}
     for line in read_lines(out):
         if line["seed"] >= TUNING:
-            found.setdefault((line["set"], line["seed"]), {})[line["method"]] = line["test"]
+            tests.setdefault((line["set"], line["seed"]), {}).setdefault(line["method"], []).append(line["test"])
+    found = {key: {method: fmean(own) for method, own in skills.items()} for key, skills in tests.items()}
     over_sets(found)
-    for methods in (["equal", "uw", "scale_invariant", *NEWER], ["equal", "merged"], ["equal", *OF_CALLBACKS]):
+    for first, *others in (
+        ["equal", "uw", "scale_invariant", *NEWER], ["equal", "merged"], ["equal", *OF_CALLBACKS], OF_MAIN,
+    ):  # fmt: skip
         lines = [{"set": name, "seed": seed, "skill": skills} for (name, seed), skills in found.items()
-                 if set(methods) <= skills.keys()]  # fmt: skip
-        columns = {f"{method} - equal": (method, "equal") for method in methods if method != "equal"}
-        table("equal", [(line, line) for line in lines], columns)
-        print()
+                 if {first, *others} <= skills.keys()]  # fmt: skip
+        if lines:
+            table(
+                first, [(line, line) for line in lines], {f"{method} - {first}": (method, first) for method in others}
+            )
+            print()
 
 
 def over_sets(found: dict[tuple[str, int], dict[str, float]]) -> None:
@@ -419,13 +458,13 @@ def over_sets(found: dict[tuple[str, int], dict[str, float]]) -> None:
 
 
 def main() -> None:
+    every = [*METHODS, "static", "merged", *OF_MAIN]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["run", "report"])
     parser.add_argument("--data", type=Path, default=os.environ.get("POLYTASK_DATA"), help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True, help="file of the lines")
     parser.add_argument("--sets", nargs="+", choices=list(TABLES), default=list(TABLES))
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS, "static", "merged"],
-                        default=[*METHODS, "static", "merged"])  # fmt: skip
+    parser.add_argument("--methods", nargs="+", choices=every, default=every)
     parser.add_argument("--seeds", type=int, default=5, help="how many are reported")
     arguments = parser.parse_args()
     if arguments.action == "report":
