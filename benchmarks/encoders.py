@@ -165,9 +165,8 @@ def _table(name: str, folder: Path) -> dict[str, Any]:
     else:
         keys = with_dataset({"dataset": name}, folder)
         whole = read_table(keys["data"])
-        if name in ("rf1", "scm20d"):  # at random, as in the other benchmarks: later rows are far from the earlier ones
-            del keys["split"]
-            whole = whole.drop_columns(["split"])
+        if "time" in keys:  # split at random, as in the other benchmarks: later rows are far from the earlier ones
+            whole = whole.drop_columns([keys.pop("time")])
     rows = np.sort(np.random.default_rng(0).permutation(whole.num_rows)[:MOST_ROWS])
     path = folder / f"{name}-cut.parquet"
     pa.parquet.write_table(whole.take(rows), path)
