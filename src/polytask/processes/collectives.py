@@ -99,8 +99,10 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     hangs; a parameter without gradient on every process keeps ``None``, so that its optimiser state is not touched.
     Every gradient keeps its type.
     """
+    if world_size() == 1:
+        return
     parameters = [p for p in parameters if p.requires_grad and not is_sharded(p)]  # shares come averaged
-    if world_size() == 1 or not parameters:
+    if not parameters:
         return
     have = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
     have = sum_over_processes(have.to(parameters[0].device)) > 0
