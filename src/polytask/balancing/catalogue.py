@@ -75,9 +75,9 @@ torchjd 0.18 has more than the methods here:
 Left out of methods that are here: the focal loss that the paper of `dtp` uses within each task works on single
 examples, and a balancer sees mean losses. It is a loss of the task (`focal`), not a method that weights tasks.
 
-CoBa, GO4Align and LDC-MTL were [compared once](../results/studies/balancing.md) with equal weights on six tables,
-and gained nothing; neither did merging single-task models, nor, on four tables, Auto-Lambda and selective updates of
-task groups.
+CoBa, GO4Align, LDC-MTL, Auto-Lambda (with and without a main task) and selective updates of task groups were [compared
+once](../results/studies/balancing.md) with equal weights on six tables, and gained nothing; neither did merging
+single-task models.
 """
 
 
