@@ -33,12 +33,14 @@ import torch
 import polytask as pt
 from grouping_study.sets import SETS as STUDY
 from polytask.comparison.datasets import with_dataset
+from polytask.comparison.statistics.paired import sign_flip_p
 from polytask.comparison.trees import fit_trees
 from polytask.config import Config, make_config
 from polytask.data import read_table
 from polytask.runs.encoders import network_of
 from polytask.runs.preparation.prepare import Prepared, prepare
 from polytask.training.evaluation import evaluate, trivial_levels
+from sets_and_seeds import interval
 
 SETS = ("wq", "tox21", "census_income", "rf1", "scm20d", "tmc2007", "digits", "enb", "jura", "diabetes")
 #: As `fit` has them: numbers in bins, but for ``ft_transformer``; ``linear``: numbers as they are.
@@ -52,7 +54,7 @@ ENCODERS: dict[str, Any] = {
     "tabm, linear": {"name": "tabm", "numbers": "linear"},
     "ft_transformer": "ft_transformer",
 }
-TREES = "trees"
+FIRST, TREES = "mlp", "trees"
 EMBEDDED = [name for name in ENCODERS if "," in name]
 #: Attention among 501 tokens takes seconds per step; numbers that are 0 or 1 have nothing to embed.
 LEFT_OUT = {("tmc2007", name) for name in ("ft_transformer", *EMBEDDED)}
@@ -198,8 +200,24 @@ def _chosen(cell: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def report(lines: list[dict[str, Any]]) -> str:
-    """Two tables in Markdown: mean skill on test with its standard deviation over the seeds, and seconds."""
-    return "\n\n".join([_markdown(lines, _skills), _markdown(lines, _seconds)])
+    """Tables in Markdown: mean skill on test with its standard deviation over the seeds, seconds, and differences."""
+    return "\n\n".join([_markdown(lines, _skills), _markdown(lines, _seconds), _over_sets(lines)])
+
+
+def _over_sets(lines: list[dict[str, Any]]) -> str:
+    """The default less the others, with the set as the unit."""
+    rows = [f"| {FIRST} less | mean over sets | p | sets | trainings that are better |\n|---|---:|---:|---:|---:|"]
+    for encoder in (*ENCODERS, TREES):
+        gains = []
+        for name in SETS if encoder != FIRST else ():
+            ours, theirs = ({line["seed"]: line["test"] for line in _of(lines, name, one)} for one in (FIRST, encoder))
+            gains.append([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
+        means = np.array([fmean(one) for one in gains if one])
+        if len(means) > 1:
+            every = [gain for one in gains for gain in one]
+            rows.append(f"| {encoder} | {interval(means.tolist(), 3)} | {sign_flip_p(means):.3f} | {len(means)} "
+                        f"| {sum(gain > 0 for gain in every)} of {len(every)} |")  # fmt: skip
+    return "\n".join(rows)
 
 
 def _markdown(lines: list[dict[str, Any]], cell: Any) -> str:
