@@ -35,8 +35,10 @@ class Started:
             process.start()
 
     def kill(self) -> None:
+        """Kill all before waiting for any: one whose peer is gone would end by itself, with an error."""
         for process in self.processes:
             process.kill()
+        for process in self.processes:
             process.join()
 
     def output(self) -> str:
