@@ -100,7 +100,7 @@ class AffinityProbe(Callback):
         self, training: Training, batch: Batch, common: tuple[Tensor, ...] | None, losses: TaskLosses
     ) -> None:
         if self.chosen and self._due(training.step, len(training.tasks)):
-            if self.estimator.of_parameters and not self.statistics.samples:
+            if self.estimator.of_parameters:
                 StepGraph(losses.values, None, common).check(training.model.shared_parameters())
             self._add(training, self.estimator.after_forward(self.moment(training, batch), common, losses))
 
