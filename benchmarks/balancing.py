@@ -38,20 +38,16 @@ from statistics import fmean
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 import polytask as pt
+from balancing_study.newer import LDC, CoBa, GO4Align, Watch
+from balancing_study.of_callbacks import AutoLambda, Selective, Weighted
 from grouping_study.cells import HIDDEN
 from grouping_study.sets import SETS, SMALL, Data
-from polytask.balancing import BALANCERS, Balancer, Equal, Static, TaskLosses
-from polytask.balancing.adam import adam_step
+from polytask.balancing import BALANCERS, Balancer, Equal, Static
 from polytask.comparison.statistics.paired import sign_flip_p
-from polytask.data import Batch
 from polytask.task import Task
-from polytask.training.evaluation import evaluate, task_outputs, task_targets, trivial_levels
-from polytask.training.loop import Training
+from polytask.training.evaluation import evaluate, trivial_levels
 from sets_and_seeds import interval, read_lines, table
 
 TABLES = {**SETS, "andro": SMALL["andro"]}
@@ -59,217 +55,6 @@ RATES, TUNING = (0.001, 0.003, 0.01), 2
 #: Fixed weights that are tried; the first are equal.
 DRAWS, FARTHEST = 8, 4.0
 FACTORS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
-
-
-class CoBa(Balancer):
-    """Weights from slopes of validation losses, relative to their first values; tasks that diverge are slowed down."""
-
-    name = "coba"
-
-    def __init__(self, warmup: int = 20, history: int = 60, tau: float = 5.0) -> None:
-        super().__init__()
-        self.warmup, self.history, self.tau = warmup, history, tau
-        self.seen: list[Tensor] = []
-        self.slopes: list[Tensor] = []
-        self.total_slopes: list[Tensor] = []
-
-    def see(self, losses: Tensor) -> None:
-        """Validation losses of a step, [K]."""
-        self.seen.append(losses / self.seen[0] if self.seen else losses)
-
-    def weights(self, losses: TaskLosses) -> Tensor:
-        tasks = len(losses.means)
-        ratios = torch.stack(self.seen[1:][-self.history :]) if len(self.seen) > 1 else torch.ones(0, tasks)
-        if len(ratios) < max(2, self.warmup):
-            return torch.ones(tasks)
-        steps = torch.arange(len(ratios), dtype=ratios.dtype)
-        centred = (steps - steps.mean()) / ((steps - steps.mean()) ** 2).sum()
-        self.slopes.append(centred @ ratios)
-        self.total_slopes.append(centred @ ratios.amax(1))
-        own = torch.stack(self.slopes[-self.history :])
-        relative = torch.softmax(tasks * own[-1] / own[-1].abs().sum(), 0)
-        absolute = torch.softmax(-len(own) * own[-1] / own.abs().sum(0), 0)
-        every = torch.stack(self.total_slopes)
-        divergence = len(every) * torch.softmax(-self.tau * len(every) * every / every.abs().sum(), 0)[-1]
-        share = divergence.clamp(max=1.0)
-        found = torch.softmax(tasks * (share * relative + (1 - share) * absolute), 0)
-        return tasks * (0.9 * found + 0.1 / tasks)
-
-
-class Watch(pt.Callback):
-    """Shows CoBa the losses of a batch of validation rows in every step."""
-
-    def __init__(self, balancer: CoBa, rows: pt.Rows, size: int) -> None:
-        self.balancer, self.rows, self.size = balancer, rows, size
-        self.random = torch.Generator().manual_seed(0)
-
-    def before_step(self, training: Training, batch: Batch) -> None:
-        some = self.rows.subset(torch.randperm(len(self.rows), generator=self.random)[: self.size])
-        model = training.model
-        last = self.balancer.seen[-1] if self.balancer.seen else torch.ones(len(model.tasks))
-        losses = []
-        found = task_outputs(model, some, range(len(model.tasks)))
-        for position, (task, outputs) in enumerate(zip(model.tasks, found, strict=True)):
-            ids, targets = task_targets(some, position)
-            loss = binary_cross_entropy_with_logits if task.kind == "binary" else mse_loss
-            losses.append(loss(outputs[ids], targets.float()) if len(ids) else last[position])
-        self.balancer.see(torch.stack(losses))
-
-
-class GO4Align(Balancer):
-    """Losses of equal size, times probabilities that fall for tasks with large ones; a group has its mean weight."""
-
-    name = "go4align"
-
-    def __init__(self, step: float = 1e-4) -> None:
-        super().__init__()
-        self.step = step
-        self.shares = torch.ones(0)
-
-    def weights(self, losses: TaskLosses) -> Tensor:
-        means, tasks = losses.means.clamp_min(1e-6), len(losses.means)
-        shares = self.shares if len(self.shares) else torch.full((tasks,), 1 / tasks)
-        shares = shares * torch.exp(-self.step * means)
-        self.shares = shares / shares.sum()
-        found = means.sum() / means * self.shares
-        groups = max(1, tasks // 2)
-        fitted = KMeans(groups, n_init=1, random_state=0).fit(found[:, None].numpy())
-        return torch.from_numpy(fitted.cluster_centers_[fitted.labels_, 0]).to(means.dtype)
-
-
-class LDC(Balancer):
-    """Weights that are learned to make weighted losses alike, beside the weighted loss itself."""
-
-    name = "ldc"
-
-    def __init__(self, discrepancy: float = 0.1, lr: float = 0.01) -> None:
-        super().__init__()
-        self.discrepancy, self.lr = discrepancy, lr
-        self.logits, self.moments, self.ratios = torch.zeros(0), torch.zeros(0), torch.ones(0)
-
-    def weights(self, losses: TaskLosses) -> Tensor:
-        means = losses.means.clamp_min(1e-6)
-        if not len(self.logits):
-            self.logits, self.moments = torch.zeros(len(means)), torch.zeros(3, len(means))
-            self.ratios = means / means.min()
-        with torch.enable_grad():
-            logits = self.logits.clone().requires_grad_()
-            scaled = (means / self.ratios).requires_grad_()
-            weighted = torch.softmax(logits, 0) * scaled
-            total = weighted.sum() + self.discrepancy * weighted.diff().abs().sum()
-            gradient, weights = torch.autograd.grad(total, (logits, scaled))
-        self.logits, self.moments = adam_step(
-            self.logits, gradient, self.moments, self.lr, where=torch.ones(len(means), dtype=torch.bool)
-        )
-        return len(means) * weights / self.ratios
-
-
-class Weighted(Balancer):
-    """The weights that a callback sets."""
-
-    name = "weighted"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = torch.ones(0)
-
-    def weights(self, losses: TaskLosses) -> Tensor:
-        return self.now if len(self.now) else torch.ones(len(losses.means))
-
-
-class AutoLambda(pt.Callback):
-    """Weights that lower the losses of validation rows after a step, by central differences."""
-
-    LR, FIRST = 1e-2, 0.1
-
-    def __init__(self, balancer: Weighted, rows: pt.Rows, size: int, primary: slice = slice(None)) -> None:
-        self.balancer, self.rows, self.size, self.primary = balancer, rows, size, primary
-        self.random = torch.Generator().manual_seed(0)
-        self.moments = torch.zeros(0)
-
-    def before_step(self, training: Training, batch: Batch) -> None:
-        tasks, parameters = len(training.tasks), list(training.model.parameters())
-        training.model.eval()  # other units dropped on the two sides would be all of their difference
-        if not len(self.balancer.now):
-            self.balancer.now, self.moments = torch.full((tasks,), self.FIRST), torch.zeros(3, tasks)
-        kept = [parameter.detach().clone() for parameter in parameters]
-        rate = training.optimizer.param_groups[0]["lr"]
-        _moved(parameters, kept, _gradients((self.balancer.now * _means(training, batch)).sum(), parameters), -rate)
-        some = self.rows[torch.randperm(len(self.rows), generator=self.random)[: self.size]]
-        ahead = _gradients(_means(training, some)[self.primary].sum(), parameters)
-        width = 0.01 / max(1e-12, float(torch.stack([gradient.norm() for gradient in ahead]).norm()))
-        sides = []
-        for sign in (1, -1):
-            _moved(parameters, kept, ahead, sign * width)
-            with torch.no_grad():
-                sides.append(_means(training, batch))
-        _moved(parameters, kept, ahead, 0.0)
-        self.balancer.now, self.moments = adam_step(
-            self.balancer.now, -rate * (sides[0] - sides[1]) / (2 * width), self.moments, self.LR,
-            where=torch.ones(tasks, dtype=torch.bool),
-        )  # fmt: skip
-        training.model.train()
-
-
-class Selective(pt.Callback):
-    """One update after the other for groups of tasks; the last one is that of the loop."""
-
-    def __init__(self, balancer: Weighted, decay: float = 0.95) -> None:
-        self.balancer, self.decay = balancer, decay
-        self.random = torch.Generator().manual_seed(0)
-        self.affinity = torch.zeros(0, 0)
-
-    def before_step(self, training: Training, batch: Batch) -> None:
-        tasks, parameters = len(training.tasks), list(training.model.parameters())
-        if not len(self.affinity):
-            self.affinity = torch.zeros(tasks, tasks)  # and every task is a group
-        *others, last = self._groups()
-        for group in others:
-            total = _means(training, batch)[group].sum()
-            for parameter, gradient in zip(parameters, _gradients(total, parameters), strict=True):
-                parameter.grad = gradient
-            known = self._levels(training, batch)
-            training.optimizer.step()
-            gain = 1 - self._levels(training, batch) / known.clamp_min(1e-6)
-            self.affinity[group] = self.decay * self.affinity[group] + (1 - self.decay) * gain
-        training.optimizer.zero_grad(set_to_none=True)
-        self.balancer.now = torch.zeros(tasks).index_fill(0, torch.tensor(last), 1.0)
-
-    def _levels(self, training: Training, batch: Batch) -> Tensor:
-        """Losses without dropout, which can be compared before and after an update."""
-        training.model.eval()
-        with torch.no_grad():
-            found = _means(training, batch)
-        training.model.train()
-        return found
-
-    def _groups(self) -> list[list[int]]:
-        both = torch.minimum(self.affinity, self.affinity.T)
-        groups: list[list[int]] = []
-        for task in torch.randperm(len(both), generator=self.random).tolist():
-            home = next((group for group in groups if (both[task, group] > 0).all()), None)
-            if home is None:
-                groups.append([task])
-            else:
-                home.append(task)
-        return groups
-
-
-def _means(training: Training, batch: Batch) -> Tensor:
-    """``[K]`` mean losses of a batch, with their graph."""
-    features, _ = training.represent(batch.inputs)
-    return training.objective(training.model.heads(features), batch).values
-
-
-def _gradients(total: Tensor, parameters: list[torch.nn.Parameter]) -> list[Tensor]:
-    found = torch.autograd.grad(total, parameters, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
-
-
-@torch.no_grad()
-def _moved(parameters: list[torch.nn.Parameter], start: list[Tensor], along: list[Tensor], step: float) -> None:
-    for parameter, before, direction in zip(parameters, start, along, strict=True):
-        parameter.copy_(before + step * direction)
 
 
 #: Those of the library; ``pcd`` and ``pbi`` are for tasks of which some matter more.
@@ -288,7 +73,11 @@ def load(name: str, data: Path, seed: int) -> Data:
 
 
 def run(name: str, method: str, rate: float, draw: int, seed: int, folder: Path) -> dict[str, float]:
-    """Mean skill on validation and test."""
+    """Mean skill on validation and test.
+
+    Args:
+        draw: Which fixed weights ``static`` has; which task is primary for methods with a main task.
+    """
     data = load(name, folder, seed)
     torch.manual_seed(seed)
     model = pt.MultiTaskModel(pt.TableEncoder(numeric=data.width, hidden=HIDDEN, dropout=0.1), data.tasks)
@@ -320,7 +109,7 @@ def of_main(
         found = fitted(name, model, data, rate, seed)
     else:
         balancer = Weighted()
-        primary = AutoLambda(balancer, _of(data.rows["validation"], main, all_tasks=True), 128, slice(main, main + 1))
+        primary = AutoLambda(balancer, _labelled(data.rows["validation"], main), 128, slice(main, main + 1))
         found = fitted(name, model, data, rate, seed, balancer, [primary])
     return {part: skill(found, data.rows[part], [task]) for part in ("validation", "test")}
 
@@ -379,10 +168,14 @@ def merged(name: str, model: pt.MultiTaskModel, data: Data, rate: float, seed: i
     return max(scores.values(), key=lambda found: found["validation"])
 
 
-def _of(rows: pt.Rows, position: int, *, all_tasks: bool = False) -> pt.Rows:
-    """The rows with a label of one task, with this label or all."""
-    own = rows if all_tasks else rows.only_tasks([position])
-    return own if rows.observed is None else own.subset(rows.observed[:, position].nonzero()[:, 0])
+def _of(rows: pt.Rows, position: int) -> pt.Rows:
+    """The rows of one task alone, without its missing labels."""
+    return _labelled(rows, position).only_tasks([position])
+
+
+def _labelled(rows: pt.Rows, position: int) -> pt.Rows:
+    """The rows with a label of one task, with all their labels."""
+    return rows if rows.observed is None else rows.subset(rows.observed[:, position].nonzero()[:, 0])
 
 
 def train(names: list[str], methods: list[str], seeds: int, folder: Path, out: Path) -> None:
