@@ -15,9 +15,10 @@ from ..kind import NumberKind
 from ..labels import Labels
 from ..metrics import MAE, PEARSON, R2, RMSE, SPEARMAN, Metric, mean
 
-#: The loss of larger outputs, e^20 times the mean count, continues along its tangent, but for counts beyond that.
+#: From this output on, e^20 mean counts, the loss continues as a straight line; where the count itself is larger, from
+#: the output after it on.
 STEEPEST = 20.0
-#: Larger outputs grow no further as rates, which stay finite in single precision.
+#: The largest output as a rate: e^40 is finite in single precision.
 MOST = 40.0
 LEAST_RATE = 1e-7
 
