@@ -41,7 +41,7 @@ def well(evaluations=40):
     return 0.9 - 0.4 * 0.7 ** np.arange(evaluations)
 
 
-def training(name="network_0", values=None, losses=None, weights=1.0, noise=0.001, converged=None):
+def training(name="network_0", values=None, losses=None, weights=1.0, noise=0.001, converged=None, error=None):
     values = {**dict.fromkeys(TASKS), **(values or {})}
     losses = {**dict.fromkeys(TASKS), **(losses or {})}
     points = []
@@ -55,6 +55,7 @@ def training(name="network_0", values=None, losses=None, weights=1.0, noise=0.00
                 None,
                 {t: float((0.5 - 0.002 * np.arange(40) if losses[t] is None else losses[t])[k]) for t in TASKS},
                 dict.fromkeys(TASKS, weights),
+                errors=dict.fromkeys(TASKS, error),
             )
         )  # fmt: skip
     return TrainingRecord(name, list(TASKS), points, converged or {}, steps=400.0)
@@ -107,6 +108,9 @@ def test_learning_rate():
     falling = np.concatenate([[0.7, 0.8], np.linspace(0.79, 0.6, 38)])
     assert found(learning_rate, make_run(training(values={"a": falling, "c": falling}))) == {"a", "c"}
     assert not found(learning_rate, make_run(training(values={"a": falling})))  # one of three: not the rate
+    for error, expected in ((0.15, {"a", "c"}), (0.25, set())):  # fallen by .2
+        run = make_run(training(values={"a": falling, "c": falling}, error=error))
+        assert found(learning_rate, run) == expected
 
 
 def test_noisy_validation():
@@ -119,6 +123,10 @@ def test_overfitting():
     losses = np.linspace(0.6, 0.1, 40)
     assert found(overfitting, make_run(training(values={"b": falling}, losses={"b": losses}))) == {"b"}
     assert not found(overfitting, make_run(training(values={"b": falling}, losses={"b": np.full(40, 0.5)})))
+    for error, expected in ((0.08, {"b"}), (0.12, set())):  # fallen by .1
+        assert (
+            found(overfitting, make_run(training(values={"b": falling}, losses={"b": losses}, error=error))) == expected
+        )
 
 
 def test_what_happens_after_a_switch_is_not_the_tasks_own_learning():
@@ -149,6 +157,8 @@ def test_starved():
 def test_peak_lost():
     kept = {"a": {"kept": 0.7, "validation": 0.63, "peak": 0.9}, "b": {"kept": 0.95}}
     assert found(peak_lost, make_run(results=kept)) == {"a"}
+    for error, expected in ((0.25, {"a"}), (0.3, set())):  # lost .27
+        assert found(peak_lost, make_run(training(error=error), results=kept)) == expected
 
 
 def test_dominated():
@@ -163,6 +173,9 @@ def test_held_tasks_are_quiet_and_may_not_be_forgotten():
     }
     assert found(forgotten, run) == {"b"}
     assert not found(dominated, run)
+    for half, expected in ((0.04, {"b"}), (0.06, set())):  # behind by .05
+        run.results["baselines"]["before"]["b"]["gain_interval"] = [-half, half]
+        assert found(forgotten, run) == expected
 
 
 def test_conflict():
@@ -173,11 +186,18 @@ def test_conflict():
     assert not found(conflict, make_run(affinity=TaskMatrix(list(TASKS), one_way)))
     apart = make_run(results={"b": {"network": 1}}, affinity=TaskMatrix(list(TASKS), values))
     assert not found(conflict, apart)
+    for end, expected in ((-0.01, {"a", "b"}), (0.01, set())):  # of the interval of an update on a
+        stability = {"high": [[0.0, end, 0.2], [-0.1, 0.0, 0.2], [0.2, 0.2, 0.0]]}
+        run = make_run(affinity=TaskMatrix(list(TASKS), values), selection={"stability": stability})
+        assert found(conflict, run) == expected
 
 
 def test_converged_early():
     frozen = {"a": {"converged_epoch": 10.0, "peak": 0.8}}
     assert found(converged_early, make_run(training(), training("all_in_one"), results=frozen)) == {"a"}
+    for error, expected in ((0.05, {"a"}), (0.15, set())):  # .1 more later
+        run = make_run(training(error=error), training("all_in_one"), results=frozen)
+        assert found(converged_early, run) == expected
     late = {"a": {"converged_epoch": 39.0, "peak": 0.8}}
     assert not found(converged_early, make_run(training(), training("all_in_one"), results=late))
 
@@ -252,6 +272,13 @@ def with_trivial(level, results):
 def test_drift():
     worse = {task: {"test": 0.7} for task in TASKS}
     assert found(drift, make_run(results=worse)) == set(TASKS)
+    for error, half, expected in (  # lost .2
+        (0.08, 0.1, set(TASKS)), (0.11, 0.1, set()), (0.08, 0.16, set()),
+        (None, 0.18, set(TASKS)), (0.09, None, set(TASKS)),
+    ):  # fmt: skip
+        interval = None if half is None else [0.7 - half, 0.7 + half]
+        run = make_run(training(error=error), results={task: {"test": 0.7, "interval": interval} for task in TASKS})
+        assert found(drift, run) == expected
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -307,7 +334,8 @@ def test_no_two_findings_contradict(curves, losses, alone, kept, diverged, noise
     )
     if diverged:
         trained.take({"event": "diverged", "step": 8, "what": "the loss of a"})
-    run = make_run(trained, results={task: {"kept": share} for task, share in kept.items()}, alone=alone)
+    peaks = {task: {"kept": share, "peak": 0.5 + 0.4 / share} for task, share in kept.items()}
+    run = make_run(trained, results=peaks, alone=alone)
     said = defaultdict(set)
     for finding in (finding for check in CHECKS for finding in check(run)):
         for key, up in directions(finding.advice):

@@ -97,9 +97,19 @@ def test_a_task_with_few_labels_is_starved(tmp_path):
 
 
 def test_no_moment_that_is_good_for_all(tmp_path):
+    """What is best for the task that takes long is too late for another one, by more than 400 rows may differ."""
+    data = table(tmp_path / "t.csv", rows=1000, noise=1.5, hard=True)
+    settings = ("model.dropout=0", "model.hidden=[256,128]", "select_by=task.c")
+    options = [part for setting in settings for part in ("--set", setting)]
+    found = doctor(data, "--converge", "off", "--learning-rate", 0.01, "--split", "0.3,0.4,0.3", *options)["peak lost"]
+    assert found["tasks"] == ["b"] and "at its peak" in found["evidence"] and "--converge" in found["advice"]
+
+
+def test_what_few_rows_cannot_tell_is_no_fault(tmp_path):
+    """Thirty validation rows see peaks that 30 test rows do not: differences of .1 are chance."""
     data = table(tmp_path / "t.csv", rows=200, noise=2, hard=True)
-    found = doctor(data, "--converge", "off", "--learning-rate", 0.01)["peak lost"]
-    assert found["tasks"] == ["a", "b"] and "at its peak" in found["evidence"] and "--converge" in found["advice"]
+    found = doctor(data, "--converge", "off", "--learning-rate", 0.01)
+    assert found.keys() == {"noisy validation"}
 
 
 def test_a_loss_that_is_a_thousand_times_louder_dominates(tmp_path):

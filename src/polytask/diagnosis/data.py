@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from ..records.run import Run
 from ..reporting.outcome import rows
 from ..task.gain import sign
 from .advice import more_validation, quoted
+from .chance import error_on_test, error_on_validation
 from .finding import Finding
 from .noted import names_in, noted
 
@@ -51,14 +53,15 @@ def _tasks_in(warning: str, run: Run) -> tuple[str, ...]:
 
 
 def drift(run: Run) -> Iterator[Finding]:
-    """Tasks that are much worse on the test rows than on the validation rows."""
+    """Tasks that are much worse on the test rows than on the validation rows, beyond chance."""
     found = []
     for row in rows(run):
         level, validation, test = row.trivial, row.ours.validation, row.ours.test
         if level is None or validation is None or test is None:
             continue
         learned, lost = (sign(row.direction) * (validation - other) for other in (level, test))
-        if learned > 0 and lost > DRIFT * learned:
+        chance = 2 * math.hypot(error_on_validation(run, row.task), error_on_test(row))
+        if learned > 0 and lost > max(DRIFT * learned, chance):
             found.append(row)
     if 2 * len(found) >= len(run.tasks) > 0 and found:
         seen = "; ".join(

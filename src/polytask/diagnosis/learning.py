@@ -138,7 +138,12 @@ def _rising(curve: TaskCurve) -> bool:
 
 def _falls(curve: TaskCurve) -> bool:
     early = curve.peak <= len(curve.values) // 10
-    return early and curve.values[curve.peak] - curve.values[-1] > max(CLEARLY * curve.noise, 0.02 * curve.learned)
+    return early and curve.values[curve.peak] - curve.values[-1] > _clear_fall(curve)
+
+
+def _clear_fall(curve: TaskCurve) -> float:
+    """The least fall from the peak that neither the noise of evaluations nor the sampling of rows explains."""
+    return max(CLEARLY * curve.noise, 0.02 * curve.learned, curve.error)
 
 
 def noisy_validation(run: Run) -> Iterator[Finding]:
@@ -167,7 +172,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
         fall = curve.values[curve.peak] - curve.values[-3:].mean()
         loss = curve.losses[curve.peak] - curve.losses[-1]
         learns_on = bool(np.isfinite(loss)) and loss > 0.1 * abs(curve.losses[curve.peak])
-        return learns_on and fall > max(CLEARLY * curve.noise, 0.02 * curve.learned)
+        return learns_on and fall > _clear_fall(curve)
 
     yield from _about(
         run,

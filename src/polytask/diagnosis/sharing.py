@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..records.run import Run
-from ..reporting.outcome import rows
+from ..reporting.outcome import Row, rows
 from ..task.gain import best_of, gain
 from .advice import (
     OF_CONFLICT,
@@ -23,6 +23,7 @@ from .advice import (
     weight,
     wider,
 )
+from .chance import confirmed, error_on_validation
 from .finding import Finding
 from .loudness import loudest
 
@@ -41,7 +42,7 @@ def starved(run: Run) -> Iterator[Finding]:
         if alone := row.others.get("single_task"):
             change = gain(row.ours.validation, alone.validation, row.direction, row.trivial)
             behind = change is not None and change.relative is not None and change.relative < -STARVED
-            if change and behind and _beyond_chance(run, row.task, change.difference):
+            if change and behind and confirmed(run, "single_task", row.task, change.difference):
                 found.append((row, alone, change))
     if found:
         seen = (
@@ -60,12 +61,6 @@ def starved(run: Run) -> Iterator[Finding]:
         )
 
 
-def _beyond_chance(run: Run, task: str, difference: float) -> bool:
-    """The difference to the single-task model exceeds half the interval of that on test rows, or that one is sure."""
-    interval = (run.results["baselines"]["single_task"].get(task) or {}).get("gain_interval")
-    return interval is None or interval[1] < 0 or -difference > (interval[1] - interval[0]) / 2
-
-
 def _labels(run: Run, task: str) -> str:
     """How many labels it has, and how many the task with the most."""
     own, most = run.log.labels.get(task), max(run.log.labels.values(), default=0)
@@ -76,7 +71,11 @@ def _labels(run: Run, task: str) -> str:
 
 def peak_lost(run: Run) -> Iterator[Finding]:
     """Tasks that were clearly better at another moment than in the network that was returned."""
-    found = [row for row in rows(run) if row.kept is not None and row.kept < KEPT and row.task not in run.held]
+    found = [
+        row
+        for row in rows(run)
+        if row.kept is not None and row.kept < KEPT and row.task not in run.held and _lost(run, row)
+    ]
     if found:
         seen = (
             f"{r.task} {r.metric} {r.ours.validation or float('nan'):.4g} in the network that was returned, "
@@ -94,13 +93,20 @@ def peak_lost(run: Run) -> Iterator[Finding]:
         )
 
 
+def _lost(run: Run, row: Row) -> bool:
+    """The way from the peak exceeds what the sampling of the validation rows explains."""
+    change = gain(row.ours.validation, row.peak, row.direction)
+    return change is None or -change.difference > error_on_validation(run, row.task)
+
+
 def forgotten(run: Run) -> Iterator[Finding]:
     """Tasks of an earlier run that are clearly worse than they were before others were added."""
     found = []
     for row in rows(run):
         if before := row.others.get("before"):
             change = gain(row.ours.validation, before.validation, row.direction, row.trivial)
-            if change and change.relative is not None and change.relative < -STARVED:
+            behind = change is not None and change.relative is not None and change.relative < -STARVED
+            if change and behind and confirmed(run, "before", row.task, change.difference):
                 found.append((row, before))
     if found:
         seen = (f"{r.task} {r.ours.validation:.4g}, before {b.validation:.4g}" for r, b in found[:5])
@@ -137,6 +143,7 @@ def conflict(run: Run) -> Iterator[Finding]:
     np.fill_diagonal(values, np.nan)
     size = np.nanmedian(np.abs(values)) if np.isfinite(values).any() else np.nan
     undone = -values / np.where(own > 0, own, np.nan)  # [i, j]: of what an update on j gains, one on i undoes
+    highest = _highest(run, values)
     served = {task: run.networks_of(task)[:1] for task in run.tasks}
     pairs = [
         (i, j)
@@ -145,6 +152,7 @@ def conflict(run: Run) -> Iterator[Finding]:
         if max(values[i, j], values[j, i]) < -0.5 * size
         and served.get(tasks[i]) == served.get(tasks[j])
         and not min(undone[i, j], undone[j, i]) < UNDONE
+        and max(highest[i, j], highest[j, i]) < 0
     ]
     if pairs:
         worst = sorted(pairs, key=lambda pair: values[pair] + values[pair[::-1]])
@@ -167,6 +175,12 @@ def conflict(run: Run) -> Iterator[Finding]:
         )
 
 
+def _highest(run: Run, values: np.ndarray) -> np.ndarray:
+    """``[K, K]`` upper ends of the intervals of affinities, where resamples gave them; else the affinities."""
+    found = np.array((run.selection.get("stability") or {}).get("high") or np.nan, float)
+    return found if found.shape == values.shape else values
+
+
 def _apart(run: Run, tasks: list[str], pair: tuple[int, int]) -> list[str]:
     """Separate networks, unless the run states which tasks belong in one group."""
     if run.config.get("together") or networks(run) == "--networks auto":
@@ -186,7 +200,8 @@ def converged_early(run: Run) -> Iterator[Finding]:
             later = [value for epoch, value in training.curve(row.task) if epoch > row.converged_epoch]
             best = best_of(later, row.direction)
             change = gain(best, row.peak, row.direction)
-            if change and change.relative is not None and change.relative > STARVED:
+            ahead = change is not None and change.relative is not None and change.relative > STARVED
+            if change and ahead and change.difference > error_on_validation(run, row.task):
                 found.append((row, name, best))
                 break
     if found:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..records.run import Run
 from ..task.gain import sign
+from .chance import error_on_validation
 
 #: Evaluations below which a curve carries no information.
 LEAST_POINTS = 8
@@ -26,6 +27,7 @@ class TaskCurve:
         trivial: Level of a constant prediction, turned as the values; NaN if unknown.
         whole_budget: Whether the training used all its steps.
         share: Part of the budget in which the task learned from its own labels.
+        error: Standard error of a value, by the sampling of the validation rows; 0 if unknown.
     """
 
     task: str
@@ -35,6 +37,7 @@ class TaskCurve:
     trivial: float
     whole_budget: bool
     share: float
+    error: float
 
     @property
     def peak(self) -> int:
@@ -89,4 +92,5 @@ def task_curves(run: Run) -> Iterator[TaskCurve]:
             float("nan") if level is None else better * level,
             bool(training.steps) and training.evaluations[-1].step >= (training.steps or 0),
             known[-1].step / (training.steps or known[-1].step),
+            error_on_validation(run, task),
         )

@@ -11,14 +11,15 @@ from ..errors import UserError
 from .values import number
 
 #: Numbers per task that an evaluation's event holds.
-MEASURED = ("validation", "losses", "weights", "gradient_norms", "conflicts")
+MEASURED = ("validation", "losses", "weights", "gradient_norms", "conflicts", "errors")
 
 
 @dataclass(frozen=True)
 class EvaluationRecord:
     """One evaluation on the validation split, with the mean training losses since the one before and the weights.
 
-    Norms and conflicts of gradients are empty where nobody computed them; of many tasks all are, of some evaluations.
+    ``errors`` are standard errors of the validation metrics. Norms and conflicts of gradients are empty where nobody
+    computed them; of many tasks all are, of some evaluations.
     """
 
     step: float
@@ -29,6 +30,7 @@ class EvaluationRecord:
     weights: dict[str, float | None] = field(default_factory=dict)
     gradient_norms: dict[str, float | None] = field(default_factory=dict)
     conflicts: dict[str, float | None] = field(default_factory=dict)
+    errors: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
