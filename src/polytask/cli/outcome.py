@@ -71,18 +71,28 @@ def numbered(trainings: Sequence[str], served: Mapping[int, str]) -> list[str]:
     Example:
         >>> numbered(["network_0", "all_in_one", "single_task_0", "single_task_1"], {2: "click", 3: "spend"})
         ['1 is the plain network', '2 and 3 are single-task models of click, spend']
+        >>> numbered(["as_before_0", "as_before_1", "network_2"], {})
+        ['0 and 1 are networks of the earlier run']
     """
     named = [(i, name) for i, name in enumerate(trainings) if name != f"network_{i}" and len(trainings) > 1]
     found = []
-    for single, group in groupby(named, key=lambda entry: entry[1].startswith("single_task_")):
+    for alike, group in groupby(named, key=lambda entry: entry[1].rpartition("_")[0]):
         entries = list(group)
-        if single and len(entries) > 1:
-            tasks = some_names([served[i] for i, _ in entries])
-            to = "and" if len(entries) == 2 else "to"
-            found.append(f"{entries[0][0]} {to} {entries[-1][0]} are single-task models of {tasks}")
+        numbers = [number for number, _ in entries]
+        if alike == "as_before":
+            found.append(_range(numbers, "network", "of the earlier run"))
+        elif alike == "single_task":
+            found.append(_range(numbers, "single-task model", f"of {some_names([served[i] for i in numbers])}"))
         else:
-            found += [f"{i} is the {title_of(f'single_task.{served[i]}' if single else name)}" for i, name in entries]
+            found += [f"{i} is the {title_of(name)}" for i, name in entries]
     return found
+
+
+def _range(numbers: Sequence[int], what: str, whose: str) -> str:
+    """What consecutive networks are."""
+    if len(numbers) == 1:
+        return f"{numbers[0]} is the {what} {whose}"
+    return f"{numbers[0]} {'and' if len(numbers) == 2 else 'to'} {numbers[-1]} are {what}s {whose}"
 
 
 def _served(totals: Mapping[str, Any], table: Sequence[Row]) -> str:

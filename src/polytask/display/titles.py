@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 _TITLES = {"all_in_one": "plain network", "all_in_one_network": "one network for all"}
-_SINGLE, _NETWORK = "single_task.", "network_"
+_SINGLE = "single_task."
+_NUMBERED = {
+    "network": "network {}",
+    "probe": "new heads on the features of network {}",
+    "as_before": "network {} of the earlier run",
+}
 
 
 def title_of(training: str) -> str:
@@ -15,7 +20,7 @@ def title_of(training: str) -> str:
     """
     if training.startswith(_SINGLE):
         return f"single-task model of {training.removeprefix(_SINGLE)}"
-    number = training.removeprefix(_NETWORK)
-    if number != training and number.isdigit():
-        return f"network {number}"
+    kind, _, number = training.rpartition("_")
+    if kind in _NUMBERED and number.isdigit():
+        return _NUMBERED[kind].format(number)
     return _TITLES.get(training, training)
