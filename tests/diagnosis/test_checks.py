@@ -203,7 +203,13 @@ def test_converged_early():
 
 
 def test_leak():
-    assert found(leak, make_run(results={"b": {"test": 0.9999}})) == {"b"}
+    perfect = {"b": {"validation": 1.0, "test": 0.9999}}
+    assert found(leak, make_run(results=perfect)) == {"b"}
+    assert not found(leak, make_run(results={"b": {"validation": 0.98, "test": 1.0}}))
+    for labels, expected in ((40, set()), (50, {"b"})):
+        run = make_run(results=perfect)
+        run.log.overview["targets"] = {"b": {"labels": {"train": 500, "validation": 50, "test": labels}}}
+        assert found(leak, run) == expected
     assert found(leak, make_run(warnings=("feature 'x' is a recoding of target 'c'",))) == {"c"}
 
 
