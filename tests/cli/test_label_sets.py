@@ -72,7 +72,7 @@ def test_kinds_that_a_table_cannot_hold_are_refused(data, tmp_path):
 
 
 @pytest.mark.realdata
-@pytest.mark.slow
+@pytest.mark.evidence
 def test_problems_of_flights(tmp_path):
     """TMC 2007: 500 words of a report, 22 problems; most of the mean ROC-AUC is learned within some seconds."""
     rows = []

@@ -17,7 +17,7 @@ import pytest
 from realdata import realdata
 
 CONVERTERS = Path(__file__).resolve().parents[2] / "benchmarks" / "datasets"
-pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+pytestmark = [pytest.mark.realdata, pytest.mark.evidence]
 
 
 class Fit(NamedTuple):
@@ -62,7 +62,6 @@ def test_tox21_with_missing_labels_and_structures_as_text(tmp_path: Path) -> Non
     assert found.said == ""
 
 
-@pytest.mark.evidence
 def test_census_income_with_four_kinds_of_question(tmp_path: Path) -> None:
     convert("census_income.py", realdata("census_income"), tmp_path / "census.csv")
     found = fit(tmp_path / "census.csv", "income,never_married,college,weeks_worked", tmp_path / "run",
@@ -74,7 +73,6 @@ def test_census_income_with_four_kinds_of_question(tmp_path: Path) -> None:
     assert all("rows have the features of a training row" in line for line in found.said.splitlines())
 
 
-@pytest.mark.evidence
 @pytest.mark.parametrize(("name", "count", "least"), [("scm20d", 16, 0.25), ("rf1", 8, -math.inf)])
 def test_regression_in_the_order_of_time(tmp_path: Path, name: str, count: int, least: float) -> None:
     """The rivers of rf1 behave differently in the last weeks: R2 is below 0 for some, and nothing is hidden."""
@@ -88,7 +86,6 @@ def test_regression_in_the_order_of_time(tmp_path: Path, name: str, count: int, 
     assert found.seconds < 120 and found.peak_gigabytes < 2
 
 
-@pytest.mark.evidence
 def test_rivers_with_a_random_split_are_predicted_well(tmp_path: Path) -> None:
     printed = convert("mulan.py", realdata("mtr/rf1.arff"), tmp_path / "table.csv")
     found = fit(tmp_path / "table.csv", printed.split("targets: ")[1].strip(), tmp_path / "run",
