@@ -12,6 +12,7 @@ import torch
 
 import polytask as pt
 from polytask.deployment import FORMATS, DeployedModel, deployed_inputs, description
+from polytask.deployment.export import _difference
 from polytask.errors import UserError
 from polytask.runs import Bundle
 from polytask.task import Task
@@ -82,6 +83,33 @@ def test_outputs_are_the_columns_of_predictions(run: Path, tmp_path: Path, forma
             assert np.mean(np.array(values) == np.array(expected[name].to_pylist())) >= 0.99, name
         else:
             np.testing.assert_allclose(values, expected[name].to_numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("transform", ["none", "log", "quantile"])
+def test_tiny_numbers_are_exported(tmp_path: Path, transform: str) -> None:
+    """The optimiser of ONNX takes what is added for 0 where it is small, whatever it is added to."""
+    table = make(200, 0)
+    table |= {name: 1e-9 * table[name] for name in ("a", "price", "delay")}
+    options = {"kind": {"delay": "quantile"}, "transform": {"price": transform}, "steps": 40, "baselines": False}
+    predictor = pt.TablePredictor(["price", "delay"], networks=1, **options).fit(table, out=tmp_path / "run")
+    bundle, table = Bundle.load(tmp_path / "run"), pa.table(table)
+    found = FORMATS["onnx"].read(predictor.export(tmp_path / "model"))(deployed_inputs(bundle, table))
+    expected = bundle.predict(table)
+    assert expected["price"].to_numpy().max() < 1e-6
+    np.testing.assert_allclose(found["price"], expected["price"].to_numpy(), rtol=1e-4, atol=1e-14)
+    np.testing.assert_allclose(np.asarray(found["delay"])[:, 2], expected["delay"].to_numpy(), rtol=1e-4, atol=1e-14)
+
+
+@pytest.mark.parametrize(("transform", "parameters"), [("", ()), ("log", (2e-9,))])
+def test_a_file_that_predicts_half_of_tiny_numbers_is_found_out(transform: str, parameters: tuple[float, ...]) -> None:
+    scale = 1.0 if transform else 1e-9
+    task = Task("price", kind="regression", transform=transform, parameters=parameters, scale=scale)
+    expected = 1e-9 * np.arange(1.0, 9.0)
+    assert _difference(task, "price", expected, expected) == 0
+    assert _difference(task, "price", expected, expected / 2) > 0.1
+    assert _difference(task, "price", expected, np.full(8, np.nan)) == np.inf
+    ends = np.array([np.inf, -np.inf])
+    assert _difference(task, "price", ends, ends) == 0 and _difference(task, "price", ends, -ends) == np.inf
 
 
 def test_the_description_names_the_outputs_of_every_target(run: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from ..config import make_config
 from ..config.file import read_config
@@ -35,8 +36,8 @@ from .outputs import outputs_of
 #: Name under which the description of inputs and outputs is found in the file.
 DESCRIPTION = "polytask.json"
 
-#: Rows on which the exported file must agree with the run, and by how much (relative to 1 + |value|, of regression
-#: targets in standard deviations).
+#: Rows on which the exported file must agree with the run, and by how much (relative to 1 + |value|, of numbers in
+#: units of training).
 CHECKED_ROWS = 256
 #: Where a pretrained encoder reads them, which may take a while.
 CHECKED_ENCODED = 64
@@ -180,7 +181,7 @@ def largest_difference(predict: Predict, model: DeployedModel, bundle: Bundle, t
 
 
 def _difference(task: Task, name: str, expected: np.ndarray, found: np.ndarray) -> float:
-    """Relative to 1 + |value|, of regression targets in standard deviations; infinite if classes differ.
+    """Relative to 1 + |value|, of numbers in units of training; infinite if classes or infinite ends differ.
 
     Raises:
         UserError: If shapes differ.
@@ -190,10 +191,11 @@ def _difference(task: Task, name: str, expected: np.ndarray, found: np.ndarray) 
     if expected.dtype.kind != "f":
         # Rounding decides where two classes are equally likely, which happens to few.
         return 0.0 if (found != expected).mean() <= MOST_UNDECIDED else float("inf")
+    # Single precision bears no more digits of a price in millions; a target may be far below 1, and its logarithm not.
+    ours, theirs = (task.trained(torch.as_tensor(values)).numpy() for values in (expected, found))
     with np.errstate(invalid="ignore"):
-        away = np.where(found == expected, 0.0, np.abs(found - expected))  # 0 of equal infinite ends
-    # Of standardised targets: single precision bears no more digits of a price in millions.
-    return float((away / (task.scale + np.abs(expected - task.center))).max(initial=0.0))
+        away = np.where(found == expected, 0.0, np.abs(theirs - ours) / (1 + np.abs(ours)))  # 0 of equal infinite ends
+    return float(np.nan_to_num(away, nan=np.inf).max(initial=0.0))
 
 
 def _rows_to_check(run: Path, bundle: Bundle, data: Path | None, scratch: Path) -> tuple[pa.Table, Path, str]:

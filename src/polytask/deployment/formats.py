@@ -80,10 +80,31 @@ def _write_onnx(model: DeployedModel, inputs: dict[str, Tensor], texts: Mapping[
         raise UserError(f"export: {', '.join(map(repr, taken))} is the name of an input of the file and of a target; "
                         "use --format torch, or write the other targets with --tasks")  # fmt: skip
     with _quiet():
-        exported = torch.onnx.export(_program(model, inputs), dynamo=True, output_names=names, verbose=False)
+        program = _program(model, inputs)
+        exported = torch.onnx.export(program, dynamo=True, output_names=names, verbose=False, optimize=False)
         assert exported is not None
+        _fold(exported.model)
         exported.model.metadata_props.update(texts)
         exported.save(str(path), external_data=False)
+
+
+def _fold(model: Any) -> None:
+    """Optimise as the exporter does, but without its rules, which drop what is added if it is within 1e-8 of 0, such as
+    the mean of a target whose values are that small."""
+    from onnx_ir.passes import Sequential, common
+    from onnxscript import optimizer
+
+    optimizer.inline(model)
+    optimizer.fold_constants(model)
+    Sequential(
+        common.RemoveUnusedNodesPass(),
+        common.RemoveUnusedFunctionsPass(),
+        common.RemoveUnusedOpsetsPass(),
+        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common.LiftSubgraphInitializersToMainGraphPass(),
+        common.DeduplicateInitializersPass(),
+        common.CommonSubexpressionEliminationPass(),
+    )(model)
 
 
 def _read_onnx(path: Path) -> Predict:
