@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from polytask.runs.calibration import choose_temperature
+from polytask.config import make_config
+from polytask.config.file import read_config
+from polytask.runs.averaged import Outputs
+from polytask.runs.bundle import Bundle
+from polytask.runs.calibration import Warmed, choose_temperature
+from polytask.runs.preparation.prepare import prepare
 from polytask.task import KINDS, Task
 from polytask.training.evaluation import task_metric
+from polytask.uncertainty import Estimate
+from small_table import polytask, table_rows, write_table
 
 ROWS = 3000
 
@@ -96,3 +105,23 @@ def test_numbers_stay_where_a_few_rows_cannot_tell() -> None:
 def test_numbers_are_never_taken_further_from_the_mean() -> None:
     task, outputs, targets = numbers(0.9)
     assert choose_temperature(task, 0.3 * outputs, targets, torch.arange(ROWS)) is None
+
+
+def test_validation_metrics_of_results_are_those_of_what_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the temperature that is found after training; the baselines have theirs."""
+    monkeypatch.setattr("polytask.runs.probabilities.choose_temperature", lambda *_: Warmed(3.0, Estimate.exact(0.1)))
+    data = write_table(tmp_path / "table.csv", table_rows())
+    settings = ("--metric", "click=log_loss", "--ignore", "note", "--networks", 1, "--steps", 60, "--converge", "off")  # fmt: skip
+    result = polytask("fit", data, "--targets", "click,price", "--id", "key", "--out", tmp_path / "run", *settings)
+    assert result.exit_code == 0, result.output
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    bundle = Bundle.load(tmp_path / "run")
+    prepared = prepare(make_config(read_config(tmp_path / "run" / "config.yaml")))
+    assert [task.temperature for task in bundle.schema.tasks] == [3.0, 3.0]
+    served = Outputs(prepared.rows["validation"], bundle.schema.tasks, dict(enumerate(bundle.networks)))
+    for name, entry in results["tasks"].items():
+        assert entry["validation"] == pytest.approx(served.metric(name, bundle.serves[name]).value, rel=1e-5)
+        plain = results["baselines"]["all_in_one"][name]  # the same network
+        assert plain["validation"] == pytest.approx(entry["validation"], rel=1e-5)

@@ -27,7 +27,7 @@ from .outcome import RunOutcome
 from .plan import Planned, plan_run
 from .preparation.prepare import prepare
 from .preparation.prepared import Prepared
-from .results import Delivered, linear_baseline
+from .results import Delivered, baseline
 from .served import Trained, choose_served
 from .side_by_side import train_ahead
 from .trainer import Trainer, make_balancer
@@ -170,4 +170,4 @@ def _linear(trainer: Trainer, networks: Sequence[Delivered], ours: Mapping[str, 
     found, note = linear_models(data.rows, trainer.final_part, data.tasks, trainer.config.seed)
     if note:
         trainer.display.say(note)
-    return {"linear": linear_baseline(found, data.tasks, ours)} if found else {}
+    return {"linear": baseline(found, data.tasks, ours)} if found else {}

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..distillation.monitor import above_chance
 from ..files import sha256, write_json
 from ..processes.collectives import is_first
 from ..records.values import number, read_object
+from ..task import Task
 from ..task.conformal import Scores
 from ..training import TrainingResult
-from ..training.evaluation import task_estimate, trivial_levels
+from ..training.evaluation import task_estimate, trivial_estimates, trivial_levels
 from ..uncertainty import Estimate
 from .averaged import Outputs
 from .bundle import METADATA, WEIGHTS, save_network, serving_places
@@ -62,17 +64,19 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
     test, validation = (Outputs(data.rows[part], data.tasks, models) for part in (trainer.final_part, "validation"))
     ours = {task.name: test.metric(task.name, places[task.name]) for task in data.tasks}
     levels = trivial_levels(data.tasks, data.rows[trainer.final_part])
+    constants = trivial_estimates(data.tasks, data.rows["validation"])
     entries: dict[str, Any] = {}
     for task in data.tasks:
         own = places[task.name]
         results = [networks[place].result for place in own]
-        mean = None
-        if outcome.ensemble is not None and outcome.ensemble.held:
-            mean = task_estimate(task, *outcome.ensemble.held[task.name])
-        elif len(own) > 1 or results[0] is None:
-            mean = validation.metric(task.name, own)
-        entries[task.name] = task_entry(task, results, ours[task.name], own, levels[task.name], mean)
+        served = _on_validation(outcome, validation, task, own)
+        looks = max((len(result.history) for result in results if result is not None), default=1)
+        learned = served is not None and _above_constant(task, served, *constants[task.name], looks)
+        entries[task.name] = task_entry(task, results, ours[task.name], own, levels[task.name], served, learned)
     entries = add_further(test, places, entries)
+    if trainer.final_part == "validation":  # a trial, whose differences to others need the errors of pairs
+        for name, entry in entries.items():
+            entry |= {"blocks": ours[name].blocks.tolist(), "counted": ours[name].counted}
     if outcome.ensemble is None:  # its networks have learned from the validation rows
         entries = add_missed(validation, places, entries)
     scores = interval_scores(validation, places, None if outcome.ensemble is None else outcome.ensemble.held)
@@ -92,6 +96,19 @@ def finish(trainer: Trainer, outcome: RunOutcome) -> dict[str, Any]:
         run.log.write("finish", seconds=totals["seconds"])
         write_json(run.results, written)
     return close(run, written)
+
+
+def _on_validation(outcome: RunOutcome, validation: Outputs, task: Task, networks: Sequence[int]) -> Estimate | None:
+    """The validation metric of what is served; None where its network has learned from these rows."""
+    if outcome.ensemble is not None and outcome.ensemble.held:
+        return task_estimate(task, *outcome.ensemble.held[task.name])
+    alone = len(networks) == 1 and outcome.networks[networks[0]].result is not None
+    return None if outcome.ensemble is not None and alone else validation.metric(task.name, networks)
+
+
+def _above_constant(task: Task, served: Estimate, constant: Estimate, null_error: float, looks: int) -> bool:
+    """Whether what is served is better than a constant on validation, beyond chance; the best of some evaluations."""
+    return above_chance((served - constant) * task.metric_definition.sign, looks, null_error)
 
 
 def _add_coverage(
@@ -131,11 +148,20 @@ def _baselines(trainer: Trainer, outcome: RunOutcome, ours: Mapping[str, Estimat
     """Entries of the networks that were trained to compare with."""
     found: dict[str, Any] = {}
     for position, result in outcome.singles.items():
-        found.setdefault("single_task", {}).update(baseline(result, trainer.test(result, [position]), ours))
+        found.setdefault("single_task", {}).update(_measured(trainer, result, [position], ours))
     if outcome.joint is not None:
         everyone = range(len(trainer.data.tasks))
-        found["all_in_one"] = baseline(outcome.joint, trainer.test(outcome.joint, everyone), ours)
+        found["all_in_one"] = _measured(trainer, outcome.joint, everyone, ours)
     return found
+
+
+def _measured(
+    trainer: Trainer, result: TrainingResult, positions: Sequence[int], ours: Mapping[str, Estimate]
+) -> dict[str, Any]:
+    """The entries of a network that was trained to compare with, with its own temperatures and thresholds."""
+    validation, test = (trainer.measured(result, positions, part) for part in ("validation", trainer.final_part))
+    found = {name: {"validation": validation[name], "test": test[name]} for name in test}
+    return baseline(found, result.model.tasks, ours)
 
 
 def _with_folds(trainer: Trainer, outcome: RunOutcome, results: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def task_entry(
     test: Estimate,
     networks: Sequence[int],
     trivial: float,
-    mean: Estimate | None = None,
+    served: Estimate | None = None,
+    learned: bool = False,
 ) -> dict[str, Any]:
     """One task's entry in ``results.json``; ``weight`` is that of its loss in the last step, the user's included.
 
@@ -72,12 +73,13 @@ def task_entry(
         test: Its test metric.
         networks: Numbers of these networks.
         trivial: Test metric of a constant prediction.
-        mean: Validation metric of what the networks predict together; by default that of the first training.
+        served: Validation metric of what is served; by default that of the first training.
+        learned: Whether that is better than a constant beyond chance, whatever the trainings were.
     """
     trained = [result.tasks[task.name] for result in results if result is not None]
     first = results[0]
     own = None if first is None else first.tasks[task.name]
-    value = mean.value if mean is not None else own.validation if own is not None else math.nan
+    value = served.value if served is not None else own.validation if own is not None else math.nan
     here = number(value)
     peak = here if own is None else number(own.peak)
     return {
@@ -88,7 +90,7 @@ def task_entry(
         "test": number(test.value),
         "interval": bounds(test, direction=task.metric_definition.direction),
         "trivial": number(trivial),
-        "learned": own is None or any(one.learned for one in trained),
+        "learned": learned or own is None or any(one.learned for one in trained),
         "metrics": {task.metric: number(test.value)},
         "best_epoch": 0.0 if own is None else own.best_epoch,
         "converged_epoch": 0.0 if own is None else own.converged_epoch,
@@ -110,26 +112,16 @@ def mean_gain(entries: dict[str, Any], baseline: dict[str, Any], trivial: dict[s
 
 
 def baseline(
-    result: TrainingResult, test: Mapping[str, Estimate], ours: Mapping[str, Estimate] | None = None
-) -> dict[str, Any]:
-    """The entry of a baseline in ``results.json``.
-
-    Args:
-        result: Its training.
-        test: Its test metrics.
-        ours: Those of the networks that the run serves: with them the entry has ``gain_interval``, the interval of
-            their difference on the same rows, plus where ours are better; those of all tasks hold together with 95 %.
-    """
-    return {
-        task.name: _level(task, result.tasks[task.name].validation, test[task.name], ours)
-        for task in result.model.tasks
-    }
-
-
-def linear_baseline(
     found: Mapping[str, Mapping[str, Estimate]], tasks: Sequence[Task], ours: Mapping[str, Estimate]
 ) -> dict[str, Any]:
-    """The entry of linear models in ``results.json``, like :func:`baseline`; tasks without one are left out."""
+    """The entry of a baseline in ``results.json``; tasks without one are left out.
+
+    Args:
+        found: By task its metrics on ``validation`` and ``test``.
+        tasks: The tasks.
+        ours: Test metrics of the networks that the run serves: ``gain_interval`` is the interval of their difference on
+            the same rows, plus where ours are better; those of all tasks hold together with 95 %.
+    """
     return {
         task.name: _level(task, found[task.name]["validation"].value, found[task.name]["test"], ours)
         for task in tasks
@@ -137,9 +129,9 @@ def linear_baseline(
     }
 
 
-def _level(task: Task, validation: float, test: Estimate, ours: Mapping[str, Estimate] | None) -> dict[str, Any]:
+def _level(task: Task, validation: float, test: Estimate, ours: Mapping[str, Estimate]) -> dict[str, Any]:
     entry: dict[str, Any] = {"validation": number(validation), "test": number(test.value)}
-    if ours is not None and task.name in ours:
+    if task.name in ours:
         better = (ours[task.name] - test) * task.metric_definition.sign
         entry["gain_interval"] = bounds(better, len(ours))
     return entry

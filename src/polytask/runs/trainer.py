@@ -145,10 +145,9 @@ class Trainer:
         """The rows of one part of the split that have a label for one of the tasks."""
         return labelled_rows(self.data.rows[name], list(positions))
 
-    def test(self, result: TrainingResult, positions: Sequence[int]) -> dict[str, Estimate]:
-        """Metrics of a trained network on the rows that are read at the end; estimates of several may be subtracted."""
-        places = labelled_places(self.data.rows[self.final_part], positions)
-        return measure(result.model, self.part(self.final_part, positions), places)
+    def measured(self, result: TrainingResult, positions: Sequence[int], part: str) -> dict[str, Estimate]:
+        """Metrics of a trained network on the rows of a part; estimates of several may be subtracted."""
+        return measure(result.model, self.part(part, positions), labelled_places(self.data.rows[part], positions))
 
     def convergence(
         self, tasks: Sequence[str], best_epochs: Mapping[str, float] | None, gaps: Mapping[str, float] | None
