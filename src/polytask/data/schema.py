@@ -365,7 +365,7 @@ class Schema:
         return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
     def unused_columns(self, names: Sequence[str]) -> list[str]:
-        """Those of the columns ``names`` that were not in the training table: they have no effect."""
+        """Those of the columns ``names`` that the run does not read: they have no effect."""
         known = {*self.feature_names, *self.ignored, self.id_column, self.split_column}
         known |= {task.name for task in self.tasks} | {column.name for column in self.dropped}
         return [name for name in names if name not in known]

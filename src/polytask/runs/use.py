@@ -197,7 +197,7 @@ def _columns(bundle: Bundle, data: Path, display: Display) -> list[str]:
     """The columns of the file that the run knows and uses: others are not read."""
     schema, names = bundle.schema, column_names(data)
     if unused := schema.unused_columns(names):
-        display.warn(f"{data.name}: not in the training table, no effect: {some_names(unused)}")
+        display.warn(f"{data.name}: not read by this run: {some_names(unused)}")
     known = {*schema.feature_names, schema.id_column, *(task.name for task in schema.tasks), *bundle.together.values()}
     return [name for name in names if name in known]
 

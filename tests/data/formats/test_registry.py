@@ -34,3 +34,11 @@ def test_what_is_written_in_pieces_is_read_again(name, tmp_path):
     assert found.to_pydict() == {"b": ["x", "y", "z"]} and list(chosen.names(path)) == ["a", "b"]
     assert pa.concat_tables(chosen.pieces(path, 2, ["b"])).to_pydict() == {"b": ["x", "y", "z"]}
     assert chosen.is_small(path, 3, 1000) and not chosen.is_small(path, 2, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"), [("x.tsv.csv", b","), ("x.csv.tsv", b"\t"), ("x.csv", b","), ("X.TSV", b"\t")]
+)
+def test_the_ending_of_a_written_file_decides_its_separator(tmp_path, name, separator):
+    write_predictions(tmp_path / name, [pa.table({"a": [1.5], "b": [2.5]})])
+    assert (tmp_path / name).read_bytes().startswith(b'"a"' + separator + b'"b"')

@@ -59,7 +59,7 @@ class Delimited(Format):
 
     @contextlib.contextmanager
     def writer(self, path: Path, schema: pa.Schema, name: str) -> Iterator[Any]:
-        options = pa.csv.WriteOptions(delimiter="\t" if ".tsv" in name.lower() else ",")
+        options = pa.csv.WriteOptions(delimiter="\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ",")
         packed = "gzip" if name.lower().endswith(".gz") else None
         with (
             pa.output_stream(str(path), packed) as file,

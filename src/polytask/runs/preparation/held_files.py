@@ -71,7 +71,7 @@ def _with_file(data: Prepared, part: str, path: Path) -> Prepared:
     if ids is not None and (own := schema.ids(table, where=where)) is not None:
         ids = pa.chunked_array([pa.concat_arrays([ids.cast(pa.string()), own.cast(pa.string())])]).combine_chunks()
     if unused := schema.unused_columns(names):
-        notes.append(f"not in the training table, no effect: {some_names(unused)}")
+        notes.append(f"not read by this run: {some_names(unused)}")
     if absent := [task.name for task in schema.tasks if task.name not in names]:
         notes.append(f"without the targets {some_names(absent)}")
     notes += [*far_values(schema, table), *invalid_molecules(schema, table), *unseen_values(schema, table)]
