@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from polytask.comparison.execute import execute as execute_run
 from small_study import study
-from small_table import assert_refused, polytask
+from small_table import assert_refused, polytask, table_rows, write_table
 
 
 def search(folder: Path, **keys: Any) -> Path:
@@ -37,9 +38,56 @@ def test_a_search_goes_on_and_its_best_can_be_fitted(tmp_path: Path) -> None:
     assert tune(path, "--set", "trials=4").exit_code == 0
     assert len(trials(path)) == 4 and trials(path)[:3] == first
     assert len({trial["settings"]["learning_rate"] for trial in trials(path)}) == 4
-    best = yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())
-    assert sum(best["balance"]["values"].values()) == pytest.approx(2)
     assert polytask("fit", tmp_path / "out" / "best.yaml", "--out", tmp_path / "run").exit_code == 0
+
+
+def test_the_base_stays_unless_a_trial_is_better_beyond_chance(tmp_path: Path) -> None:
+    base = yaml.safe_load(study(tmp_path).read_text())["base"] | {"steps": 150, "learning_rate": 0.01}
+    result = tune(search(tmp_path, base=base, trials=2, search={"batch_size": {"choices": [32, 31]}}))
+    assert result.exit_code == 0 and "no trial is better than the base beyond chance" in result.output
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["best"] is None and found["highest"] in (0, 1) and found["gain"]["error"] < 0.1
+    assert yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())["training"]["batch_size"] == 32
+
+    hopeless = tmp_path / "hopeless"
+    hopeless.mkdir()
+    ranges = {"learning_rate": {"low": 0.005, "high": 0.02}}
+    path = search(hopeless, base=base | {"learning_rate": 1e-7}, trials=2, search=ranges, weights=True)
+    write_table(hopeless / "table.csv", table_rows(800))
+    result = tune(path)
+    assert result.exit_code == 0 and "over the base, beyond chance" in result.output
+    found = json.loads((hopeless / "out" / "results.json").read_text())
+    assert found["best"] == found["highest"] and found["gain"]["value"] > 0.2 > found["base"]["mean_skill"]
+    best = yaml.safe_load((hopeless / "out" / "best.yaml").read_text())
+    assert best["training"]["learning_rate"] >= 0.005 and sum(best["balance"]["values"].values()) == pytest.approx(2)
+
+
+def test_a_base_that_fails_is_no_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = search(tmp_path, trials=1)
+    runs = iter([RuntimeError("out of memory")])
+
+    def execute(spec: Any, folder: Path) -> Any:
+        for error in runs:
+            raise error
+        return execute_run(spec, folder)
+
+    monkeypatch.setattr("polytask.comparison.pools.execute", execute)
+    result = tune(path)
+    assert result.exit_code == 0 and "base: failed" in result.stderr and "out of memory" in result.stderr
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["base"] is None and found["gain"] is None and found["best"] == 0
+
+
+@pytest.mark.parametrize(("sizes", "smaller"), [((4, 2), True), ((64, 32), False)])
+def test_costs_have_no_errors(tmp_path: Path, sizes: tuple[int, ...], smaller: bool) -> None:
+    path = search(tmp_path, objectives=["parameters"], search={"model.embedding": {"choices": sizes}}, trials=2)
+    result = tune(path)
+    assert result.exit_code == 0
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    least = min(found["trials"], key=lambda trial: trial["values"]["parameters"])["number"]
+    assert found["highest"] == least and found["gain"] is None
+    assert found["best"] == (least if smaller else None)
+    assert smaller or "no trial is better than the base, so the base stays" in result.output
 
 
 def test_a_search_that_is_killed_while_it_draws_ends_as_one_left_alone(tmp_path: Path) -> None:

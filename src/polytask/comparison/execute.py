@@ -22,6 +22,9 @@ from .fingerprint import run_fingerprint
 #: What is kept of a run's folder; networks are trained again by ``polytask fit`` with the run's ``config.yaml``.
 KEPT = ("config.yaml", "metrics.jsonl", "results.json", "affinity.json", "selection.json")
 
+#: What is kept of a task's entry in its results.
+RECORDED = ("kind", "metric", "direction", "validation", "test", "kept", "blocks", "counted")
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -55,7 +58,8 @@ def execute(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: The run's own folder.
 
     Returns:
-        ``tasks``: per task kind, metric, direction, validation, test, trivial, kept; ``cost``: seconds, steps,
+        ``tasks``: per task kind, metric, direction, validation, test, trivial, kept, and for a trial ``blocks`` and
+        ``counted`` of the metric's :class:`~polytask.uncertainty.Estimate`; ``cost``: seconds, steps,
         seconds_per_step, parameters, networks, forwards, backwards, peak_memory in bytes.
     """
     reset_peak_memory()
@@ -88,8 +92,7 @@ def _record(
     totals = results["totals"]
     trivial = totals["trivial"]
     entries = {
-        name: {key: entry[key] for key in ("kind", "metric", "direction", "validation", "test", "kept")}
-        | {"trivial": trivial[name]}
+        name: {key: entry[key] for key in RECORDED if key in entry} | {"trivial": trivial[name]}
         for name, entry in results["tasks"].items()
     }
     trained = sum(seconds[name] for name in totals["trainings"])

@@ -20,6 +20,7 @@ from ..files import write_bytes, write_json
 from ..ranges import Count
 from ..runs.preparation.prepared import fingerprint
 from .cache import RunCache
+from .chosen import choose, skills_of
 from .config import checked, merged, read_study
 from .datasets import with_dataset
 from .execute import RunSpec, to_dict
@@ -89,6 +90,9 @@ def tune(
 ) -> dict[str, Any]:
     """Search until ``config.trials`` settings have been tried, counting those that ``out`` has already.
 
+    The base is tried first, as it is. A search for a higher skill ends with the settings of the base unless a trial is
+    better beyond chance.
+
     The study is Optuna's, in ``study.db`` (SQLite): other tools of Optuna's can look at it. Everything is measured on
     validation; the test split is not read.
 
@@ -101,7 +105,10 @@ def tune(
         display: Where progress is shown.
 
     Returns:
-        The content of ``results.json``: ``objectives``, ``trials``, ``front`` (numbers of trials) and ``best``.
+        The content of ``results.json``: ``objectives``, ``base`` (its values), ``trials``, ``front`` (numbers of
+        trials), ``highest`` (the trial that is best by the first objective), ``gain`` (how much more skill it has than
+        the base, with the standard error; None where that is not known), ``best`` (the trial whose settings are in
+        ``best.yaml``; None for those of the base) and ``keys`` (these settings).
     """
     display, pool = display or Display(), pool or InProcess()
     with locked(out, search=True), _stored_in(out / DATABASE):
@@ -111,10 +118,11 @@ def tune(
         data = fingerprint(made)
         cache = RunCache(out / "runs")
         try:
+            base = _base(config, data, cache, pool, display)
             _search(config, study, space, data, cache, pool, jobs, display)
         finally:
             pool.close()
-        results = _results(config, study)
+        results = _results(config, study, base, data, cache)
         _write(results, out)
     return results
 
@@ -147,6 +155,29 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _base(config: TuneConfig, data: str, cache: RunCache, pool: Pool, display: Display) -> dict[str, Any] | None:
+    """The record of the settings that the search begins with; None, with a warning, if they fail."""
+    spec = _spec(config, {}, data)
+    record, failure = _outcome(spec, cache, pool).result()
+    if record is None:
+        display.warn(f"base: failed: {failure}; the best trial is not compared with it")
+        return None
+    cache.store(spec.fingerprint, record)
+    values = {name: _value(record, name) for name in config.objectives}
+    display.say(f"base: {', '.join(f'{name} {_shown(value)}' for name, value in values.items())}")
+    return record
+
+
+def _spec(config: TuneConfig, settings: Mapping[str, Any], data: str) -> RunSpec:
+    """The run of some settings."""
+    keys = applied(merged(PLAIN, config.base, {"baselines": False}), settings)
+    return RunSpec("network", make_config(keys).model_dump(mode="json"), "validation", data)
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
 def _search(
     config: TuneConfig, study: Any, space: Mapping[str, SearchRange], data: str, cache: RunCache, pool: Pool, jobs: int,
     display: Display,
@@ -160,8 +191,7 @@ def _search(
     while begun < config.trials or running:
         while begun < config.trials and len(running) < max(jobs, 1):
             trial = ask(study, config.sampler, distributions)
-            keys = applied(merged(PLAIN, config.base, {"baselines": False}), trial.params)
-            spec = RunSpec("network", make_config(keys).model_dump(mode="json"), "validation", data)
+            spec = _spec(config, trial.params, data)
             running[_outcome(spec, cache, pool)] = (trial, spec)
             begun += 1
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -177,7 +207,7 @@ def _search(
                 continue
             cache.store(spec.fingerprint, record or {})
             study.tell(trial, values)
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in zip(config.objectives, values, strict=True))
+            shown = ", ".join(f"{name} {_shown(value)}" for name, value in zip(config.objectives, values, strict=True))
             display.say(f"trial {number}: {shown}")
 
 
@@ -218,7 +248,7 @@ def _value(record: Mapping[str, Any], objective: str) -> float | None:
     return skill(record["tasks"][objective])
 
 
-def _results(config: TuneConfig, study: Any) -> dict[str, Any]:
+def _results(config: TuneConfig, study: Any, base: dict[str, Any] | None, data: str, cache: RunCache) -> dict[str, Any]:
     trials: list[dict[str, Any]] = []
     for number, trial in enumerate(ended(study)):
         values = trial.values if trial.state.name == "COMPLETE" else None
@@ -238,15 +268,38 @@ def _results(config: TuneConfig, study: Any) -> dict[str, Any]:
         [sign * trial["values"][name] for sign, name in zip(signs, config.objectives, strict=True)] for trial in known
     ]
     front = [trial["number"] for trial, on in zip(known, pareto_front(costs), strict=True) if on]
-    best = min(zip(costs, known, strict=True), key=lambda pair: pair[0][0])[1]
-    keys = applied(merged(PLAIN, config.base), best["settings"])
+    chosen = _chosen(config, known, base, data, cache)
+    settings = {} if chosen["best"] is None else trials[chosen["best"]]["settings"]
     return {
         "objectives": list(config.objectives),
+        "base": None if base is None else {name: _value(base, name) for name in config.objectives},
         "trials": trials,
         "front": front,
-        "best": best["number"],
-        "keys": keys,
+        **chosen,
+        "keys": applied(merged(PLAIN, config.base), settings),
     }
+
+
+def _chosen(
+    config: TuneConfig, known: list[dict[str, Any]], base: dict[str, Any] | None, data: str, cache: RunCache
+) -> dict[str, Any]:
+    """``highest``, ``gain`` and ``best``, by the first objective; see :func:`tune`."""
+    objective = config.objectives[0]
+    sign = 1.0 if objective in COSTS else -1.0
+    first = min(known, key=lambda trial: sign * trial["values"][objective])
+    found: dict[str, Any] = {"highest": first["number"], "gain": None, "best": first["number"]}
+    if base is None:
+        return found
+    if objective in COSTS:
+        return found if first["values"][objective] < base["cost"][objective] else found | {"best": None}
+    judged = () if objective == MEAN else (objective,)
+    records = {trial["number"]: cache.load(_spec(config, trial["settings"], data).fingerprint) for trial in known}
+    skills = {number: skills_of(record, judged) for number, record in records.items() if record is not None}
+    if not skills:  # all were made by an earlier version
+        return found
+    choice = choose(skills_of(base, judged), skills)
+    gain = {"value": choice.gain.value, "error": choice.gain.error}
+    return {"highest": choice.highest, "gain": gain, "best": choice.trial}
 
 
 def _write(results: dict[str, Any], out: Path) -> None:
