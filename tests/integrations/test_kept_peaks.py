@@ -213,6 +213,26 @@ def test_modes_extra_state_and_parameters_come_back() -> None:
     assert peaks.soft["a"].outputs.shape == (40,)
 
 
+def test_parameters_come_back_when_inference_fails() -> None:
+    """Or is interrupted, while the model has those of the peak."""
+    model, fails = nn.Linear(3, 1), False
+
+    def infer(model: nn.Module, task: str) -> Tensor:
+        if fails:
+            raise KeyboardInterrupt
+        return model(X)
+
+    peaks = KeptPeaks([Task("a", "regression")], infer, patience=1, min_evaluations=0)
+    for step, value in enumerate([0.2, 0.9]):
+        peaks.update(step, {"a": value}, model)
+    with torch.no_grad():
+        model.weight += 1
+    now, fails = model.weight.clone(), True
+    with pytest.raises(KeyboardInterrupt):
+        peaks.update(2, {"a": 0.8}, model)
+    assert torch.equal(model.weight, now)
+
+
 def test_the_balancer_is_told_which_tasks_are_held(make) -> None:
     told = []
     balancer = Equal()

@@ -264,10 +264,12 @@ class KeptPeaks:
         """The mean predictions of the task's best parameters; the model's own come back afterwards."""
         own, outputs = copy.deepcopy(model.state_dict()), []
         with eval_mode(model):
-            for step in self.monitors[name].top_steps:
-                model.load_state_dict(self._snapshots.load(step))
-                outputs.append(inferred(self.tasks[name], self.infer(model, name), int(self._largest_id)))
-            model.load_state_dict(own)
+            try:
+                for step in self.monitors[name].top_steps:
+                    model.load_state_dict(self._snapshots.load(step))
+                    outputs.append(inferred(self.tasks[name], self.infer(model, name), int(self._largest_id)))
+            finally:
+                model.load_state_dict(own)
         shape = (len(outputs[0]), 1, *outputs[0].shape[1:])
         kind = self.tasks[name].definition
         store = SoftLabelStore(kind, shape, half=self.options.half, device=outputs[0].device)
