@@ -299,6 +299,59 @@ def test_every_other_step_uses_the_last_weights(name: str) -> None:
     assert not torch.equal(step(net, balancer, batch(3)), first)
 
 
+@pytest.mark.parametrize("name", ["upgrad", "mgda"])
+def test_a_task_that_was_absent_has_its_weight_found_when_it_comes(name: str) -> None:
+    """Weights of some methods are far from 1, which it would have until it is there in a step of new ones."""
+    net, plain = Net(), Net()
+    balancer, fresh = make(name, every=4), make(name)
+    balancer.bind(TASKS)
+    for number in range(9):
+        features, losses = net.losses(*batch(number))
+        if number % 4 == 0:
+            del losses["a"]
+        weights = balancer.backward(losses, shared=net.trunk.parameters(), features=features)
+        if number == 1:
+            features, losses = plain.losses(*batch(1))
+            torch.testing.assert_close(weights, fresh.backward(losses, shared=plain.trunk.parameters()))
+            saved = copy.deepcopy(balancer.state_dict())
+    restored = make(name, every=4)
+    restored.load_state_dict(saved)
+    features, losses = net.losses(*batch(2))
+    before = restored.found.clone()
+    restored.backward(losses, shared=net.trunk.parameters(), features=features)
+    assert torch.equal(restored.found, before)  # it remembers that they are new
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_a_task_without_samples_is_absent_whatever_its_loss(name: str) -> None:
+    """The mean of no sample is NaN."""
+    found = []
+    for given in (False, True):
+        net, balancer = Net(), make(name)
+        balancer.bind(TASKS)
+        features, losses = net.losses(*batch())
+        gone = list(losses)[1]
+        losses |= {gone: losses[gone] * torch.nan} if given else {}
+        if not given:
+            del losses[gone]
+        counts = {"counts": dict.fromkeys(losses, 8) | {gone: 0}} if given else {}
+        balancer.backward(losses, shared=net.trunk.parameters(), features=features, **counts)
+        found.append(gradients(net.trunk))
+    assert found[1].isfinite().all()
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_every_loss_has_a_count_or_none_has() -> None:
+    net, balancer = Net(), make("dwa")
+    _, losses = net.losses(*batch())
+    first, *others = losses
+    for wrong in (dict.fromkeys(others, 4), dict.fromkeys(others, 4) | {first: -1}):
+        with pytest.raises(UserError, match=f"counts of '{first}': expected the number of samples"):
+            balancer.backward(losses, counts=wrong)
+    balancer.backward(losses, counts=dict.fromkeys(losses, 0))
+    assert balancer.steps == 0 and not gradients(net).any()
+
+
 def test_not_finite_gradients_leave_the_state_alone() -> None:
     net, balancer = Net(), make("gradvac")
     step(net, balancer, batch())

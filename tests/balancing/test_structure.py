@@ -58,6 +58,71 @@ def test_several_outputs_of_one_node_are_several_representations(name: str, both
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["upgrad", "pcgrad", "mgda", "gradnorm"])
+@pytest.mark.parametrize("nonlinear", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_representation_that_is_made_from_another(name: str, nonlinear: bool, shared: bool) -> None:
+    """As those of the stages of a network: the gradient of the second passes through the first."""
+    found = []
+    for given in (False, True):
+        torch.manual_seed(0)
+        low, high, heads = nn.Linear(4, 5), nn.Linear(5, 5), [nn.Linear(5, 1), nn.Linear(5, 1)]
+        x = torch.randn(12, 4, generator=torch.Generator().manual_seed(1))
+        first = low(x).tanh()
+        second = high(first).tanh()
+        read = [part.sin() if nonlinear else part for part in (first, second)]
+        losses = {
+            "a": (heads[0](read[0]) - x[:, :1]).square().mean(),
+            "b": 3 * (heads[1](read[1]) - x[:, 1:2]).square().mean(),
+        }
+        both = [*low.parameters(), *high.parameters()]
+        places: dict[str, Any] = {"features": [first, second]} | ({"shared": both} if shared else {})
+        weights = make(name).backward(losses, **(places if given else {"shared": both}))
+        found.append(torch.cat([weights, *map(gradients, (low, high, *heads))]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["upgrad", "pcgrad"])
+def test_a_tied_parameter_that_is_not_shared_counts_once(name: str) -> None:
+    """It embeds the inputs, before the shared layer, and is a head's weight behind it."""
+    found = []
+    for balanced in (False, True):
+        torch.manual_seed(0)
+        embedding, middle, head = nn.Linear(4, 5, bias=False), nn.Linear(5, 5), nn.Linear(5, 1)
+        x = torch.randn(12, 4, generator=torch.Generator().manual_seed(1))
+        features = middle(embedding(x)).tanh()
+        losses = {"a": (features @ embedding.weight - x).square().mean(), "b": head(features).square().mean()}
+        if balanced:
+            make(name).backward(losses, shared=middle, features=features)
+        else:
+            torch.stack(list(losses.values())).sum().backward()
+        found.append(gradients(embedding))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["exact", "representation"])
+def test_a_linear_head_that_adds_what_it_reads_is_no_linear_layer(source: str) -> None:
+    found = []
+    for given in (False, True):
+        torch.manual_seed(0)
+        trunk, weight, head = nn.Linear(4, 5), nn.Parameter(torch.randn(5, 5)), nn.Linear(5, 1)
+        features = trunk(torch.randn(12, 4, generator=torch.Generator().manual_seed(1))).tanh()
+        losses = {"a": torch.addmm(features, features, weight).square().mean(), "b": head(features).square().mean()}
+        own = {"features": features, "shared": trunk} if given else {"shared": trunk}
+        weights = make("upgrad", **({"gradients": source} if given else {})).backward(losses, **own)
+        if source == "exact":
+            found.append(torch.cat([weights, gradients(trunk)]))
+        else:  # other weights, with which the gradient has to agree
+            torch.manual_seed(0)
+            again, matrix, end = nn.Linear(4, 5), nn.Parameter(torch.randn(5, 5)), nn.Linear(5, 1)
+            hidden = again(torch.randn(12, 4, generator=torch.Generator().manual_seed(1))).tanh()
+            values = [torch.addmm(hidden, hidden, matrix).square().mean(), end(hidden).square().mean()]
+            (weights @ torch.stack(values)).backward()
+            torch.testing.assert_close(gradients(trunk), gradients(again), rtol=1e-4, atol=1e-6)
+    if found:
+        torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
+
+
 class Checkpointed(nn.Module):
     def __init__(self, part: nn.Module, reentrant: bool) -> None:
         super().__init__()

@@ -259,7 +259,8 @@ class Balancer(nn.Module, ABC):
                 them. A parameter that is given twice counts once.
             features: The shared representation from which all heads read, or several. If shared parameters also affect
                 the losses by a path around it (tied weights, skip connections), gradients are those of the parameters.
-            counts: Labelled samples behind each loss, for several processes with unequal batches.
+            counts: Labelled samples behind each loss, for several processes with unequal batches; a task without any is
+                absent, whatever its loss.
             backward: How the total is differentiated, e.g. ``fabric.backward`` or
                 ``lambda total: scaler.scale(total).backward()``. It is called once, with a scalar.
 
@@ -272,7 +273,8 @@ class Balancer(nn.Module, ABC):
         """
         self._counts = counts
         prepared = self._prepare(losses, counts)
-        if not prepared.values.requires_grad and world_size() == 1 and prepared is not losses:
+        detached = not prepared.values.requires_grad and prepared is not losses
+        if detached and world_size() == 1 and not prepared.nothing:
             raise UserError("losses: none depends on a parameter; were they computed under torch.no_grad or detached?")
         with full_precision(prepared.values.device):
             if prepared.nothing:

@@ -120,6 +120,7 @@ class GradientBalancer(Balancer):
     """
 
     sees = "gradients per task"
+    newer = (*Balancer.newer, "found_at")
     sources: ClassVar[tuple[Gradients, ...]] = ("exact", "representation", "gramian")
 
     def __init__(self, *, gradients: str = "exact", every: int = 1, head_weighting: bool = False) -> None:
@@ -130,10 +131,14 @@ class GradientBalancer(Balancer):
         self.every = every
         self.head_weighting = head_weighting
         self._engine: list[Any] = []
+        self._all_found: int | None = None  # the step of the last new weights, if all tasks took part
         self._said: set[str] = set()  # tasks whose loss does not depend on what is shared
         self._means = torch.zeros(0)  # [K] losses of the step in progress, for methods that look at them, too
         self.found: Tensor
         self.register_buffer("found", torch.ones(0))
+        #: ``[K]`` the step in which the weight of each task was found; negative if it never was.
+        self.found_at: Tensor
+        self.register_buffer("found_at", torch.zeros(0, dtype=torch.int64))
 
     @property
     def needs(self) -> Needs:
@@ -154,6 +159,7 @@ class GradientBalancer(Balancer):
 
     def _start(self, tasks: int) -> None:
         self.found = torch.ones(tasks)
+        self.found_at = torch.full((tasks,), -self.every)
 
     def attach(self, encoder: nn.Module) -> None:
         """Hook the shared modules for ``gradients="gramian"``; call once, before the first forward pass.
@@ -190,10 +196,25 @@ class GradientBalancer(Balancer):
         step = self._step_tensors(losses, shared, features)
         self.gramian = None
         if not step.losses.nothing:
-            return self._update(step, backward, new=self.steps % self.every == 0)
+            new = self.every == 1 or self._due(step)
+            weights = self._update(step, backward, new=new)
+            if new and self.every > 1:
+                self.found_at = self.found_at.index_fill(0, step.present, self.steps)
+                self._all_found = self.steps if step.losses.complete else None
+            return weights
         weights = self._weigh(torch.zeros_like(losses.means), step)
         self._finish(step, weights, self._head_weights(weights, step.everything), None, backward)
         return weights
+
+    def set_extra_state(self, state: Tensor) -> None:
+        super().set_extra_state(state)
+        self._all_found = None
+
+    def _due(self, step: StepTensors) -> bool:
+        """New weights are due: in every so many steps, or earlier for a task that was absent then."""
+        if step.losses.complete and self._all_found is not None:  # the device need not be asked
+            return self.steps - self._all_found >= self.every
+        return bool((self.steps - self.found_at[step.present] >= self.every).any())
 
     def _step_tensors(
         self, losses: TaskLosses, shared: Shared | None, features: Tensor | Sequence[Tensor] | None
@@ -349,7 +370,8 @@ class GradientBalancer(Balancer):
         else:
             assert step.shared is not None
             ids = {id(parameter) for parameter in step.shared}
-            own = [leaf for leaf in [*step.graph.past, *step.graph.behind] if id(leaf) not in ids]
+            leaves = {id(leaf): leaf for leaf in [*step.graph.past, *step.graph.behind]}  # tied ones are in both
+            own = [leaf for place, leaf in leaves.items() if place not in ids]
             own_gradients = list(grad(heads, own, allow_unused=True)) if own else []
             backward(scalar_with_gradients(trunk, step.shared + own, [*combined, *own_gradients]))
 

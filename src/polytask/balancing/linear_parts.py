@@ -122,6 +122,8 @@ def readout(losses: Differentiated, features: Tensor) -> Readout | None:
     layers = [as_linear(node) for node in readers]
     if not layers or any(layer is None or layer.source != origin for layer in layers):
         return None
+    if any(node.next_functions.count(origin) > 1 for node in readers):  # addmm that adds them to what it makes of them
+        return None
     found = [layer for layer in layers if layer is not None]
     weight = torch.cat([layer.weight.float() for layer in found], 1).T
     outputs = [layer.outputs for layer in found]

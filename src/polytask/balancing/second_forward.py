@@ -55,9 +55,15 @@ class KeptBuffers:
         self._model = model
 
     def __enter__(self) -> None:
-        self._buffers = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
+        self._buffers = [
+            (module, name, buffer, None if buffer is None else buffer.clone())
+            for module in self._model.modules()
+            for name, buffer in module._buffers.items()
+        ]
 
     def __exit__(self, *error: object) -> None:
         with torch.no_grad():
-            for buffer, value in self._buffers:
-                buffer.copy_(value)
+            for module, name, buffer, value in self._buffers:
+                if buffer is not None and value is not None:
+                    buffer.copy_(value)
+                module._buffers[name] = buffer  # some modules assign new ones

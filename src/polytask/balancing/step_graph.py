@@ -83,8 +83,14 @@ class StepGraph:
         """Parameters that act on the representations."""
         return leaves_of(self.trunk)
 
+    @cached_property
+    def nested(self) -> bool:
+        """A representation is made from another one, as those of the stages of a network are."""
+        return len(self._stops) > 1 and any(not self._stops.isdisjoint(node.next_functions) for node in self.trunk)
+
     def acts_past(self, shared: Sequence[Tensor] | None) -> bool:
-        """A shared parameter acts on a loss past the representations, too: tied weights, or a skip connection.
+        """A shared parameter acts on a loss past the representations, too: tied weights, a skip connection, or a
+        representation between it and another one.
 
         Raises:
             UserError: If the losses do not depend on the representations at all.
@@ -95,7 +101,7 @@ class StepGraph:
         past = any(id(leaf) in ids for leaf in self.past)
         if past and self._stops and all(self._stops.isdisjoint(node.next_functions) for node in self.heads):
             raise unread_error()
-        return past
+        return past or self.nested
 
     def check(self, shared: Sequence[Tensor]) -> None:
         """Refuse shared parameters that the losses do not depend on.

@@ -62,14 +62,21 @@ class TaskLosses:
         Args:
             losses: Scalar tensors by task name; a task left out has no label in this process.
             tasks: All tasks, in order.
-            counts: Labelled samples behind each loss. With several processes means are weighted by them; without
-                them, every process that has the task counts the same.
+            counts: Labelled samples behind each loss; a task without any is left out. With several processes means are
+                weighted by them; without them, every process that has the task counts the same.
             device: Where the tensors are if this process has no loss.
 
         Raises:
-            UserError: If a loss is not a scalar tensor of real numbers.
+            UserError: If a loss is not a scalar tensor of real numbers, or has no count.
         """
         given = _scalars(losses)
+        if counts is not None:
+            raise_all([
+                f"counts of {task!r}: expected the number of samples behind its loss, found {counts.get(task)!r}; give "
+                "it, or leave the loss out"
+                for task in given if not (counts.get(task) or 0) >= 0 or task not in counts
+            ])  # fmt: skip
+            given = {task: loss for task, loss in given.items() if counts[task]}  # the mean of nothing may be NaN
         some = next(iter(given.values()), torch.zeros((), device=device))
         dtype = torch.float64 if any(loss.dtype == torch.float64 for loss in given.values()) else torch.float32
         zero = torch.zeros((), dtype=dtype, device=some.device)
