@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, tensor
 
 import polytask as pt
-from balancing.cases import J2, J, aggregate
+from balancing.cases import J2, J, aggregate, make
 from polytask import balancing as b
 from polytask.balancing import BALANCERS
 
@@ -360,3 +360,13 @@ def test_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "cvxpy" else True)
     with pytest.raises(pt.UserError, match=r"pip install 'polytask\[cagrad\]'"):
         b.CAGrad()
+
+
+@pytest.mark.parametrize("name", ["config", "nash_mtl", "fairgrad", "imtl_g"])
+@pytest.mark.parametrize("ratio", [1e2, 1e4, 1e6])
+def test_a_gradient_that_is_much_longer_than_another_changes_no_share(name: str, ratio: float) -> None:
+    """These methods see directions alone: of rows c times as long the weight is 1/c of what it was, up to a factor."""
+    factors = torch.tensor([ratio**-0.5, 1.0, ratio**0.5])
+    expected = aggregate(make(name), J)[1]
+    found = aggregate(make(name), J * factors[:, None])[1] * factors
+    torch.testing.assert_close(found / found.sum(), expected / expected.sum(), rtol=1e-3, atol=1e-5)

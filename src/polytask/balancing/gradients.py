@@ -278,6 +278,21 @@ def backward_replacing(
             handle.remove()
 
 
+def of_unit_rows(gramian: Tensor) -> tuple[Tensor, Tensor]:
+    """``[n, n]`` cosines of the rows, and ``[n]`` their norms, which have to be above 0.
+
+    Where a method does not depend on the norms, its solver should not either: beside a row that is a thousand times as
+    long another one would be taken for rounding.
+
+    Example:
+        >>> of_unit_rows(torch.tensor([[4.0, 1.0], [1.0, 1.0]]))
+        (tensor([[1.0000, 0.5000],
+                [0.5000, 1.0000]]), tensor([2., 1.]))
+    """
+    norms = gramian.diagonal().sqrt()
+    return gramian / norms / norms[:, None], norms
+
+
 def matrix_root(gramian: Tensor) -> Tensor:
     """``R`` with ``R R^T = gramian`` over its numerical rank, float64.
 

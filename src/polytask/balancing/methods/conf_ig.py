@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..aggregator import Aggregator
-from ..gradients import matrix_root
+from ..gradients import matrix_root, of_unit_rows
 
 
 class ConFIG(Aggregator):
@@ -37,9 +37,11 @@ class ConFIG(Aggregator):
     name = "config"
 
     def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
-        root = matrix_root(gramian)
-        update = self._weighting(root)
-        return (torch.linalg.pinv(root.T) @ update).to(gramian)
+        unit, norms = of_unit_rows(gramian)
+        root = matrix_root(unit)
+        direction = torch.nn.functional.normalize(self._weighting(root), dim=0)
+        length = norms.double() @ root @ direction
+        return (length * (torch.linalg.pinv(root.T) @ direction) / norms).to(gramian)
 
     def _make(self, torchjd: Any) -> Any:
         return torchjd.ConFIG()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from ..aggregator import Aggregator
+from ..gradients import of_unit_rows
 
 
 class FairGrad(Aggregator):
@@ -49,6 +52,12 @@ class FairGrad(Aggregator):
     @property
     def degree(self) -> float:
         return 1 - 2 * self.alpha / (1 + self.alpha)
+
+    def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
+        if self.alpha != 1:
+            return super().solve(gramian, present)
+        unit, norms = of_unit_rows(gramian)
+        return super().solve(unit, present) / norms
 
     def _make(self, torchjd: Any) -> Any:
         return torchjd.FairGradWeighting(alpha=self.alpha, max_iters=self.max_iters)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..aggregator import Aggregator
 from ..extras import torchjd_aggregation
-from ..gradients import matrix_root
+from ..gradients import matrix_root, of_unit_rows
 
 #: ``G w * w`` is all ones at the solution; further away the solver has failed.
 RESIDUAL = 1e-2
@@ -81,7 +81,8 @@ class NashMTL(Aggregator):
     def solve(self, gramian: Tensor, present: Tensor) -> Tensor:
         if len(present) == 1:  # torchjd's solver wants two
             return torch.ones_like(gramian[0])
-        root = matrix_root(gramian)
+        unit, norms = of_unit_rows(gramian)
+        root = matrix_root(unit)
         weighting = self._solver(len(present))
         weighting.prvs_alpha = self.previous[present].cpu().numpy()
         with warnings.catch_warnings():
@@ -90,12 +91,12 @@ class NashMTL(Aggregator):
         alpha = torch.as_tensor(weighting.prvs_alpha).to(self.previous)
         self.previous = self.previous.index_copy(0, present, alpha)
         weights = weights.to(gramian)
-        if ((gramian @ weights) * weights - 1).abs().max() > RESIDUAL:
+        if ((unit @ weights) * weights - 1).abs().max() > RESIDUAL:
             # ECOS failed, which torchjd hides by weights from earlier; FairGrad(1) is the same equation.
             torchjd = torchjd_aggregation(self.name, self.extra)
-            weights = torchjd.FairGradWeighting(alpha=1.0)(gramian)
+            weights = torchjd.FairGradWeighting(alpha=1.0)(unit)
             self.previous = self.previous.index_copy(0, present, weights.to(self.previous))
-        return weights
+        return weights / norms
 
     def _solver(self, tasks: int) -> Any:
         if tasks not in self._solvers:
