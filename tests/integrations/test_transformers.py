@@ -75,6 +75,21 @@ def test_the_gradient_and_the_logged_loss_are_those_of_the_trainer(accumulate: i
     assert losses[1] == pytest.approx(losses[0])
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_batch_without_labels_adds_nothing(accumulate: int, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    class Now(Balanced):
+        def compute_losses(self, model: Any, inputs: Any) -> Any:
+            seen.append(len(seen))
+            return {} if seen[-1] == 1 else super().compute_losses(model, inputs)
+
+    arguments = _arguments(tmp_path, per_device_train_batch_size=16, save_strategy="no", max_steps=4 // accumulate,
+                           gradient_accumulation_steps=accumulate)  # fmt: skip
+    trainer = Now(Network(), arguments, train_dataset=ROWS, balancer=pt.balancing.UPGrad())
+    assert 0 < trainer.train().training_loss < 100 and len(seen) == 4 and trainer.balancer.steps == 3
+
+
 @pytest.mark.parametrize("name", ["uw", "dwa", "gradnorm"])
 def test_a_training_that_is_stopped_and_resumed_is_one_that_was_not(name: str, tmp_path: Path) -> None:
     def trainer(steps: int, folder: str) -> Any:

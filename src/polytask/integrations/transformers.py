@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..balancing import Balancer
 from ..errors import UserError
 from ..extras import require
-from ..processes.collectives import is_first
+from ..processes.collectives import is_first, world_size
 from ..training.trees import load_tree, save_tree
 from .kept_peaks import KeptPeaks
 from .logged import metrics_of, missing_metrics
@@ -58,12 +59,13 @@ class BalancedTrainer(Trainer):
         with self.compute_loss_context_manager():
             losses = self.compute_losses(model, inputs)
         parts = getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps)
-        self.balancer.backward(
-            losses,
-            shared=self.shared_parameters(),
-            backward=lambda total: self.accelerator.backward(total / parts),
-        )
-        return sum(loss.detach() for loss in losses.values()) / parts  # type: ignore[return-value]
+        if losses or world_size() > 1:  # a batch without labels adds nothing; other processes may have some
+            self.balancer.backward(
+                losses,
+                shared=self.shared_parameters(),
+                backward=lambda total: self.accelerator.backward(total / parts),
+            )
+        return sum((loss.detach() for loss in losses.values()), torch.zeros((), device=self.args.device)) / parts
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)
