@@ -170,6 +170,7 @@ REFUSED = [
     ("db_mtl, gradients: representation", "the running mean of gradients needs rows that mean the same in every step"),
     ("db_mtl, every: 2", "the running mean needs a gradient from every step; with `beta: 0` both are possible"),
     ("gradnorm, gradients: gramian", "needs norms, which the other sources give more cheaply"),
+    ("upgrad, gradients: gramian, every: 2", "hooks see every forward pass and are read in every step"),
     ("cr_mogm, method: graddrop", "only methods that find weights and do nothing else can be smoothed"),
     ("graddrop, gradients: gramian", "works coordinate by coordinate, which a Gramian does not have"),
 ]

@@ -37,10 +37,10 @@ def test_table_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("case", [options for options, _ in REFUSED])
 def test_what_cannot_work_is_refused_at_once(case: str) -> None:
-    name, option = case.split(", ")
-    key, value = option.split(": ")
+    name, *options = case.split(", ")
+    given = dict(option.split(": ") for option in options)
     with pytest.raises(pt.UserError, match=name):
-        BALANCERS[name](**{key: int(value) if value.isdigit() else value})
+        BALANCERS[name](**{key: int(value) if value.isdigit() else value for key, value in given.items()})
 
 
 @pytest.mark.parametrize("name", [n for n in GRADIENT_METHODS if n not in ("db_mtl", "graddrop", "excess_mtl")])

@@ -114,7 +114,8 @@ class GradientBalancer(Balancer):
     Args:
         gradients: ``exact``: of all shared parameters, one backward pass per task. ``representation``: at the shared
             representation, which costs little and is an upper bound in the sense of Sener and Koltun (2018).
-            ``gramian``: inner products of the exact rows without storing them; :meth:`attach` the encoder first.
+            ``gramian``: inner products of the exact rows without storing them, with ``every=1``; :meth:`attach` the
+            encoder first.
         every: Steps between new weights; in between the last ones are used at the cost of equal weights.
         head_weighting: The heads' gradients are weighted as the shared ones.
     """
@@ -127,6 +128,11 @@ class GradientBalancer(Balancer):
         super().__init__()
         self._check(gradients=(gradients, self.sources))
         self._check_range(every=(every, 1, float("inf")))
+        if gradients == "gramian" and every > 1:
+            raise UserError(
+                f"balancer {self.name!r}: gradients='gramian' hooks every forward pass and is read in every step, found "
+                f"every={every}; give every=1, or gradients='exact' or 'representation'"
+            )
         self.gradients: Any = gradients
         self.every = every
         self.head_weighting = head_weighting
