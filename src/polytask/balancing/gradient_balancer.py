@@ -130,8 +130,8 @@ class GradientBalancer(Balancer):
         self._check_range(every=(every, 1, float("inf")))
         if gradients == "gramian" and every > 1:
             raise UserError(
-                f"balancer {self.name!r}: gradients='gramian' hooks every forward pass and is read in every step, found "
-                f"every={every}; give every=1, or gradients='exact' or 'representation'"
+                f"balancer {self.name!r}: gradients='gramian' hooks every forward pass and is read in every step; "
+                f"expected every=1, found {every}; or give gradients='exact' or 'representation'"
             )
         self.gradients: Any = gradients
         self.every = every
