@@ -350,6 +350,7 @@ def test_every_loss_has_a_count_or_none_has() -> None:
             balancer.backward(losses, counts=wrong)
     balancer.backward(losses, counts=dict.fromkeys(losses, 0))
     assert balancer.steps == 0 and not gradients(net).any()
+    assert all(parameter.grad is not None for parameter in net.parameters())  # which DDP waits for
 
 
 def test_not_finite_gradients_leave_the_state_alone() -> None:

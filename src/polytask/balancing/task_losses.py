@@ -76,7 +76,8 @@ class TaskLosses:
                 "it, or leave the loss out"
                 for task in given if not (counts.get(task) or 0) >= 0 or task not in counts
             ])  # fmt: skip
-            given = {task: loss for task, loss in given.items() if counts[task]}  # the mean of nothing may be NaN
+            # The mean of nothing may be NaN; another one stays in the graph, for whoever waits for its gradients.
+            given = {task: loss for task, loss in given.items() if counts[task] or torch.isfinite(loss)}
         some = next(iter(given.values()), torch.zeros((), device=device))
         dtype = torch.float64 if any(loss.dtype == torch.float64 for loss in given.values()) else torch.float32
         zero = torch.zeros((), dtype=dtype, device=some.device)
