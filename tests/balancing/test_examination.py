@@ -341,6 +341,22 @@ def test_a_task_without_samples_is_absent_whatever_its_loss(name: str) -> None:
     torch.testing.assert_close(found[1], found[0])
 
 
+@pytest.mark.parametrize("name", BALANCERS)
+def test_an_epoch_without_a_step_changes_nothing(name: str) -> None:
+    balancer, fresh = make(name), make(name)
+    balancer.end_epoch()
+    found = [step(Net(), one, batch()) for one in (balancer, fresh)]
+    assert torch.equal(*found)
+
+
+def test_a_metric_in_per_cent_is_refused() -> None:
+    balancer = make("dtp")
+    balancer.bind(TASKS)
+    with pytest.raises(UserError, match="expected a skill of at most 1 for 'b', found 85"):
+        balancer.observe_metrics({"a": 0.4, "b": 85.0})
+    balancer.observe_metrics({"a": 1.0, "b": -3.0, "c": float("nan")})
+
+
 def test_every_loss_has_a_count_or_none_has() -> None:
     net, balancer = Net(), make("dwa")
     _, losses = net.losses(*batch())

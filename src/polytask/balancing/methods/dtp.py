@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import UserError
+from ...errors import UserError, raise_all
 from ..balancer import Balancer
 from ..needs import Needs
 from ..task_losses import TaskLosses
 
 NORMALISE = ("none", "sum_to_K")
 SOURCES = ("training", "validation")
+#: No skill is larger but for rounding.
+MOST = 1.001
 
 
 def dtp_weights(level: Tensor, gamma: Tensor | float = 1.0, clip: float = 0.01) -> Tensor:
@@ -111,6 +113,11 @@ class DTP(Balancer):
 
     def observe_metrics(self, levels: Mapping[str, float]) -> None:
         super().observe_metrics(levels)
+        raise_all([
+            f"balancer 'dtp': observe_metrics: expected a skill of at most 1 for {task!r}, found {levels[task]:g}; "
+            "give a share instead of per cent, and of errors how much better than trivial they are"
+            for task in self.tasks if float(levels.get(task, 0.0)) > MOST
+        ])  # fmt: skip
         new = torch.tensor([float(levels.get(task, torch.nan)) for task in self.tasks], device=self.level.device)
         new = new.clamp(self.clip, 1 - self.clip)
         mean = torch.where(self.level.isnan(), new, self.alpha * new + (1 - self.alpha) * self.level)

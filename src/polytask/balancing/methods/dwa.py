@@ -86,6 +86,8 @@ class DWA(Balancer):
 
     def end_epoch(self) -> None:
         super().end_epoch()
+        if not self.tasks:  # an epoch without a step
+            return
         sums, counts, previous, _ = self.state
         mean = torch.where(counts > 0, sums / counts, previous)  # unseen for an epoch: keeps its mean, ratio 1
         self.state = torch.stack([torch.zeros_like(sums), torch.zeros_like(sums), mean, previous])

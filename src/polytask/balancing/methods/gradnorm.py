@@ -183,6 +183,8 @@ class GradNorm(GradientBalancer):
 
     def end_epoch(self) -> None:
         super().end_epoch()
+        if not self.tasks:  # an epoch without a step
+            return
         sums, counts = self.sums
         self.first = torch.where(self.first.isnan() & (counts > 0), sums / counts, self.first).to(self.first.dtype)
         self.sums = torch.zeros_like(self.sums)

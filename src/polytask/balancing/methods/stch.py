@@ -126,6 +126,8 @@ class STCH(Balancer):
 
     def end_epoch(self) -> None:
         super().end_epoch()
+        if not self.tasks:  # an epoch without a step
+            return
         sums, counts, nadir = self.state
         take = (self.epoch >= self.warmup_epochs) & nadir.isnan() & (counts > 0)
         self.state = torch.stack(
