@@ -55,7 +55,7 @@ PLACES = {
     "choice of networks": "polytask.runs.fresh:plan_networks",
     "distillation": "polytask.training.callbacks.distilling:Distilling.extra_loss",
     "filling soft labels": "polytask.training.callbacks.converging:Converging.switch",
-    "reading the test split": "polytask.runs.trainer:Trainer.test",
+    "reading the test split": "polytask.runs.trainer:Trainer.measured",
     "writing a network": "polytask.runs.outcome:save_network",
     "writing the results": "polytask.runs.outcome:totals_of",
     "report": "polytask.runs.resumed:write_report",
